@@ -1,0 +1,145 @@
+//! One atomic write: what a procedure decided, for a store to commit whole or not at all.
+//!
+//! Only this crate makes changes; stores read them. Each write says what it was decided on
+//! (`before`), so that a store can refuse it when that is no longer so.
+
+use alloc::vec::Vec;
+
+use crate::directory::{DirectoryKey, DirectoryRecord};
+use crate::id::AgreementId;
+use crate::mapping::{Mapping, UtiRecord};
+use crate::outbox::OutboxEntry;
+use crate::sealed::BlindIndex;
+
+/// A record before and after. `None` before: it must not be there; `None` after: it goes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Write<T> {
+    /// What was read.
+    pub before: Option<T>,
+    /// What shall be.
+    pub after: Option<T>,
+}
+
+/// A fact that was read and not written, and must still hold at commit.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Assumption {
+    /// The agreement is in the version it was read in (not ended meanwhile).
+    AgreementUnchanged {
+        /// Which.
+        id: AgreementId,
+        /// The version that was read.
+        version: u64,
+    },
+    /// This device ID (keyed hash) was not unregistered.
+    DeviceAlive(BlindIndex),
+}
+
+/// Everything one decision writes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Change {
+    pub(crate) mappings: Vec<Write<Mapping>>,
+    pub(crate) uti_records: Vec<(BlindIndex, Write<UtiRecord>)>,
+    pub(crate) dead_devices: Vec<BlindIndex>,
+    pub(crate) outbox: Vec<Write<OutboxEntry>>,
+    pub(crate) directory: Vec<(DirectoryKey, Write<DirectoryRecord>)>,
+    pub(crate) assumptions: Vec<Assumption>,
+}
+
+impl Change {
+    /// Rows written. Compared by version.
+    #[must_use]
+    pub fn mappings(&self) -> &[Write<Mapping>] {
+        &self.mappings
+    }
+
+    /// Permanent UTI records written, by keyed hash of (third party SP, UTI). Compared whole.
+    #[must_use]
+    pub fn uti_records(&self) -> &[(BlindIndex, Write<UtiRecord>)] {
+        &self.uti_records
+    }
+
+    /// Device IDs that die, by keyed hash; idempotent.
+    #[must_use]
+    pub fn dead_devices(&self) -> &[BlindIndex] {
+        &self.dead_devices
+    }
+
+    /// Outbox entries written. Compared by existence and attempts.
+    #[must_use]
+    pub fn outbox(&self) -> &[Write<OutboxEntry>] {
+        &self.outbox
+    }
+
+    /// Directory records written. Compared by version.
+    #[must_use]
+    pub fn directory(&self) -> &[(DirectoryKey, Write<DirectoryRecord>)] {
+        &self.directory
+    }
+
+    /// Facts that must still hold.
+    #[must_use]
+    pub fn assumptions(&self) -> &[Assumption] {
+        &self.assumptions
+    }
+
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.mappings.is_empty()
+            && self.uti_records.is_empty()
+            && self.dead_devices.is_empty()
+            && self.outbox.is_empty()
+            && self.directory.is_empty()
+    }
+
+    /// Both changes as one, for a store to commit together. They must not touch the same records.
+    #[must_use]
+    pub fn join(mut self, other: Self) -> Self {
+        self.mappings.extend(other.mappings);
+        self.uti_records.extend(other.uti_records);
+        self.dead_devices.extend(other.dead_devices);
+        self.outbox.extend(other.outbox);
+        self.directory.extend(other.directory);
+        self.assumptions.extend(other.assumptions);
+        self
+    }
+
+    pub(crate) fn put_mapping(&mut self, before: Option<&Mapping>, after: Mapping) {
+        self.mappings.push(Write { before: before.cloned(), after: Some(after) });
+    }
+
+    pub(crate) fn drop_mapping(&mut self, before: &Mapping) {
+        self.mappings.push(Write { before: Some(before.clone()), after: None });
+    }
+
+    pub(crate) fn put_uti_record(
+        &mut self,
+        index: BlindIndex,
+        before: Option<UtiRecord>,
+        after: UtiRecord,
+    ) {
+        if before != Some(after) {
+            self.uti_records.push((index, Write { before, after: Some(after) }));
+        }
+    }
+
+    pub(crate) fn tell(&mut self, entry: OutboxEntry) {
+        self.outbox.push(Write { before: None, after: Some(entry) });
+    }
+
+    pub(crate) fn settle(&mut self, entry: &OutboxEntry) {
+        self.outbox.push(Write { before: Some(entry.clone()), after: None });
+    }
+
+    pub(crate) fn replace_entry(&mut self, before: &OutboxEntry, after: OutboxEntry) {
+        self.outbox.push(Write { before: Some(before.clone()), after: Some(after) });
+    }
+
+    pub(crate) fn put_record(&mut self, before: Option<DirectoryRecord>, after: DirectoryRecord) {
+        self.directory.push((after.key(), Write { before, after: Some(after) }));
+    }
+
+    pub(crate) fn drop_record(&mut self, before: DirectoryRecord) {
+        self.directory.push((before.key(), Write { before: Some(before), after: None }));
+    }
+}

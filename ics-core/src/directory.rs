@@ -1,0 +1,275 @@
+//! Everything the operator set and the service must know on every request, as one snapshot:
+//! parties, agreements, subscriptions, certificates.
+//!
+//! A snapshot is immutable; a change makes the next one. Lookups are pure.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+
+use crate::id::{AgreementId, DeviceSerialNumber, ServiceUri, SpId, SubscriptionId};
+use crate::mapping::Attribute;
+use crate::party::{Agreement, CertificateRecord, Party, PartyStatus, Subscription};
+use crate::principal::{
+    AuthenticationFailure, CertificateSerial, CertificateThumbprint, PeerCertificate,
+};
+use crate::time::Timestamp;
+
+/// One record of the directory, as stores keep it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DirectoryRecord {
+    /// A service provider.
+    Party(Arc<Party>),
+    /// An agreement.
+    Agreement(Arc<Agreement>),
+    /// A subscription of an IoT SP.
+    Subscription(Arc<Subscription>),
+    /// A certificate issued or revoked.
+    Certificate(Arc<CertificateRecord>),
+}
+
+/// What names a record of the directory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DirectoryKey {
+    /// A service provider.
+    Party(SpId),
+    /// An agreement.
+    Agreement(AgreementId),
+    /// A subscription.
+    Subscription(SubscriptionId),
+    /// A certificate.
+    Certificate(CertificateSerial),
+}
+
+impl DirectoryRecord {
+    /// What names this record.
+    #[must_use]
+    pub fn key(&self) -> DirectoryKey {
+        match self {
+            Self::Party(r) => DirectoryKey::Party(r.id.clone()),
+            Self::Agreement(r) => DirectoryKey::Agreement(r.id),
+            Self::Subscription(r) => DirectoryKey::Subscription(r.id),
+            Self::Certificate(r) => DirectoryKey::Certificate(r.serial.clone()),
+        }
+    }
+
+    /// Its version.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        match self {
+            Self::Party(r) => r.version,
+            Self::Agreement(r) => r.version,
+            Self::Subscription(r) => r.version,
+            Self::Certificate(r) => r.version,
+        }
+    }
+}
+
+/// A snapshot of all records, with the lookups that requests need.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    parties: BTreeMap<SpId, Arc<Party>>,
+    agreements: BTreeMap<AgreementId, Arc<Agreement>>,
+    pairs: BTreeMap<(SpId, SpId), BTreeSet<AgreementId>>,
+    subscriptions: BTreeMap<SubscriptionId, Arc<Subscription>>,
+    certificates: BTreeMap<CertificateSerial, Arc<CertificateRecord>>,
+    revoked: BTreeSet<CertificateThumbprint>,
+}
+
+/// Why no IoT SP could be chosen for a serial number (reading 11: never broadcast one).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RoutingFailure {
+    /// No agreed IoT SP answers for it.
+    NotFound,
+    /// More than one does: the request must name one.
+    Ambiguous,
+}
+
+impl Directory {
+    /// A snapshot of these records.
+    pub fn from_records(records: impl IntoIterator<Item = DirectoryRecord>) -> Self {
+        let mut directory = Self::default();
+        for record in records {
+            directory.put(record);
+        }
+        directory
+    }
+
+    /// Takes a record in, replacing the one of the same key.
+    pub fn put(&mut self, record: DirectoryRecord) {
+        match record {
+            DirectoryRecord::Party(party) => {
+                self.parties.insert(party.id.clone(), party);
+            }
+            DirectoryRecord::Agreement(agreement) => {
+                let pair = (agreement.iot_sp.clone(), agreement.third_party_sp.clone());
+                self.pairs.entry(pair).or_default().insert(agreement.id);
+                self.agreements.insert(agreement.id, agreement);
+            }
+            DirectoryRecord::Subscription(subscription) => {
+                self.subscriptions.insert(subscription.id, subscription);
+            }
+            DirectoryRecord::Certificate(certificate) => {
+                if let (Some(thumbprint), Some(_)) = (certificate.thumbprint, certificate.revoked) {
+                    self.revoked.insert(thumbprint);
+                }
+                self.certificates.insert(certificate.serial.clone(), certificate);
+            }
+        }
+    }
+
+    /// Takes a record out. Parties, agreements and certificates end; only subscriptions go.
+    pub fn remove(&mut self, key: &DirectoryKey) {
+        if let DirectoryKey::Subscription(id) = key {
+            self.subscriptions.remove(id);
+        }
+    }
+
+    /// The party of that id, whatever its status.
+    #[must_use]
+    pub fn party(&self, id: &SpId) -> Option<&Arc<Party>> {
+        self.parties.get(id)
+    }
+
+    /// All parties, by id.
+    pub fn parties(&self) -> impl Iterator<Item = &Arc<Party>> {
+        self.parties.values()
+    }
+
+    /// All agreements, oldest first.
+    pub fn agreements(&self) -> impl Iterator<Item = &Arc<Agreement>> {
+        self.agreements.values()
+    }
+
+    /// All certificates issued or revoked, by serial number.
+    pub fn certificates(&self) -> impl Iterator<Item = &Arc<CertificateRecord>> {
+        self.certificates.values()
+    }
+
+    /// All subscriptions of an IoT SP, oldest first.
+    pub fn subscriptions<'a>(
+        &'a self,
+        iot_sp: &'a SpId,
+    ) -> impl Iterator<Item = &'a Arc<Subscription>> {
+        self.subscriptions.values().filter(move |s| s.iot_sp == *iot_sp)
+    }
+
+    /// The agreement of that id.
+    #[must_use]
+    pub fn agreement(&self, id: &AgreementId) -> Option<&Arc<Agreement>> {
+        self.agreements.get(id)
+    }
+
+    /// The certificate record of that serial number.
+    #[must_use]
+    pub fn certificate(&self, serial: &CertificateSerial) -> Option<&Arc<CertificateRecord>> {
+        self.certificates.get(serial)
+    }
+
+    /// The subscription of that id.
+    #[must_use]
+    pub fn subscription(&self, id: &SubscriptionId) -> Option<&Arc<Subscription>> {
+        self.subscriptions.get(id)
+    }
+
+    /// An agreement in force between the two that covers `service_uri`.
+    #[must_use]
+    pub fn active_agreement(
+        &self,
+        iot_sp: &SpId,
+        third_party_sp: &SpId,
+        service_uri: &ServiceUri,
+        now: Timestamp,
+    ) -> Option<&Arc<Agreement>> {
+        self.pairs
+            .get(&(iot_sp.clone(), third_party_sp.clone()))?
+            .iter()
+            .filter_map(|id| self.agreements.get(id))
+            .find(|agreement| agreement.is_active(now) && agreement.covers(service_uri))
+    }
+
+    /// The IoT SP that answers for `serial`, among those with an agreement in force with the
+    /// caller: an unknown serial number and an unagreed namespace get the same answer.
+    ///
+    /// # Errors
+    /// [`RoutingFailure`] when there is none, or more than one.
+    pub fn route(
+        &self,
+        third_party_sp: &SpId,
+        service_uri: &ServiceUri,
+        (serial, vendor): (&DeviceSerialNumber, Option<&Attribute>),
+        now: Timestamp,
+    ) -> Result<&Arc<Agreement>, RoutingFailure> {
+        let mut found = None;
+        for party in self.parties.values().filter(|p| p.iot_sp && p.status == PartyStatus::Active) {
+            let Some(agreement) = self.active_agreement(&party.id, third_party_sp, service_uri, now)
+            else {
+                continue;
+            };
+            if !self.answers_for(party, serial, vendor) {
+                continue;
+            }
+            if found.replace(agreement).is_some() {
+                return Err(RoutingFailure::Ambiguous);
+            }
+        }
+        found.ok_or(RoutingFailure::NotFound)
+    }
+
+    /// Whether `party` was granted the serial number, and its subscriptions, if any, want it.
+    #[must_use]
+    pub fn answers_for(
+        &self,
+        party: &Party,
+        serial: &DeviceSerialNumber,
+        vendor: Option<&Attribute>,
+    ) -> bool {
+        let granted = party.serial_namespaces.iter().any(|n| n.holds(serial, vendor));
+        let mut subscriptions = self.subscriptions(&party.id).peekable();
+        granted
+            && (subscriptions.peek().is_none()
+                || subscriptions.any(|s| wants(s, serial, vendor)))
+    }
+
+    /// Where `iot_sp` takes the push for `serial`; `None` is pull mode.
+    #[must_use]
+    pub fn push_destination<'a>(
+        &'a self,
+        iot_sp: &'a SpId,
+        serial: &DeviceSerialNumber,
+        vendor: Option<&Attribute>,
+    ) -> Option<&'a Arc<Subscription>> {
+        self.subscriptions(iot_sp).find(|s| wants(s, serial, vendor))
+    }
+
+    /// The party behind a verified certificate, if it is served now.
+    ///
+    /// # Errors
+    /// [`AuthenticationFailure`] when the certificate was revoked or is over, or the party is
+    /// unknown, suspended or removed. Asked on every request, not only at the handshake.
+    pub fn admit(
+        &self,
+        peer: &PeerCertificate,
+        now: Timestamp,
+    ) -> Result<&Arc<Party>, AuthenticationFailure> {
+        let by_serial = self.certificates.get(&peer.serial).is_some_and(|c| c.revoked.is_some());
+        if by_serial || self.revoked.contains(&peer.thumbprint) {
+            return Err(AuthenticationFailure::CertificateRevoked);
+        }
+        if peer.not_after < now {
+            return Err(AuthenticationFailure::CertificateExpired);
+        }
+        self.parties
+            .get(&peer.sp)
+            .filter(|party| party.status == PartyStatus::Active)
+            .ok_or(AuthenticationFailure::PartyNotServed)
+    }
+}
+
+fn wants(
+    subscription: &Subscription,
+    serial: &DeviceSerialNumber,
+    vendor: Option<&Attribute>,
+) -> bool {
+    subscription.serial_namespaces.is_empty()
+        || subscription.serial_namespaces.iter().any(|n| n.holds(serial, vendor))
+}

@@ -1,0 +1,58 @@
+//! The device ID (Y.4462 3.1.5, 10.1): unique, anonymous, revocable, assigned by the IoT SP alone.
+
+use alloc::string::String;
+use core::fmt;
+
+use super::{DeviceSerialNumber, InvalidId, PermanentIdentifier, check_anonymous, check_length};
+
+/// A device ID: opaque visible ASCII of at most 256 bytes, keyed by (IoT SP, device ID).
+///
+/// Y.4462 10.1 NOTE 1 leaves the format open; what looks like a MAC address, an IMSI, IMEI,
+/// ICCID or e-mail address is refused.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceId(String);
+
+impl DeviceId {
+    /// The most bytes of a device ID.
+    pub const MAX: usize = 256;
+
+    /// Reads a device ID.
+    ///
+    /// # Errors
+    /// [`InvalidId`] for length, characters, or the shape of a permanent identifier.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        check_length(text, 1, Self::MAX)?;
+        check_anonymous(text)?;
+        if !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(InvalidId::Character);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// Refuses a device ID that gives the serial number away: equal to it or containing it.
+    ///
+    /// # Errors
+    /// [`InvalidId::Permanent`]; Y.4462 10.1 wants the device ID anonymous, and the third party
+    /// that typed the serial number would recognize it.
+    pub fn check_differs_from(&self, serial: &DeviceSerialNumber) -> Result<(), InvalidId> {
+        let (id, serial) = (self.0.to_ascii_lowercase(), serial.expose().to_ascii_lowercase());
+        // One or two characters are part of nearly every id and give nothing away.
+        if id == serial || (serial.len() > 2 && id.contains(&serial)) {
+            Err(InvalidId::Permanent(PermanentIdentifier::SerialNumber))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The device ID as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DeviceId(..)")
+    }
+}

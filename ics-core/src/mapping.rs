@@ -1,0 +1,417 @@
+//! A row of the mapping table (Y.4462 Table 1) and what may become of it.
+//!
+//! `Pending -> Established -> Deleted`, `Pending -> Failing -> Failed`, `Pending -> Deleted`.
+//! No row is ever established with a column missing: [`State::Established`] carries the device ID,
+//! [`State::Pending`] alone the sealed serial number. Nothing comes back from Deleted or Failed.
+
+use alloc::string::String;
+use core::fmt;
+
+use crate::id::{
+    AgreementId, CallbackUri, DeviceId, InvalidId, MappingId, ServiceUri, SpId, Uti,
+};
+use crate::reference_point::Role;
+use crate::sealed::{BlindIndex, Sealed};
+use crate::time::Timestamp;
+
+/// (service URI, UTI): unique among live rows (Y.4462 10.3 case 2 has one answer).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MappingKey {
+    /// The service, owned by the third party SP.
+    pub service_uri: ServiceUri,
+    /// The transaction, administered by the third party SP.
+    pub uti: Uti,
+}
+
+/// One row: Table 1 of Y.4462 and what is needed to run its life.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Mapping {
+    /// The row's own id.
+    pub id: MappingId,
+    /// Service URI and UTI.
+    pub key: MappingKey,
+    /// Who asked for it.
+    pub third_party_sp: SpId,
+    /// Whom the serial number was routed to; the only one that may assign the device ID.
+    pub iot_sp: SpId,
+    /// The agreement it stands on (Y.4462 7.4).
+    pub agreement: AgreementId,
+    /// The consent it stands on, where the agreement's mode has the third party assert it.
+    pub consent: Option<Consent>,
+    /// Keyed hash of (IoT SP, serial number); kept until the row dies, for idempotency.
+    pub serial_index: BlindIndex,
+    /// Maker's name as the third party gave it, to route by.
+    pub device_vendor: Option<Attribute>,
+    /// Model as the third party gave it.
+    pub device_model: Option<Attribute>,
+    /// The third party's own end-to-end value for the device, sealed; opaque to the gateway.
+    pub e2e: Option<Sealed>,
+    /// Where the third party takes notifications of this row.
+    pub destination: Option<CallbackUri>,
+    /// Features negotiated at creation; they hold for the row's life (TS 29.122 5.2.7).
+    pub features: Features,
+    /// When the UTI stops being valid, if the third party said so.
+    pub uti_expiry: Option<Timestamp>,
+    /// Where the row is in its life.
+    pub state: State,
+    /// When step 2 stored it.
+    pub created: Timestamp,
+    /// When it last changed.
+    pub updated: Timestamp,
+    /// Rises by one with every change that is told to anyone; on every notification.
+    pub sequence: u64,
+    /// Rises by one with every write; what optimistic commits compare.
+    pub version: u64,
+}
+
+/// Where a row is in its life. Each state carries its own facts and no others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Steps 2 to 7: stored, waiting for the IoT SP and the device.
+    Pending {
+        /// The serial number, sealed under the row's id; gone when this state is.
+        serial: Sealed,
+        /// When waiting ends.
+        deadline: Timestamp,
+        /// Whether the IoT SP has taken it over.
+        dispatch: Dispatch,
+    },
+    /// Step 8: all three columns.
+    Established {
+        /// The device ID the IoT SP assigned.
+        device_id: DeviceId,
+        /// When.
+        since: Timestamp,
+    },
+    /// Failed for the IoT SP, still pending for the third party: no quick oracle on serials.
+    Failing {
+        /// Why.
+        cause: FailureCause,
+        /// When the third party is told.
+        disclose_at: Timestamp,
+        /// When it failed.
+        at: Timestamp,
+    },
+    /// Ended before it was established. A tombstone.
+    Failed {
+        /// Why.
+        cause: FailureCause,
+        /// When it failed.
+        at: Timestamp,
+        /// When the tombstone may go.
+        purge_at: Timestamp,
+    },
+    /// De-mapped (Y.4462 10.2). A tombstone.
+    Deleted {
+        /// The condition of 10.2, or `None` where the request was cancelled before step 8.
+        cause: Option<DemappingCause>,
+        /// More about the cause.
+        sub_cause: Option<CauseCode>,
+        /// Who ended it.
+        by: EndedBy,
+        /// When.
+        at: Timestamp,
+        /// When the tombstone may go.
+        purge_at: Timestamp,
+    },
+}
+
+/// How far step 3 has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dispatch {
+    /// The push is under way.
+    Dispatching,
+    /// The IoT SP has it (a 2xx, a GET of the assignment, or pull mode from the start).
+    AwaitingDevice,
+}
+
+/// What a row's state is called on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MappingStatus {
+    /// Waiting.
+    Pending,
+    /// All three columns.
+    Established,
+    /// Never established.
+    Failed,
+    /// De-mapped or cancelled.
+    Deleted,
+}
+
+/// The conditions of Y.4462 10.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DemappingCause {
+    /// "IoT device is unregistered from IoT service provider".
+    DeviceUnregistered,
+    /// "the UTI is invalid".
+    UtiInvalid,
+    /// "third party service is invalid".
+    ServiceInvalid,
+    /// "third party service no longer authorized by the user".
+    UserAuthorizationWithdrawn,
+}
+
+/// Who ended a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EndedBy {
+    /// One of its two service providers.
+    Party(Role),
+    /// The service itself: agreement or SP ended, expiry, consent withdrawn.
+    Ics,
+}
+
+/// Why a row never became established, as the IoT SP and the audit know it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum FailureCause {
+    /// The IoT SP said no (step 7), with its reason.
+    Rejected(CauseCode),
+    /// The IoT SP refused the push itself.
+    Unreachable,
+    /// Nobody answered in time.
+    TimedOut,
+    /// The agreement had ended by step 7.
+    NoAgreement,
+    /// The consent had ended by step 7.
+    ConsentRequired,
+    /// The UTI already belongs to another device.
+    UtiInUse,
+    /// The IoT SP had unregistered that device ID.
+    DeviceRevoked,
+}
+
+/// Why a row ended, as a party is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ResultCause {
+    /// Everything that happened at the IoT SP or the device, collapsed into one.
+    DeviceNotAvailable,
+    /// No agreement any more.
+    NoAgreement,
+    /// No consent any more.
+    ConsentRequired,
+    /// Cancelled before it was established.
+    Cancelled,
+    /// The UTI belongs to another device (towards the IoT SP only).
+    UtiInUse,
+    /// The device ID was unregistered (towards the IoT SP only).
+    DeviceRevoked,
+    /// Refused by the IoT SP (towards the IoT SP only).
+    Rejected,
+    /// The IoT SP did not take the push (towards the IoT SP only).
+    Unreachable,
+    /// Nobody answered in time (towards the IoT SP only).
+    TimedOut,
+}
+
+impl FailureCause {
+    /// What `role` is told: the third party cannot tell an unknown serial number from a refusal.
+    #[must_use]
+    pub const fn towards(&self, role: Role) -> ResultCause {
+        match (self, role) {
+            (Self::NoAgreement, _) => ResultCause::NoAgreement,
+            (Self::ConsentRequired, _) => ResultCause::ConsentRequired,
+            (_, Role::ThirdPartySp) => ResultCause::DeviceNotAvailable,
+            (Self::Rejected(_), Role::IotSp) => ResultCause::Rejected,
+            (Self::Unreachable, Role::IotSp) => ResultCause::Unreachable,
+            (Self::TimedOut, Role::IotSp) => ResultCause::TimedOut,
+            (Self::UtiInUse, Role::IotSp) => ResultCause::UtiInUse,
+            (Self::DeviceRevoked, Role::IotSp) => ResultCause::DeviceRevoked,
+        }
+    }
+}
+
+/// A machine-readable reason: `A-Z 0-9 _`, starting with a letter, at most 64 characters.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CauseCode(String);
+
+impl CauseCode {
+    /// Reads a code.
+    ///
+    /// # Errors
+    /// [`InvalidId::Form`] for anything but the form above.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        let plain =
+            text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        if plain && text.len() <= 64 && text.starts_with(|c: char| c.is_ascii_uppercase()) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidId::Form)
+        }
+    }
+
+    /// A code of ours: one of the constants of [`sub_cause`].
+    #[must_use]
+    pub(crate) fn fixed(text: &'static str) -> Self {
+        Self(text.into())
+    }
+
+    /// The code as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for CauseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The sub-causes the service itself states.
+pub mod sub_cause {
+    /// The agreement between the two SPs ended.
+    pub const AGREEMENT_ENDED: &str = "AGREEMENT_ENDED";
+    /// One of the two SPs was off-boarded.
+    pub const SP_REMOVED: &str = "SP_REMOVED";
+    /// The UTI's own expiry passed.
+    pub const EXPIRED: &str = "EXPIRED";
+    /// The consent's expiry passed.
+    pub const CONSENT_EXPIRED: &str = "CONSENT_EXPIRED";
+}
+
+/// Vendor or model: 1 to 64 printable characters, provenance of the device, never part of an id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Attribute(String);
+
+impl Attribute {
+    /// Reads an attribute.
+    ///
+    /// # Errors
+    /// [`InvalidId::Form`] when empty, too long, or with control characters;
+    /// [`InvalidId::Permanent`] when it looks like a permanent identifier.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        if text.is_empty() || text.len() > 64 || text.chars().any(char::is_control) {
+            return Err(InvalidId::Form);
+        }
+        crate::id::find_permanent_identifier(text)
+            .map_or_else(|| Ok(Self(text.into())), |kind| Err(InvalidId::Permanent(kind)))
+    }
+
+    /// The attribute as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A user's consent as the third party asserts it (agreement mode ASSERTED).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Consent {
+    /// The third party's own reference to its evidence.
+    pub id: Attribute,
+    /// Purpose, as a term of a vocabulary (`dpv:RequestedServiceProvision`).
+    pub purpose: Attribute,
+    /// Pseudonym of the user, if told.
+    pub subject: Option<Attribute>,
+    /// When it was given.
+    pub granted_at: Timestamp,
+    /// When it ends, if it does.
+    pub expires: Option<Timestamp>,
+}
+
+impl Consent {
+    /// Whether it stands at `now`: given, and not over. A minute of clock difference is allowed.
+    #[must_use]
+    pub fn stands_at(&self, now: Timestamp) -> bool {
+        self.granted_at <= now.plus(core::time::Duration::from_secs(60))
+            && self.expires.is_none_or(|end| now < end)
+    }
+}
+
+/// Negotiated features: bit n-1 is feature n of the API (TS 29.500 6.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Features(pub u32);
+
+impl Mapping {
+    /// The state's name, as the IoT SP and the operator see it.
+    #[must_use]
+    pub const fn status(&self) -> MappingStatus {
+        match self.state {
+            State::Pending { .. } => MappingStatus::Pending,
+            State::Established { .. } => MappingStatus::Established,
+            State::Failing { .. } | State::Failed { .. } => MappingStatus::Failed,
+            State::Deleted { .. } => MappingStatus::Deleted,
+        }
+    }
+
+    /// The state's name as `role` may know it: a failure is disclosed to the third party late.
+    #[must_use]
+    pub const fn status_towards(&self, role: Role) -> MappingStatus {
+        match (&self.state, role) {
+            (State::Failing { .. }, Role::ThirdPartySp) => MappingStatus::Pending,
+            _ => self.status(),
+        }
+    }
+
+    /// Why it failed or was cancelled, as `role` may know it.
+    #[must_use]
+    pub const fn cause_towards(&self, role: Role) -> Option<ResultCause> {
+        match (&self.state, role) {
+            (State::Failing { .. }, Role::ThirdPartySp) => None,
+            (State::Failing { cause, .. } | State::Failed { cause, .. }, role) => {
+                Some(cause.towards(role))
+            }
+            (State::Deleted { cause: None, .. }, _) => Some(ResultCause::Cancelled),
+            _ => None,
+        }
+    }
+
+    /// Whether the row holds its (service URI, UTI): anything but a tombstone.
+    #[must_use]
+    pub const fn is_live(&self) -> bool {
+        matches!(
+            self.state,
+            State::Pending { .. } | State::Established { .. } | State::Failing { .. }
+        )
+    }
+
+    /// The device ID, on an established row alone.
+    #[must_use]
+    pub const fn device_id(&self) -> Option<&DeviceId> {
+        match &self.state {
+            State::Established { device_id, .. } => Some(device_id),
+            _ => None,
+        }
+    }
+
+    /// When the row next needs looking at by itself: a deadline, an expiry, a purge.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        let consent_end = self.consent.as_ref().and_then(|c| c.expires);
+        match &self.state {
+            State::Pending { deadline, .. } => {
+                [Some(*deadline), self.uti_expiry, consent_end].into_iter().flatten().min()
+            }
+            State::Established { .. } => {
+                [self.uti_expiry, consent_end].into_iter().flatten().min()
+            }
+            State::Failing { disclose_at, .. } => Some(*disclose_at),
+            State::Failed { purge_at, .. } | State::Deleted { purge_at, .. } => Some(*purge_at),
+        }
+    }
+
+    /// This row in its next version and another state, told to somebody.
+    pub(crate) fn with_state(&self, state: State, now: Timestamp) -> Self {
+        let mut next = self.clone();
+        next.state = state;
+        next.updated = now;
+        next.sequence = self.sequence.saturating_add(1);
+        next.version = self.version.saturating_add(1);
+        next
+    }
+}
+
+/// The permanent record of a UTI of one third party SP, apart from the rows.
+///
+/// One UTI = one device, for ever; a UTI killed by UTI_INVALID never comes back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct UtiRecord {
+    /// Keyed hash of the device it was once established with.
+    pub device: Option<BlindIndex>,
+    /// Keyed hash of the serial number of its live rows.
+    pub serial: Option<BlindIndex>,
+    /// How many rows are live under it.
+    pub live: u32,
+    /// Whether it was killed.
+    pub dead: bool,
+}

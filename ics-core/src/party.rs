@@ -1,0 +1,301 @@
+//! Service providers, what the operator granted them, and the agreements between them
+//! (Y.4462 7.4: a commercial agreement exists before a connection is initialized).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+
+use regex::Regex;
+
+use crate::id::{
+    AgreementId, CallbackUri, DeviceSerialNumber, InvalidId, Origin, ServicePrefix, ServiceUri,
+    SpId, SubscriptionId,
+};
+use crate::mapping::{Attribute, Features};
+use crate::principal::{CertificateSerial, CertificateThumbprint};
+use crate::reference_point::{Role, Scopes};
+use crate::time::Timestamp;
+
+/// A service provider as the operator onboarded it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Party {
+    /// scsAsId = certificate identity = OAuth client.
+    pub id: SpId,
+    /// Offers services (odd reference points).
+    pub third_party_sp: bool,
+    /// Manages devices (even reference points).
+    pub iot_sp: bool,
+    /// Active, suspended or removed.
+    pub status: PartyStatus,
+    /// Service URIs it owns, with everything under them.
+    pub services: Vec<ServicePrefix>,
+    /// Serial numbers it answers for.
+    pub serial_namespaces: Vec<SerialNamespace>,
+    /// Where its notifications may go: scheme, host and port, pinned.
+    pub callback_origins: Vec<Origin>,
+    /// Its own token endpoint, where the gateway must fetch a token before it notifies.
+    pub token_endpoint: Option<CallbackUri>,
+    /// How much it may ask.
+    pub limits: Limits,
+    /// When it was onboarded.
+    pub created: Timestamp,
+    /// Rises by one with every write.
+    pub version: u64,
+}
+
+/// Whether a party is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PartyStatus {
+    /// Served.
+    Active,
+    /// Frozen: nothing answered, nothing deleted, nothing lost.
+    Suspended,
+    /// Off-boarded; its id is not given out again.
+    Removed,
+}
+
+/// How much a party may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// Requests a second, with a burst of the same size. Above: 429.
+    pub requests_per_second: NonZeroU32,
+    /// Mappings a day that may fail on the device's side before no more are taken: 403.
+    pub failed_mappings_per_day: NonZeroU32,
+}
+
+impl Party {
+    /// The roles it was given.
+    pub fn roles(&self) -> impl Iterator<Item = Role> {
+        let third_party = self.third_party_sp.then_some(Role::ThirdPartySp);
+        third_party.into_iter().chain(self.iot_sp.then_some(Role::IotSp))
+    }
+
+    /// Whether it has `role`.
+    #[must_use]
+    pub const fn has_role(&self, role: Role) -> bool {
+        match role {
+            Role::ThirdPartySp => self.third_party_sp,
+            Role::IotSp => self.iot_sp,
+        }
+    }
+
+    /// All scopes its roles allow.
+    #[must_use]
+    pub fn scopes(&self) -> Scopes {
+        Scopes::of_roles(self.roles())
+    }
+
+    /// Whether it owns `service_uri` (Y13).
+    #[must_use]
+    pub fn owns_service(&self, service_uri: &ServiceUri) -> bool {
+        self.services.iter().any(|prefix| prefix.owns(service_uri))
+    }
+
+    /// Whether a notification of it may go to `destination`.
+    #[must_use]
+    pub fn may_be_notified_at(&self, destination: &CallbackUri) -> bool {
+        self.callback_origins.contains(&destination.origin())
+    }
+}
+
+/// A set of serial numbers: by prefix or by pattern, of one vendor or any.
+#[derive(Clone, Debug)]
+pub struct SerialNamespace {
+    /// Only requests that name this vendor, compared without case.
+    pub vendor: Option<Attribute>,
+    /// Which serial numbers.
+    pub matcher: SerialMatcher,
+}
+
+/// Which serial numbers a namespace holds.
+#[derive(Clone, Debug)]
+pub enum SerialMatcher {
+    /// Those that start with this text.
+    Prefix(String),
+    /// Those that match this regular expression as a whole (linear time, at most 256 bytes).
+    Pattern(Regex),
+}
+
+impl PartialEq for SerialNamespace {
+    fn eq(&self, other: &Self) -> bool {
+        self.vendor == other.vendor && self.matcher.as_text() == other.matcher.as_text()
+    }
+}
+impl Eq for SerialNamespace {}
+
+impl SerialMatcher {
+    /// A prefix of 1 to 128 bytes.
+    ///
+    /// # Errors
+    /// [`InvalidId::Form`] for an empty, too long or unprintable one.
+    pub fn prefix(text: &str) -> Result<Self, InvalidId> {
+        if text.is_empty() || text.len() > 128 || text.chars().any(char::is_control) {
+            return Err(InvalidId::Form);
+        }
+        Ok(Self::Prefix(text.into()))
+    }
+
+    /// A pattern of 1 to 256 bytes; anchored at both ends whatever it says.
+    ///
+    /// # Errors
+    /// [`InvalidId::Form`] when it is no regular expression, or one too large.
+    pub fn pattern(text: &str) -> Result<Self, InvalidId> {
+        if text.is_empty() || text.len() > 256 {
+            return Err(InvalidId::Form);
+        }
+        regex::RegexBuilder::new(&alloc::format!("^(?:{text})$"))
+            .size_limit(1 << 20)
+            .unicode(false)
+            .build()
+            .map(Self::Pattern)
+            .map_err(|_| InvalidId::Form)
+    }
+
+    /// The prefix, or the pattern as it was given.
+    #[must_use]
+    pub fn as_text(&self) -> (bool, &str) {
+        match self {
+            Self::Prefix(text) => (false, text),
+            Self::Pattern(regex) => {
+                let whole = regex.as_str();
+                (true, whole.strip_prefix("^(?:").and_then(|t| t.strip_suffix(")$")).unwrap_or(whole))
+            }
+        }
+    }
+
+    fn holds(&self, serial: &DeviceSerialNumber) -> bool {
+        match self {
+            Self::Prefix(prefix) => serial.expose().starts_with(prefix.as_str()),
+            Self::Pattern(regex) => regex.is_match(serial.expose()),
+        }
+    }
+}
+
+impl SerialNamespace {
+    /// Whether a request for `serial` of `vendor` belongs here.
+    #[must_use]
+    pub fn holds(&self, serial: &DeviceSerialNumber, vendor: Option<&Attribute>) -> bool {
+        let vendor_fits = match (&self.vendor, vendor) {
+            (None, _) => true,
+            (Some(own), Some(asked)) => own.as_str().eq_ignore_ascii_case(asked.as_str()),
+            (Some(_), None) => false,
+        };
+        vendor_fits && self.matcher.holds(serial)
+    }
+
+    /// Whether this namespace, asked for in a subscription, lies within `granted`.
+    ///
+    /// A pattern is never provably wider than a grant, for both must hold at routing.
+    #[must_use]
+    pub fn narrows(&self, granted: &Self) -> bool {
+        let vendor_fits = match (&granted.vendor, &self.vendor) {
+            (None, _) => true,
+            (Some(own), Some(asked)) => own.as_str().eq_ignore_ascii_case(asked.as_str()),
+            (Some(_), None) => false,
+        };
+        vendor_fits
+            && match (&granted.matcher, &self.matcher) {
+                (SerialMatcher::Prefix(wide), SerialMatcher::Prefix(narrow)) => {
+                    narrow.starts_with(wide.as_str())
+                }
+                _ => true,
+            }
+    }
+}
+
+/// A commercial agreement between an IoT SP and a third party SP, signed off by the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    /// Its id.
+    pub id: AgreementId,
+    /// The side with the devices.
+    pub iot_sp: SpId,
+    /// The side with the services.
+    pub third_party_sp: SpId,
+    /// The services it covers; none means all of the third party's.
+    pub services: Vec<ServicePrefix>,
+    /// First instant it is valid.
+    pub valid_from: Timestamp,
+    /// First instant it is no longer valid, if it ends by itself.
+    pub valid_until: Option<Timestamp>,
+    /// Who establishes the user's consent.
+    pub consent_mode: ConsentMode,
+    /// How the third party sees device IDs.
+    pub exposure: Exposure,
+    /// When it was ended, if it was.
+    pub ended: Option<Timestamp>,
+    /// Rises by one with every write.
+    pub version: u64,
+}
+
+/// Who establishes the user's consent (Y21).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConsentMode {
+    /// The third party SP captured it and says so in the request.
+    Asserted,
+    /// The gateway's consent page; not served yet, so every request is refused.
+    AuthCode,
+    /// The IoT SP asks its user before step 7.
+    IotSpConfirm,
+}
+
+/// How a third party sees device IDs (Y25).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Exposure {
+    /// As the IoT SP assigned them: the letter of Y.4462.
+    Raw,
+    /// A pseudonym per third party.
+    Pairwise,
+}
+
+impl Agreement {
+    /// Whether it is in force at `now`.
+    #[must_use]
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        self.ended.is_none()
+            && self.valid_from <= now
+            && self.valid_until.is_none_or(|end| now < end)
+    }
+
+    /// Whether it covers `service_uri`.
+    #[must_use]
+    pub fn covers(&self, service_uri: &ServiceUri) -> bool {
+        self.services.is_empty() || self.services.iter().any(|prefix| prefix.owns(service_uri))
+    }
+}
+
+/// The standing registration of an IoT SP on ICS-2: where its assignments are pushed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// Its id.
+    pub id: SubscriptionId,
+    /// Whose.
+    pub iot_sp: SpId,
+    /// Narrows what the operator granted; none means all of it.
+    pub serial_namespaces: Vec<SerialNamespace>,
+    /// Where pushes and notices go.
+    pub destination: CallbackUri,
+    /// Negotiated features.
+    pub features: Features,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Rises by one with every write.
+    pub version: u64,
+}
+
+/// A certificate the gateway's authority issued to an SP, or one the operator revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateRecord {
+    /// Serial number of the certificate, big-endian, as in the certificate.
+    pub serial: CertificateSerial,
+    /// SHA-256 of its DER, where the gateway has seen it.
+    pub thumbprint: Option<CertificateThumbprint>,
+    /// Whom it names.
+    pub sp: SpId,
+    /// When it ends by itself.
+    pub not_after: Timestamp,
+    /// When it was revoked.
+    pub revoked: Option<Timestamp>,
+    /// Rises by one with every write.
+    pub version: u64,
+}

@@ -1,0 +1,22 @@
+//! What the core needs and never does itself. Adapters implement these; the gateway joins them.
+//!
+//! Each port says what it owes, and what a wrong answer costs on either side.
+
+mod access;
+mod ambient;
+mod secrets;
+mod store;
+
+use alloc::boxed::Box;
+use core::future::Future;
+use core::pin::Pin;
+
+pub use access::{AccessRequest, Authenticator, DecisionPoint, Denied, Operation, RateLimited, RateLimiter};
+pub use ambient::{Clock, DirectorySource, Entropy, OutboxBell};
+pub use secrets::{
+    AuthorityError, CertificateAuthority, IssuedCertificate, SealError, Sealer,
+};
+pub use store::{CommitError, Cursor, DueEntries, Page, Selection, Store, StoreError};
+
+/// The future a port answers with.
+pub type PortFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

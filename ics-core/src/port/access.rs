@@ -1,0 +1,132 @@
+//! The ports of authentication and authorization (Y.4462 7.4, 10.4).
+
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use crate::id::{DeviceId, ServiceUri};
+use crate::mapping::Consent;
+use crate::party::{Agreement, Party};
+use crate::principal::{AuthenticationFailure, PeerCertificate, Principal};
+use crate::reference_point::{ReferencePoint, Role};
+use crate::time::Timestamp;
+
+/// What a caller wants to do, with the facts a rule may look at.
+#[derive(Clone, Copy, Debug)]
+pub enum Operation<'a> {
+    /// 10.1 step 1: ask for a mapping.
+    RequestMapping {
+        /// For this service.
+        service_uri: &'a ServiceUri,
+        /// The agreement with the chosen IoT SP, if one is in force.
+        agreement: Option<&'a Agreement>,
+        /// The consent the request carries.
+        consent: Option<&'a Consent>,
+    },
+    /// 10.1 step 7, the re-check before the row is established. The principal is the IoT SP.
+    EstablishMapping {
+        /// The third party's service.
+        service_uri: &'a ServiceUri,
+        /// The agreement the row stands on, if still in force.
+        agreement: Option<&'a Agreement>,
+        /// The consent the row stands on.
+        consent: Option<&'a Consent>,
+    },
+    /// 10.3: see a row. Asked with the agreement in force, if any.
+    Inquire {
+        /// The row's service.
+        service_uri: &'a ServiceUri,
+        /// The agreement the row stands on, if still in force.
+        agreement: Option<&'a Agreement>,
+    },
+    /// Anything that needs no more than role and scope: own list, own profile, de-mapping own
+    /// rows, own subscriptions.
+    UseOwn,
+}
+
+/// One question to the decision point.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessRequest<'a> {
+    /// Who asks.
+    pub principal: &'a Principal,
+    /// What the operator granted it.
+    pub party: &'a Party,
+    /// Over which reference point.
+    pub reference_point: ReferencePoint,
+    /// What it wants.
+    pub operation: Operation<'a>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// Why an operation was denied. Towards a stranger some of these must look like absence; the
+/// procedure decides which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Denied {
+    /// The party does not have the role of the reference point.
+    #[error("reference point not open to this role")]
+    Role(Role),
+    /// The token does not open the reference point.
+    #[error("token does not carry the scope `{}`", .0.scope())]
+    Scope(ReferencePoint),
+    /// No agreement in force covers it (Y20).
+    #[error("no agreement in force")]
+    NoAgreement,
+    /// The service URI is not one of the caller's (Y13).
+    #[error("service not owned by the caller")]
+    ServiceNotOwned,
+    /// No consent stands (Y21).
+    #[error("consent required")]
+    ConsentRequired,
+}
+
+/// Who may do what. Deny by default; an error while deciding is a denial.
+///
+/// A wrong permit shows or breaks somebody else's relationship; a wrong denial costs a call to
+/// the operator.
+pub trait DecisionPoint: Send + Sync {
+    /// Decides one request.
+    ///
+    /// # Errors
+    /// [`Denied`] with the first reason, in the order role, scope, service, agreement, consent.
+    fn decide(&self, request: &AccessRequest<'_>) -> Result<(), Denied>;
+
+    /// The device ID as the third party of `agreement` may see it: raw or pairwise.
+    fn disclose(&self, agreement: &Agreement, device_id: &DeviceId) -> DeviceId;
+}
+
+/// Matches a bearer token with the certificate of the connection it came over (RFC 8705).
+pub trait Authenticator: Send + Sync {
+    /// The principal behind both.
+    ///
+    /// # Errors
+    /// [`AuthenticationFailure`]; equal for unknown, expired, revoked and foreign tokens.
+    fn authenticate(
+        &self,
+        peer: &Arc<PeerCertificate>,
+        bearer: &str,
+        now: Timestamp,
+    ) -> Result<Principal, AuthenticationFailure>;
+}
+
+/// A caller asked too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("too many requests")]
+pub struct RateLimited {
+    /// When to come back.
+    pub retry_after: Duration,
+}
+
+/// Keeps callers within [`crate::party::Limits`].
+pub trait RateLimiter: Send + Sync {
+    /// Counts one request.
+    ///
+    /// # Errors
+    /// [`RateLimited`] above the party's requests a second.
+    fn admit(&self, party: &Party, now: Timestamp) -> Result<(), RateLimited>;
+
+    /// Whether the party's failed mappings of the day leave room for another request.
+    fn has_failure_quota(&self, party: &Party, now: Timestamp) -> bool;
+
+    /// Counts a mapping that failed on the device's side.
+    fn count_failure(&self, third_party_sp: &crate::id::SpId, now: Timestamp);
+}

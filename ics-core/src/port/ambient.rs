@@ -1,0 +1,35 @@
+//! The ports of what surrounds a request: time, chance, the directory, the outbox's bell.
+
+use alloc::sync::Arc;
+
+use crate::directory::Directory;
+use crate::outbox::Addressee;
+use crate::time::Timestamp;
+
+/// Tells the time. Only the gateway reads a clock.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Unpredictable bytes from the operating system or the provider.
+pub trait Entropy: Send + Sync {
+    /// Fills `out`; a source that cannot must end the process rather than return weak bytes.
+    fn fill(&self, out: &mut [u8]);
+}
+
+/// The directory as of now: one snapshot a request, asked for once.
+pub trait DirectorySource: Send + Sync {
+    /// The newest snapshot.
+    fn snapshot(&self) -> Arc<Directory>;
+
+    /// Reads the records anew after a committed change to them.
+    fn replace(&self, directory: Directory);
+}
+
+/// Tells the deliverer that there is something new for an addressee. A lost ring costs a delay
+/// until the next look; it never loses an entry.
+pub trait OutboxBell: Send + Sync {
+    /// There is something new for `addressee`.
+    fn ring(&self, addressee: &Addressee);
+}

@@ -1,0 +1,148 @@
+//! The port of persistence.
+
+use alloc::vec::Vec;
+
+use crate::change::Change;
+use crate::directory::DirectoryRecord;
+use crate::id::{DeviceId, MappingId, ServiceUri, SpId, Uti};
+use crate::mapping::{Mapping, MappingKey, UtiRecord};
+use crate::outbox::{Addressee, OutboxEntry, OutboxKey};
+use crate::port::PortFuture;
+use crate::sealed::BlindIndex;
+use crate::time::Timestamp;
+
+/// Why a store gave no answer. Its own words go to its log, not here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum StoreError {
+    /// Not now: disk full, connection lost. Nothing was written; asking again may help.
+    #[error("store unavailable")]
+    Unavailable,
+    /// What is stored contradicts itself or cannot be read. Asking again does not help.
+    #[error("store inconsistent")]
+    Inconsistent,
+}
+
+/// Why a change was not committed. Nothing of it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum CommitError {
+    /// Something it was decided on is no longer so: load again, decide again.
+    #[error("overtaken by another change")]
+    Conflict,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Which rows to walk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// All rows of a third party SP, tombstones included, oldest first.
+    ThirdPartySp(SpId),
+    /// All live rows routed to an IoT SP.
+    IotSp(SpId),
+    /// The established rows of a device.
+    Device {
+        /// Whose device.
+        iot_sp: SpId,
+        /// Which.
+        device_id: DeviceId,
+    },
+    /// The live rows of a UTI.
+    Uti {
+        /// Who administers it.
+        third_party_sp: SpId,
+        /// Which.
+        uti: Uti,
+    },
+    /// The live rows of a service URI.
+    Service(ServiceUri),
+    /// Rows whose [`Mapping::due`] is at or before an instant, most overdue first.
+    Due(Timestamp),
+    /// All rows, oldest first.
+    All,
+}
+
+/// Where a walk stopped: bytes a store can go on from. Opaque, safe to hand out and take back:
+/// a store must refuse or ignore one that does not fit the selection, never leave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor(pub Vec<u8>);
+
+/// Some rows, and where to go on, if there is more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The rows.
+    pub mappings: Vec<Mapping>,
+    /// Where to go on.
+    pub next: Option<Cursor>,
+}
+
+/// The entries an addressee is due, and when to look again if there is nothing more now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DueEntries {
+    /// Due now; at most one for each subject, the one with the lowest sequence.
+    pub entries: Vec<OutboxEntry>,
+    /// The earliest `next_attempt` among the rest.
+    pub next: Option<Timestamp>,
+}
+
+/// Durable, atomic, consistent keeping of rows, outbox and directory.
+///
+/// Reads see every change committed before they began. A wrong "committed" loses a user's
+/// mapping or revives a revoked one; a wrong "conflict" costs a retry.
+pub trait Store: Send + Sync {
+    /// The row of that id, tombstones included.
+    fn load(&self, id: MappingId) -> PortFuture<'_, Result<Option<Mapping>, StoreError>>;
+
+    /// The live row of (service URI, UTI).
+    fn load_live<'a>(
+        &'a self,
+        key: &'a MappingKey,
+    ) -> PortFuture<'a, Result<Option<Mapping>, StoreError>>;
+
+    /// At most `limit` rows of `selection`, after `after`.
+    fn walk<'a>(
+        &'a self,
+        selection: &'a Selection,
+        after: Option<&'a Cursor>,
+        limit: usize,
+    ) -> PortFuture<'a, Result<Page, StoreError>>;
+
+    /// The permanent record of a UTI, by keyed hash of (third party SP, UTI).
+    fn load_uti_record(
+        &self,
+        index: BlindIndex,
+    ) -> PortFuture<'_, Result<Option<UtiRecord>, StoreError>>;
+
+    /// Whether the device ID with this keyed hash was unregistered.
+    fn is_device_dead(&self, index: BlindIndex) -> PortFuture<'_, Result<bool, StoreError>>;
+
+    /// Every record of the directory.
+    fn load_directory(&self) -> PortFuture<'_, Result<Vec<DirectoryRecord>, StoreError>>;
+
+    /// The entry of that name.
+    fn load_entry<'a>(
+        &'a self,
+        key: &'a OutboxKey,
+    ) -> PortFuture<'a, Result<Option<OutboxEntry>, StoreError>>;
+
+    /// At most `limit` entries due to `addressee` at `now`. Dead letters are never due. Of one
+    /// subject only the entry with the lowest sequence is due: order within a row is kept.
+    fn due_entries<'a>(
+        &'a self,
+        addressee: &'a Addressee,
+        now: Timestamp,
+        limit: usize,
+    ) -> PortFuture<'a, Result<DueEntries, StoreError>>;
+
+    /// At most `limit` outbox entries of everybody, dead letters included, after `after`, in the
+    /// order of their keys.
+    fn walk_outbox<'a>(
+        &'a self,
+        after: Option<&'a OutboxKey>,
+        limit: usize,
+    ) -> PortFuture<'a, Result<Vec<OutboxEntry>, StoreError>>;
+
+    /// Commits a change whole and durably, or not at all. Answers only after the change would
+    /// survive a power cut.
+    fn commit(&self, change: Change) -> PortFuture<'_, Result<(), CommitError>>;
+}

@@ -1,0 +1,101 @@
+//! Who is on the other end, how we know, or the reason why we do not.
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use alloc::vec::Vec;
+
+use crate::id::SpId;
+use crate::reference_point::Scopes;
+use crate::time::Timestamp;
+
+/// SHA-256 of a certificate's DER: what tokens are bound to (RFC 8705 `x5t#S256`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CertificateThumbprint(pub [u8; 32]);
+
+impl fmt::Debug for CertificateThumbprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+/// The serial number of a certificate: its big-endian bytes without leading zeros.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CertificateSerial(Vec<u8>);
+
+impl CertificateSerial {
+    /// Takes the bytes of a DER INTEGER; leading zeros are dropped.
+    #[must_use]
+    pub fn from_der_integer(bytes: &[u8]) -> Self {
+        Self(bytes.iter().copied().skip_while(|b| *b == 0).collect())
+    }
+
+    /// The bytes without leading zeros.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for CertificateSerial {
+    /// Lower-case hexadecimal, as `openssl x509 -serial` tells it (in upper case).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+impl fmt::Debug for CertificateSerial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What a verified client certificate says of the peer of one connection.
+///
+/// Made by the TLS layer from a chain that held, whose one SAN URI lies in the anchor's
+/// permitted namespace; kept beside the connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerCertificate {
+    /// The SP named by the SAN URI `urn:ics:sp:<id>`.
+    pub sp: SpId,
+    /// SHA-256 of the leaf.
+    pub thumbprint: CertificateThumbprint,
+    /// Its serial number.
+    pub serial: CertificateSerial,
+    /// When it ends: a connection does not outlive its certificate.
+    pub not_after: Timestamp,
+}
+
+/// An SP that proved itself by certificate and token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// Who.
+    pub sp: SpId,
+    /// The certificate of this connection, which the token is bound to.
+    pub certificate: Arc<PeerCertificate>,
+    /// What the token opens.
+    pub scopes: Scopes,
+}
+
+/// Why nobody was authenticated. Told to the peer as one of RFC 6750's two errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum AuthenticationFailure {
+    /// No client certificate was verified on this connection.
+    #[error("no client certificate")]
+    NoCertificate,
+    /// The certificate was revoked.
+    #[error("client certificate revoked")]
+    CertificateRevoked,
+    /// The certificate ended while the connection was open.
+    #[error("client certificate expired")]
+    CertificateExpired,
+    /// The certificate names no party that is served (unknown, suspended, removed).
+    #[error("service provider not served")]
+    PartyNotServed,
+    /// No bearer token came.
+    #[error("no access token")]
+    NoToken,
+    /// The token is unknown, over, revoked, or bound to another certificate.
+    #[error("access token not valid")]
+    InvalidToken,
+}
