@@ -66,6 +66,20 @@ pub struct PeerCertificate {
     pub not_after: Timestamp,
 }
 
+/// What a verified client certificate says of a caller on the operator's own listener.
+///
+/// Another authority, another namespace (`urn:ics:operator:<name>`): an SP's certificate is
+/// never one of these.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorCertificate {
+    /// The operator's engineer or system, as the SAN URI names it.
+    pub name: SpId,
+    /// SHA-256 of the leaf.
+    pub thumbprint: CertificateThumbprint,
+    /// When it ends.
+    pub not_after: Timestamp,
+}
+
 /// An SP that proved itself by certificate and token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
