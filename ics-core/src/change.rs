@@ -143,3 +143,45 @@ impl Change {
         self.directory.push((before.key(), Write { before: Some(before), after: None }));
     }
 }
+
+/// Changes made by hand, to put a store to the test. Not for production code: a change that no
+/// procedure decided is one nobody was authorized for.
+#[cfg(feature = "test-support")]
+#[doc(hidden)]
+impl Change {
+    #[must_use]
+    pub fn with_mapping(mut self, before: Option<Mapping>, after: Option<Mapping>) -> Self {
+        self.mappings.push(Write { before, after });
+        self
+    }
+
+    #[must_use]
+    pub fn with_uti_record(mut self, index: BlindIndex, write: Write<UtiRecord>) -> Self {
+        self.uti_records.push((index, write));
+        self
+    }
+
+    #[must_use]
+    pub fn with_dead_device(mut self, index: BlindIndex) -> Self {
+        self.dead_devices.push(index);
+        self
+    }
+
+    #[must_use]
+    pub fn with_entry(mut self, before: Option<OutboxEntry>, after: Option<OutboxEntry>) -> Self {
+        self.outbox.push(Write { before, after });
+        self
+    }
+
+    #[must_use]
+    pub fn with_record(mut self, key: DirectoryKey, write: Write<DirectoryRecord>) -> Self {
+        self.directory.push((key, write));
+        self
+    }
+
+    #[must_use]
+    pub fn with_assumption(mut self, assumption: Assumption) -> Self {
+        self.assumptions.push(assumption);
+        self
+    }
+}

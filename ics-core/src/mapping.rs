@@ -38,7 +38,7 @@ pub struct Mapping {
     pub agreement: AgreementId,
     /// The consent it stands on, where the agreement's mode has the third party assert it.
     pub consent: Option<Consent>,
-    /// Keyed hash of (IoT SP, serial number); kept until the row dies, for idempotency.
+    /// Keyed hash of the serial number; kept until the row dies, for idempotency.
     pub serial_index: BlindIndex,
     /// Maker's name as the third party gave it, to route by.
     pub device_vendor: Option<Attribute>,
@@ -285,6 +285,20 @@ impl Attribute {
         }
         crate::id::find_permanent_identifier(text)
             .map_or_else(|| Ok(Self(text.into())), |kind| Err(InvalidId::Permanent(kind)))
+    }
+
+    /// Takes back what [`Self::parse`] accepted before it was stored; for stores alone.
+    ///
+    /// Checks length and alphabet only: a value taken under older rules stays readable, and an
+    /// inquiry does not pay for the full check on every row.
+    ///
+    /// # Errors
+    /// [`InvalidId`] for what `parse` can never have accepted.
+    pub fn from_store(text: &str) -> Result<Self, InvalidId> {
+        if text.is_empty() || text.len() > 64 || text.chars().any(char::is_control) {
+            return Err(InvalidId::Form);
+        }
+        Ok(Self(text.into()))
     }
 
     /// The attribute as text.

@@ -61,7 +61,7 @@ pub enum BlindIndexDomain {
     UtiRecord,
     /// (IoT SP, device ID): the permanent record of dead device IDs, and a UTI's device.
     Device,
-    /// (IoT SP, serial number): idempotency of a mapping request.
+    /// A serial number: idempotency of a mapping request.
     Serial,
     /// (third party SP, IoT SP, device ID): the pairwise pseudonym a third party is shown.
     PairwiseDeviceId,

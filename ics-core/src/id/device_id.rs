@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::fmt;
 
-use super::{DeviceSerialNumber, InvalidId, PermanentIdentifier, check_anonymous, check_length};
+use super::{DeviceSerialNumber, InvalidId, PermanentIdentifier, check_anonymous, check_length, check_stored};
 
 /// A device ID: opaque visible ASCII of at most 256 bytes, keyed by (IoT SP, device ID).
 ///
@@ -26,6 +26,18 @@ impl DeviceId {
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(InvalidId::Character);
         }
+        Ok(Self(text.into()))
+    }
+
+    /// Takes back what [`Self::parse`] accepted before it was stored; for stores alone.
+    ///
+    /// Checks length and alphabet only: a value taken under older rules stays readable, and an
+    /// inquiry does not pay for the full check on every row.
+    ///
+    /// # Errors
+    /// [`InvalidId`] for what `parse` can never have accepted.
+    pub fn from_store(text: &str) -> Result<Self, InvalidId> {
+        check_stored(text, Self::MAX)?;
         Ok(Self(text.into()))
     }
 

@@ -5,7 +5,7 @@ use core::fmt;
 
 use fluent_uri::Uri;
 
-use super::{InvalidId, check_anonymous, check_length};
+use super::{InvalidId, check_anonymous, check_length, check_stored};
 
 /// A service URI: absolute, with a host, in normal form, at most 1,024 bytes.
 ///
@@ -28,6 +28,18 @@ impl ServiceUri {
         // User information first: its `@` must not be mistaken for a mail address.
         parse_uri(text)?;
         check_anonymous(text)?;
+        Ok(Self(text.into()))
+    }
+
+    /// Takes back what [`Self::parse`] accepted before it was stored; for stores alone.
+    ///
+    /// Checks length and alphabet only: a value taken under older rules stays readable, and an
+    /// inquiry does not pay for the full check on every row.
+    ///
+    /// # Errors
+    /// [`InvalidId`] for what `parse` can never have accepted.
+    pub fn from_store(text: &str) -> Result<Self, InvalidId> {
+        check_stored(text, Self::MAX)?;
         Ok(Self(text.into()))
     }
 
@@ -119,6 +131,18 @@ impl CallbackUri {
             return Err(InvalidId::Scheme);
         }
         check_anonymous(text)?;
+        Ok(Self(text.into()))
+    }
+
+    /// Takes back what [`Self::parse`] accepted before it was stored; for stores alone.
+    ///
+    /// Checks length and alphabet only: a value taken under older rules stays readable, and an
+    /// inquiry does not pay for the full check on every row.
+    ///
+    /// # Errors
+    /// [`InvalidId`] for what `parse` can never have accepted.
+    pub fn from_store(text: &str) -> Result<Self, InvalidId> {
+        check_stored(text, ServiceUri::MAX)?;
         Ok(Self(text.into()))
     }
 

@@ -5,7 +5,7 @@ use core::fmt;
 
 use uuid::Uuid;
 
-use super::{InvalidId, check_anonymous, check_length};
+use super::{InvalidId, check_anonymous, check_length, check_stored};
 
 /// A UTI: an anonymous UUID (version 4 or 7) or an opaque text of 16 to 128 characters.
 ///
@@ -44,6 +44,18 @@ impl Uti {
         } else {
             Err(InvalidId::Character)
         }
+    }
+
+    /// Takes back what [`Self::parse`] accepted before it was stored; for stores alone.
+    ///
+    /// Checks length and alphabet only: a value taken under older rules stays readable, and an
+    /// inquiry does not pay for the full check on every row.
+    ///
+    /// # Errors
+    /// [`InvalidId`] for what `parse` can never have accepted.
+    pub fn from_store(text: &str) -> Result<Self, InvalidId> {
+        check_stored(text, Self::MAX)?;
+        Ok(Self(text.into()))
     }
 
     /// The canonical text.

@@ -1,0 +1,228 @@
+//! Y.4462 7.4 and 10.4: nothing is done without a proof that it may be.
+//!
+//! [`Authorized`] values are made here alone, by asking the decision point with the facts of the
+//! directory; procedures take them as arguments.
+
+use crate::directory::{Directory, RoutingFailure};
+use crate::id::{AgreementId, DeviceSerialNumber, ServiceUri, SpId};
+use crate::mapping::{Attribute, Consent, Mapping};
+use crate::party::{Agreement, Party, PartyStatus};
+use crate::port::{AccessRequest, DecisionPoint, Denied, Operation};
+use crate::principal::Principal;
+use crate::reference_point::{ReferencePoint, Role};
+use crate::time::Timestamp;
+
+/// Proof that an operation was permitted, with what it was permitted on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorized<Op>(Op);
+
+impl<Op> Authorized<Op> {
+    /// What was permitted.
+    #[must_use]
+    pub const fn facts(&self) -> &Op {
+        &self.0
+    }
+}
+
+/// Permission to ask for a mapping with one IoT SP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestMapping {
+    /// The caller.
+    pub third_party_sp: SpId,
+    /// The IoT SP the serial number may be sent to, and no other.
+    pub iot_sp: SpId,
+    /// The agreement it rests on.
+    pub agreement: AgreementId,
+    /// The version of it; the commit holds only while this is the newest.
+    pub agreement_version: u64,
+}
+
+/// Permission to establish a row (the re-check of step 7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EstablishMapping {
+    /// The agreement it rests on.
+    pub agreement: AgreementId,
+    /// The version of it.
+    pub agreement_version: u64,
+}
+
+/// Permission to use what is the caller's own, over one reference point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UseOwn {
+    /// The caller.
+    pub sp: SpId,
+    /// The side it takes.
+    pub role: Role,
+}
+
+/// Why a mapping may not be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestDenied {
+    /// The decision point said no.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// No IoT SP could be chosen.
+    #[error("no IoT service provider could be chosen")]
+    Routing(RoutingFailure),
+}
+
+/// What a mapping request says that decides who may be asked.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestedMapping<'a> {
+    /// The service.
+    pub service_uri: &'a ServiceUri,
+    /// The device, as printed.
+    pub serial: &'a DeviceSerialNumber,
+    /// Its maker, if told.
+    pub vendor: Option<&'a Attribute>,
+    /// The IoT SP, if the caller names one.
+    pub iot_sp: Option<&'a SpId>,
+    /// The consent the caller asserts.
+    pub consent: Option<&'a Consent>,
+}
+
+/// Asks for permission to use what is the caller's own over `reference_point`.
+///
+/// # Errors
+/// [`Denied`] for a wrong role or a missing scope.
+pub fn authorize_own(
+    decision_point: &dyn DecisionPoint,
+    directory: &Directory,
+    principal: &Principal,
+    reference_point: ReferencePoint,
+    now: Timestamp,
+) -> Result<Authorized<UseOwn>, Denied> {
+    let party = served_party(directory, principal, reference_point)?;
+    let operation = Operation::UseOwn;
+    decision_point.decide(&AccessRequest { principal, party, reference_point, operation, now })?;
+    Ok(Authorized(UseOwn { sp: principal.sp.clone(), role: reference_point.role() }))
+}
+
+/// Asks for permission to request a mapping, and chooses the IoT SP (readings 11 and 25).
+///
+/// # Errors
+/// [`RequestDenied`]: role, scope, service ownership, agreement, consent, in this order; routing
+/// where the caller may ask but no agreed IoT SP answers for the serial number.
+pub fn authorize_request(
+    decision_point: &dyn DecisionPoint,
+    directory: &Directory,
+    principal: &Principal,
+    requested: &RequestedMapping<'_>,
+    now: Timestamp,
+) -> Result<Authorized<RequestMapping>, RequestDenied> {
+    let reference_point = ReferencePoint::Ics1;
+    let party = served_party(directory, principal, reference_point)?;
+    let RequestedMapping { service_uri, consent, .. } = *requested;
+    let decide = |agreement: Option<&Agreement>| {
+        let operation = Operation::RequestMapping { service_uri, agreement, consent };
+        decision_point.decide(&AccessRequest { principal, party, reference_point, operation, now })
+    };
+    match choose_agreement(directory, &principal.sp, requested, now) {
+        Ok(agreement) => {
+            decide(agreement)?;
+            let agreement = agreement.ok_or(Denied::NoAgreement)?;
+            Ok(Authorized(RequestMapping {
+                third_party_sp: principal.sp.clone(),
+                iot_sp: agreement.iot_sp.clone(),
+                agreement: agreement.id,
+                agreement_version: agreement.version,
+            }))
+        }
+        // Role, scope and ownership speak before routing does.
+        Err(failure) => match decide(None) {
+            Err(Denied::NoAgreement) | Ok(()) => Err(RequestDenied::Routing(failure)),
+            Err(denied) => Err(denied.into()),
+        },
+    }
+}
+
+/// The re-check before a row is established: is the agreement still in force, does the consent
+/// still stand (Y.4462 7.4 "initialized and unrevoked")?
+///
+/// # Errors
+/// [`Denied::NoAgreement`] or [`Denied::ConsentRequired`]; role and scope as ever.
+pub fn authorize_establishment(
+    decision_point: &dyn DecisionPoint,
+    directory: &Directory,
+    principal: &Principal,
+    row: &Mapping,
+    now: Timestamp,
+) -> Result<Authorized<EstablishMapping>, Denied> {
+    let reference_point = ReferencePoint::Ics2;
+    let party = served_party(directory, principal, reference_point)?;
+    let agreement = agreement_in_force(directory, row, now);
+    let operation = Operation::EstablishMapping {
+        service_uri: &row.key.service_uri,
+        agreement,
+        consent: row.consent.as_ref(),
+    };
+    decision_point.decide(&AccessRequest { principal, party, reference_point, operation, now })?;
+    let agreement = agreement.ok_or(Denied::NoAgreement)?;
+    Ok(Authorized(EstablishMapping {
+        agreement: agreement.id,
+        agreement_version: agreement.version,
+    }))
+}
+
+/// Whether `principal` may see `row` over an inquiry point, and under which agreement.
+///
+/// # Errors
+/// [`Denied`]; the caller must answer it like an absent row.
+pub fn authorize_inquiry<'d>(
+    decision_point: &dyn DecisionPoint,
+    directory: &'d Directory,
+    principal: &Principal,
+    (row, reference_point): (&Mapping, ReferencePoint),
+    now: Timestamp,
+) -> Result<&'d Agreement, Denied> {
+    let party = served_party(directory, principal, reference_point)?;
+    let agreement = agreement_in_force(directory, row, now);
+    let service_uri = &row.key.service_uri;
+    let operation = Operation::Inquire { service_uri, agreement };
+    decision_point.decide(&AccessRequest { principal, party, reference_point, operation, now })?;
+    agreement.ok_or(Denied::NoAgreement)
+}
+
+fn served_party<'d>(
+    directory: &'d Directory,
+    principal: &Principal,
+    reference_point: ReferencePoint,
+) -> Result<&'d Party, Denied> {
+    directory
+        .party(&principal.sp)
+        .filter(|party| party.status == PartyStatus::Active)
+        .map(AsRef::as_ref)
+        .ok_or(Denied::Role(reference_point.role()))
+}
+
+/// The agreement a row stands on, if it is still in force.
+fn agreement_in_force<'d>(
+    directory: &'d Directory,
+    row: &Mapping,
+    now: Timestamp,
+) -> Option<&'d Agreement> {
+    directory
+        .agreement(&row.agreement)
+        .map(AsRef::as_ref)
+        .filter(|agreement| agreement.is_active(now) && agreement.covers(&row.key.service_uri))
+}
+
+/// By name where the request names an IoT SP, by serial number else. `Ok(None)`: named, but there
+/// is no agreement with it.
+fn choose_agreement<'d>(
+    directory: &'d Directory,
+    third_party_sp: &SpId,
+    requested: &RequestedMapping<'_>,
+    now: Timestamp,
+) -> Result<Option<&'d Agreement>, RoutingFailure> {
+    let RequestedMapping { service_uri, serial, vendor, iot_sp, .. } = *requested;
+    match iot_sp {
+        Some(iot_sp) => Ok(directory
+            .active_agreement(iot_sp, third_party_sp, service_uri, now)
+            .filter(|_| directory.party(iot_sp).is_some_and(|p| p.status == PartyStatus::Active))
+            .map(AsRef::as_ref)),
+        None => directory
+            .route(third_party_sp, service_uri, (serial, vendor), now)
+            .map(|agreement| Some(agreement.as_ref())),
+    }
+}

@@ -1,0 +1,196 @@
+//! Y.4462 10.1 steps 7 to 9: the IoT SP answers, the row is established or fails, both are told.
+
+use super::Knobs;
+use super::access::{Authorized, EstablishMapping};
+use super::demapping::{RowFacts, release_uti};
+use super::telling::tell_result;
+use crate::change::{Assumption, Change};
+use crate::id::DeviceId;
+use crate::mapping::{CauseCode, FailureCause, Mapping, State, UtiRecord};
+use crate::port::Denied;
+use crate::reference_point::Role;
+use crate::sealed::BlindIndex;
+use crate::time::Timestamp;
+
+/// What the IoT SP says in step 7.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The device stored the pair and acknowledged (steps 4 to 6); this is its ID.
+    Accepted {
+        /// The device ID.
+        device_id: DeviceId,
+        /// Keyed hash of (IoT SP, device ID).
+        device_index: BlindIndex,
+        /// Whether this IoT SP had unregistered it.
+        device_dead: bool,
+    },
+    /// No mapping.
+    Rejected {
+        /// The IoT SP's reason.
+        cause: CauseCode,
+    },
+}
+
+/// What became of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AnswerOutcome {
+    /// Established or failed as the answer said, once `change` is committed.
+    Settled {
+        /// The row.
+        mapping: Mapping,
+        /// What to commit.
+        change: Change,
+    },
+    /// The same answer came before: its row.
+    Replayed(Mapping),
+    /// Accepted, but a re-check failed: the row fails with this cause, once committed.
+    Overruled {
+        /// Why.
+        cause: FailureCause,
+        /// The row.
+        mapping: Mapping,
+        /// What to commit.
+        change: Change,
+    },
+}
+
+/// Why an answer changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerRefusal {
+    /// The row failed or was de-mapped meanwhile: the IoT SP must make the device forget.
+    #[error("mapping is not pending")]
+    NotPending,
+    /// The row is established with another device ID (one device ID per row, for ever).
+    #[error("mapping has another device")]
+    DeviceAlreadyAssigned,
+}
+
+/// Decides steps 8 and 9. `disclose_at` is when the third party may learn of a failure.
+///
+/// # Errors
+/// [`AnswerRefusal`].
+pub fn decide_answer(
+    row: &Mapping,
+    answer: Answer,
+    (permission, facts): (Result<Authorized<EstablishMapping>, Denied>, &RowFacts),
+    (knobs, disclose_at): (&Knobs, Timestamp),
+    now: Timestamp,
+) -> Result<AnswerOutcome, AnswerRefusal> {
+    match (&row.state, answer) {
+        (State::Pending { .. }, Answer::Accepted { device_id, device_index, device_dead }) => {
+            let record = facts.uti.unwrap_or_default();
+            Ok(match check_establishment(&permission, &record, device_index, device_dead) {
+                Ok(permission) => {
+                    let device = (device_id, device_index);
+                    let (mapping, change) = establish(row, permission, device, facts, (knobs, now));
+                    AnswerOutcome::Settled { mapping, change }
+                }
+                Err(cause) => {
+                    let (mapping, change) =
+                        decide_failure(row, cause.clone(), facts, (knobs, disclose_at), now);
+                    AnswerOutcome::Overruled { cause, mapping, change }
+                }
+            })
+        }
+        (State::Pending { .. }, Answer::Rejected { cause }) => {
+            let cause = FailureCause::Rejected(cause);
+            let (mapping, change) = decide_failure(row, cause, facts, (knobs, disclose_at), now);
+            Ok(AnswerOutcome::Settled { mapping, change })
+        }
+        // t8 A.2: the same device ID again is a replay; another one is refused.
+        (State::Established { device_id: known, .. }, Answer::Accepted { device_id, .. }) => {
+            if *known == device_id {
+                Ok(AnswerOutcome::Replayed(row.clone()))
+            } else {
+                Err(AnswerRefusal::DeviceAlreadyAssigned)
+            }
+        }
+        (
+            State::Failing { cause: FailureCause::Rejected(_), .. }
+            | State::Failed { cause: FailureCause::Rejected(_), .. },
+            Answer::Rejected { .. },
+        ) => Ok(AnswerOutcome::Replayed(row.clone())),
+        // No resurrection: a de-mapped or failed row stays so, whatever comes late (Y54).
+        _ => Err(AnswerRefusal::NotPending),
+    }
+}
+
+/// What must still hold when the device ID comes back.
+fn check_establishment<'p>(
+    permission: &'p Result<Authorized<EstablishMapping>, Denied>,
+    record: &UtiRecord,
+    device_index: BlindIndex,
+    device_dead: bool,
+) -> Result<&'p EstablishMapping, FailureCause> {
+    let permission = match permission {
+        Ok(permission) => permission.facts(),
+        Err(Denied::ConsentRequired) => return Err(FailureCause::ConsentRequired),
+        Err(_) => return Err(FailureCause::NoAgreement),
+    };
+    // Y.4462 10.1: only the IoT SP revokes a device ID, and a revoked one stays revoked.
+    if device_dead {
+        return Err(FailureCause::DeviceRevoked);
+    }
+    // Y45: one UTI of a third party = one device, for ever. A UTI killed meanwhile has no device.
+    if record.dead || record.device.is_some_and(|device| device != device_index) {
+        return Err(FailureCause::UtiInUse);
+    }
+    Ok(permission)
+}
+
+fn establish(
+    row: &Mapping,
+    permission: &EstablishMapping,
+    (device_id, device_index): (DeviceId, BlindIndex),
+    facts: &RowFacts,
+    (knobs, now): (&Knobs, Timestamp),
+) -> (Mapping, Change) {
+    // The serial number is in no other state than Pending: it is erased by this line.
+    let next = row.with_state(State::Established { device_id, since: now }, now);
+    let mut change = Change::default();
+    change.assumptions.push(Assumption::AgreementUnchanged {
+        id: permission.agreement,
+        version: permission.agreement_version,
+    });
+    change.assumptions.push(Assumption::DeviceAlive(device_index));
+    let record = facts.uti.unwrap_or_default();
+    let bound = UtiRecord { device: Some(device_index), ..record };
+    change.put_uti_record(facts.uti_index, facts.uti, bound);
+    if let Some(push) = &facts.push {
+        change.settle(push);
+    }
+    for role in [Role::ThirdPartySp, Role::IotSp] {
+        tell_result(&mut change, (&next, facts.listeners), role, (knobs, now));
+    }
+    change.put_mapping(Some(row), next.clone());
+    (next, change)
+}
+
+/// A pending row fails. The IoT SP is told at once; the third party not before `disclose_at`.
+#[must_use]
+pub fn decide_failure(
+    row: &Mapping,
+    cause: FailureCause,
+    facts: &RowFacts,
+    (knobs, disclose_at): (&Knobs, Timestamp),
+    now: Timestamp,
+) -> (Mapping, Change) {
+    let mut change = Change::default();
+    if let Some(push) = &facts.push {
+        change.settle(push);
+    }
+    let disclosed = disclose_at <= now;
+    let state = if disclosed {
+        release_uti(&mut change, facts, 1, false);
+        State::Failed { cause, at: now, purge_at: now.plus(knobs.tombstone_retention) }
+    } else {
+        State::Failing { cause, disclose_at, at: now }
+    };
+    let next = row.with_state(state, now);
+    if disclosed {
+        tell_result(&mut change, (&next, facts.listeners), Role::ThirdPartySp, (knobs, now));
+    }
+    tell_result(&mut change, (&next, facts.listeners), Role::IotSp, (knobs, now));
+    change.put_mapping(Some(row), next.clone());
+    (next, change)
+}

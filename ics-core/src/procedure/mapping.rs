@@ -1,0 +1,244 @@
+//! Y.4462 10.1 steps 1 to 3: a request becomes an initial row and a push, or the row it already
+//! is; and what its third party may still do to it while it waits.
+
+use super::access::{Authorized, RequestMapping};
+use super::telling::{Listeners, tell};
+use super::{Knobs, demapping};
+use crate::change::{Assumption, Change};
+use crate::id::{CallbackUri, MappingId};
+use crate::mapping::{
+    Attribute, Consent, Dispatch, EndedBy, Features, Mapping, MappingKey, State, UtiRecord,
+};
+use crate::outbox::{Message, OutboxEntry};
+use crate::reference_point::Role;
+use crate::sealed::{BlindIndex, Sealed};
+use crate::time::Timestamp;
+
+/// A request, parsed, with its secrets sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewMapping {
+    /// The id the row shall have.
+    pub id: MappingId,
+    /// Service URI and UTI.
+    pub key: MappingKey,
+    /// The serial number, sealed under `id`.
+    pub serial: Sealed,
+    /// Keyed hash of the serial number.
+    pub serial_index: BlindIndex,
+    /// Maker, if told.
+    pub device_vendor: Option<Attribute>,
+    /// Model, if told.
+    pub device_model: Option<Attribute>,
+    /// The third party's end-to-end value, sealed under `id`.
+    pub e2e: Option<Sealed>,
+    /// Where the third party takes notifications.
+    pub destination: Option<CallbackUri>,
+    /// Negotiated features.
+    pub features: Features,
+    /// When the UTI stops being valid.
+    pub uti_expiry: Option<Timestamp>,
+    /// The consent it asserts.
+    pub consent: Option<Consent>,
+    /// When waiting ends.
+    pub deadline: Timestamp,
+    /// Whether a test notification was asked for.
+    pub request_test: bool,
+}
+
+/// What the store knows that a request must be decided on.
+#[derive(Clone, Debug)]
+pub struct RequestFacts<'a> {
+    /// The live row of the same key, if any.
+    pub live: Option<&'a Mapping>,
+    /// Keyed hash of (third party SP, UTI).
+    pub uti_index: BlindIndex,
+    /// The permanent record of the UTI.
+    pub uti: Option<UtiRecord>,
+    /// Who can be told.
+    pub listeners: Listeners,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RequestOutcome {
+    /// A new row, once `change` is committed.
+    Created {
+        /// The row.
+        mapping: Mapping,
+        /// What to commit.
+        change: Change,
+    },
+    /// The same request came before: its row.
+    Existing(Mapping),
+}
+
+/// Why a request that was permitted cannot become a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestRefusal {
+    /// One UTI = one device, for ever (Y45): it has another serial number, or was killed (Y15).
+    #[error("UTI in use for another device, or no longer valid")]
+    UtiInUse,
+}
+
+/// Decides step 2.
+///
+/// # Errors
+/// [`RequestRefusal`].
+pub fn decide_request(
+    permission: &Authorized<RequestMapping>,
+    new: NewMapping,
+    facts: &RequestFacts<'_>,
+    knobs: &Knobs,
+    now: Timestamp,
+) -> Result<RequestOutcome, RequestRefusal> {
+    let record = facts.uti.unwrap_or_default();
+    // Y.4462 3.2.2 "revocable": a killed UTI never comes back.
+    if record.dead {
+        return Err(RequestRefusal::UtiInUse);
+    }
+    if let Some(live) = facts.live {
+        // t8 A.8: on replay only (SP, service URI, UTI, serial number) are compared.
+        let same = live.serial_index == new.serial_index
+            && live.third_party_sp == permission.facts().third_party_sp;
+        return if same {
+            Ok(RequestOutcome::Existing(live.clone()))
+        } else {
+            Err(RequestRefusal::UtiInUse)
+        };
+    }
+    // Y.4462 10.1: the UTI identifies the relationship with *the specific* device.
+    if record.serial.is_some_and(|serial| serial != new.serial_index) {
+        return Err(RequestRefusal::UtiInUse);
+    }
+    let mapping = initial_row(permission, &new, facts.listeners, now);
+    let mut change = Change::default();
+    change.assumptions.push(Assumption::AgreementUnchanged {
+        id: permission.facts().agreement,
+        version: permission.facts().agreement_version,
+    });
+    let after = UtiRecord {
+        serial: Some(new.serial_index),
+        live: record.live.saturating_add(1),
+        ..record
+    };
+    change.put_uti_record(facts.uti_index, facts.uti, after);
+    let told = (&mapping, facts.listeners);
+    if new.request_test {
+        tell(&mut change, told, Role::ThirdPartySp, Message::Test, (knobs, now));
+    }
+    tell(&mut change, told, Role::IotSp, Message::Assignment, (knobs, now));
+    change.put_mapping(None, mapping.clone());
+    Ok(RequestOutcome::Created { mapping, change })
+}
+
+fn initial_row(
+    permission: &Authorized<RequestMapping>,
+    new: &NewMapping,
+    listeners: Listeners,
+    now: Timestamp,
+) -> Mapping {
+    let RequestMapping { third_party_sp, iot_sp, agreement, .. } = permission.facts();
+    // Without a destination there is nothing to dispatch: the IoT SP pulls.
+    let dispatch =
+        if listeners.iot_sp { Dispatch::Dispatching } else { Dispatch::AwaitingDevice };
+    Mapping {
+        id: new.id,
+        key: new.key.clone(),
+        third_party_sp: third_party_sp.clone(),
+        iot_sp: iot_sp.clone(),
+        agreement: *agreement,
+        consent: new.consent.clone(),
+        serial_index: new.serial_index,
+        device_vendor: new.device_vendor.clone(),
+        device_model: new.device_model.clone(),
+        e2e: new.e2e.clone(),
+        destination: new.destination.clone(),
+        features: new.features,
+        uti_expiry: new.uti_expiry,
+        state: State::Pending { serial: new.serial.clone(), deadline: new.deadline, dispatch },
+        created: now,
+        updated: now,
+        sequence: 1,
+        version: 1,
+    }
+}
+
+/// What a third party may amend while its request waits (merge-patch on the mapping).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Amendment {
+    /// Another destination.
+    pub destination: Option<CallbackUri>,
+    /// Another end of waiting.
+    pub deadline: Option<Timestamp>,
+}
+
+/// The row can no longer be amended or cancelled over ICS-1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("mapping is not pending")]
+pub struct NotPending;
+
+/// Amends a pending row. Nobody is told.
+///
+/// # Errors
+/// [`NotPending`] once it is established, failed or deleted.
+pub fn decide_amendment(
+    row: &Mapping,
+    amendment: &Amendment,
+    now: Timestamp,
+) -> Result<(Mapping, Change), NotPending> {
+    let mut next = row.clone();
+    match &mut next.state {
+        State::Pending { deadline, .. } => {
+            *deadline = amendment.deadline.unwrap_or(*deadline);
+        }
+        // Still pending for the third party, which must not notice: the wait is over already.
+        State::Failing { .. } => {}
+        _ => return Err(NotPending),
+    }
+    if let Some(destination) = &amendment.destination {
+        next.destination = Some(destination.clone());
+    }
+    next.updated = now;
+    next.version = row.version.saturating_add(1);
+    let mut change = Change::default();
+    change.put_mapping(Some(row), next.clone());
+    Ok((next, change))
+}
+
+/// Cancels a request before it is established (`DELETE` on ICS-1).
+///
+/// # Errors
+/// [`NotPending`]: an established row is de-mapped over ICS-3, with its own scope and a cause.
+pub fn decide_cancellation(
+    row: &Mapping,
+    facts: &demapping::RowFacts,
+    knobs: &Knobs,
+    now: Timestamp,
+) -> Result<Change, NotPending> {
+    if !matches!(row.state, State::Pending { .. } | State::Failing { .. }) {
+        return Err(NotPending);
+    }
+    let by = EndedBy::Party(Role::ThirdPartySp);
+    Ok(demapping::end_pending(row, facts, (by, None), knobs, now))
+}
+
+/// The IoT SP has taken the assignment over (a 2xx to the push, or its own GET).
+#[must_use]
+pub fn decide_taken_over(row: &Mapping, push: Option<&OutboxEntry>, now: Timestamp) -> Change {
+    let mut change = Change::default();
+    if let State::Pending { serial, deadline, dispatch: Dispatch::Dispatching } = &row.state {
+        let mut next = row.clone();
+        next.state = State::Pending {
+            serial: serial.clone(),
+            deadline: *deadline,
+            dispatch: Dispatch::AwaitingDevice,
+        };
+        next.updated = now;
+        next.version = row.version.saturating_add(1);
+        change.put_mapping(Some(row), next);
+    }
+    if let Some(push) = push {
+        change.settle(push);
+    }
+    change
+}
