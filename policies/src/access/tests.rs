@@ -1,0 +1,491 @@
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use ics_core::id::{AgreementId, ServicePrefix};
+use ics_core::mapping::Attribute;
+use ics_core::party::{Exposure, Limits, Party};
+use ics_core::port::SealError;
+use ics_core::principal::{CertificateSerial, CertificateThumbprint, PeerCertificate, Principal};
+use ics_core::reference_point::Scopes;
+use ics_core::sealed::{BlindIndex, BlindIndexDomain, Sealed};
+
+use super::*;
+
+/// Decisions need no vault.
+struct NoVault;
+
+impl Sealer for NoVault {
+    fn seal(&self, _: &[u8], _: &[u8]) -> Result<Sealed, SealError> {
+        Err(SealError::Unavailable)
+    }
+
+    fn open(&self, _: &[u8], _: &Sealed) -> Result<Vec<u8>, SealError> {
+        Err(SealError::Unavailable)
+    }
+
+    fn blind_index(&self, _: BlindIndexDomain, _: &[&[u8]]) -> BlindIndex {
+        BlindIndex::from_bytes([0; 32])
+    }
+}
+
+const NOW: Timestamp = Timestamp::from_millis(1_795_262_400_000);
+const DAY: i64 = 86_400_000;
+
+fn day(offset: i64) -> Timestamp {
+    Timestamp::from_millis(NOW.millis() + offset * DAY)
+}
+
+/// Every fact a decision looks at; the default one permits a mapping request over ICS-1.
+#[derive(Clone)]
+struct Facts {
+    party: Party,
+    principal: Principal,
+    point: ReferencePoint,
+    service: ServiceUri,
+    agreement: Option<Agreement>,
+    consent: Option<Consent>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Request,
+    Establish,
+    Inquire,
+    Own,
+}
+
+impl Facts {
+    fn of(id: &str, point: ReferencePoint) -> Self {
+        let id = SpId::parse(id).unwrap();
+        Self {
+            principal: Principal {
+                sp: id.clone(),
+                certificate: Arc::new(PeerCertificate {
+                    sp: id.clone(),
+                    thumbprint: CertificateThumbprint([1; 32]),
+                    serial: CertificateSerial::from_der_integer(&[1]),
+                    not_after: day(7),
+                }),
+                scopes: Scopes::of_roles([Role::ThirdPartySp, Role::IotSp]),
+            },
+            party: Party {
+                third_party_sp: id.as_str() == "shop",
+                iot_sp: id.as_str() == "vendor",
+                services: if id.as_str() == "shop" {
+                    vec![ServicePrefix::parse("https://shop.example/orders").unwrap()]
+                } else {
+                    Vec::new()
+                },
+                id,
+                status: PartyStatus::Active,
+                serial_namespaces: Vec::new(),
+                callback_origins: Vec::new(),
+                token_endpoint: None,
+                limits: Limits {
+                    requests_per_second: NonZeroU32::MIN,
+                    failed_mappings_per_day: NonZeroU32::MIN,
+                },
+                created: day(-30),
+                version: 1,
+            },
+            point,
+            service: ServiceUri::parse("https://shop.example/orders/bulbs").unwrap(),
+            agreement: Some(agreement()),
+            consent: Some(consent()),
+        }
+    }
+
+    fn shop() -> Self {
+        Self::of("shop", ReferencePoint::Ics1)
+    }
+
+    fn vendor() -> Self {
+        Self::of("vendor", ReferencePoint::Ics2)
+    }
+
+    fn decide(&self, kind: Kind) -> Result<(), Denied> {
+        let (service_uri, agreement) = (&self.service, self.agreement.as_ref());
+        let consent = self.consent.as_ref();
+        let operation = match kind {
+            Kind::Request => Operation::RequestMapping {
+                service_uri,
+                agreement,
+                consent,
+            },
+            Kind::Establish => Operation::EstablishMapping {
+                service_uri,
+                agreement,
+                consent,
+            },
+            Kind::Inquire => Operation::Inquire {
+                service_uri,
+                agreement,
+            },
+            Kind::Own => Operation::UseOwn,
+        };
+        Rules::new(Arc::new(NoVault)).decide(&AccessRequest {
+            principal: &self.principal,
+            party: &self.party,
+            reference_point: self.point,
+            operation,
+            now: NOW,
+        })
+    }
+}
+
+fn agreement() -> Agreement {
+    Agreement {
+        id: AgreementId::from_bytes([7; 16]),
+        iot_sp: SpId::parse("vendor").unwrap(),
+        third_party_sp: SpId::parse("shop").unwrap(),
+        services: Vec::new(),
+        valid_from: day(-1),
+        valid_until: Some(day(1)),
+        consent_mode: ConsentMode::Asserted,
+        exposure: Exposure::Raw,
+        ended: None,
+        version: 1,
+    }
+}
+
+fn consent() -> Consent {
+    Consent {
+        id: Attribute::parse("evidence-a").unwrap(),
+        purpose: Attribute::parse("dpv:RequestedServiceProvision").unwrap(),
+        subject: None,
+        granted_at: day(-1),
+        expires: Some(day(1)),
+    }
+}
+
+type Alteration = (&'static str, fn(&mut Facts), Result<(), Denied>);
+
+fn check(base: &Facts, kind: Kind, table: &[Alteration]) {
+    for (case, alter, expected) in table {
+        let mut facts = base.clone();
+        alter(&mut facts);
+        assert_eq!(facts.decide(kind), *expected, "{kind:?}: {case}");
+    }
+}
+
+fn set_agreement(facts: &mut Facts, alter: impl FnOnce(&mut Agreement)) {
+    alter(facts.agreement.as_mut().unwrap());
+}
+
+/// What holds for every operation that stands on an agreement.
+const AGREEMENT: &[Alteration] = &[
+    ("as it is", |_| (), Ok(())),
+    (
+        "no agreement",
+        |f| f.agreement = None,
+        Err(Denied::NoAgreement),
+    ),
+    (
+        "ended",
+        |f| set_agreement(f, |a| a.ended = Some(day(-1))),
+        Err(Denied::NoAgreement),
+    ),
+    (
+        "over since this instant",
+        |f| set_agreement(f, |a| a.valid_until = Some(NOW)),
+        Err(Denied::NoAgreement),
+    ),
+    (
+        "not yet valid",
+        |f| set_agreement(f, |a| a.valid_from = day(1)),
+        Err(Denied::NoAgreement),
+    ),
+    (
+        "from this instant, without end",
+        |f| set_agreement(f, |a| (a.valid_from, a.valid_until) = (NOW, None)),
+        Ok(()),
+    ),
+    (
+        "for other services",
+        |f| {
+            let other = ServicePrefix::parse("https://shop.example/returns").unwrap();
+            set_agreement(f, |a| a.services = vec![other]);
+        },
+        Err(Denied::NoAgreement),
+    ),
+    (
+        "for this service",
+        |f| {
+            let this = ServicePrefix::parse("https://shop.example/orders/bulbs").unwrap();
+            set_agreement(f, |a| a.services = vec![this]);
+        },
+        Ok(()),
+    ),
+    (
+        "between two others",
+        |f| {
+            set_agreement(f, |a| {
+                a.iot_sp = SpId::parse("vendor2").unwrap();
+                a.third_party_sp = SpId::parse("shop2").unwrap();
+            });
+        },
+        Err(Denied::NoAgreement),
+    ),
+    (
+        "with the sides exchanged",
+        |f| {
+            set_agreement(f, |a| {
+                a.iot_sp = SpId::parse("shop").unwrap();
+                a.third_party_sp = SpId::parse("vendor").unwrap();
+            });
+        },
+        Err(Denied::NoAgreement),
+    ),
+];
+
+/// What holds for every operation that stands on a consent.
+const CONSENT: &[Alteration] = &[
+    (
+        "asserted, none",
+        |f| f.consent = None,
+        Err(Denied::ConsentRequired),
+    ),
+    (
+        "asserted, over since this instant",
+        |f| f.consent.as_mut().unwrap().expires = Some(NOW),
+        Err(Denied::ConsentRequired),
+    ),
+    (
+        "asserted, without end",
+        |f| f.consent.as_mut().unwrap().expires = None,
+        Ok(()),
+    ),
+    (
+        "asserted, given tomorrow",
+        |f| f.consent.as_mut().unwrap().granted_at = day(1),
+        Err(Denied::ConsentRequired),
+    ),
+    (
+        "asserted, given by a clock half a minute ahead",
+        |f| f.consent.as_mut().unwrap().granted_at = NOW.plus(Duration::from_secs(30)),
+        Ok(()),
+    ),
+    (
+        "consent page, though asserted",
+        |f| set_agreement(f, |a| a.consent_mode = ConsentMode::AuthCode),
+        Err(Denied::ConsentRequired),
+    ),
+    (
+        "confirmed by the IoT SP, none",
+        |f| {
+            f.consent = None;
+            set_agreement(f, |a| a.consent_mode = ConsentMode::IotSpConfirm);
+        },
+        Ok(()),
+    ),
+];
+
+#[test]
+fn agreement_is_needed_for_request_step_7_and_inquiry() {
+    check(&Facts::shop(), Kind::Request, AGREEMENT);
+    check(&Facts::vendor(), Kind::Establish, AGREEMENT);
+    check(
+        &Facts::of("shop", ReferencePoint::Ics7),
+        Kind::Inquire,
+        AGREEMENT,
+    );
+    check(
+        &Facts::of("vendor", ReferencePoint::Ics8),
+        Kind::Inquire,
+        AGREEMENT,
+    );
+}
+
+#[test]
+fn consent_is_needed_for_request_and_step_7() {
+    check(&Facts::shop(), Kind::Request, CONSENT);
+    check(&Facts::vendor(), Kind::Establish, CONSENT);
+}
+
+#[test]
+fn inquiry_asks_for_no_consent_of_its_own() {
+    let mut facts = Facts::of("shop", ReferencePoint::Ics7);
+    facts.consent = None;
+    assert_eq!(facts.decide(Kind::Inquire), Ok(()));
+}
+
+#[test]
+fn foreign_service_is_refused_to_a_third_party_alone() {
+    for foreign in [
+        "https://shop.example/",
+        "https://shop.example/orders2",
+        "https://shop.example.net/orders",
+        "http://shop.example/orders",
+    ] {
+        let service = ServiceUri::parse(foreign).unwrap();
+        let with = |facts: Facts| Facts {
+            service: service.clone(),
+            ..facts
+        };
+        let denied = Err(Denied::ServiceNotOwned);
+        assert_eq!(
+            with(Facts::shop()).decide(Kind::Request),
+            denied,
+            "{foreign}"
+        );
+        let inquiry = with(Facts::of("shop", ReferencePoint::Ics7));
+        assert_eq!(inquiry.decide(Kind::Inquire), denied, "{foreign}");
+        assert_eq!(
+            with(Facts::vendor()).decide(Kind::Establish),
+            Ok(()),
+            "{foreign}"
+        );
+        let inquiry = with(Facts::of("vendor", ReferencePoint::Ics8));
+        assert_eq!(inquiry.decide(Kind::Inquire), Ok(()), "{foreign}");
+    }
+}
+
+#[test]
+fn every_reference_point_is_closed_to_the_other_role() {
+    for point in ReferencePoint::ALL {
+        for (sp, own) in [("shop", Role::ThirdPartySp), ("vendor", Role::IotSp)] {
+            let expected = if point.role() == own {
+                Ok(())
+            } else {
+                Err(Denied::Role(point.role()))
+            };
+            assert_eq!(
+                Facts::of(sp, point).decide(Kind::Own),
+                expected,
+                "{sp} {point}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_party_of_both_roles_speaks_on_every_reference_point() {
+    for point in ReferencePoint::ALL {
+        let mut facts = Facts::of("shop", point);
+        facts.party.iot_sp = true;
+        assert_eq!(facts.decide(Kind::Own), Ok(()), "{point}");
+    }
+}
+
+#[test]
+fn every_scope_opens_its_own_reference_point_and_no_other() {
+    for point in ReferencePoint::ALL {
+        for scope in ReferencePoint::ALL {
+            let mut facts = Facts::of("shop", point);
+            facts.party.iot_sp = true;
+            facts.principal.scopes = Scopes::NONE.with(scope);
+            let expected = if scope == point {
+                Ok(())
+            } else {
+                Err(Denied::Scope(point))
+            };
+            assert_eq!(facts.decide(Kind::Own), expected, "{scope} on {point}");
+        }
+    }
+}
+
+#[test]
+fn an_operation_stays_on_the_reference_point_of_its_function() {
+    use ReferencePoint::{Ics1, Ics2, Ics7, Ics8};
+    let opened = [
+        (Kind::Request, vec![Ics1]),
+        (Kind::Establish, vec![Ics2]),
+        (Kind::Inquire, vec![Ics7, Ics8]),
+    ];
+    for (kind, points) in opened {
+        for point in ReferencePoint::ALL {
+            let sp = if point.role() == Role::IotSp {
+                "vendor"
+            } else {
+                "shop"
+            };
+            let answer = Facts::of(sp, point).decide(kind);
+            if points.contains(&point) {
+                assert_eq!(answer, Ok(()), "{kind:?} on {point}");
+            } else {
+                assert!(
+                    matches!(answer, Err(Denied::Scope(_))),
+                    "{kind:?} on {point}: {answer:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn who_is_not_served_or_not_the_caller_may_do_nothing() {
+    let denied = Err(Denied::Role(Role::ThirdPartySp));
+    for kind in [Kind::Request, Kind::Own] {
+        check(
+            &Facts::shop(),
+            kind,
+            &[
+                (
+                    "suspended",
+                    |f| f.party.status = PartyStatus::Suspended,
+                    denied,
+                ),
+                ("removed", |f| f.party.status = PartyStatus::Removed, denied),
+                (
+                    "other",
+                    |f| f.principal.sp = SpId::parse("shop2").unwrap(),
+                    denied,
+                ),
+                (
+                    "certificate of another",
+                    |f| {
+                        let mut peer = PeerCertificate::clone(&f.principal.certificate);
+                        peer.sp = SpId::parse("shop2").unwrap();
+                        f.principal.certificate = Arc::new(peer);
+                    },
+                    denied,
+                ),
+            ],
+        );
+    }
+}
+
+/// Every combination of facts that are each good or bad: the first bad one in the documented
+/// order is the reason, and only all good ones permit.
+#[test]
+fn the_first_missing_fact_is_the_reason() {
+    for combination in 0..32_u8 {
+        let bad = |bit: u8| combination & (1 << bit) != 0;
+        for (kind, base) in [
+            (Kind::Request, Facts::shop()),
+            (Kind::Establish, Facts::vendor()),
+        ] {
+            let mut facts = base;
+            let point = facts.point;
+            if bad(0) {
+                (facts.party.third_party_sp, facts.party.iot_sp) = (false, false);
+            }
+            if bad(1) {
+                facts.principal.scopes = Scopes::NONE;
+            }
+            if bad(2) {
+                facts.party.services.clear();
+            }
+            if bad(3) {
+                facts.agreement.as_mut().unwrap().ended = Some(NOW);
+            }
+            if bad(4) {
+                facts.consent = None;
+            }
+            let expected = if bad(0) {
+                Err(Denied::Role(point.role()))
+            } else if bad(1) {
+                Err(Denied::Scope(point))
+            } else if bad(2) && kind == Kind::Request {
+                Err(Denied::ServiceNotOwned)
+            } else if bad(3) {
+                Err(Denied::NoAgreement)
+            } else if bad(4) {
+                Err(Denied::ConsentRequired)
+            } else {
+                Ok(())
+            };
+            assert_eq!(facts.decide(kind), expected, "{kind:?} {combination:05b}");
+        }
+    }
+}
