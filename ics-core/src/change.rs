@@ -105,11 +105,17 @@ impl Change {
     }
 
     pub(crate) fn put_mapping(&mut self, before: Option<&Mapping>, after: Mapping) {
-        self.mappings.push(Write { before: before.cloned(), after: Some(after) });
+        self.mappings.push(Write {
+            before: before.cloned(),
+            after: Some(after),
+        });
     }
 
     pub(crate) fn drop_mapping(&mut self, before: &Mapping) {
-        self.mappings.push(Write { before: Some(before.clone()), after: None });
+        self.mappings.push(Write {
+            before: Some(before.clone()),
+            after: None,
+        });
     }
 
     pub(crate) fn put_uti_record(
@@ -119,28 +125,55 @@ impl Change {
         after: UtiRecord,
     ) {
         if before != Some(after) {
-            self.uti_records.push((index, Write { before, after: Some(after) }));
+            self.uti_records.push((
+                index,
+                Write {
+                    before,
+                    after: Some(after),
+                },
+            ));
         }
     }
 
     pub(crate) fn tell(&mut self, entry: OutboxEntry) {
-        self.outbox.push(Write { before: None, after: Some(entry) });
+        self.outbox.push(Write {
+            before: None,
+            after: Some(entry),
+        });
     }
 
     pub(crate) fn settle(&mut self, entry: &OutboxEntry) {
-        self.outbox.push(Write { before: Some(entry.clone()), after: None });
+        self.outbox.push(Write {
+            before: Some(entry.clone()),
+            after: None,
+        });
     }
 
     pub(crate) fn replace_entry(&mut self, before: &OutboxEntry, after: OutboxEntry) {
-        self.outbox.push(Write { before: Some(before.clone()), after: Some(after) });
+        self.outbox.push(Write {
+            before: Some(before.clone()),
+            after: Some(after),
+        });
     }
 
     pub(crate) fn put_record(&mut self, before: Option<DirectoryRecord>, after: DirectoryRecord) {
-        self.directory.push((after.key(), Write { before, after: Some(after) }));
+        self.directory.push((
+            after.key(),
+            Write {
+                before,
+                after: Some(after),
+            },
+        ));
     }
 
     pub(crate) fn drop_record(&mut self, before: DirectoryRecord) {
-        self.directory.push((before.key(), Write { before: Some(before), after: None }));
+        self.directory.push((
+            before.key(),
+            Write {
+                before: Some(before),
+                after: None,
+            },
+        ));
     }
 }
 

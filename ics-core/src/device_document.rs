@@ -60,8 +60,16 @@ impl DeviceDocument {
     /// The next version, without a row.
     #[must_use]
     pub fn without(&self, mapping: &MappingId) -> Self {
-        let entries = self.entries.iter().filter(|e| e.mapping != *mapping).cloned().collect();
-        Self { version: self.version.saturating_add(1), entries }
+        let entries = self
+            .entries
+            .iter()
+            .filter(|e| e.mapping != *mapping)
+            .cloned()
+            .collect();
+        Self {
+            version: self.version.saturating_add(1),
+            entries,
+        }
     }
 
     /// Whether the row is in it.
@@ -73,7 +81,11 @@ impl DeviceDocument {
     /// The device's rule: take what is newer than the own copy, ignore the rest.
     #[must_use]
     pub fn replaced_by(&self, received: &Self) -> Self {
-        if received.version > self.version { received.clone() } else { self.clone() }
+        if received.version > self.version {
+            received.clone()
+        } else {
+            self.clone()
+        }
     }
 
     /// What an acknowledgement of this, the newest document, means.

@@ -6,8 +6,9 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 
+use crate::change::Change;
 use crate::id::{AgreementId, DeviceSerialNumber, ServiceUri, SpId, SubscriptionId};
-use crate::mapping::Attribute;
+use crate::mapping::{Attribute, Mapping};
 use crate::party::{Agreement, CertificateRecord, Party, PartyStatus, Subscription};
 use crate::principal::{
     AuthenticationFailure, CertificateSerial, CertificateThumbprint, PeerCertificate,
@@ -112,8 +113,32 @@ impl Directory {
                 if let (Some(thumbprint), Some(_)) = (certificate.thumbprint, certificate.revoked) {
                     self.revoked.insert(thumbprint);
                 }
-                self.certificates.insert(certificate.serial.clone(), certificate);
+                self.certificates
+                    .insert(certificate.serial.clone(), certificate);
             }
+        }
+    }
+
+    /// Takes in the directory writes of a committed change, in whatever order changes arrive: an
+    /// older version never replaces a newer one.
+    pub fn apply(&mut self, change: &Change) {
+        for (key, write) in change.directory() {
+            match &write.after {
+                Some(after) if self.version(key).is_none_or(|v| v < after.version()) => {
+                    self.put(after.clone());
+                }
+                Some(_) => {}
+                None => self.remove(key),
+            }
+        }
+    }
+
+    fn version(&self, key: &DirectoryKey) -> Option<u64> {
+        match key {
+            DirectoryKey::Party(id) => self.parties.get(id).map(|r| r.version),
+            DirectoryKey::Agreement(id) => self.agreements.get(id).map(|r| r.version),
+            DirectoryKey::Subscription(id) => self.subscriptions.get(id).map(|r| r.version),
+            DirectoryKey::Certificate(serial) => self.certificates.get(serial).map(|r| r.version),
         }
     }
 
@@ -150,7 +175,9 @@ impl Directory {
         &'a self,
         iot_sp: &'a SpId,
     ) -> impl Iterator<Item = &'a Arc<Subscription>> {
-        self.subscriptions.values().filter(move |s| s.iot_sp == *iot_sp)
+        self.subscriptions
+            .values()
+            .filter(move |s| s.iot_sp == *iot_sp)
     }
 
     /// The agreement of that id.
@@ -200,8 +227,13 @@ impl Directory {
         now: Timestamp,
     ) -> Result<&Arc<Agreement>, RoutingFailure> {
         let mut found = None;
-        for party in self.parties.values().filter(|p| p.iot_sp && p.status == PartyStatus::Active) {
-            let Some(agreement) = self.active_agreement(&party.id, third_party_sp, service_uri, now)
+        for party in self
+            .parties
+            .values()
+            .filter(|p| p.iot_sp && p.status == PartyStatus::Active)
+        {
+            let Some(agreement) =
+                self.active_agreement(&party.id, third_party_sp, service_uri, now)
             else {
                 continue;
             };
@@ -223,22 +255,34 @@ impl Directory {
         serial: &DeviceSerialNumber,
         vendor: Option<&Attribute>,
     ) -> bool {
-        let granted = party.serial_namespaces.iter().any(|n| n.holds(serial, vendor));
+        let granted = party
+            .serial_namespaces
+            .iter()
+            .any(|n| n.holds(serial, vendor));
         let mut subscriptions = self.subscriptions(&party.id).peekable();
         granted
-            && (subscriptions.peek().is_none()
-                || subscriptions.any(|s| wants(s, serial, vendor)))
+            && (subscriptions.peek().is_none() || subscriptions.any(|s| wants(s, serial, vendor)))
     }
 
-    /// Where `iot_sp` takes the push for `serial`; `None` is pull mode.
+    /// The registration under which `iot_sp` takes the push for `serial`; `None` is pull mode.
     #[must_use]
-    pub fn push_destination<'a>(
+    pub fn push_subscription<'a>(
         &'a self,
         iot_sp: &'a SpId,
         serial: &DeviceSerialNumber,
         vendor: Option<&Attribute>,
     ) -> Option<&'a Arc<Subscription>> {
-        self.subscriptions(iot_sp).find(|s| wants(s, serial, vendor))
+        self.subscriptions(iot_sp)
+            .find(|s| wants(s, serial, vendor))
+    }
+
+    /// The registration under which the IoT SP of a row is told: the row's own, or the oldest one
+    /// if that is gone. `None`: it pulls.
+    #[must_use]
+    pub fn subscription_of<'a>(&'a self, row: &'a Mapping) -> Option<&'a Arc<Subscription>> {
+        row.subscription
+            .and_then(|id| self.subscriptions.get(&id))
+            .or_else(|| self.subscriptions(&row.iot_sp).next())
     }
 
     /// The party behind a verified certificate, if it is served now.
@@ -251,7 +295,10 @@ impl Directory {
         peer: &PeerCertificate,
         now: Timestamp,
     ) -> Result<&Arc<Party>, AuthenticationFailure> {
-        let by_serial = self.certificates.get(&peer.serial).is_some_and(|c| c.revoked.is_some());
+        let by_serial = self
+            .certificates
+            .get(&peer.serial)
+            .is_some_and(|c| c.revoked.is_some());
         if by_serial || self.revoked.contains(&peer.thumbprint) {
             return Err(AuthenticationFailure::CertificateRevoked);
         }
@@ -271,5 +318,8 @@ fn wants(
     vendor: Option<&Attribute>,
 ) -> bool {
     subscription.serial_namespaces.is_empty()
-        || subscription.serial_namespaces.iter().any(|n| n.holds(serial, vendor))
+        || subscription
+            .serial_namespaces
+            .iter()
+            .any(|n| n.holds(serial, vendor))
 }

@@ -84,7 +84,11 @@ fn check_length(text: &str, min: usize, max: usize) -> Result<(), InvalidId> {
 /// What a store may hold: visible ASCII of at most `max` bytes. The rest was checked by `parse`.
 fn check_stored(text: &str, max: usize) -> Result<(), InvalidId> {
     check_length(text, 1, max)?;
-    if text.bytes().all(|b| b.is_ascii_graphic()) { Ok(()) } else { Err(InvalidId::Character) }
+    if text.bytes().all(|b| b.is_ascii_graphic()) {
+        Ok(())
+    } else {
+        Err(InvalidId::Character)
+    }
 }
 
 /// Refuses what looks like a permanent identifier.

@@ -8,7 +8,7 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::id::{
-    AgreementId, CallbackUri, DeviceId, InvalidId, MappingId, ServiceUri, SpId, Uti,
+    AgreementId, CallbackUri, DeviceId, InvalidId, MappingId, ServiceUri, SpId, SubscriptionId, Uti,
 };
 use crate::reference_point::Role;
 use crate::sealed::{BlindIndex, Sealed};
@@ -48,6 +48,8 @@ pub struct Mapping {
     pub e2e: Option<Sealed>,
     /// Where the third party takes notifications of this row.
     pub destination: Option<CallbackUri>,
+    /// The registration of the IoT SP it was pushed under, if any.
+    pub subscription: Option<SubscriptionId>,
     /// Features negotiated at creation; they hold for the row's life (TS 29.122 5.2.7).
     pub features: Features,
     /// When the UTI stops being valid, if the third party said so.
@@ -229,8 +231,9 @@ impl CauseCode {
     /// # Errors
     /// [`InvalidId::Form`] for anything but the form above.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        let plain =
-            text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        let plain = text
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
         if plain && text.len() <= 64 && text.starts_with(|c: char| c.is_ascii_uppercase()) {
             Ok(Self(text.into()))
         } else {
@@ -283,8 +286,10 @@ impl Attribute {
         if text.is_empty() || text.len() > 64 || text.chars().any(char::is_control) {
             return Err(InvalidId::Form);
         }
-        crate::id::find_permanent_identifier(text)
-            .map_or_else(|| Ok(Self(text.into())), |kind| Err(InvalidId::Permanent(kind)))
+        crate::id::find_permanent_identifier(text).map_or_else(
+            || Ok(Self(text.into())),
+            |kind| Err(InvalidId::Permanent(kind)),
+        )
     }
 
     /// Takes back what [`Self::parse`] accepted before it was stored; for stores alone.
@@ -393,12 +398,11 @@ impl Mapping {
     pub fn due(&self) -> Option<Timestamp> {
         let consent_end = self.consent.as_ref().and_then(|c| c.expires);
         match &self.state {
-            State::Pending { deadline, .. } => {
-                [Some(*deadline), self.uti_expiry, consent_end].into_iter().flatten().min()
-            }
-            State::Established { .. } => {
-                [self.uti_expiry, consent_end].into_iter().flatten().min()
-            }
+            State::Pending { deadline, .. } => [Some(*deadline), self.uti_expiry, consent_end]
+                .into_iter()
+                .flatten()
+                .min(),
+            State::Established { .. } => [self.uti_expiry, consent_end].into_iter().flatten().min(),
             State::Failing { disclose_at, .. } => Some(*disclose_at),
             State::Failed { purge_at, .. } | State::Deleted { purge_at, .. } => Some(*purge_at),
         }

@@ -67,7 +67,9 @@ impl Party {
     /// The roles it was given.
     pub fn roles(&self) -> impl Iterator<Item = Role> {
         let third_party = self.third_party_sp.then_some(Role::ThirdPartySp);
-        third_party.into_iter().chain(self.iot_sp.then_some(Role::IotSp))
+        third_party
+            .into_iter()
+            .chain(self.iot_sp.then_some(Role::IotSp))
     }
 
     /// Whether it has `role`.
@@ -158,7 +160,13 @@ impl SerialMatcher {
             Self::Prefix(text) => (false, text),
             Self::Pattern(regex) => {
                 let whole = regex.as_str();
-                (true, whole.strip_prefix("^(?:").and_then(|t| t.strip_suffix(")$")).unwrap_or(whole))
+                (
+                    true,
+                    whole
+                        .strip_prefix("^(?:")
+                        .and_then(|t| t.strip_suffix(")$"))
+                        .unwrap_or(whole),
+                )
             }
         }
     }

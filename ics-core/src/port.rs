@@ -11,11 +11,11 @@ use alloc::boxed::Box;
 use core::future::Future;
 use core::pin::Pin;
 
-pub use access::{AccessRequest, Authenticator, DecisionPoint, Denied, Operation, RateLimited, RateLimiter};
-pub use ambient::{Clock, DirectorySource, Entropy, OutboxBell};
-pub use secrets::{
-    AuthorityError, CertificateAuthority, IssuedCertificate, SealError, Sealer,
+pub use access::{
+    AccessRequest, Authenticator, DecisionPoint, Denied, Operation, RateLimited, RateLimiter,
 };
+pub use ambient::{Clock, DirectorySource, Entropy, OutboxBell};
+pub use secrets::{AuthorityError, CertificateAuthority, IssuedCertificate, SealError, Sealer};
 pub use store::{CommitError, Cursor, DueEntries, Page, Selection, Store, StoreError};
 
 /// The future a port answers with.

@@ -10,7 +10,7 @@ pub mod demapping;
 pub mod expiry;
 pub mod inquiry;
 pub mod mapping;
-mod telling;
+pub(crate) mod telling;
 
 use core::time::Duration;
 

@@ -125,7 +125,11 @@ impl Scopes {
     pub fn parse(text: &str) -> Option<Self> {
         let mut set = Self::NONE;
         for token in text.split(' ').filter(|t| !t.is_empty()) {
-            set = set.with(ReferencePoint::ALL.into_iter().find(|p| p.scope() == token)?);
+            set = set.with(
+                ReferencePoint::ALL
+                    .into_iter()
+                    .find(|p| p.scope() == token)?,
+            );
         }
         Some(set)
     }
@@ -156,7 +160,9 @@ impl Scopes {
 
     /// The points in the set, in order.
     pub fn iter(self) -> impl Iterator<Item = ReferencePoint> {
-        ReferencePoint::ALL.into_iter().filter(move |p| self.contains(*p))
+        ReferencePoint::ALL
+            .into_iter()
+            .filter(move |p| self.contains(*p))
     }
 }
 
@@ -180,7 +186,11 @@ mod tests {
     #[test]
     fn odd_points_face_third_parties_and_even_ones_iot_sps() {
         for (n, point) in ReferencePoint::ALL.into_iter().enumerate() {
-            let role = if n % 2 == 0 { Role::ThirdPartySp } else { Role::IotSp };
+            let role = if n % 2 == 0 {
+                Role::ThirdPartySp
+            } else {
+                Role::IotSp
+            };
             assert_eq!(point.role(), role, "{point}");
         }
     }

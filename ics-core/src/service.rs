@@ -1,1 +1,202 @@
-//! x
+//! Joins the pure procedures to the ports: load, decide, commit, ring.
+//!
+//! Thin on purpose: nothing is decided here. A commit that was overtaken is loaded and decided
+//! again, a bounded number of times.
+
+mod assignment;
+mod delivery;
+mod demapping;
+mod expiry;
+mod inquiry;
+mod mapping;
+mod onboarding;
+mod subscription;
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+pub use assignment::{AnswerError, AnswerInput, AssignmentError, OpenAssignment};
+pub use delivery::{Consignment, Content};
+pub use demapping::{DemapError, DemapRequest, Demapped, Selector};
+pub use inquiry::{DeviceAnswer, InquiryError, TransactionAnswer};
+pub use mapping::{AmendmentInput, MappingError, MappingRequest, RequestError, StatusFilter};
+pub use onboarding::{AgreementTerms, OnboardingError, PartyTerms};
+pub use subscription::{SubscriptionError, SubscriptionTerms};
+
+use crate::change::Change;
+use crate::directory::Directory;
+use crate::id::DeviceId;
+use crate::mapping::{Mapping, State};
+use crate::party::PartyStatus;
+use crate::port::{
+    CommitError, DecisionPoint, DirectorySource, Entropy, OutboxBell, RateLimiter, SealError,
+    Sealer, Store, StoreError,
+};
+use crate::procedure::demapping::RowFacts;
+use crate::procedure::{Knobs, Listeners};
+use crate::sealed::{BlindIndex, BlindIndexDomain};
+use crate::time::Timestamp;
+
+/// How often a change that was overtaken is decided anew before the caller is asked to come back.
+const ATTEMPTS: usize = 16;
+
+/// What the service stands on.
+pub struct Ports {
+    /// Rows, outbox, directory.
+    pub store: Arc<dyn Store>,
+    /// Secrets at rest.
+    pub sealer: Arc<dyn Sealer>,
+    /// Who may do what.
+    pub decision_point: Arc<dyn DecisionPoint>,
+    /// Parties and agreements.
+    pub directory: Arc<dyn DirectorySource>,
+    /// Limits.
+    pub limiter: Arc<dyn RateLimiter>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// Wakes the deliverer.
+    pub bell: Arc<dyn OutboxBell>,
+}
+
+/// The identity correlation service.
+pub struct IcsService {
+    ports: Ports,
+    knobs: Knobs,
+}
+
+/// Why the service itself failed. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The store gave no answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The vault gave no answer.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// Overtaken too often; come back.
+    #[error("too many changes at once")]
+    Busy,
+}
+
+/// Whether a commit took place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Committed {
+    Yes,
+    Overtaken,
+}
+
+impl IcsService {
+    /// A service over these ports.
+    #[must_use]
+    pub const fn new(ports: Ports, knobs: Knobs) -> Self {
+        Self { ports, knobs }
+    }
+
+    /// The newest directory snapshot.
+    #[must_use]
+    pub fn directory(&self) -> Arc<Directory> {
+        self.ports.directory.snapshot()
+    }
+
+    /// The times it works by.
+    #[must_use]
+    pub const fn knobs(&self) -> &Knobs {
+        &self.knobs
+    }
+
+    /// Commits, then tells the directory and the deliverer what is new.
+    async fn commit(&self, change: Change) -> Result<Committed, Failure> {
+        if change.is_empty() {
+            return Ok(Committed::Yes);
+        }
+        let addressees: Vec<_> = change
+            .outbox()
+            .iter()
+            .filter_map(|w| w.after.as_ref().or(w.before.as_ref()))
+            .map(|entry| entry.key.addressee.clone())
+            .collect();
+        let directory = (!change.directory().is_empty()).then(|| Change {
+            directory: change.directory.clone(),
+            ..Change::default()
+        });
+        match self.ports.store.commit(change).await {
+            Ok(()) => {}
+            Err(CommitError::Conflict) => return Ok(Committed::Overtaken),
+            Err(CommitError::Store(error)) => return Err(error.into()),
+        }
+        if let Some(directory) = directory {
+            self.ports.directory.update(&directory);
+        }
+        for addressee in &addressees {
+            self.ports.bell.ring(addressee);
+        }
+        Ok(Committed::Yes)
+    }
+
+    /// Everything a procedure needs to end or settle `row`.
+    async fn row_facts(&self, row: &Mapping) -> Result<RowFacts, Failure> {
+        let uti_index = self.uti_index(&row.third_party_sp, row.key.uti.as_str());
+        let uti = self.ports.store.load_uti_record(uti_index).await?;
+        let push = match row.state {
+            State::Pending { .. } => {
+                self.ports
+                    .store
+                    .load_entry(&crate::procedure::telling::push_key(row))
+                    .await?
+            }
+            _ => None,
+        };
+        Ok(RowFacts {
+            listeners: self.listeners(row),
+            uti_index,
+            uti,
+            push,
+        })
+    }
+
+    fn listeners(&self, row: &Mapping) -> Listeners {
+        let directory = self.directory();
+        let onboard = |sp| {
+            directory
+                .party(sp)
+                .is_some_and(|p| p.status != PartyStatus::Removed)
+        };
+        Listeners {
+            third_party_sp: row.destination.is_some() && onboard(&row.third_party_sp),
+            iot_sp: directory.subscription_of(row).is_some() && onboard(&row.iot_sp),
+        }
+    }
+
+    fn uti_index(&self, third_party_sp: &crate::id::SpId, uti: &str) -> BlindIndex {
+        let parts = [third_party_sp.as_str().as_bytes(), uti.as_bytes()];
+        self.ports
+            .sealer
+            .blind_index(BlindIndexDomain::UtiRecord, &parts)
+    }
+
+    fn device_index(&self, iot_sp: &crate::id::SpId, device_id: &DeviceId) -> BlindIndex {
+        let parts = [iot_sp.as_str().as_bytes(), device_id.as_str().as_bytes()];
+        self.ports
+            .sealer
+            .blind_index(BlindIndexDomain::Device, &parts)
+    }
+
+    /// When the third party may learn that `row` failed: floor and jitter after its request.
+    fn disclose_at(&self, row: &Mapping) -> Timestamp {
+        let mut random = [0_u8; 4];
+        self.ports.entropy.fill(&mut random);
+        let share = f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);
+        let jitter = self.knobs.failure_jitter.mul_f64(share);
+        if self.knobs.failure_floor == Duration::ZERO {
+            return row.created;
+        }
+        row.created.plus(self.knobs.failure_floor).plus(jitter)
+    }
+
+    fn random_id(&self) -> [u8; 10] {
+        let mut random = [0_u8; 10];
+        self.ports.entropy.fill(&mut random);
+        random
+    }
+}

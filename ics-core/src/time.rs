@@ -48,7 +48,11 @@ impl Timestamp {
         let parsed = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| InvalidTimestamp)?;
         let millis = i64::try_from(parsed.unix_timestamp_nanos() / 1_000_000)
             .map_err(|_| InvalidTimestamp)?;
-        if (0..=Self::MAX.0).contains(&millis) { Ok(Self(millis)) } else { Err(InvalidTimestamp) }
+        if (0..=Self::MAX.0).contains(&millis) {
+            Ok(Self(millis))
+        } else {
+            Err(InvalidTimestamp)
+        }
     }
 
     /// This instant later by `span`, at most [`Timestamp::MAX`].
@@ -109,7 +113,13 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_instant() {
-        for text in ["", "yesterday", "2026-13-01T00:00:00Z", "2026-11-21", "1969-12-31T23:59:59Z"] {
+        for text in [
+            "",
+            "yesterday",
+            "2026-13-01T00:00:00Z",
+            "2026-11-21",
+            "1969-12-31T23:59:59Z",
+        ] {
             assert_eq!(Timestamp::parse(text), Err(InvalidTimestamp), "{text}");
         }
     }

@@ -3,7 +3,9 @@
 use alloc::string::String;
 use core::fmt;
 
-use super::{DeviceSerialNumber, InvalidId, PermanentIdentifier, check_anonymous, check_length, check_stored};
+use super::{
+    DeviceSerialNumber, InvalidId, PermanentIdentifier, check_anonymous, check_length, check_stored,
+};
 
 /// A device ID: opaque visible ASCII of at most 256 bytes, keyed by (IoT SP, device ID).
 ///
@@ -47,7 +49,10 @@ impl DeviceId {
     /// [`InvalidId::Permanent`]; Y.4462 10.1 wants the device ID anonymous, and the third party
     /// that typed the serial number would recognize it.
     pub fn check_differs_from(&self, serial: &DeviceSerialNumber) -> Result<(), InvalidId> {
-        let (id, serial) = (self.0.to_ascii_lowercase(), serial.expose().to_ascii_lowercase());
+        let (id, serial) = (
+            self.0.to_ascii_lowercase(),
+            serial.expose().to_ascii_lowercase(),
+        );
         // One or two characters are part of nearly every id and give nothing away.
         if id == serial || (serial.len() > 2 && id.contains(&serial)) {
             Err(InvalidId::Permanent(PermanentIdentifier::SerialNumber))

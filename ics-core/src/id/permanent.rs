@@ -40,8 +40,9 @@ impl fmt::Display for PermanentIdentifier {
 }
 
 /// The prefixes of TS 29.571 for SUPI, SUCI, PEI and GPSI.
-const TYPED: [&str; 9] =
-    ["imsi-", "nai-", "suci-", "imei-", "imeisv-", "msisdn-", "gci-", "gli-", "iccid-"];
+const TYPED: [&str; 9] = [
+    "imsi-", "nai-", "suci-", "imei-", "imeisv-", "msisdn-", "gci-", "gli-", "iccid-",
+];
 
 /// The first permanent identifier that `text` looks like or contains.
 ///
@@ -102,32 +103,46 @@ fn find_plain(text: &str) -> Option<PermanentIdentifier> {
 /// A typed prefix at the start of the text or of a part of it, with a digit (or, for `nai-` and
 /// the other name-like ones, anything) behind it.
 fn has_typed_prefix(lower: &str) -> bool {
-    lower.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).any(|part| {
-        TYPED.iter().any(|prefix| {
-            part.strip_prefix(prefix)
-                .is_some_and(|rest| rest.bytes().next().is_some_and(|b| b.is_ascii_digit()))
+    lower
+        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
+        .any(|part| {
+            TYPED.iter().any(|prefix| {
+                part.strip_prefix(prefix)
+                    .is_some_and(|rest| rest.bytes().next().is_some_and(|b| b.is_ascii_digit()))
+            })
         })
-    }) || lower.contains("3gppnetwork.org")
+        || lower.contains("3gppnetwork.org")
 }
 
 /// `local@domain.tld` anywhere.
 fn has_mail_address(lower: &str) -> bool {
-    lower.split('@').zip(lower.split('@').skip(1)).any(|(before, after)| {
-        let local = before.chars().next_back().is_some_and(|c| c.is_alphanumeric() || "._-+%".contains(c));
-        local && after.chars().next().is_some_and(char::is_alphanumeric)
-    })
+    lower
+        .split('@')
+        .zip(lower.split('@').skip(1))
+        .any(|(before, after)| {
+            let local = before
+                .chars()
+                .next_back()
+                .is_some_and(|c| c.is_alphanumeric() || "._-+%".contains(c));
+            local && after.chars().next().is_some_and(char::is_alphanumeric)
+        })
 }
 
 /// `aa:bb:cc:dd:ee:ff`, the same with hyphens, eight groups (EUI-64), or twelve bare hex digits.
 fn is_hardware_address(lower: &str) -> bool {
-    let bare = lower.strip_prefix("mac-").or_else(|| lower.strip_prefix("eui-")).unwrap_or(lower);
+    let bare = lower
+        .strip_prefix("mac-")
+        .or_else(|| lower.strip_prefix("eui-"))
+        .unwrap_or(lower);
     if bare.len() == 12 && bare.bytes().all(|b| b.is_ascii_hexdigit()) {
         return true;
     }
     [':', '-'].into_iter().any(|separator| {
         let groups: Vec<&str> = bare.split(separator).collect();
         matches!(groups.len(), 6 | 8)
-            && groups.iter().all(|g| g.len() == 2 && g.bytes().all(|b| b.is_ascii_hexdigit()))
+            && groups
+                .iter()
+                .all(|g| g.len() == 2 && g.bytes().all(|b| b.is_ascii_hexdigit()))
     })
 }
 
@@ -180,7 +195,9 @@ fn percent_decode(text: &str) -> Option<String> {
     let mut changed = false;
     while let Some(byte) = bytes.next() {
         let mut ahead = bytes.clone();
-        let pair = (byte == b'%').then(|| Some((hex(ahead.next()?)?, hex(ahead.next()?)?))).flatten();
+        let pair = (byte == b'%')
+            .then(|| Some((hex(ahead.next()?)?, hex(ahead.next()?)?)))
+            .flatten();
         match pair {
             Some((high, low)) => {
                 out.push(high << 4 | low);
@@ -190,9 +207,15 @@ fn percent_decode(text: &str) -> Option<String> {
             None => out.push(byte),
         }
     }
-    if changed { String::from_utf8(out).ok() } else { None }
+    if changed {
+        String::from_utf8(out).ok()
+    } else {
+        None
+    }
 }
 
 fn hex(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok())
+    char::from(byte)
+        .to_digit(16)
+        .and_then(|d| u8::try_from(d).ok())
 }

@@ -67,23 +67,33 @@ impl ServicePrefix {
     /// As [`ServiceUri::parse`], and [`InvalidId::UriParts`] for a query.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         let uri = ServiceUri::parse(text)?;
-        if text.contains('?') { Err(InvalidId::UriParts) } else { Ok(Self(uri.0)) }
+        if text.contains('?') {
+            Err(InvalidId::UriParts)
+        } else {
+            Ok(Self(uri.0))
+        }
     }
 
     /// Whether `uri` is this URI or lies under it, at a segment boundary.
     #[must_use]
     pub fn owns(&self, uri: &ServiceUri) -> bool {
-        uri.as_str().strip_prefix(self.0.as_str()).is_some_and(|rest| {
-            rest.is_empty() || self.0.ends_with('/') || rest.starts_with('/') || rest.starts_with('?')
-        })
+        uri.as_str()
+            .strip_prefix(self.0.as_str())
+            .is_some_and(|rest| {
+                rest.is_empty()
+                    || self.0.ends_with('/')
+                    || rest.starts_with('/')
+                    || rest.starts_with('?')
+            })
     }
 
     /// Whether every URI under `other` lies under this prefix too.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        other.0.strip_prefix(self.0.as_str()).is_some_and(|rest| {
-            rest.is_empty() || self.0.ends_with('/') || rest.starts_with('/')
-        })
+        other
+            .0
+            .strip_prefix(self.0.as_str())
+            .is_some_and(|rest| rest.is_empty() || self.0.ends_with('/') || rest.starts_with('/'))
     }
 
     /// The prefix as text.
@@ -105,7 +115,11 @@ impl Origin {
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         let callback = CallbackUri::parse(text)?;
         let origin = callback.origin();
-        if text.trim_end_matches('/') == origin.0 { Ok(origin) } else { Err(InvalidId::UriParts) }
+        if text.trim_end_matches('/') == origin.0 {
+            Ok(origin)
+        } else {
+            Err(InvalidId::UriParts)
+        }
     }
 
     /// The origin as text, without a trailing slash.
@@ -153,7 +167,8 @@ impl CallbackUri {
             .0
             .split_once("://")
             .and_then(|(scheme, rest)| {
-                rest.find(['/', '?']).map(|end| scheme.len().saturating_add(3).saturating_add(end))
+                rest.find(['/', '?'])
+                    .map(|end| scheme.len().saturating_add(3).saturating_add(end))
             })
             .unwrap_or(self.0.len());
         Origin(self.0.get(..authority_end).unwrap_or(&self.0).into())
@@ -183,5 +198,9 @@ fn parse_uri(text: &str) -> Result<Uri<&str>, InvalidId> {
         return Err(InvalidId::UriParts);
     }
     // `normalize` drops an empty path's slash rules and default ports; what it changes is refused.
-    if uri.normalize().as_str() == text { Ok(uri) } else { Err(InvalidId::NotNormalUri) }
+    if uri.normalize().as_str() == text {
+        Ok(uri)
+    } else {
+        Err(InvalidId::NotNormalUri)
+    }
 }

@@ -18,9 +18,9 @@ impl SpId {
     /// [`InvalidId`] when length, first character or alphabet is not as above.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         check_length(text, 2, 63)?;
-        let plain = text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'));
+        let plain = text.bytes().all(|b| {
+            b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.')
+        });
         if plain && text.starts_with(|c: char| c.is_ascii_lowercase()) {
             Ok(Self(text.into()))
         } else {

@@ -42,18 +42,31 @@ fn uti_shaped_like_a_permanent_identifier_is_refused() {
         "00000000000000000000000000000000000000000000",
         "suci-0-262-01-0-0-0-1234567890",
     ] {
-        assert!(matches!(Uti::parse(text), Err(InvalidId::Permanent(_))), "{text}");
+        assert!(
+            matches!(Uti::parse(text), Err(InvalidId::Permanent(_))),
+            "{text}"
+        );
     }
 }
 
 #[test]
 fn opaque_utis_are_taken_as_they_are() {
-    for text in ["aXk3-9kfQ-22mm-Zp01", "x7f3a52d0a4b1e9f356a3d2f4f9a11b", "A1b2C3d4E5f6G7h8"] {
+    for text in [
+        "aXk3-9kfQ-22mm-Zp01",
+        "x7f3a52d0a4b1e9f356a3d2f4f9a11b",
+        "A1b2C3d4E5f6G7h8",
+    ] {
         assert_eq!(Uti::parse(text).unwrap().as_str(), text);
     }
     assert_eq!(Uti::parse("short"), Err(InvalidId::TooShort { min: 16 }));
-    assert_eq!(Uti::parse(&"x".repeat(129)), Err(InvalidId::TooLong { max: 128 }));
-    assert_eq!(Uti::parse("with space in the middle"), Err(InvalidId::Character));
+    assert_eq!(
+        Uti::parse(&"x".repeat(129)),
+        Err(InvalidId::TooLong { max: 128 })
+    );
+    assert_eq!(
+        Uti::parse("with space in the middle"),
+        Err(InvalidId::Character)
+    );
 }
 
 #[test]
@@ -68,7 +81,10 @@ fn device_ids_shaped_like_hardware_or_subscriptions_are_refused() {
         "a@b.example",
         "12345",
     ] {
-        assert!(matches!(DeviceId::parse(text), Err(InvalidId::Permanent(_))), "{text}");
+        assert!(
+            matches!(DeviceId::parse(text), Err(InvalidId::Permanent(_))),
+            "{text}"
+        );
     }
     assert!(DeviceId::parse("d-5f09ab").is_ok());
     assert!(DeviceId::parse("0b7f3a52-7d0a-4b1e-9f35-123456789012").is_ok());
@@ -80,9 +96,20 @@ fn device_ids_shaped_like_hardware_or_subscriptions_are_refused() {
 fn device_id_that_contains_the_serial_number_is_refused() {
     let serial = DeviceSerialNumber::parse("FR-2291-00031").unwrap();
     for text in ["fr-2291-00031", "d-FR-2291-00031-x"] {
-        assert!(DeviceId::parse(text).unwrap().check_differs_from(&serial).is_err(), "{text}");
+        assert!(
+            DeviceId::parse(text)
+                .unwrap()
+                .check_differs_from(&serial)
+                .is_err(),
+            "{text}"
+        );
     }
-    assert!(DeviceId::parse("d-5f09").unwrap().check_differs_from(&serial).is_ok());
+    assert!(
+        DeviceId::parse("d-5f09")
+            .unwrap()
+            .check_differs_from(&serial)
+            .is_ok()
+    );
 }
 
 #[test]
@@ -135,8 +162,14 @@ fn a_prefix_owns_itself_and_what_lies_under_it() {
 #[test]
 fn callbacks_are_https_and_pinned_by_origin() {
     let callback = CallbackUri::parse("https://shop.example:8443/ics/cb?x=1").unwrap();
-    assert_eq!(callback.origin(), Origin::parse("https://shop.example:8443").unwrap());
-    assert_eq!(CallbackUri::parse("http://shop.example/cb"), Err(InvalidId::Scheme));
+    assert_eq!(
+        callback.origin(),
+        Origin::parse("https://shop.example:8443").unwrap()
+    );
+    assert_eq!(
+        CallbackUri::parse("http://shop.example/cb"),
+        Err(InvalidId::Scheme)
+    );
     assert!(Origin::parse("https://shop.example/path").is_err());
     assert!(Origin::parse("https://[::1]:8443").is_ok());
 }

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 
+use crate::change::Change;
 use crate::directory::Directory;
 use crate::outbox::Addressee;
 use crate::time::Timestamp;
@@ -23,8 +24,9 @@ pub trait DirectorySource: Send + Sync {
     /// The newest snapshot.
     fn snapshot(&self) -> Arc<Directory>;
 
-    /// Reads the records anew after a committed change to them.
-    fn replace(&self, directory: Directory);
+    /// Takes in the directory writes of a change that was just committed. Several may race:
+    /// the next snapshot must hold them all (see [`Directory::apply`]).
+    fn update(&self, change: &Change);
 }
 
 /// Tells the deliverer that there is something new for an addressee. A lost ring costs a delay

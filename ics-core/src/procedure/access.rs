@@ -94,8 +94,17 @@ pub fn authorize_own(
 ) -> Result<Authorized<UseOwn>, Denied> {
     let party = served_party(directory, principal, reference_point)?;
     let operation = Operation::UseOwn;
-    decision_point.decide(&AccessRequest { principal, party, reference_point, operation, now })?;
-    Ok(Authorized(UseOwn { sp: principal.sp.clone(), role: reference_point.role() }))
+    decision_point.decide(&AccessRequest {
+        principal,
+        party,
+        reference_point,
+        operation,
+        now,
+    })?;
+    Ok(Authorized(UseOwn {
+        sp: principal.sp.clone(),
+        role: reference_point.role(),
+    }))
 }
 
 /// Asks for permission to request a mapping, and chooses the IoT SP (readings 11 and 25).
@@ -112,10 +121,24 @@ pub fn authorize_request(
 ) -> Result<Authorized<RequestMapping>, RequestDenied> {
     let reference_point = ReferencePoint::Ics1;
     let party = served_party(directory, principal, reference_point)?;
-    let RequestedMapping { service_uri, consent, .. } = *requested;
+    let RequestedMapping {
+        service_uri,
+        consent,
+        ..
+    } = *requested;
     let decide = |agreement: Option<&Agreement>| {
-        let operation = Operation::RequestMapping { service_uri, agreement, consent };
-        decision_point.decide(&AccessRequest { principal, party, reference_point, operation, now })
+        let operation = Operation::RequestMapping {
+            service_uri,
+            agreement,
+            consent,
+        };
+        decision_point.decide(&AccessRequest {
+            principal,
+            party,
+            reference_point,
+            operation,
+            now,
+        })
     };
     match choose_agreement(directory, &principal.sp, requested, now) {
         Ok(agreement) => {
@@ -156,7 +179,13 @@ pub fn authorize_establishment(
         agreement,
         consent: row.consent.as_ref(),
     };
-    decision_point.decide(&AccessRequest { principal, party, reference_point, operation, now })?;
+    decision_point.decide(&AccessRequest {
+        principal,
+        party,
+        reference_point,
+        operation,
+        now,
+    })?;
     let agreement = agreement.ok_or(Denied::NoAgreement)?;
     Ok(Authorized(EstablishMapping {
         agreement: agreement.id,
@@ -178,8 +207,17 @@ pub fn authorize_inquiry<'d>(
     let party = served_party(directory, principal, reference_point)?;
     let agreement = agreement_in_force(directory, row, now);
     let service_uri = &row.key.service_uri;
-    let operation = Operation::Inquire { service_uri, agreement };
-    decision_point.decide(&AccessRequest { principal, party, reference_point, operation, now })?;
+    let operation = Operation::Inquire {
+        service_uri,
+        agreement,
+    };
+    decision_point.decide(&AccessRequest {
+        principal,
+        party,
+        reference_point,
+        operation,
+        now,
+    })?;
     agreement.ok_or(Denied::NoAgreement)
 }
 
@@ -215,11 +253,21 @@ fn choose_agreement<'d>(
     requested: &RequestedMapping<'_>,
     now: Timestamp,
 ) -> Result<Option<&'d Agreement>, RoutingFailure> {
-    let RequestedMapping { service_uri, serial, vendor, iot_sp, .. } = *requested;
+    let RequestedMapping {
+        service_uri,
+        serial,
+        vendor,
+        iot_sp,
+        ..
+    } = *requested;
     match iot_sp {
         Some(iot_sp) => Ok(directory
             .active_agreement(iot_sp, third_party_sp, service_uri, now)
-            .filter(|_| directory.party(iot_sp).is_some_and(|p| p.status == PartyStatus::Active))
+            .filter(|_| {
+                directory
+                    .party(iot_sp)
+                    .is_some_and(|p| p.status == PartyStatus::Active)
+            })
             .map(AsRef::as_ref)),
         None => directory
             .route(third_party_sp, service_uri, (serial, vendor), now)

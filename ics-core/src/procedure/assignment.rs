@@ -77,20 +77,34 @@ pub fn decide_answer(
     now: Timestamp,
 ) -> Result<AnswerOutcome, AnswerRefusal> {
     match (&row.state, answer) {
-        (State::Pending { .. }, Answer::Accepted { device_id, device_index, device_dead }) => {
+        (
+            State::Pending { .. },
+            Answer::Accepted {
+                device_id,
+                device_index,
+                device_dead,
+            },
+        ) => {
             let record = facts.uti.unwrap_or_default();
-            Ok(match check_establishment(&permission, &record, device_index, device_dead) {
-                Ok(permission) => {
-                    let device = (device_id, device_index);
-                    let (mapping, change) = establish(row, permission, device, facts, (knobs, now));
-                    AnswerOutcome::Settled { mapping, change }
-                }
-                Err(cause) => {
-                    let (mapping, change) =
-                        decide_failure(row, cause.clone(), facts, (knobs, disclose_at), now);
-                    AnswerOutcome::Overruled { cause, mapping, change }
-                }
-            })
+            Ok(
+                match check_establishment(&permission, &record, device_index, device_dead) {
+                    Ok(permission) => {
+                        let device = (device_id, device_index);
+                        let (mapping, change) =
+                            establish(row, permission, device, facts, (knobs, now));
+                        AnswerOutcome::Settled { mapping, change }
+                    }
+                    Err(cause) => {
+                        let (mapping, change) =
+                            decide_failure(row, cause.clone(), facts, (knobs, disclose_at), now);
+                        AnswerOutcome::Overruled {
+                            cause,
+                            mapping,
+                            change,
+                        }
+                    }
+                },
+            )
         }
         (State::Pending { .. }, Answer::Rejected { cause }) => {
             let cause = FailureCause::Rejected(cause);
@@ -98,7 +112,12 @@ pub fn decide_answer(
             Ok(AnswerOutcome::Settled { mapping, change })
         }
         // t8 A.2: the same device ID again is a replay; another one is refused.
-        (State::Established { device_id: known, .. }, Answer::Accepted { device_id, .. }) => {
+        (
+            State::Established {
+                device_id: known, ..
+            },
+            Answer::Accepted { device_id, .. },
+        ) => {
             if *known == device_id {
                 Ok(AnswerOutcome::Replayed(row.clone()))
             } else {
@@ -106,8 +125,14 @@ pub fn decide_answer(
             }
         }
         (
-            State::Failing { cause: FailureCause::Rejected(_), .. }
-            | State::Failed { cause: FailureCause::Rejected(_), .. },
+            State::Failing {
+                cause: FailureCause::Rejected(_),
+                ..
+            }
+            | State::Failed {
+                cause: FailureCause::Rejected(_),
+                ..
+            },
             Answer::Rejected { .. },
         ) => Ok(AnswerOutcome::Replayed(row.clone())),
         // No resurrection: a de-mapped or failed row stays so, whatever comes late (Y54).
@@ -146,15 +171,26 @@ fn establish(
     (knobs, now): (&Knobs, Timestamp),
 ) -> (Mapping, Change) {
     // The serial number is in no other state than Pending: it is erased by this line.
-    let next = row.with_state(State::Established { device_id, since: now }, now);
+    let next = row.with_state(
+        State::Established {
+            device_id,
+            since: now,
+        },
+        now,
+    );
     let mut change = Change::default();
     change.assumptions.push(Assumption::AgreementUnchanged {
         id: permission.agreement,
         version: permission.agreement_version,
     });
-    change.assumptions.push(Assumption::DeviceAlive(device_index));
+    change
+        .assumptions
+        .push(Assumption::DeviceAlive(device_index));
     let record = facts.uti.unwrap_or_default();
-    let bound = UtiRecord { device: Some(device_index), ..record };
+    let bound = UtiRecord {
+        device: Some(device_index),
+        ..record
+    };
     change.put_uti_record(facts.uti_index, facts.uti, bound);
     if let Some(push) = &facts.push {
         change.settle(push);
@@ -182,15 +218,33 @@ pub fn decide_failure(
     let disclosed = disclose_at <= now;
     let state = if disclosed {
         release_uti(&mut change, facts, 1, false);
-        State::Failed { cause, at: now, purge_at: now.plus(knobs.tombstone_retention) }
+        State::Failed {
+            cause,
+            at: now,
+            purge_at: now.plus(knobs.tombstone_retention),
+        }
     } else {
-        State::Failing { cause, disclose_at, at: now }
+        State::Failing {
+            cause,
+            disclose_at,
+            at: now,
+        }
     };
     let next = row.with_state(state, now);
     if disclosed {
-        tell_result(&mut change, (&next, facts.listeners), Role::ThirdPartySp, (knobs, now));
+        tell_result(
+            &mut change,
+            (&next, facts.listeners),
+            Role::ThirdPartySp,
+            (knobs, now),
+        );
     }
-    tell_result(&mut change, (&next, facts.listeners), Role::IotSp, (knobs, now));
+    tell_result(
+        &mut change,
+        (&next, facts.listeners),
+        Role::IotSp,
+        (knobs, now),
+    );
     change.put_mapping(Some(row), next.clone());
     (next, change)
 }

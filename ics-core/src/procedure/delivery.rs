@@ -34,7 +34,10 @@ pub enum DeliveryReport {
 #[must_use]
 pub fn backoff(knobs: &Knobs, attempts: u32) -> Duration {
     let factor = 1_u32.checked_shl(attempts.min(16)).unwrap_or(u32::MAX);
-    knobs.retry_first.saturating_mul(factor).min(knobs.retry_max)
+    knobs
+        .retry_first
+        .saturating_mul(factor)
+        .min(knobs.retry_max)
 }
 
 /// Decides what becomes of `entry`. `row` is the row it is about, with its facts; `None` when
@@ -49,12 +52,17 @@ pub fn decide_delivery(
 ) -> Change {
     if entry.message == Message::Assignment {
         let pending = row.filter(|(row, _)| matches!(row.state, State::Pending { .. }));
-        let Some((row, facts)) = pending else { return settled(entry) };
+        let Some((row, facts)) = pending else {
+            return settled(entry);
+        };
         match report {
             DeliveryReport::Accepted => return decide_taken_over(row, Some(entry), now),
             DeliveryReport::Refused => {
                 // The push itself is settled as part of the row's failure.
-                let facts = RowFacts { push: Some(entry.clone()), ..facts.clone() };
+                let facts = RowFacts {
+                    push: Some(entry.clone()),
+                    ..facts.clone()
+                };
                 let times = (knobs, disclose_at);
                 return decide_failure(row, FailureCause::Unreachable, &facts, times, now).1;
             }

@@ -48,7 +48,10 @@ pub fn decide_demapping(
 ) -> Option<Change> {
     let mut change = Change::default();
     let mut ended = 0_u32;
-    for (row, facts) in rows.iter().filter(|(row, _)| is_live_for(row, demapping.by)) {
+    for (row, facts) in rows
+        .iter()
+        .filter(|(row, _)| is_live_for(row, demapping.by))
+    {
         end_row(&mut change, row, facts, demapping, knobs, now);
         ended = ended.saturating_add(1);
     }
@@ -110,8 +113,11 @@ pub(crate) fn end_pending(
     now: Timestamp,
 ) -> Change {
     let mut change = Change::default();
-    let demapping =
-        Demapping { cause: DemappingCause::UserAuthorizationWithdrawn, sub_cause, by };
+    let demapping = Demapping {
+        cause: DemappingCause::UserAuthorizationWithdrawn,
+        sub_cause,
+        by,
+    };
     end_row(&mut change, row, facts, &demapping, knobs, now);
     release_uti(&mut change, facts, 1, false);
     change
@@ -134,5 +140,8 @@ pub(crate) fn release_uti(change: &mut Change, facts: &RowFacts, ended: u32, dea
 /// Marks a device ID dead for ever (its IoT SP unregistered it).
 #[must_use]
 pub fn decide_device_death(device: BlindIndex) -> Change {
-    Change { dead_devices: alloc::vec![device], ..Change::default() }
+    Change {
+        dead_devices: alloc::vec![device],
+        ..Change::default()
+    }
 }

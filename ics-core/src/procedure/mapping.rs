@@ -5,7 +5,7 @@ use super::access::{Authorized, RequestMapping};
 use super::telling::{Listeners, tell};
 use super::{Knobs, demapping};
 use crate::change::{Assumption, Change};
-use crate::id::{CallbackUri, MappingId};
+use crate::id::{CallbackUri, MappingId, SubscriptionId};
 use crate::mapping::{
     Attribute, Consent, Dispatch, EndedBy, Features, Mapping, MappingKey, State, UtiRecord,
 };
@@ -33,6 +33,8 @@ pub struct NewMapping {
     pub e2e: Option<Sealed>,
     /// Where the third party takes notifications.
     pub destination: Option<CallbackUri>,
+    /// The registration of the chosen IoT SP that wants this serial number, if any.
+    pub subscription: Option<SubscriptionId>,
     /// Negotiated features.
     pub features: Features,
     /// When the UTI stops being valid.
@@ -107,7 +109,10 @@ pub fn decide_request(
         };
     }
     // Y.4462 10.1: the UTI identifies the relationship with *the specific* device.
-    if record.serial.is_some_and(|serial| serial != new.serial_index) {
+    if record
+        .serial
+        .is_some_and(|serial| serial != new.serial_index)
+    {
         return Err(RequestRefusal::UtiInUse);
     }
     let mapping = initial_row(permission, &new, facts.listeners, now);
@@ -124,9 +129,21 @@ pub fn decide_request(
     change.put_uti_record(facts.uti_index, facts.uti, after);
     let told = (&mapping, facts.listeners);
     if new.request_test {
-        tell(&mut change, told, Role::ThirdPartySp, Message::Test, (knobs, now));
+        tell(
+            &mut change,
+            told,
+            Role::ThirdPartySp,
+            Message::Test,
+            (knobs, now),
+        );
     }
-    tell(&mut change, told, Role::IotSp, Message::Assignment, (knobs, now));
+    tell(
+        &mut change,
+        told,
+        Role::IotSp,
+        Message::Assignment,
+        (knobs, now),
+    );
     change.put_mapping(None, mapping.clone());
     Ok(RequestOutcome::Created { mapping, change })
 }
@@ -137,10 +154,18 @@ fn initial_row(
     listeners: Listeners,
     now: Timestamp,
 ) -> Mapping {
-    let RequestMapping { third_party_sp, iot_sp, agreement, .. } = permission.facts();
+    let RequestMapping {
+        third_party_sp,
+        iot_sp,
+        agreement,
+        ..
+    } = permission.facts();
     // Without a destination there is nothing to dispatch: the IoT SP pulls.
-    let dispatch =
-        if listeners.iot_sp { Dispatch::Dispatching } else { Dispatch::AwaitingDevice };
+    let dispatch = if listeners.iot_sp {
+        Dispatch::Dispatching
+    } else {
+        Dispatch::AwaitingDevice
+    };
     Mapping {
         id: new.id,
         key: new.key.clone(),
@@ -153,9 +178,14 @@ fn initial_row(
         device_model: new.device_model.clone(),
         e2e: new.e2e.clone(),
         destination: new.destination.clone(),
+        subscription: new.subscription,
         features: new.features,
         uti_expiry: new.uti_expiry,
-        state: State::Pending { serial: new.serial.clone(), deadline: new.deadline, dispatch },
+        state: State::Pending {
+            serial: new.serial.clone(),
+            deadline: new.deadline,
+            dispatch,
+        },
         created: now,
         updated: now,
         sequence: 1,
@@ -226,7 +256,12 @@ pub fn decide_cancellation(
 #[must_use]
 pub fn decide_taken_over(row: &Mapping, push: Option<&OutboxEntry>, now: Timestamp) -> Change {
     let mut change = Change::default();
-    if let State::Pending { serial, deadline, dispatch: Dispatch::Dispatching } = &row.state {
+    if let State::Pending {
+        serial,
+        deadline,
+        dispatch: Dispatch::Dispatching,
+    } = &row.state
+    {
         let mut next = row.clone();
         next.state = State::Pending {
             serial: serial.clone(),

@@ -39,7 +39,10 @@ pub(crate) fn party_of(row: &Mapping, role: Role) -> &SpId {
 #[must_use]
 pub(crate) fn push_key(row: &Mapping) -> OutboxKey {
     OutboxKey {
-        addressee: Addressee { role: Role::IotSp, sp: row.iot_sp.clone() },
+        addressee: Addressee {
+            role: Role::IotSp,
+            sp: row.iot_sp.clone(),
+        },
         subject: Subject::Mapping(row.id),
         sequence: 1,
     }
@@ -58,10 +61,17 @@ pub(crate) fn tell(
     }
     change.tell(OutboxEntry {
         key: OutboxKey {
-            addressee: Addressee { role, sp: party_of(row, role).clone() },
+            addressee: Addressee {
+                role,
+                sp: party_of(row, role).clone(),
+            },
             subject: Subject::Mapping(row.id),
             // The test notification comes before everything else the row has to say.
-            sequence: if message == Message::Test { 0 } else { row.sequence },
+            sequence: if message == Message::Test {
+                0
+            } else {
+                row.sequence
+            },
         },
         // The push is worth sending as long as the row waits.
         deadline: match (&message, &row.state) {
@@ -103,12 +113,18 @@ pub(crate) fn tell_demapped(
     times: (&Knobs, Timestamp),
 ) {
     let device_id = before.device_id().filter(|_| role == Role::IotSp).cloned();
-    let message = Message::Demapped { device_id, cause, sub_cause: sub_cause.cloned() };
+    let message = Message::Demapped {
+        device_id,
+        cause,
+        sub_cause: sub_cause.cloned(),
+    };
     tell(change, (row, listeners), role, message, times);
 }
 
 /// Whom an end by `by` is news to: the other side, or both when the service itself ended it.
 /// The requester has its answer (10.2 step 3).
 pub(crate) fn audience(by: EndedBy) -> impl Iterator<Item = Role> {
-    [Role::ThirdPartySp, Role::IotSp].into_iter().filter(move |role| by != EndedBy::Party(*role))
+    [Role::ThirdPartySp, Role::IotSp]
+        .into_iter()
+        .filter(move |role| by != EndedBy::Party(*role))
 }

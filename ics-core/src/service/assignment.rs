@@ -1,0 +1,280 @@
+//! ICS-2: what an IoT SP is asked, and its answer.
+
+use alloc::vec::Vec;
+
+use super::{ATTEMPTS, Committed, Failure, IcsService};
+use crate::id::{DeviceId, DeviceSerialNumber, InvalidId, MappingId};
+use crate::mapping::{CauseCode, FailureCause, Mapping, MappingStatus, State};
+use crate::port::{Cursor, Denied, SealError, Selection};
+use crate::principal::Principal;
+use crate::procedure::access::{authorize_establishment, authorize_own};
+use crate::procedure::assignment::{Answer, AnswerOutcome, AnswerRefusal, decide_answer};
+use crate::procedure::mapping::decide_taken_over;
+use crate::reference_point::{ReferencePoint, Role};
+use crate::time::Timestamp;
+
+/// A row as its IoT SP may see it; the serial number and the third party's end-to-end value only
+/// while it is pending.
+#[derive(Clone, Debug)]
+pub struct OpenAssignment {
+    /// The row.
+    pub mapping: Mapping,
+    /// The serial number, while pending.
+    pub serial: Option<DeviceSerialNumber>,
+    /// The end-to-end value, byte-exact.
+    pub e2e: Option<Vec<u8>>,
+}
+
+/// Step 7 as the IoT SP said it, parsed.
+#[derive(Clone, Debug)]
+pub enum AnswerInput {
+    /// The device stored the pair; this is its ID.
+    Accepted(DeviceId),
+    /// No mapping.
+    Rejected(CauseCode),
+}
+
+/// Why an assignment could not be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AssignmentError {
+    /// Not permitted by role or scope.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// Not there, or routed to somebody else: the same to a stranger.
+    #[error("assignment not found")]
+    NotFound,
+    /// The service failed.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+/// Why an answer did not establish or fail the row as it said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerError {
+    /// Not there, not permitted, or the service failed.
+    #[error(transparent)]
+    Assignment(#[from] AssignmentError),
+    /// The device ID gives the serial number away.
+    #[error("device ID {0}")]
+    DeviceId(InvalidId),
+    /// Failed or de-mapped meanwhile: the device must forget.
+    #[error("mapping is not pending")]
+    NotPending,
+    /// Established with another device ID.
+    #[error("mapping has another device")]
+    DeviceAlreadyAssigned,
+    /// The agreement ended meanwhile; the row failed.
+    #[error("no agreement in force")]
+    NoAgreement,
+    /// The consent ended meanwhile; the row failed.
+    #[error("consent required")]
+    ConsentRequired,
+    /// The UTI belongs to another device; the row failed.
+    #[error("UTI in use")]
+    UtiInUse,
+    /// The device ID was unregistered; the row failed.
+    #[error("device revoked")]
+    DeviceRevoked,
+}
+
+impl From<Failure> for AnswerError {
+    fn from(failure: Failure) -> Self {
+        Self::Assignment(AssignmentError::Failure(failure))
+    }
+}
+
+impl IcsService {
+    /// The caller's own list: live rows routed to it (pull mode, recovery after an outage).
+    ///
+    /// # Errors
+    /// [`AssignmentError`].
+    pub async fn list_assignments(
+        &self,
+        principal: &Principal,
+        (status, after, limit): (Option<MappingStatus>, Option<&Cursor>, usize),
+        now: Timestamp,
+    ) -> Result<(Vec<OpenAssignment>, Option<Cursor>), AssignmentError> {
+        self.authorize_ics2(principal, now)?;
+        let selection = Selection::IotSp(principal.sp.clone());
+        let wanted = |row: &Mapping| {
+            let own = row.status_towards(Role::IotSp);
+            row.iot_sp == principal.sp
+                && matches!(own, MappingStatus::Pending | MappingStatus::Established)
+                && status.is_none_or(|status| own == status)
+        };
+        let (rows, next) = self.collect(&selection, (after, limit), wanted).await?;
+        let open: Result<Vec<_>, Failure> = rows
+            .into_iter()
+            .map(|row| self.open_assignment(row))
+            .collect();
+        Ok((open?, next))
+    }
+
+    /// One assignment. A GET means "taken over": the push stops (t8 A.2).
+    ///
+    /// # Errors
+    /// [`AssignmentError`].
+    pub async fn take_over_assignment(
+        &self,
+        principal: &Principal,
+        id: MappingId,
+        now: Timestamp,
+    ) -> Result<OpenAssignment, AssignmentError> {
+        self.authorize_ics2(principal, now)?;
+        for _ in 0..ATTEMPTS {
+            let row = self.load_routed(principal, id).await?;
+            let facts = self.row_facts(&row).await?;
+            let change = decide_taken_over(&row, facts.push.as_ref(), now);
+            if self.commit(change).await? == Committed::Yes {
+                return Ok(self.open_assignment(row)?);
+            }
+        }
+        Err(Failure::Busy.into())
+    }
+
+    /// Y.4462 10.1 steps 7 to 9.
+    ///
+    /// # Errors
+    /// [`AnswerError`]. After `NoAgreement`, `ConsentRequired`, `UtiInUse` and `DeviceRevoked` the
+    /// row has failed; after the others it is unchanged.
+    pub async fn answer_assignment(
+        &self,
+        principal: &Principal,
+        (id, input): (MappingId, &AnswerInput),
+        now: Timestamp,
+    ) -> Result<Mapping, AnswerError> {
+        self.authorize_ics2(principal, now)?;
+        for _ in 0..ATTEMPTS {
+            let row = self.load_routed(principal, id).await?;
+            let facts = self.row_facts(&row).await?;
+            let answer = self.complete_answer(&row, input).await?;
+            let directory = self.directory();
+            let decision_point = self.ports.decision_point.as_ref();
+            let permission =
+                authorize_establishment(decision_point, &directory, principal, &row, now);
+            let times = (&self.knobs, self.disclose_at(&row));
+            let outcome = decide_answer(&row, answer, (permission, &facts), times, now).map_err(
+                |refusal| match refusal {
+                    AnswerRefusal::NotPending => AnswerError::NotPending,
+                    AnswerRefusal::DeviceAlreadyAssigned => AnswerError::DeviceAlreadyAssigned,
+                },
+            )?;
+            let (mapping, change, overruled) = match outcome {
+                AnswerOutcome::Replayed(mapping) => return Ok(mapping),
+                AnswerOutcome::Settled { mapping, change } => (mapping, change, None),
+                AnswerOutcome::Overruled {
+                    cause,
+                    mapping,
+                    change,
+                } => (mapping, change, Some(cause)),
+            };
+            if self.commit(change).await? == Committed::Overtaken {
+                continue;
+            }
+            if mapping.device_id().is_none() {
+                self.ports
+                    .limiter
+                    .count_failure(&mapping.third_party_sp, now);
+            }
+            return overruled.map_or(Ok(mapping), |cause| Err(overruled_by(&cause)));
+        }
+        Err(Failure::Busy.into())
+    }
+
+    fn authorize_ics2(&self, principal: &Principal, now: Timestamp) -> Result<(), AssignmentError> {
+        let directory = self.directory();
+        let point = ReferencePoint::Ics2;
+        authorize_own(
+            self.ports.decision_point.as_ref(),
+            &directory,
+            principal,
+            point,
+            now,
+        )?;
+        Ok(())
+    }
+
+    /// The row, if it was routed to the caller (t8 A.7: else it is not found).
+    async fn load_routed(
+        &self,
+        principal: &Principal,
+        id: MappingId,
+    ) -> Result<Mapping, AssignmentError> {
+        let row = self.ports.store.load(id).await.map_err(Failure::from)?;
+        row.filter(|row| row.iot_sp == principal.sp)
+            .ok_or(AssignmentError::NotFound)
+    }
+
+    async fn complete_answer(
+        &self,
+        row: &Mapping,
+        input: &AnswerInput,
+    ) -> Result<Answer, AnswerError> {
+        let device_id = match input {
+            AnswerInput::Rejected(cause) => {
+                return Ok(Answer::Rejected {
+                    cause: cause.clone(),
+                });
+            }
+            AnswerInput::Accepted(device_id) => device_id.clone(),
+        };
+        if let Some(serial) = self.open_serial(row)? {
+            device_id
+                .check_differs_from(&serial)
+                .map_err(AnswerError::DeviceId)?;
+        }
+        let device_index = self.device_index(&row.iot_sp, &device_id);
+        let device_dead = self
+            .ports
+            .store
+            .is_device_dead(device_index)
+            .await
+            .map_err(Failure::from)?;
+        Ok(Answer::Accepted {
+            device_id,
+            device_index,
+            device_dead,
+        })
+    }
+
+    pub(super) fn open_serial(&self, row: &Mapping) -> Result<Option<DeviceSerialNumber>, Failure> {
+        let State::Pending { serial, .. } = &row.state else {
+            return Ok(None);
+        };
+        let bytes = self.ports.sealer.open(row.id.as_bytes(), serial)?;
+        let text = core::str::from_utf8(&bytes).map_err(|_| SealError::DoesNotOpen)?;
+        let serial = DeviceSerialNumber::parse(text).map_err(|_| SealError::DoesNotOpen)?;
+        Ok(Some(serial))
+    }
+
+    pub(super) fn open_e2e(&self, row: &Mapping) -> Result<Option<Vec<u8>>, Failure> {
+        let sealer = self.ports.sealer.as_ref();
+        Ok(row
+            .e2e
+            .as_ref()
+            .map(|e2e| sealer.open(row.id.as_bytes(), e2e))
+            .transpose()?)
+    }
+
+    pub(super) fn open_assignment(&self, mapping: Mapping) -> Result<OpenAssignment, Failure> {
+        let serial = self.open_serial(&mapping)?;
+        let e2e = self.open_e2e(&mapping)?;
+        Ok(OpenAssignment {
+            mapping,
+            serial,
+            e2e,
+        })
+    }
+}
+
+const fn overruled_by(cause: &FailureCause) -> AnswerError {
+    match cause {
+        FailureCause::ConsentRequired => AnswerError::ConsentRequired,
+        FailureCause::UtiInUse => AnswerError::UtiInUse,
+        FailureCause::DeviceRevoked => AnswerError::DeviceRevoked,
+        FailureCause::NoAgreement => AnswerError::NoAgreement,
+        FailureCause::Rejected(_) | FailureCause::Unreachable | FailureCause::TimedOut => {
+            AnswerError::NotPending
+        }
+    }
+}

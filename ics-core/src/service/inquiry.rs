@@ -1,0 +1,130 @@
+//! ICS-7 and ICS-8: Y.4462 10.3. The hot path: one look-up, no write, no allocation to spare.
+
+use alloc::vec::Vec;
+
+use super::{Failure, IcsService};
+use crate::id::{DeviceId, ServiceUri, SpId};
+use crate::mapping::MappingKey;
+use crate::port::{Denied, Selection};
+use crate::principal::Principal;
+use crate::procedure::access::{authorize_inquiry, authorize_own};
+use crate::procedure::inquiry::{answer_by_device, answer_by_transaction};
+use crate::reference_point::ReferencePoint;
+use crate::time::Timestamp;
+
+/// How many rows of a device one look-up takes.
+const PAGE: usize = 256;
+
+/// Answer to a third party: the missing part; it knows the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransactionAnswer {
+    /// The device ID, raw or pairwise as the agreement says.
+    pub device_id: DeviceId,
+    /// Whose device it is; device IDs are keyed by (IoT SP, device ID).
+    pub iot_sp: SpId,
+}
+
+/// Answer to an IoT SP: the rows of one device, since when each holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceAnswer {
+    /// The rows.
+    pub mappings: Vec<(MappingKey, Timestamp)>,
+}
+
+/// Why an inquiry was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InquiryError {
+    /// Not permitted by role or scope.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// Unknown, pending, deleted, somebody else's, agreement over: all the same.
+    #[error("mapping not found")]
+    NotFound,
+    /// The service failed.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+impl IcsService {
+    /// Case 2: the device ID, only if service URI and UTI are in one row.
+    ///
+    /// # Errors
+    /// [`InquiryError`].
+    pub async fn inquire_by_transaction(
+        &self,
+        principal: &Principal,
+        key: &MappingKey,
+        now: Timestamp,
+    ) -> Result<TransactionAnswer, InquiryError> {
+        let directory = self.directory();
+        let decision_point = self.ports.decision_point.as_ref();
+        let point = ReferencePoint::Ics7;
+        authorize_own(decision_point, &directory, principal, point, now)?;
+        let row = self
+            .ports
+            .store
+            .load_live(key)
+            .await
+            .map_err(Failure::from)?;
+        let row =
+            answer_by_transaction(row.as_ref(), &principal.sp).ok_or(InquiryError::NotFound)?;
+        let agreement = authorize_inquiry(decision_point, &directory, principal, (row, point), now)
+            .map_err(|_| InquiryError::NotFound)?;
+        let device_id = row.device_id().ok_or(InquiryError::NotFound)?;
+        Ok(TransactionAnswer {
+            device_id: decision_point.disclose(agreement, device_id),
+            iot_sp: row.iot_sp.clone(),
+        })
+    }
+
+    /// Case 1: the rows of one of the caller's devices, of one service or all.
+    ///
+    /// # Errors
+    /// [`InquiryError`].
+    pub async fn inquire_by_device(
+        &self,
+        principal: &Principal,
+        (device_id, service_uri): (&DeviceId, Option<&ServiceUri>),
+        now: Timestamp,
+    ) -> Result<DeviceAnswer, InquiryError> {
+        let directory = self.directory();
+        let decision_point = self.ports.decision_point.as_ref();
+        let point = ReferencePoint::Ics8;
+        authorize_own(decision_point, &directory, principal, point, now)?;
+        let selection = Selection::Device {
+            iot_sp: principal.sp.clone(),
+            device_id: device_id.clone(),
+        };
+        let mut mappings = Vec::new();
+        let mut cursor = None;
+        loop {
+            let page = self
+                .ports
+                .store
+                .walk(&selection, cursor.as_ref(), PAGE)
+                .await
+                .map_err(Failure::from)?;
+            for row in page.mappings {
+                let Some(since) = answer_by_device(&row, &principal.sp) else {
+                    continue;
+                };
+                let permitted =
+                    authorize_inquiry(decision_point, &directory, principal, (&row, point), now);
+                let wanted = service_uri.is_none_or(|uri| *uri == row.key.service_uri);
+                if wanted && permitted.is_ok() {
+                    mappings.push((row.key, since));
+                }
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        // Y.4462 11.1: a device that is not in the list gets the constant error.
+        if mappings.is_empty() {
+            Err(InquiryError::NotFound)
+        } else {
+            Ok(DeviceAnswer { mappings })
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! ICS-1: request a mapping, see it, amend it, cancel it.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::{ATTEMPTS, Committed, Failure, IcsService};
+use crate::directory::RoutingFailure;
+use crate::id::{CallbackUri, DeviceSerialNumber, MappingId, SpId};
+use crate::mapping::{Attribute, Consent, Features, Mapping, MappingKey, MappingStatus};
+use crate::port::{Cursor, Denied, Selection};
+use crate::principal::Principal;
+use crate::procedure::Listeners;
+use crate::procedure::access::{RequestDenied, RequestedMapping, authorize_own, authorize_request};
+use crate::procedure::mapping::{
+    Amendment, NewMapping, RequestFacts, RequestOutcome, decide_amendment, decide_cancellation,
+    decide_request,
+};
+use crate::reference_point::{ReferencePoint, Role};
+use crate::sealed::BlindIndexDomain;
+use crate::time::Timestamp;
+
+/// A mapping request as the third party made it, parsed.
+#[derive(Clone, Debug)]
+pub struct MappingRequest {
+    /// Service URI and UTI.
+    pub key: MappingKey,
+    /// The device, as printed.
+    pub serial: DeviceSerialNumber,
+    /// Its maker, if told.
+    pub device_vendor: Option<Attribute>,
+    /// Its model, if told.
+    pub device_model: Option<Attribute>,
+    /// The IoT SP, if named.
+    pub iot_sp: Option<SpId>,
+    /// How long to wait for the device, if told.
+    pub validity: Option<Duration>,
+    /// The consent it asserts.
+    pub consent: Option<Consent>,
+    /// Where the third party takes notifications.
+    pub destination: Option<CallbackUri>,
+    /// Negotiated features.
+    pub features: Features,
+    /// When the UTI stops being valid.
+    pub uti_expiry: Option<Timestamp>,
+    /// The third party's end-to-end value for the device: opaque bytes.
+    pub e2e: Option<Vec<u8>>,
+    /// Whether a test notification is wanted.
+    pub request_test: bool,
+}
+
+/// Why a mapping was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// Not permitted.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// No IoT SP could be chosen.
+    #[error("no IoT service provider could be chosen")]
+    Routing(RoutingFailure),
+    /// The notification destination is not at an origin the operator pinned for the caller.
+    #[error("notification destination not registered")]
+    DestinationNotRegistered,
+    /// The wait asked for is outside the operator's range.
+    #[error("validity period out of range")]
+    ValidityOutOfRange,
+    /// The UTI's expiry lies in the past.
+    #[error("UTI expiry lies in the past")]
+    UtiExpired,
+    /// The UTI belongs to another device, or was killed.
+    #[error("UTI in use")]
+    UtiInUse,
+    /// Too many of the caller's mappings failed today.
+    #[error("quota of failed mappings exceeded")]
+    QuotaExceeded,
+    /// The service failed.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+/// Why a mapping could not be seen or changed by its third party.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MappingError {
+    /// Not permitted by role or scope.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// Not there, or not the caller's: the same to a stranger.
+    #[error("mapping not found")]
+    NotFound,
+    /// No longer pending.
+    #[error("mapping is not pending")]
+    NotPending,
+    /// The notification destination is not at an origin the operator pinned for the caller.
+    #[error("notification destination not registered")]
+    DestinationNotRegistered,
+    /// The wait asked for is outside the operator's range.
+    #[error("validity period out of range")]
+    ValidityOutOfRange,
+    /// The service failed.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+/// What a third party may change while it waits.
+#[derive(Clone, Debug, Default)]
+pub struct AmendmentInput {
+    /// Another destination.
+    pub destination: Option<CallbackUri>,
+    /// Another wait, from the row's creation.
+    pub validity: Option<Duration>,
+}
+
+/// Rows of one status, or all.
+pub type StatusFilter = Option<MappingStatus>;
+
+impl IcsService {
+    /// Y.4462 10.1 steps 1 and 2. `true`: a new row, durable by now; `false`: the same request
+    /// came before.
+    ///
+    /// # Errors
+    /// [`RequestError`]; nothing was stored then, and nothing will be pushed.
+    pub async fn request_mapping(
+        &self,
+        principal: &Principal,
+        request: &MappingRequest,
+        now: Timestamp,
+    ) -> Result<(Mapping, bool), RequestError> {
+        for _ in 0..ATTEMPTS {
+            let directory = self.directory();
+            let requested = RequestedMapping {
+                service_uri: &request.key.service_uri,
+                serial: &request.serial,
+                vendor: request.device_vendor.as_ref(),
+                iot_sp: request.iot_sp.as_ref(),
+                consent: request.consent.as_ref(),
+            };
+            let decision_point = self.ports.decision_point.as_ref();
+            let permission =
+                authorize_request(decision_point, &directory, principal, &requested, now).map_err(
+                    |denied| match denied {
+                        RequestDenied::Denied(denied) => RequestError::Denied(denied),
+                        RequestDenied::Routing(failure) => RequestError::Routing(failure),
+                    },
+                )?;
+            self.check_request(principal, request, now)?;
+            let live = self
+                .ports
+                .store
+                .load_live(&request.key)
+                .await
+                .map_err(Failure::from)?;
+            let uti_index = self.uti_index(&principal.sp, request.key.uti.as_str());
+            let uti = self
+                .ports
+                .store
+                .load_uti_record(uti_index)
+                .await
+                .map_err(Failure::from)?;
+            let mut new = self.seal_request(request, now)?;
+            let (iot_sp, vendor) = (&permission.facts().iot_sp, request.device_vendor.as_ref());
+            new.subscription = directory
+                .push_subscription(iot_sp, &request.serial, vendor)
+                .map(|s| s.id);
+            let listeners = Listeners {
+                third_party_sp: request.destination.is_some(),
+                iot_sp: new.subscription.is_some(),
+            };
+            let facts = RequestFacts {
+                live: live.as_ref(),
+                uti_index,
+                uti,
+                listeners,
+            };
+            let outcome = decide_request(&permission, new, &facts, &self.knobs, now)
+                .map_err(|_| RequestError::UtiInUse)?;
+            match outcome {
+                RequestOutcome::Existing(mapping) => return Ok((mapping, false)),
+                RequestOutcome::Created { mapping, change } => {
+                    if self.commit(change).await? == Committed::Yes {
+                        return Ok((mapping, true));
+                    }
+                }
+            }
+        }
+        Err(Failure::Busy.into())
+    }
+
+    fn check_request(
+        &self,
+        principal: &Principal,
+        request: &MappingRequest,
+        now: Timestamp,
+    ) -> Result<(), RequestError> {
+        let directory = self.directory();
+        let party = directory.party(&principal.sp);
+        let registered = |d: &CallbackUri| party.is_some_and(|p| p.may_be_notified_at(d));
+        if request.destination.as_ref().is_some_and(|d| !registered(d)) {
+            return Err(RequestError::DestinationNotRegistered);
+        }
+        if request.validity.is_some_and(|v| !self.allows_wait(v)) {
+            return Err(RequestError::ValidityOutOfRange);
+        }
+        if request.uti_expiry.is_some_and(|end| end <= now) {
+            return Err(RequestError::UtiExpired);
+        }
+        if !party.is_some_and(|p| self.ports.limiter.has_failure_quota(p, now)) {
+            return Err(RequestError::QuotaExceeded);
+        }
+        Ok(())
+    }
+
+    fn allows_wait(&self, wait: Duration) -> bool {
+        (self.knobs.pending_min..=self.knobs.pending_max).contains(&wait)
+    }
+
+    fn seal_request(
+        &self,
+        request: &MappingRequest,
+        now: Timestamp,
+    ) -> Result<NewMapping, Failure> {
+        let id = MappingId::mint(now, self.random_id());
+        let sealer = self.ports.sealer.as_ref();
+        let serial = request.serial.expose().as_bytes();
+        let seal = |value: &[u8]| sealer.seal(id.as_bytes(), value);
+        Ok(NewMapping {
+            id,
+            key: request.key.clone(),
+            serial: seal(serial)?,
+            serial_index: sealer.blind_index(BlindIndexDomain::Serial, &[serial]),
+            device_vendor: request.device_vendor.clone(),
+            device_model: request.device_model.clone(),
+            e2e: request.e2e.as_deref().map(seal).transpose()?,
+            destination: request.destination.clone(),
+            subscription: None,
+            features: request.features,
+            uti_expiry: request.uti_expiry,
+            consent: request.consent.clone(),
+            deadline: now.plus(request.validity.unwrap_or(self.knobs.pending_default)),
+            request_test: request.request_test,
+        })
+    }
+
+    /// One row of the caller.
+    ///
+    /// # Errors
+    /// [`MappingError`].
+    pub async fn read_mapping(
+        &self,
+        principal: &Principal,
+        id: MappingId,
+        now: Timestamp,
+    ) -> Result<Mapping, MappingError> {
+        let directory = self.directory();
+        let point = ReferencePoint::Ics1;
+        authorize_own(
+            self.ports.decision_point.as_ref(),
+            &directory,
+            principal,
+            point,
+            now,
+        )?;
+        let row = self.ports.store.load(id).await.map_err(Failure::from)?;
+        row.filter(|row| row.third_party_sp == principal.sp)
+            .ok_or(MappingError::NotFound)
+    }
+
+    /// Rows of the caller, oldest first, tombstones included; at most `limit` are looked at.
+    ///
+    /// # Errors
+    /// [`MappingError`].
+    pub async fn list_mappings(
+        &self,
+        principal: &Principal,
+        (status, after, limit): (StatusFilter, Option<&Cursor>, usize),
+        now: Timestamp,
+    ) -> Result<(Vec<Mapping>, Option<Cursor>), MappingError> {
+        let directory = self.directory();
+        let point = ReferencePoint::Ics1;
+        authorize_own(
+            self.ports.decision_point.as_ref(),
+            &directory,
+            principal,
+            point,
+            now,
+        )?;
+        let selection = Selection::ThirdPartySp(principal.sp.clone());
+        let wanted = |row: &Mapping| {
+            status.is_none_or(|status| row.status_towards(Role::ThirdPartySp) == status)
+        };
+        self.collect(&selection, (after, limit), wanted)
+            .await
+            .map_err(MappingError::from)
+    }
+
+    /// Walks on until `limit` wanted rows are found or there are no more.
+    pub(super) async fn collect(
+        &self,
+        selection: &Selection,
+        (after, limit): (Option<&Cursor>, usize),
+        wanted: impl Fn(&Mapping) -> bool,
+    ) -> Result<(Vec<Mapping>, Option<Cursor>), Failure> {
+        let mut found = Vec::new();
+        let mut cursor = after.cloned();
+        loop {
+            let room = limit.saturating_sub(found.len());
+            let page = self
+                .ports
+                .store
+                .walk(selection, cursor.as_ref(), room)
+                .await?;
+            found.extend(page.mappings.into_iter().filter(&wanted));
+            cursor = page.next;
+            if cursor.is_none() || found.len() >= limit {
+                return Ok((found, cursor));
+            }
+        }
+    }
+
+    /// Amends a pending row of the caller.
+    ///
+    /// # Errors
+    /// [`MappingError`].
+    pub async fn amend_mapping(
+        &self,
+        principal: &Principal,
+        (id, input): (MappingId, &AmendmentInput),
+        now: Timestamp,
+    ) -> Result<Mapping, MappingError> {
+        for _ in 0..ATTEMPTS {
+            let row = self.read_mapping(principal, id, now).await?;
+            let directory = self.directory();
+            let party = directory.party(&principal.sp);
+            let registered = |d: &CallbackUri| party.is_some_and(|p| p.may_be_notified_at(d));
+            if input.destination.as_ref().is_some_and(|d| !registered(d)) {
+                return Err(MappingError::DestinationNotRegistered);
+            }
+            if input.validity.is_some_and(|v| !self.allows_wait(v)) {
+                return Err(MappingError::ValidityOutOfRange);
+            }
+            let amendment = Amendment {
+                destination: input.destination.clone(),
+                deadline: input.validity.map(|wait| row.created.plus(wait)),
+            };
+            let (next, change) =
+                decide_amendment(&row, &amendment, now).map_err(|_| MappingError::NotPending)?;
+            if self.commit(change).await? == Committed::Yes {
+                return Ok(next);
+            }
+        }
+        Err(Failure::Busy.into())
+    }
+
+    /// Cancels a pending row of the caller.
+    ///
+    /// # Errors
+    /// [`MappingError`]; [`MappingError::NotFound`] when it was cancelled before.
+    pub async fn cancel_mapping(
+        &self,
+        principal: &Principal,
+        id: MappingId,
+        now: Timestamp,
+    ) -> Result<(), MappingError> {
+        for _ in 0..ATTEMPTS {
+            let row = self.read_mapping(principal, id, now).await?;
+            // t8 A.7: a repeated DELETE finds nothing.
+            if !row.is_live() {
+                return Err(MappingError::NotFound);
+            }
+            let facts = self.row_facts(&row).await?;
+            let change = decide_cancellation(&row, &facts, &self.knobs, now)
+                .map_err(|_| MappingError::NotPending)?;
+            if self.commit(change).await? == Committed::Yes {
+                return Ok(());
+            }
+        }
+        Err(Failure::Busy.into())
+    }
+}
