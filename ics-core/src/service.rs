@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 pub use assignment::{AnswerError, AnswerInput, AssignmentError, OpenAssignment};
-pub use delivery::{Consignment, Content};
+pub use delivery::Consignment;
 pub use demapping::{DemapError, DemapRequest, Demapped, Selector};
 pub use inquiry::{DeviceAnswer, InquiryError, TransactionAnswer};
 pub use mapping::{AmendmentInput, MappingError, MappingRequest, RequestError, StatusFilter};

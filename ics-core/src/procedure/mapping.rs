@@ -88,7 +88,7 @@ pub enum RequestRefusal {
 /// [`RequestRefusal`].
 pub fn decide_request(
     permission: &Authorized<RequestMapping>,
-    new: NewMapping,
+    new: &NewMapping,
     facts: &RequestFacts<'_>,
     knobs: &Knobs,
     now: Timestamp,
@@ -115,7 +115,7 @@ pub fn decide_request(
     {
         return Err(RequestRefusal::UtiInUse);
     }
-    let mapping = initial_row(permission, &new, facts.listeners, now);
+    let mapping = initial_row(permission, new, facts.listeners, now);
     let mut change = Change::default();
     change.assumptions.push(Assumption::AgreementUnchanged {
         id: permission.facts().agreement,

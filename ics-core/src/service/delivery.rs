@@ -1,5 +1,6 @@
 //! The deliverer's side of the outbox: what to send, where, and what came of it.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -25,17 +26,9 @@ pub struct Consignment {
     pub destination: CallbackUri,
     /// The subscription it goes under, towards an IoT SP.
     pub subscription: Option<Arc<Subscription>>,
-    /// What it says.
-    pub content: Content,
-}
-
-/// What an entry says beyond itself.
-#[derive(Clone, Debug)]
-pub enum Content {
-    /// Everything is in the entry.
-    Entry,
-    /// The assignment of step 3, with the serial number.
-    Assignment(OpenAssignment),
+    /// The assignment of step 3 with its serial number, where the entry is that push; all other
+    /// messages are whole in the entry.
+    pub assignment: Option<Box<OpenAssignment>>,
 }
 
 impl IcsService {
@@ -107,9 +100,9 @@ impl IcsService {
                 .await?;
             return Ok(None);
         };
-        let content = match (&entry.message, row) {
+        let assignment = match (&entry.message, row) {
             (Message::Assignment, Some(row)) if matches!(row.state, State::Pending { .. }) => {
-                Content::Assignment(self.open_assignment(row)?)
+                Some(Box::new(self.open_assignment(row)?))
             }
             // The row has left PENDING: there is nothing to assign, and no serial number to send.
             (Message::Assignment, _) => {
@@ -117,7 +110,7 @@ impl IcsService {
                     .await?;
                 return Ok(None);
             }
-            _ => Content::Entry,
+            _ => None,
         };
         let entry = entry.clone();
         Ok(Some(Consignment {

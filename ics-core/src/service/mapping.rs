@@ -170,7 +170,7 @@ impl IcsService {
                 uti,
                 listeners,
             };
-            let outcome = decide_request(&permission, new, &facts, &self.knobs, now)
+            let outcome = decide_request(&permission, &new, &facts, &self.knobs, now)
                 .map_err(|_| RequestError::UtiInUse)?;
             match outcome {
                 RequestOutcome::Existing(mapping) => return Ok((mapping, false)),

@@ -315,9 +315,10 @@ impl IcsService {
 }
 
 fn check_grants(directory: &Directory, terms: &PartyTerms) -> Result<(), OnboardingError> {
-    let fits = (terms.third_party_sp || terms.iot_sp)
-        && (terms.third_party_sp || terms.services.is_empty())
-        && (terms.iot_sp || terms.serial_namespaces.is_empty());
+    let some_role = terms.third_party_sp || terms.iot_sp;
+    let services_fit = terms.services.is_empty() || terms.third_party_sp;
+    let namespaces_fit = terms.serial_namespaces.is_empty() || terms.iot_sp;
+    let fits = some_role && services_fit && namespaces_fit;
     if !fits {
         return Err(OnboardingError::GrantsDoNotFitRoles(terms.id.clone()));
     }
