@@ -118,7 +118,7 @@ impl IcsService {
             party: party.clone(),
             destination,
             subscription,
-            content,
+            assignment,
         }))
     }
 
