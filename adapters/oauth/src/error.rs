@@ -1,0 +1,132 @@
+//! Why a request was refused, and the one place that says how a client is told (RFC 6749 5.2).
+
+use core::time::Duration;
+
+use ics_core::port::RateLimited;
+use ics_core::principal::AuthenticationFailure;
+
+use crate::wire::{ErrorBody, ErrorCode, InvalidForm};
+
+/// Why a request was refused. The text is what the client reads: fixed, never an echo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// No certificate, or one that is not admitted. The reason is for the log.
+    #[error("the client certificate of this connection is not accepted")]
+    Client(AuthenticationFailure),
+    /// The form names another client than the certificate.
+    #[error("client_id is not the client of this connection's certificate")]
+    ClientMismatch,
+    /// A password in the Authorization header.
+    #[error("clients authenticate with their certificate (tls_client_auth), not with a password")]
+    PasswordAuthentication,
+    /// A secret or an assertion beside the certificate.
+    #[error("clients authenticate with their certificate (tls_client_auth) and nothing beside it")]
+    SecondAuthentication,
+    #[error(transparent)]
+    RateLimited(#[from] RateLimited),
+    #[error("the body must be application/x-www-form-urlencoded, not compressed")]
+    MediaType,
+    #[error("the body is too large")]
+    BodyTooLarge,
+    #[error("the body could not be read")]
+    BodyBroken,
+    #[error("parameters belong into the body, not into the query")]
+    Query,
+    #[error(transparent)]
+    Form(#[from] InvalidForm),
+    #[error("the parameter grant_type is missing")]
+    GrantTypeMissing,
+    #[error("the parameter token is missing")]
+    TokenMissing,
+    #[error("the only grant type is client_credentials")]
+    GrantType,
+    #[error("the scope is malformed, unknown, or not open to this client's roles")]
+    Scope,
+    #[error("this method is not supported here")]
+    Method,
+    /// The engine failed; not the client's fault.
+    #[error("the token could not be issued")]
+    Engine,
+}
+
+/// The HTTP authentication challenge that goes with a 401 (RFC 9110 11.6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Challenge {
+    /// Named after the method of RFC 8705 2.1.1: no registered scheme says "client certificate".
+    Certificate,
+    /// RFC 6749 5.2: matches the scheme the client used.
+    Basic,
+}
+
+impl Challenge {
+    pub(crate) const fn header(self) -> &'static str {
+        match self {
+            Self::Certificate => "tls_client_auth realm=\"ics\"",
+            Self::Basic => "Basic realm=\"ics\"",
+        }
+    }
+}
+
+impl Refusal {
+    pub(crate) const fn status(&self) -> u16 {
+        match self {
+            Self::Client(_) | Self::ClientMismatch | Self::PasswordAuthentication => 401,
+            Self::RateLimited(_) => 429,
+            Self::MediaType => 415,
+            Self::BodyTooLarge => 413,
+            Self::Method => 405,
+            Self::Engine => 500,
+            Self::SecondAuthentication
+            | Self::BodyBroken
+            | Self::Query
+            | Self::Form(_)
+            | Self::GrantTypeMissing
+            | Self::TokenMissing
+            | Self::GrantType
+            | Self::Scope => 400,
+        }
+    }
+
+    pub(crate) const fn challenge(&self) -> Option<Challenge> {
+        match self {
+            Self::PasswordAuthentication => Some(Challenge::Basic),
+            Self::Client(_) | Self::ClientMismatch => Some(Challenge::Certificate),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited(limited) => Some(limited.retry_after),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn body(&self) -> ErrorBody {
+        ErrorBody {
+            error: self.code(),
+            error_description: self.to_string(),
+        }
+    }
+
+    const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Client(_) | Self::ClientMismatch | Self::PasswordAuthentication => {
+                ErrorCode::InvalidClient
+            }
+            Self::RateLimited(_) => ErrorCode::TemporarilyUnavailable,
+            Self::GrantType => ErrorCode::UnsupportedGrantType,
+            Self::Scope => ErrorCode::InvalidScope,
+            Self::Engine => ErrorCode::ServerError,
+            Self::SecondAuthentication
+            | Self::MediaType
+            | Self::BodyTooLarge
+            | Self::BodyBroken
+            | Self::Query
+            | Self::Form(_)
+            | Self::GrantTypeMissing
+            | Self::TokenMissing
+            | Self::Method => ErrorCode::InvalidRequest,
+        }
+    }
+}

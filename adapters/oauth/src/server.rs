@@ -1,0 +1,308 @@
+//! The authorization server: issues, revokes, introspects, and checks every request's token.
+//!
+//! Order of every call (row Y19): certificate and party admitted now, rate, then the form or the
+//! token. Nothing here reads a clock or a random source; they are ports.
+
+use core::num::NonZeroUsize;
+use core::time::Duration;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ics_core::id::{Origin, SpId};
+use ics_core::party::Party;
+use ics_core::port::{Authenticator, Clock, DirectorySource, Entropy, RateLimiter};
+use ics_core::principal::{
+    AuthenticationFailure, CertificateThumbprint, PeerCertificate, Principal,
+};
+use ics_core::reference_point::Scopes;
+use ics_core::time::Timestamp;
+use oxide_auth::primitives::registrar::{ExactUrl, RegisteredUrl};
+
+use crate::error::Refusal;
+use crate::grant::{Client, grant_client_credentials};
+use crate::metadata::Metadata;
+use crate::token::{AccessToken, TokenHash};
+use crate::token_table::{MemoryTokenTable, TokenGrant, TokenTable};
+use crate::wire::{ActiveToken, Confirmation, Form, IntrospectionResponse, TokenResponse};
+
+/// What the operator sets.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The issuer (RFC 8414): the origin clients reach the T8 listener at.
+    pub issuer: Origin,
+    /// How long a token works; whole seconds, 1 s to 1 h, 600 s by default.
+    pub token_lifetime: Duration,
+    /// How many live tokens a client may hold; one more, and its oldest goes.
+    pub tokens_per_client: NonZeroUsize,
+}
+
+impl Settings {
+    /// How long a token works unless the operator says otherwise (decision 2 of the design).
+    pub const TOKEN_LIFETIME: Duration = Duration::from_secs(600);
+    /// How many tokens a client may hold unless the operator says otherwise.
+    pub const TOKENS_PER_CLIENT: NonZeroUsize = match NonZeroUsize::new(1024) {
+        Some(cap) => cap,
+        None => NonZeroUsize::MIN,
+    };
+
+    /// The defaults for an issuer.
+    #[must_use]
+    pub const fn new(issuer: Origin) -> Self {
+        let (token_lifetime, tokens_per_client) = (Self::TOKEN_LIFETIME, Self::TOKENS_PER_CLIENT);
+        Self {
+            issuer,
+            token_lifetime,
+            tokens_per_client,
+        }
+    }
+}
+
+/// Why settings cannot be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSettings {
+    /// The issuer is no URL for the engine.
+    #[error("the issuer is no URL")]
+    Issuer,
+    /// The lifetime is not between a second and an hour.
+    #[error("the lifetime of tokens must be 1 s to 1 h")]
+    Lifetime,
+}
+
+/// What the server needs and does not do itself.
+#[derive(Clone)]
+pub struct Ports {
+    /// Who is served, and with which roles.
+    pub directory: Arc<dyn DirectorySource>,
+    /// Now.
+    pub clock: Arc<dyn Clock>,
+    /// Where tokens come from.
+    pub entropy: Arc<dyn Entropy>,
+    /// Keeps clients within their limits.
+    pub rate_limiter: Arc<dyn RateLimiter>,
+}
+
+/// The authorization server (RFC 6749) and the check of its tokens (RFC 8705 3).
+pub struct AuthorizationServer {
+    issuer: Origin,
+    token_lifetime: Duration,
+    no_redirect: RegisteredUrl,
+    metadata: Metadata,
+    ports: Ports,
+    tokens: Arc<dyn TokenTable>,
+}
+
+/// A client whose certificate was admitted, at one instant.
+pub(crate) struct Admitted<'a> {
+    peer: &'a PeerCertificate,
+    party: Arc<Party>,
+    now: Timestamp,
+}
+
+impl AuthorizationServer {
+    /// A server with an empty [`MemoryTokenTable`].
+    ///
+    /// # Errors
+    /// [`InvalidSettings`].
+    pub fn new(settings: Settings, ports: Ports) -> Result<Self, InvalidSettings> {
+        let table = MemoryTokenTable::new(settings.tokens_per_client);
+        Self::with_table(settings, ports, Arc::new(table))
+    }
+
+    /// A server over another table; the cap of `settings` is that table's to keep.
+    ///
+    /// # Errors
+    /// [`InvalidSettings`].
+    pub fn with_table(
+        settings: Settings,
+        ports: Ports,
+        tokens: Arc<dyn TokenTable>,
+    ) -> Result<Self, InvalidSettings> {
+        let Settings {
+            issuer,
+            token_lifetime,
+            tokens_per_client: _,
+        } = settings;
+        if !(1..=3600).contains(&token_lifetime.as_secs()) {
+            return Err(InvalidSettings::Lifetime);
+        }
+        let url = ExactUrl::new(issuer.as_str().into()).map_err(|_| InvalidSettings::Issuer)?;
+        Ok(Self {
+            metadata: Metadata::of(issuer.as_str()),
+            no_redirect: RegisteredUrl::Exact(url),
+            token_lifetime: Duration::from_secs(token_lifetime.as_secs()),
+            issuer,
+            ports,
+            tokens,
+        })
+    }
+
+    /// Drops all tokens of an SP: it was suspended or removed, or its roles changed. Returns how
+    /// many there were. The tokens did not work any more; this frees them and keeps them from
+    /// working again when the SP is resumed.
+    pub fn drop_tokens_of_sp(&self, sp: &SpId) -> usize {
+        self.tokens.remove_of_sp(sp)
+    }
+
+    /// Drops all tokens bound to a certificate: it was revoked. Returns how many there were.
+    pub fn drop_tokens_of_certificate(&self, thumbprint: &CertificateThumbprint) -> usize {
+        self.tokens.remove_of_certificate(thumbprint)
+    }
+
+    pub(crate) const fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// RFC 8705 2: the client is the certificate of the connection; without one, nobody.
+    pub(crate) fn admit<'a>(
+        &self,
+        peer: Option<&'a PeerCertificate>,
+    ) -> Result<Admitted<'a>, Refusal> {
+        let now = self.ports.clock.now();
+        let peer = peer.ok_or(Refusal::Client(AuthenticationFailure::NoCertificate))?;
+        let directory = self.ports.directory.snapshot();
+        let party = Arc::clone(directory.admit(peer, now).map_err(Refusal::Client)?);
+        self.ports.rate_limiter.admit(&party, now)?;
+        Ok(Admitted { peer, party, now })
+    }
+
+    /// RFC 6749 4.4.
+    pub(crate) fn issue(
+        &self,
+        admitted: &Admitted<'_>,
+        form: &Form,
+    ) -> Result<TokenResponse, Refusal> {
+        check_client(admitted, form)?;
+        let Admitted { peer, party, now } = admitted;
+        let client = Client {
+            peer,
+            party,
+            no_redirect: &self.no_redirect,
+        };
+        let keep = |scopes| self.keep_new_token(peer, scopes, *now);
+        let (token, scopes) = grant_client_credentials(client, form, &keep)?;
+        tracing::debug!(sp = %peer.sp, %scopes, "access token issued");
+        Ok(TokenResponse {
+            access_token: token.into_text(),
+            token_type: "Bearer",
+            expires_in: self.token_lifetime.as_secs(),
+            scope: scopes.to_string(),
+        })
+    }
+
+    /// RFC 7009: of the caller's own tokens; 200 for every other text (2.2).
+    pub(crate) fn revoke(&self, admitted: &Admitted<'_>, form: &Form) -> Result<(), Refusal> {
+        check_client(admitted, form)?;
+        let token = form.value("token").ok_or(Refusal::TokenMissing)?;
+        if let Some(hash) = TokenHash::of(token) {
+            self.tokens.remove(&admitted.peer.sp, &hash);
+        }
+        Ok(())
+    }
+
+    /// RFC 7662: active is what would be served on this connection now, and nothing else.
+    pub(crate) fn introspect(
+        &self,
+        admitted: &Admitted<'_>,
+        form: &Form,
+    ) -> Result<IntrospectionResponse, Refusal> {
+        check_client(admitted, form)?;
+        let token = form.value("token").ok_or(Refusal::TokenMissing)?;
+        let Admitted { peer, party, now } = admitted;
+        let grant = self.find_usable(peer, party, token, *now);
+        Ok(grant.map_or(IntrospectionResponse::INACTIVE, |grant| {
+            IntrospectionResponse::Active(self.describe(&grant))
+        }))
+    }
+
+    fn keep_new_token(
+        &self,
+        peer: &PeerCertificate,
+        scopes: Scopes,
+        now: Timestamp,
+    ) -> Option<AccessToken> {
+        let token = AccessToken::mint(self.ports.entropy.as_ref());
+        let grant = TokenGrant {
+            sp: peer.sp.clone(),
+            thumbprint: peer.thumbprint,
+            scopes,
+            issued: now,
+            expires: now.plus(self.token_lifetime),
+        };
+        self.tokens.insert(TokenHash::of(token.expose())?, grant);
+        Some(token)
+    }
+
+    fn find_usable(
+        &self,
+        peer: &PeerCertificate,
+        party: &Party,
+        presented: &str,
+        now: Timestamp,
+    ) -> Option<Arc<TokenGrant>> {
+        let grant = self.tokens.find(&peer.sp, &TokenHash::of(presented)?)?;
+        // RFC 8705 3: bound to the certificate of THIS connection. A role taken back since the
+        // token was issued takes the token with it.
+        let usable = grant.thumbprint == peer.thumbprint
+            && grant.is_live(now)
+            && party.scopes().covers(grant.scopes);
+        usable.then_some(grant)
+    }
+
+    fn describe(&self, grant: &TokenGrant) -> ActiveToken {
+        ActiveToken {
+            active: true,
+            scope: grant.scopes.to_string(),
+            client_id: grant.sp.to_string(),
+            token_type: "Bearer",
+            exp: grant.expires.millis() / 1000,
+            iat: grant.issued.millis() / 1000,
+            iss: self.issuer.as_str().into(),
+            cnf: Confirmation {
+                certificate_thumbprint: URL_SAFE_NO_PAD.encode(grant.thumbprint.0),
+            },
+        }
+    }
+}
+
+impl Authenticator for AuthorizationServer {
+    fn authenticate(
+        &self,
+        peer: &Arc<PeerCertificate>,
+        bearer: &str,
+        now: Timestamp,
+    ) -> Result<Principal, AuthenticationFailure> {
+        let directory = self.ports.directory.snapshot();
+        let party = directory.admit(peer, now)?;
+        let grant = self
+            .find_usable(peer, party, bearer, now)
+            .ok_or(AuthenticationFailure::InvalidToken)?;
+        Ok(Principal {
+            sp: peer.sp.clone(),
+            certificate: Arc::clone(peer),
+            scopes: grant.scopes,
+        })
+    }
+}
+
+/// The form may name the client, as RFC 8705 2 has it, and bring no other proof of it.
+fn check_client(admitted: &Admitted<'_>, form: &Form) -> Result<(), Refusal> {
+    if form
+        .value("client_id")
+        .is_some_and(|id| id != admitted.peer.sp.as_str())
+    {
+        return Err(Refusal::ClientMismatch);
+    }
+    // RFC 6749 2.3: not more than one authentication method in each request.
+    if form
+        .value("client_secret")
+        .or(form.value("client_assertion"))
+        .is_some()
+    {
+        return Err(Refusal::SecondAuthentication);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

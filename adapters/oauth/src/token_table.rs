@@ -1,0 +1,62 @@
+//! Where issued tokens are kept: the port, and the table in memory.
+
+mod memory;
+
+use std::sync::Arc;
+
+use ics_core::id::SpId;
+use ics_core::principal::CertificateThumbprint;
+use ics_core::reference_point::Scopes;
+use ics_core::time::Timestamp;
+
+pub use memory::MemoryTokenTable;
+
+use crate::token::TokenHash;
+
+/// What a token stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenGrant {
+    /// The client.
+    pub sp: SpId,
+    /// The certificate it was issued to and works with (RFC 8705 `x5t#S256`).
+    pub thumbprint: CertificateThumbprint,
+    /// What it opens.
+    pub scopes: Scopes,
+    /// When it was issued.
+    pub issued: Timestamp,
+    /// First instant it no longer works.
+    pub expires: Timestamp,
+}
+
+impl TokenGrant {
+    /// Whether it is not over at `now`.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        now < self.expires
+    }
+}
+
+/// Keeps tokens by the hash of their text.
+///
+/// Asked on every request of every client. A lost token costs its client one more request for
+/// a token; a token found after it was removed opens the service to whoever was shut out.
+pub trait TokenTable: Send + Sync {
+    /// Keeps a token that was just issued. May drop tokens that are over at `grant.issued`, and
+    /// the oldest of the same client; never a live one of another client.
+    fn insert(&self, hash: TokenHash, grant: TokenGrant);
+
+    /// What `sp` was granted under that hash; it may be over.
+    fn find(&self, sp: &SpId, hash: &TokenHash) -> Option<Arc<TokenGrant>>;
+
+    /// Drops a token of `sp`. Returns whether there was one.
+    fn remove(&self, sp: &SpId, hash: &TokenHash) -> bool;
+
+    /// Drops all tokens of `sp`. Returns how many.
+    fn remove_of_sp(&self, sp: &SpId) -> usize;
+
+    /// Drops all tokens bound to a certificate. Returns how many.
+    fn remove_of_certificate(&self, thumbprint: &CertificateThumbprint) -> usize;
+}
+
+#[cfg(test)]
+mod tests;

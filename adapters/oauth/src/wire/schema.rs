@@ -1,0 +1,162 @@
+//! Schemas that a derive cannot state exactly: forms, whose unknown parameters are ignored
+//! (RFC 6749 3.2), and the two shapes of introspection.
+
+use std::borrow::Cow;
+
+use ics_core::reference_point::ReferencePoint;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::IntrospectionResponse;
+
+/// The form of the token endpoint.
+pub(crate) enum TokenRequest {}
+
+/// The form of the revocation endpoint.
+pub(crate) enum RevocationRequest {}
+
+/// The form of the introspection endpoint.
+pub(crate) enum IntrospectionRequest {}
+
+impl PartialSchema for TokenRequest {
+    fn schema() -> RefOr<Schema> {
+        form()
+            .property("grant_type", one_text("client_credentials"))
+            .required("grant_type")
+            .property(
+                "scope",
+                scope("Absent: everything the client's roles allow."),
+            )
+            .property("client_id", client_id())
+            .into()
+    }
+}
+
+impl ToSchema for TokenRequest {
+    fn name() -> Cow<'static, str> {
+        "AccessTokenRequest".into()
+    }
+}
+
+impl PartialSchema for RevocationRequest {
+    fn schema() -> RefOr<Schema> {
+        form_with_token().into()
+    }
+}
+
+impl ToSchema for RevocationRequest {
+    fn name() -> Cow<'static, str> {
+        "TokenRevocationRequest".into()
+    }
+}
+
+impl PartialSchema for IntrospectionRequest {
+    fn schema() -> RefOr<Schema> {
+        form_with_token().into()
+    }
+}
+
+impl ToSchema for IntrospectionRequest {
+    fn name() -> Cow<'static, str> {
+        "TokenIntrospectionRequest".into()
+    }
+}
+
+impl PartialSchema for IntrospectionResponse {
+    fn schema() -> RefOr<Schema> {
+        let inactive = closed()
+            .property("active", one_flag(false))
+            .required("active");
+        OneOfBuilder::new()
+            .item(active_token())
+            .item(inactive)
+            .into()
+    }
+}
+
+impl ToSchema for IntrospectionResponse {
+    fn name() -> Cow<'static, str> {
+        "TokenIntrospectionResponse".into()
+    }
+}
+
+fn active_token() -> ObjectBuilder {
+    let cnf = closed()
+        .property("x5t#S256", text().pattern(Some("^[A-Za-z0-9_-]{43}$")))
+        .required("x5t#S256");
+    let members = closed()
+        .property("active", one_flag(true))
+        .property("scope", scope("What the token opens."))
+        .property("client_id", client_id())
+        .property("token_type", one_text("Bearer"))
+        .property("exp", seconds())
+        .property("iat", seconds())
+        .property("iss", text().pattern(Some("^https://")))
+        .property("cnf", cnf);
+    [
+        "active",
+        "scope",
+        "client_id",
+        "token_type",
+        "exp",
+        "iat",
+        "iss",
+        "cnf",
+    ]
+    .into_iter()
+    .fold(members, ObjectBuilder::required)
+}
+
+fn form_with_token() -> ObjectBuilder {
+    form()
+        .property("token", text().min_length(Some(1)))
+        .required("token")
+        .property("token_type_hint", text().description(Some("Ignored.")))
+        .property("client_id", client_id())
+}
+
+fn form() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .additional_properties(Some(AdditionalProperties::RefOr(text().into())))
+}
+
+fn closed() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn one_text(value: &str) -> ObjectBuilder {
+    text().enum_values(Some([value]))
+}
+
+fn one_flag(value: bool) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Boolean)
+        .enum_values(Some([value]))
+}
+
+fn seconds() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(0))
+}
+
+fn client_id() -> ObjectBuilder {
+    text()
+        .pattern(Some("^[a-z][a-z0-9._-]{1,62}$"))
+        .description(Some("The SP's id, as its certificate states it."))
+}
+
+fn scope(description: &str) -> ObjectBuilder {
+    let any = ReferencePoint::ALL.map(ReferencePoint::scope).join("|");
+    text()
+        .pattern(Some(format!("^({any})( ({any}))*$")))
+        .description(Some(description))
+}
