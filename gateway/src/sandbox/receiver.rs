@@ -1,0 +1,102 @@
+//! The receivers of the sandbox's service providers: HTTPS with mutual TLS, as an SP would run
+//! one, and a plain HTTP page on loopback that shows what came in.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use actix_web::dev::Server;
+use actix_web::web::{self, Bytes, Data};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use ics_core::port::Clock;
+use rustls::ServerConfig;
+use serde_json::Value;
+
+use super::inbox::{Inbox, Received};
+
+/// What both servers share.
+#[derive(Clone)]
+pub(crate) struct Receiving {
+    /// Where notifications are kept.
+    pub(crate) inbox: Arc<Inbox>,
+    /// The time they came.
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// A server and where it listens.
+pub(crate) struct Receiver {
+    /// Where.
+    pub(crate) address: SocketAddr,
+    /// Runs until stopped.
+    pub(crate) server: Server,
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+/// Takes notifications at `/<sp id>` and below.
+///
+/// # Errors
+/// [`io::Error`] when the port is taken.
+pub(crate) fn open_callbacks(
+    port: u16,
+    tls: ServerConfig,
+    receiving: Receiving,
+) -> io::Result<Receiver> {
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(Data::new(receiving.clone()))
+            .route("/{sp}", web::post().to(take))
+            .route("/{sp}/{rest:.*}", web::post().to(take))
+    })
+    .workers(1)
+    .tcp_nodelay(true)
+    .disable_signals()
+    .bind_rustls_0_23(loopback(port), tls)?;
+    let address = server.addrs().first().copied().unwrap_or(loopback(port));
+    Ok(Receiver { address, server: server.run() })
+}
+
+/// Shows notifications at `/<sp id>`. Plain HTTP, loopback, sandbox only.
+///
+/// # Errors
+/// [`io::Error`] when the port is taken.
+pub(crate) fn open_inbox(port: u16, receiving: Receiving) -> io::Result<Receiver> {
+    let server = HttpServer::new(move || {
+        App::new().app_data(Data::new(receiving.clone())).route("/{sp}", web::get().to(show))
+    })
+    .workers(1)
+    .disable_signals()
+    .bind(loopback(port))?;
+    let address = server.addrs().first().copied().unwrap_or(loopback(port));
+    Ok(Receiver { address, server: server.run() })
+}
+
+async fn take(request: HttpRequest, body: Bytes, receiving: Data<Receiving>) -> HttpResponse {
+    let Some(sp) = request.match_info().get("sp") else {
+        return HttpResponse::NotFound().finish();
+    };
+    let headers = request
+        .headers()
+        .iter()
+        .map(|(name, value)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        })
+        .collect();
+    let body = serde_json::from_slice(&body)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
+    let received = Received {
+        received_at: receiving.clock.now().to_rfc3339(),
+        path: request.uri().path().to_owned(),
+        headers,
+        body,
+    };
+    receiving.inbox.put(sp, received);
+    HttpResponse::NoContent().finish()
+}
+
+async fn show(request: HttpRequest, receiving: Data<Receiving>) -> HttpResponse {
+    let sp = request.match_info().get("sp").unwrap_or_default();
+    HttpResponse::Ok().json(receiving.inbox.of(sp))
+}

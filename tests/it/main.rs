@@ -1,0 +1,3 @@
+//! One binary, a module a theme: it starts the real gateway and talks to it through sockets.
+
+mod layering;

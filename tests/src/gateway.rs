@@ -1,0 +1,250 @@
+//! The gateway's binary, and a sandbox of it as a process of its own.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Mutex;
+
+use tempfile::TempDir;
+
+use crate::condition::wait_for;
+use crate::curl::{Answer, Curl};
+use crate::party::{Inbox, Party};
+
+/// The binary under test.
+pub struct Gateway;
+
+impl Gateway {
+    /// Where it lies: `ICS_GATEWAY_BIN`, or beside the test's own binary.
+    pub fn binary() -> PathBuf {
+        if let Some(path) = std::env::var_os("ICS_GATEWAY_BIN") {
+            return path.into();
+        }
+        let own = std::env::current_exe().expect("a test binary");
+        let profile = own
+            .parent()
+            .and_then(Path::parent)
+            .expect("target/<profile>/deps");
+        let binary = profile.join("ics-gateway");
+        assert!(
+            binary.exists(),
+            "build the gateway first: {} is missing",
+            binary.display()
+        );
+        binary
+    }
+
+    /// Runs it to its end.
+    pub fn run(args: &[&str]) -> Output {
+        Command::new(Self::binary())
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .expect("it runs")
+    }
+}
+
+/// A sandbox: gateway, four service providers, their receivers.
+pub struct Sandbox {
+    dir: PathBuf,
+    // Kept for its Drop; `None` when the directory is the caller's.
+    _own: Option<TempDir>,
+    child: Mutex<Option<Child>>,
+    env: BTreeMap<String, String>,
+}
+
+impl Sandbox {
+    /// A new one in a directory of its own, ready to serve.
+    pub fn start() -> Self {
+        let own = TempDir::new().expect("a temporary directory");
+        let dir = own.path().join("sandbox");
+        Self::open(dir, Some(own))
+    }
+
+    /// One in a directory of the caller's, made or continued.
+    pub fn start_in(dir: &Path) -> Self {
+        Self::open(dir.to_path_buf(), None)
+    }
+
+    fn open(dir: PathBuf, own: Option<TempDir>) -> Self {
+        let mut sandbox = Self {
+            dir,
+            _own: own,
+            child: Mutex::new(None),
+            env: BTreeMap::new(),
+        };
+        sandbox.spawn();
+        sandbox.env = read_env(&sandbox.dir.join("sandbox.env"));
+        sandbox
+    }
+
+    /// Starts the process and waits for its `ready` line.
+    pub fn spawn(&self) {
+        std::fs::create_dir_all(&self.dir).expect("a writable directory");
+        let out = self.dir.join("stdout.log");
+        let log = self.dir.join("stderr.log");
+        let mut child = Command::new(Gateway::binary())
+            .arg("sandbox")
+            .arg("--dir")
+            .arg(&self.dir)
+            .stdin(Stdio::null())
+            .stdout(File::create(&out).expect("a writable directory"))
+            .stderr(
+                File::options()
+                    .create(true)
+                    .append(true)
+                    .open(&log)
+                    .expect("a log"),
+            )
+            .spawn()
+            .expect("it starts");
+        wait_for("the sandbox's ready line", || {
+            if let Some(status) = child.try_wait().expect("a child") {
+                let log = std::fs::read_to_string(&log).unwrap_or_default();
+                panic!("the sandbox ended with {status}:\n{log}");
+            }
+            let said = std::fs::read_to_string(&out).unwrap_or_default();
+            said.lines()
+                .any(|line| line.starts_with("ready "))
+                .then_some(())
+        });
+        *self.child.lock().unwrap() = Some(child);
+    }
+
+    /// Ends it as an operator would (SIGTERM) and tells how it ended.
+    pub fn stop(&self) -> ExitStatus {
+        self.signal("TERM");
+        self.wait()
+    }
+
+    /// Kills it without warning.
+    pub fn kill(&self) {
+        self.signal("KILL");
+        self.wait();
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child
+            .lock()
+            .unwrap()
+            .as_ref()
+            .expect("a running sandbox")
+            .id()
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        let status = Command::new("kill")
+            .args(["-s", name, &pid])
+            .status()
+            .expect("kill");
+        assert!(status.success(), "kill -s {name} {pid}");
+    }
+
+    fn wait(&self) -> ExitStatus {
+        let mut child = self
+            .child
+            .lock()
+            .unwrap()
+            .take()
+            .expect("a running sandbox");
+        child.wait().expect("it ends")
+    }
+
+    /// Its directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A value of `sandbox.env`.
+    pub fn env(&self, key: &str) -> &str {
+        self.env
+            .get(key)
+            .unwrap_or_else(|| panic!("sandbox.env has no {key}"))
+    }
+
+    /// A path of `sandbox.env`.
+    pub fn file(&self, key: &str) -> PathBuf {
+        self.env(key).into()
+    }
+
+    /// Everything it has written to its log.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.join("stderr.log")).unwrap_or_default()
+    }
+
+    /// The first third party SP.
+    pub fn shop(&self) -> Party {
+        self.party("ICS_3P", "SERVICE")
+    }
+
+    /// The second third party SP.
+    pub fn music(&self) -> Party {
+        self.party("ICS_3P2", "SERVICE")
+    }
+
+    /// The first IoT SP.
+    pub fn acme(&self) -> Party {
+        self.party("ICS_IOT", "SERIAL_PREFIX")
+    }
+
+    /// The second IoT SP; it has no agreement with the second third party SP.
+    pub fn bolt(&self) -> Party {
+        self.party("ICS_IOT2", "SERIAL_PREFIX")
+    }
+
+    fn party(&self, prefix: &str, grant: &str) -> Party {
+        let of = |what: &str| self.env(&format!("{prefix}_{what}")).to_owned();
+        let id = of("ID");
+        Party {
+            certificate: of("CERT").into(),
+            key: of("KEY").into(),
+            grant: of(grant),
+            root: self.env("ICS_T8_URL").into(),
+            authority: self.file("ICS_CA"),
+            callback: format!("{}/{id}", self.env("ICS_CALLBACK_URL")),
+            inbox: Inbox {
+                url: format!("{}/{id}", self.env("ICS_INBOX_URL")),
+            },
+            token: Mutex::new(None),
+            id,
+        }
+    }
+
+    /// Calls the operator API.
+    pub fn operator(&self, method: &str, path: &str, body: Option<&serde_json::Value>) -> Answer {
+        let url = format!("{}{path}", self.env("ICS_OPERATOR_URL"));
+        let curl = Curl::new(method, &url)
+            .root(&self.file("ICS_OPERATOR_CA"))
+            .certificate(
+                &self.file("ICS_OPERATOR_CERT"),
+                &self.file("ICS_OPERATOR_KEY"),
+            );
+        match body {
+            Some(body) => curl.json(body).send(),
+            None => curl.send(),
+        }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let child = self.child.get_mut().map(Option::take);
+        if let Ok(Some(mut child)) = child {
+            // By its pid, and nothing else.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Reads `KEY='value'` lines.
+fn read_env(file: &Path) -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(file).expect("sandbox.env");
+    text.lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(key, value)| (key.to_owned(), value.trim_matches('\'').to_owned()))
+        .collect()
+}
