@@ -1,0 +1,306 @@
+//! One change in one transaction: is all it was decided on still so; then write it, with every
+//! index entry that goes or comes.
+//!
+//! Works on an overlay: a change that is refused leaves nothing behind.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ics_core::change::{Assumption, Change};
+use ics_core::directory::DirectoryKey;
+use ics_core::id::MappingId;
+use ics_core::mapping::{Mapping, UtiRecord};
+use ics_core::outbox::{Addressee, OutboxEntry, Subject};
+
+use crate::engine::{EngineError, Overlay, ReadKeys};
+use crate::fault::Fault;
+use crate::index::{self, Key, Table};
+use crate::record::{DeadDevice, Record, Tally, encode, peek_version, stored_checksum};
+use crate::walk::{first_live_entry, load};
+
+/// Why a change was not taken.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// Something it was decided on is no longer so.
+    Conflict,
+    /// The store failed.
+    Fault(Fault),
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<EngineError> for Refusal {
+    fn from(error: EngineError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// Writes `change` into `view`, or says why not; then `view` and `tally` are to be thrown away.
+pub(crate) fn apply<R: ReadKeys>(
+    view: &mut Overlay<'_, R>,
+    tally: &mut Tally,
+    change: &Change,
+) -> Result<(), Refusal> {
+    let mut writer = Writer { view, tally };
+    for assumption in change.assumptions() {
+        writer.check_assumption(assumption)?;
+    }
+    writer.write_mappings(change)?;
+    writer.write_uti_records(change)?;
+    for index in change.dead_devices() {
+        let key = index::dead_device(*index);
+        if !writer.view.holds(key.as_bytes())? {
+            writer.insert(Table::DeadDevice, key, |key| encode(key, &DeadDevice))?;
+        }
+    }
+    writer.write_outbox(change)?;
+    writer.write_directory(change)
+}
+
+struct Writer<'w, 'b, R> {
+    view: &'w mut Overlay<'b, R>,
+    tally: &'w mut Tally,
+}
+
+impl<R: ReadKeys> Writer<'_, '_, R> {
+    fn check_assumption(&self, assumption: &Assumption) -> Result<(), Refusal> {
+        let holds = match assumption {
+            Assumption::AgreementUnchanged { id, version } => {
+                let key = index::directory(&DirectoryKey::Agreement(*id));
+                self.directory_version(&key)? == Some(*version)
+            }
+            Assumption::DeviceAlive(index) => {
+                !self.view.holds(index::dead_device(*index).as_bytes())?
+            }
+        };
+        if holds {
+            Ok(())
+        } else {
+            Err(Refusal::Conflict)
+        }
+    }
+
+    /// All old index entries go before new ones come: within one change a row may take over the
+    /// (service URI, UTI) of another that dies.
+    fn write_mappings(&mut self, change: &Change) -> Result<(), Refusal> {
+        let mut rows = BTreeMap::<MappingId, (Option<Mapping>, Option<&Mapping>)>::new();
+        for write in change.mappings() {
+            let ids = (
+                write.before.as_ref().map(|m| m.id),
+                write.after.as_ref().map(|m| m.id),
+            );
+            let id = match ids {
+                (Some(before), Some(after)) if before != after => return Err(Fault::Change.into()),
+                (Some(id), _) | (None, Some(id)) => id,
+                (None, None) => continue,
+            };
+            let stored = load::<Mapping, _>(self.view, Table::Mapping, &index::mapping(id))?;
+            if stored.as_ref().map(|m| m.version) != write.before.as_ref().map(|m| m.version) {
+                return Err(Refusal::Conflict);
+            }
+            if rows.insert(id, (stored, write.after.as_ref())).is_some() {
+                return Err(Fault::Change.into());
+            }
+        }
+        let mut coming = Vec::new();
+        for (id, (stored, after)) in &rows {
+            coming.extend(self.replace_row(*id, stored.as_ref(), *after)?);
+        }
+        for (table, key, value) in coming {
+            // Y.4462 10.3 case 2 has one answer: (service URI, UTI) is unique among live rows.
+            if table == Table::Live && self.view.holds(key.as_bytes())? {
+                return Err(Refusal::Conflict);
+            }
+            self.insert(table, key, |_| value)?;
+        }
+        Ok(())
+    }
+
+    /// Replaces the record, takes out the index entries that go, and returns those that come.
+    fn replace_row(
+        &mut self,
+        id: MappingId,
+        before: Option<&Mapping>,
+        after: Option<&Mapping>,
+    ) -> Result<Vec<(Table, Key, Vec<u8>)>, Refusal> {
+        let old = before.map(index::entries_of).unwrap_or_default();
+        let new = after.map(index::entries_of).unwrap_or_default();
+        let key = index::mapping(id);
+        if before.is_some() {
+            let sum = self
+                .view
+                .read(key.as_bytes(), stored_checksum)?
+                .unwrap_or(0);
+            self.tally.digest = self.tally.digest.wrapping_sub(sum);
+            self.remove(Table::Mapping, key.clone())?;
+        }
+        if let Some(after) = after {
+            let record = encode(key.as_bytes(), after);
+            self.tally.digest = self.tally.digest.wrapping_add(stored_checksum(&record));
+            self.insert(Table::Mapping, key, |_| record)?;
+        }
+        for (key, _) in old.iter().filter(|entry| !new.contains(entry)) {
+            let table = table_of(key)?;
+            if !self.view.holds(key.as_bytes())? {
+                return Err(Fault::Layout(table).into());
+            }
+            self.remove(table, key.clone())?;
+        }
+        new.into_iter()
+            .filter(|entry| !old.contains(entry))
+            .map(|(key, value)| Ok((table_of(&key)?, key, value)))
+            .collect()
+    }
+
+    fn write_uti_records(&mut self, change: &Change) -> Result<(), Refusal> {
+        for (hash, write) in change.uti_records() {
+            let key = index::uti_record(*hash);
+            if load::<UtiRecord, _>(self.view, Table::UtiRecord, &key)? != write.before {
+                return Err(Refusal::Conflict);
+            }
+            self.replace(
+                Table::UtiRecord,
+                key,
+                write.before.is_some(),
+                write.after.as_ref(),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Of each (addressee, subject) the first entry that is not dead waits in the due table.
+    fn write_outbox(&mut self, change: &Change) -> Result<(), Refusal> {
+        let subjects: BTreeSet<(&Addressee, &Subject)> = change
+            .outbox()
+            .iter()
+            .flat_map(|write| write.before.iter().chain(&write.after))
+            .map(|entry| (&entry.key.addressee, &entry.key.subject))
+            .collect();
+        for (addressee, subject) in &subjects {
+            if let Some(head) = first_live_entry(self.view, addressee, subject)? {
+                let key = index::outbox_due(&head);
+                if !self.view.holds(key.as_bytes())? {
+                    return Err(Fault::Layout(Table::OutboxDue).into());
+                }
+                self.remove(Table::OutboxDue, key)?;
+            }
+        }
+        for write in change.outbox() {
+            let Some(entry) = write.before.as_ref().or(write.after.as_ref()) else {
+                continue;
+            };
+            let key = index::outbox(&entry.key);
+            let stored = load::<OutboxEntry, _>(self.view, Table::Outbox, &key)?;
+            if stored.map(|e| e.attempts) != write.before.as_ref().map(|e| e.attempts) {
+                return Err(Refusal::Conflict);
+            }
+            if write
+                .after
+                .as_ref()
+                .is_some_and(|after| after.key != entry.key)
+            {
+                return Err(Fault::Change.into());
+            }
+            self.replace(
+                Table::Outbox,
+                key,
+                write.before.is_some(),
+                write.after.as_ref(),
+            )?;
+        }
+        for (addressee, subject) in subjects {
+            if let Some(head) = first_live_entry(self.view, addressee, subject)? {
+                let value = index::outbox(&head.key).into_bytes();
+                self.insert(Table::OutboxDue, index::outbox_due(&head), |_| value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_directory(&mut self, change: &Change) -> Result<(), Refusal> {
+        for (name, write) in change.directory() {
+            let key = index::directory(name);
+            if write
+                .after
+                .as_ref()
+                .is_some_and(|after| after.key() != *name)
+            {
+                return Err(Fault::Change.into());
+            }
+            let before = write.before.as_ref().map(|r| r.version());
+            if self.directory_version(&key)? != before {
+                return Err(Refusal::Conflict);
+            }
+            self.replace(
+                Table::Directory,
+                key,
+                before.is_some(),
+                write.after.as_ref(),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn directory_version(&self, key: &Key) -> Result<Option<u64>, Fault> {
+        self.view
+            .read(key.as_bytes(), |bytes| peek_version(key.as_bytes(), bytes))?
+            .transpose()
+            .map_err(|source| Fault::Record {
+                table: Table::Directory,
+                source,
+            })
+    }
+
+    /// Puts or takes out a record; `is_there` is what the check just found.
+    fn replace<T: Record>(
+        &mut self,
+        table: Table,
+        key: Key,
+        is_there: bool,
+        after: Option<&T>,
+    ) -> Result<(), Fault> {
+        match (is_there, after) {
+            (true, None) => self.remove(table, key),
+            (false, Some(after)) => self.insert(table, key, |key| encode(key, after)),
+            (true, Some(after)) => {
+                let record = encode(key.as_bytes(), after);
+                self.view.put_owned(key.into_bytes(), record);
+                Ok(())
+            }
+            (false, None) => Ok(()),
+        }
+    }
+
+    /// Puts a key that is not there.
+    fn insert(
+        &mut self,
+        table: Table,
+        key: Key,
+        value: impl FnOnce(&[u8]) -> Vec<u8>,
+    ) -> Result<(), Fault> {
+        let value = value(key.as_bytes());
+        self.view.put_owned(key.into_bytes(), value);
+        if self.tally.count_in(table) {
+            Ok(())
+        } else {
+            Err(Fault::Layout(table))
+        }
+    }
+
+    /// Takes out a key that is there.
+    fn remove(&mut self, table: Table, key: Key) -> Result<(), Fault> {
+        self.view.delete_owned(key.into_bytes());
+        if self.tally.count_out(table) {
+            Ok(())
+        } else {
+            Err(Fault::Layout(table))
+        }
+    }
+}
+
+fn table_of(key: &Key) -> Result<Table, Fault> {
+    Table::of_key(key.as_bytes()).ok_or(Fault::Layout(Table::Meta))
+}

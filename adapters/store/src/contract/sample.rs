@@ -1,0 +1,302 @@
+//! Rows, entries and records to put into a store under test.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use ics_core::change::Write;
+use ics_core::directory::DirectoryRecord;
+use ics_core::id::{
+    AgreementId, CallbackUri, DeviceId, MappingId, Origin, ServicePrefix, ServiceUri, SpId,
+    SubscriptionId, Uti,
+};
+use ics_core::mapping::{
+    Attribute, CauseCode, Consent, DemappingCause, Dispatch, EndedBy, FailureCause, Features,
+    Mapping, MappingKey, MappingStatus, State,
+};
+use ics_core::outbox::{Addressee, Message, OutboxEntry, OutboxKey, Subject};
+use ics_core::party::{
+    Agreement, CertificateRecord, ConsentMode, Exposure, Limits, Party, PartyStatus, SerialMatcher,
+    SerialNamespace, Subscription,
+};
+use ics_core::principal::{CertificateSerial, CertificateThumbprint};
+use ics_core::reference_point::Role;
+use ics_core::sealed::{BlindIndex, Sealed};
+use ics_core::time::Timestamp;
+
+/// An instant some milliseconds into the suite.
+#[must_use]
+pub const fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(1_780_000_000_000 + millis)
+}
+
+/// An SP id.
+#[must_use]
+pub fn sp(text: &str) -> SpId {
+    SpId::parse(text).unwrap()
+}
+
+/// A service URI.
+#[must_use]
+pub fn service(text: &str) -> ServiceUri {
+    ServiceUri::parse(text).unwrap()
+}
+
+/// A device ID.
+#[must_use]
+pub fn device(text: &str) -> DeviceId {
+    DeviceId::parse(text).unwrap()
+}
+
+/// A UTI of its own for each number.
+#[must_use]
+pub fn uti(number: u64) -> Uti {
+    Uti::parse(&format!("uti-of-the-suite-{number:x}")).unwrap()
+}
+
+/// A keyed hash of its own for each number.
+#[must_use]
+pub fn hash(number: u64) -> BlindIndex {
+    let mut bytes = [0xa5; 32];
+    bytes
+        .first_chunk_mut()
+        .into_iter()
+        .for_each(|b| *b = number.to_le_bytes());
+    BlindIndex::from_bytes(bytes)
+}
+
+/// A mapping id of its own for each number, in their order.
+#[must_use]
+pub fn mapping_id(number: u64) -> MappingId {
+    let mut random = [0; 10];
+    random
+        .first_chunk_mut()
+        .into_iter()
+        .for_each(|b| *b = number.to_be_bytes());
+    MappingId::mint(at(i64::try_from(number).unwrap()), random)
+}
+
+/// A pending row of `shop1` for a device of `maker1`.
+#[must_use]
+pub fn pending(number: u64) -> Mapping {
+    Mapping {
+        id: mapping_id(number),
+        key: MappingKey {
+            service_uri: service("https://shop.example/eggs"),
+            uti: uti(number),
+        },
+        third_party_sp: sp("shop1"),
+        iot_sp: sp("maker1"),
+        agreement: AgreementId::from_bytes([7; 16]),
+        consent: Some(Consent {
+            id: attribute("consent-1"),
+            purpose: attribute("dpv:RequestedServiceProvision"),
+            subject: None,
+            granted_at: at(0),
+            expires: None,
+        }),
+        serial_index: hash(number),
+        device_vendor: Some(attribute("Frost & Söhne")),
+        device_model: None,
+        e2e: Some(Sealed::from_bytes(vec![9; 40])),
+        destination: Some(callback()),
+        subscription: Some(SubscriptionId::from_bytes([8; 16])),
+        features: Features(3),
+        uti_expiry: None,
+        state: State::Pending {
+            serial: Sealed::from_bytes(vec![1, 2, 3]),
+            deadline: at(100_000),
+            dispatch: Dispatch::Dispatching,
+        },
+        created: at(0),
+        updated: at(0),
+        sequence: 1,
+        version: 1,
+    }
+}
+
+/// The next version of a row, in another state.
+#[must_use]
+pub fn in_state(row: &Mapping, state: State) -> Mapping {
+    let mut next = row.clone();
+    next.state = state;
+    next.sequence += 1;
+    next.version += 1;
+    next
+}
+
+/// The next version of a row, established.
+#[must_use]
+pub fn established(row: &Mapping, device_id: &str) -> Mapping {
+    in_state(
+        row,
+        State::Established {
+            device_id: device(device_id),
+            since: at(1),
+        },
+    )
+}
+
+/// The next version of a row, failed and not yet told.
+#[must_use]
+pub fn failing(row: &Mapping) -> Mapping {
+    let cause = FailureCause::Rejected(CauseCode::parse("USER_SAID_NO").unwrap());
+    in_state(
+        row,
+        State::Failing {
+            cause,
+            disclose_at: at(500),
+            at: at(2),
+        },
+    )
+}
+
+/// The next version of a row, failed.
+#[must_use]
+pub fn failed(row: &Mapping) -> Mapping {
+    in_state(
+        row,
+        State::Failed {
+            cause: FailureCause::TimedOut,
+            at: at(3),
+            purge_at: at(900_000),
+        },
+    )
+}
+
+/// The next version of a row, de-mapped.
+#[must_use]
+pub fn deleted(row: &Mapping) -> Mapping {
+    in_state(
+        row,
+        State::Deleted {
+            cause: Some(DemappingCause::UtiInvalid),
+            sub_cause: Some(CauseCode::parse("EXPIRED").unwrap()),
+            by: EndedBy::Party(Role::ThirdPartySp),
+            at: at(4),
+            purge_at: at(800_000),
+        },
+    )
+}
+
+/// An SP in the role of third party.
+#[must_use]
+pub fn third_party(id: &str) -> Addressee {
+    Addressee {
+        role: Role::ThirdPartySp,
+        sp: sp(id),
+    }
+}
+
+/// What `addressee` is told of row `number` with `sequence`, due from the start.
+#[must_use]
+pub fn entry(addressee: &Addressee, number: u64, sequence: u64) -> OutboxEntry {
+    OutboxEntry {
+        key: OutboxKey {
+            addressee: addressee.clone(),
+            subject: Subject::Mapping(mapping_id(number)),
+            sequence,
+        },
+        message: Message::Result {
+            status: MappingStatus::Established,
+            cause: None,
+            undo: false,
+        },
+        mapping_key: Some(pending(number).key),
+        event_time: at(0),
+        deadline: at(1_000_000),
+        attempts: 0,
+        next_attempt: at(i64::try_from(number).unwrap()),
+        dead: None,
+    }
+}
+
+/// A party with both roles and everything granted.
+#[must_use]
+pub fn party(id: &str, version: u64) -> DirectoryRecord {
+    DirectoryRecord::Party(Arc::new(Party {
+        id: sp(id),
+        third_party_sp: true,
+        iot_sp: true,
+        status: PartyStatus::Suspended,
+        services: vec![ServicePrefix::parse("https://shop.example/").unwrap()],
+        serial_namespaces: vec![
+            SerialNamespace {
+                vendor: Some(attribute("Frost")),
+                matcher: SerialMatcher::prefix("FR-").unwrap(),
+            },
+            SerialNamespace {
+                vendor: None,
+                matcher: SerialMatcher::pattern("[0-9]{4}-X").unwrap(),
+            },
+        ],
+        callback_origins: vec![Origin::parse("https://shop.example:8443").unwrap()],
+        token_endpoint: Some(callback()),
+        limits: Limits {
+            requests_per_second: NonZeroU32::MIN,
+            failed_mappings_per_day: NonZeroU32::MAX,
+        },
+        created: at(0),
+        version,
+    }))
+}
+
+/// An agreement between `maker1` and `shop1`.
+#[must_use]
+pub fn agreement(version: u64) -> DirectoryRecord {
+    DirectoryRecord::Agreement(Arc::new(Agreement {
+        id: AgreementId::from_bytes([7; 16]),
+        iot_sp: sp("maker1"),
+        third_party_sp: sp("shop1"),
+        services: vec![ServicePrefix::parse("https://shop.example/eggs").unwrap()],
+        valid_from: at(0),
+        valid_until: Some(at(50)),
+        consent_mode: ConsentMode::IotSpConfirm,
+        exposure: Exposure::Pairwise,
+        ended: Some(at(40)),
+        version,
+    }))
+}
+
+/// A subscription of `maker1`.
+#[must_use]
+pub fn subscription(version: u64) -> DirectoryRecord {
+    DirectoryRecord::Subscription(Arc::new(Subscription {
+        id: SubscriptionId::from_bytes([8; 16]),
+        iot_sp: sp("maker1"),
+        serial_namespaces: Vec::new(),
+        destination: callback(),
+        features: Features(1),
+        created: at(0),
+        version,
+    }))
+}
+
+/// A revoked certificate of `shop1`.
+#[must_use]
+pub fn certificate(version: u64) -> DirectoryRecord {
+    DirectoryRecord::Certificate(Arc::new(CertificateRecord {
+        serial: CertificateSerial::from_der_integer(&[0, 200, 0, 1]),
+        thumbprint: Some(CertificateThumbprint([6; 32])),
+        sp: sp("shop1"),
+        not_after: at(1_000_000),
+        revoked: Some(at(3)),
+        version,
+    }))
+}
+
+/// A write of something new.
+#[must_use]
+pub const fn new<T>(after: T) -> Write<T> {
+    Write {
+        before: None,
+        after: Some(after),
+    }
+}
+
+fn attribute(text: &str) -> Attribute {
+    Attribute::parse(text).unwrap()
+}
+
+fn callback() -> CallbackUri {
+    CallbackUri::parse("https://shop.example:8443/cb").unwrap()
+}

@@ -1,0 +1,316 @@
+//! Where everything lies: one ordered keyspace, a byte for the table, then the parts of the key.
+//!
+//! Parts of variable length are framed so that no two keys are one another's prefix and the order
+//! of keys is the order of their parts. Instants and sequences are big-endian. The layout is part
+//! of the format: a change of it is a new [`crate::FORMAT`].
+
+use std::fmt;
+
+use ics_core::directory::DirectoryKey;
+use ics_core::id::{DeviceId, MappingId, ServiceUri, SpId, Uti};
+use ics_core::mapping::{Mapping, MappingKey};
+use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey, Subject};
+use ics_core::sealed::BlindIndex;
+use ics_core::time::Timestamp;
+
+use crate::record::{role_byte, subject_bytes};
+
+/// The tables of a store. The number is the first byte of the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Table {
+    /// Format and counters.
+    Meta = 0x01,
+    /// Rows, tombstones included, by mapping id.
+    Mapping = 0x10,
+    /// Live rows by (service URI, UTI); the value is the mapping id.
+    Live = 0x11,
+    /// Established rows by (IoT SP, device ID, mapping id).
+    Device = 0x12,
+    /// Live rows by (third party SP, UTI, mapping id).
+    Uti = 0x13,
+    /// All rows by (third party SP, mapping id).
+    ThirdPartySp = 0x14,
+    /// Live rows by (IoT SP, serial hash, mapping id).
+    IotSp = 0x15,
+    /// Rows that fall due, by (instant, mapping id).
+    Due = 0x16,
+    /// Permanent UTI records by keyed hash.
+    UtiRecord = 0x20,
+    /// Dead device IDs by keyed hash.
+    DeadDevice = 0x21,
+    /// Outbox entries by name.
+    Outbox = 0x30,
+    /// The next entry of each (addressee, subject), by (addressee, next attempt, subject).
+    OutboxDue = 0x31,
+    /// Directory records by kind and name.
+    Directory = 0x40,
+}
+
+impl Table {
+    /// All of them. New ones are added at the end: the counters are kept in this order.
+    pub const ALL: [Self; 13] = [
+        Self::Meta,
+        Self::Mapping,
+        Self::Live,
+        Self::Device,
+        Self::Uti,
+        Self::ThirdPartySp,
+        Self::IotSp,
+        Self::Due,
+        Self::UtiRecord,
+        Self::DeadDevice,
+        Self::Outbox,
+        Self::OutboxDue,
+        Self::Directory,
+    ];
+    /// How many there are.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// The name in logs and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Mapping => "mapping",
+            Self::Live => "live",
+            Self::Device => "device",
+            Self::Uti => "uti",
+            Self::ThirdPartySp => "third-party-sp",
+            Self::IotSp => "iot-sp",
+            Self::Due => "due",
+            Self::UtiRecord => "uti-record",
+            Self::DeadDevice => "dead-device",
+            Self::Outbox => "outbox",
+            Self::OutboxDue => "outbox-due",
+            Self::Directory => "directory",
+        }
+    }
+
+    /// The place in [`Self::ALL`].
+    pub(crate) fn position(self) -> usize {
+        Self::ALL
+            .into_iter()
+            .position(|t| t == self)
+            .unwrap_or(usize::MAX)
+    }
+
+    /// The table a key belongs to.
+    pub(crate) fn of_key(key: &[u8]) -> Option<Self> {
+        let first = key.first()?;
+        Self::ALL.into_iter().find(|t| *t as u8 == *first)
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A key in the making.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key(Vec<u8>);
+
+impl Key {
+    pub(crate) fn of(table: Table) -> Self {
+        let mut bytes = Vec::with_capacity(128);
+        bytes.push(table as u8);
+        Self(bytes)
+    }
+
+    /// Bytes of fixed length.
+    pub(crate) fn fixed(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    /// Bytes of variable length: 00 is written 00 FF, the end 00 01.
+    fn framed(mut self, bytes: &[u8]) -> Self {
+        for byte in bytes {
+            self.0.push(*byte);
+            if *byte == 0 {
+                self.0.push(0xff);
+            }
+        }
+        self.0.extend_from_slice(&[0, 1]);
+        self
+    }
+
+    fn instant(self, instant: Timestamp) -> Self {
+        // Never negative, so the order of the bytes is the order of time.
+        self.fixed(&instant.millis().to_be_bytes())
+    }
+
+    fn sp(self, sp: &SpId) -> Self {
+        self.framed(sp.as_str().as_bytes())
+    }
+
+    fn id(self, id: MappingId) -> Self {
+        self.fixed(id.as_bytes())
+    }
+
+    fn addressee(self, addressee: &Addressee) -> Self {
+        self.fixed(&[role_byte(addressee.role)]).sp(&addressee.sp)
+    }
+
+    fn subject(self, subject: &Subject) -> Self {
+        let (kind, id) = subject_bytes(subject);
+        self.fixed(&[kind]).fixed(id)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// The first key after all keys that begin with this one.
+    pub(crate) fn prefix_end(&self) -> Vec<u8> {
+        let mut end = self.0.clone();
+        while let Some(last) = end.pop() {
+            if let Some(next) = last.checked_add(1) {
+                end.push(next);
+                break;
+            }
+        }
+        end
+    }
+}
+
+pub(crate) fn format() -> Key {
+    Key::of(Table::Meta).fixed(b"format")
+}
+
+pub(crate) fn tally() -> Key {
+    Key::of(Table::Meta).fixed(b"tally")
+}
+
+pub(crate) fn mapping(id: MappingId) -> Key {
+    Key::of(Table::Mapping).id(id)
+}
+
+pub(crate) fn live(key: &MappingKey) -> Key {
+    service(&key.service_uri).framed(key.uti.as_str().as_bytes())
+}
+
+/// The prefix of all live rows of a service.
+pub(crate) fn service(service_uri: &ServiceUri) -> Key {
+    Key::of(Table::Live).framed(service_uri.as_str().as_bytes())
+}
+
+/// The prefix of a device's rows.
+pub(crate) fn device(iot_sp: &SpId, device_id: &DeviceId) -> Key {
+    Key::of(Table::Device)
+        .sp(iot_sp)
+        .framed(device_id.as_str().as_bytes())
+}
+
+/// The prefix of a UTI's rows.
+pub(crate) fn uti(third_party_sp: &SpId, uti: &Uti) -> Key {
+    Key::of(Table::Uti)
+        .sp(third_party_sp)
+        .framed(uti.as_str().as_bytes())
+}
+
+/// The prefix of a third party SP's rows.
+pub(crate) fn third_party_sp(sp: &SpId) -> Key {
+    Key::of(Table::ThirdPartySp).sp(sp)
+}
+
+/// The prefix of an IoT SP's live rows.
+pub(crate) fn iot_sp(sp: &SpId) -> Key {
+    Key::of(Table::IotSp).sp(sp)
+}
+
+/// A live row under its IoT SP.
+pub(crate) fn iot_sp_row(row: &Mapping) -> Key {
+    iot_sp(&row.iot_sp)
+        .fixed(row.serial_index.as_bytes())
+        .id(row.id)
+}
+
+/// The prefix of the rows due at `instant`.
+pub(crate) fn due(instant: Timestamp) -> Key {
+    Key::of(Table::Due).instant(instant)
+}
+
+pub(crate) fn uti_record(index: BlindIndex) -> Key {
+    Key::of(Table::UtiRecord).fixed(index.as_bytes())
+}
+
+pub(crate) fn dead_device(index: BlindIndex) -> Key {
+    Key::of(Table::DeadDevice).fixed(index.as_bytes())
+}
+
+pub(crate) fn outbox(key: &OutboxKey) -> Key {
+    outbox_subject(&key.addressee, &key.subject).fixed(&key.sequence.to_be_bytes())
+}
+
+/// The prefix of the entries of one (addressee, subject).
+pub(crate) fn outbox_subject(addressee: &Addressee, subject: &Subject) -> Key {
+    Key::of(Table::Outbox).addressee(addressee).subject(subject)
+}
+
+/// The prefix of the due entries of an addressee.
+pub(crate) fn outbox_addressee(addressee: &Addressee) -> Key {
+    Key::of(Table::OutboxDue).addressee(addressee)
+}
+
+/// Where the head of a subject waits; its value is the entry's key in [`Table::Outbox`].
+pub(crate) fn outbox_due(entry: &OutboxEntry) -> Key {
+    outbox_addressee(&entry.key.addressee)
+        .instant(entry.next_attempt)
+        .subject(&entry.key.subject)
+}
+
+/// The instant in a key of [`Table::OutboxDue`] behind the prefix of its addressee.
+pub(crate) fn instant_after(prefix: &Key, key: &[u8]) -> Option<Timestamp> {
+    let (instant, _) = key.get(prefix.0.len()..)?.split_first_chunk::<8>()?;
+    Some(Timestamp::from_millis(i64::from_be_bytes(*instant)))
+}
+
+pub(crate) fn directory(key: &DirectoryKey) -> Key {
+    let table = Key::of(Table::Directory);
+    match key {
+        DirectoryKey::Party(id) => table.fixed(&[0]).sp(id),
+        DirectoryKey::Agreement(id) => table.fixed(&[1]).fixed(id.as_bytes()),
+        DirectoryKey::Subscription(id) => table.fixed(&[2]).fixed(id.as_bytes()),
+        DirectoryKey::Certificate(serial) => table.fixed(&[3]).framed(serial.as_bytes()),
+    }
+}
+
+/// All index entries a row must have, and no others: key and value.
+pub(crate) fn entries_of(row: &Mapping) -> Vec<(Key, Vec<u8>)> {
+    let mut entries = vec![(third_party_sp(&row.third_party_sp).id(row.id), Vec::new())];
+    if row.is_live() {
+        entries.push((live(&row.key), row.id.as_bytes().to_vec()));
+        entries.push((
+            uti(&row.third_party_sp, &row.key.uti).id(row.id),
+            Vec::new(),
+        ));
+        entries.push((iot_sp_row(row), Vec::new()));
+    }
+    if let Some(device_id) = row.device_id() {
+        entries.push((device(&row.iot_sp, device_id).id(row.id), Vec::new()));
+    }
+    if let Some(instant) = row.due() {
+        entries.push((due(instant).id(row.id), Vec::new()));
+    }
+    entries
+}
+
+/// The mapping id an index entry stands for: its value in [`Table::Live`], else its key's tail.
+pub(crate) fn row_of_entry(key: &[u8], value: &[u8]) -> Option<MappingId> {
+    let bytes = if key.first() == Some(&(Table::Live as u8)) {
+        value
+    } else {
+        key
+    };
+    bytes.last_chunk().copied().map(MappingId::from_bytes)
+}
+
+#[cfg(test)]
+mod tests;

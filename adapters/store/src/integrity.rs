@@ -1,0 +1,282 @@
+//! Whether a store holds together: every record readable, every index entry there and none too
+//! many, as much of everything as was counted.
+//!
+//! The report names tables and mapping ids, never identifiers.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use ics_core::directory::DirectoryRecord;
+use ics_core::id::MappingId;
+use ics_core::mapping::{Mapping, UtiRecord};
+use ics_core::outbox::OutboxEntry;
+
+use crate::engine::ReadKeys;
+use crate::fault::Fault;
+use crate::index::{self, Key, Table};
+use crate::record::{DeadDevice, Record, Tally, decode, stored_checksum};
+use crate::walk::{first_live_entry, load};
+
+/// The most findings a report lists; all are counted.
+const LISTED: usize = 100;
+
+/// What is wrong with one entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FindingKind {
+    /// The record cannot be read.
+    Unreadable,
+    /// The record does not belong under its key.
+    Misplaced,
+    /// A record lacks this index entry, or it says something else.
+    EntryMissing,
+    /// The index entry has no record that wants it.
+    EntryDangling,
+    /// The number of keys, or the digest of the rows, is not what was counted.
+    CountDiffers,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What.
+    pub kind: FindingKind,
+    /// In which table.
+    pub table: Table,
+    /// Of which row, where that can be told.
+    pub mapping: Option<MappingId>,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IntegrityReport {
+    /// Keys of each table.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// Digest of all rows, independent of their order: equal stores have equal digests.
+    pub digest: u64,
+    /// What is wrong; at most a hundred.
+    pub findings: Vec<Finding>,
+    /// How much is wrong in all.
+    pub finding_count: u64,
+}
+
+impl IntegrityReport {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub const fn is_sound(&self) -> bool {
+        self.finding_count == 0
+    }
+
+    /// Rows, tombstones included.
+    #[must_use]
+    pub fn mapping_count(&self) -> u64 {
+        self.counts.get(Table::Mapping.name()).copied().unwrap_or(0)
+    }
+
+    fn find(&mut self, kind: FindingKind, table: Table, mapping: Option<MappingId>) {
+        self.finding_count = self.finding_count.saturating_add(1);
+        if self.findings.len() < LISTED {
+            self.findings.push(Finding {
+                kind,
+                table,
+                mapping,
+            });
+        }
+    }
+}
+
+/// Reads everything in `view` and compares.
+pub(crate) fn check<R: ReadKeys>(view: &R) -> Result<IntegrityReport, Fault> {
+    let mut report = IntegrityReport::default();
+    for table in Table::ALL {
+        let count = check_table(view, table, &mut report)?;
+        report.counts.insert(table.name(), count);
+    }
+    check_tally(view, &mut report)?;
+    Ok(report)
+}
+
+fn check_tally<R: ReadKeys>(view: &R, report: &mut IntegrityReport) -> Result<(), Fault> {
+    let tally = match load::<Tally, _>(view, Table::Meta, &index::tally()) {
+        Ok(Some(tally)) => tally,
+        Ok(None) | Err(Fault::Record { .. }) => {
+            report.find(FindingKind::Unreadable, Table::Meta, None);
+            return Ok(());
+        }
+        Err(fault) => return Err(fault),
+    };
+    for table in Table::ALL.into_iter().filter(|t| *t != Table::Meta) {
+        if report.counts.get(table.name()) != Some(&tally.count(table)) {
+            report.find(FindingKind::CountDiffers, table, None);
+        }
+    }
+    if report.digest != tally.digest {
+        report.find(FindingKind::CountDiffers, Table::Mapping, None);
+    }
+    Ok(())
+}
+
+fn check_table<R: ReadKeys>(
+    view: &R,
+    table: Table,
+    report: &mut IntegrityReport,
+) -> Result<u64, Fault> {
+    let whole = Key::of(table);
+    let mut count = 0_u64;
+    let mut result = Ok(());
+    view.scan(whole.as_bytes(), &whole.prefix_end(), |key, value| {
+        count = count.saturating_add(1);
+        result = check_key(view, table, (key, value), report);
+        if result.is_ok() {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    })?;
+    result.map(|()| count)
+}
+
+fn check_key<R: ReadKeys>(
+    view: &R,
+    table: Table,
+    (key, value): (&[u8], &[u8]),
+    report: &mut IntegrityReport,
+) -> Result<(), Fault> {
+    match table {
+        Table::Meta => Ok(()),
+        Table::Mapping => check_row(view, (key, value), report),
+        Table::Live
+        | Table::Device
+        | Table::Uti
+        | Table::ThirdPartySp
+        | Table::IotSp
+        | Table::Due => check_entry(view, table, (key, value), report),
+        Table::UtiRecord => {
+            readable::<UtiRecord>(table, (key, value), report);
+            Ok(())
+        }
+        Table::DeadDevice => {
+            readable::<DeadDevice>(table, (key, value), report);
+            Ok(())
+        }
+        Table::Directory => {
+            if let Some(record) = readable::<DirectoryRecord>(table, (key, value), report)
+                && index::directory(&record.key()).as_bytes() != key
+            {
+                report.find(FindingKind::Misplaced, table, None);
+            }
+            Ok(())
+        }
+        Table::Outbox => check_outbox(view, (key, value), report),
+        Table::OutboxDue => check_outbox_due(view, (key, value), report),
+    }
+}
+
+fn readable<T: Record>(
+    table: Table,
+    (key, value): (&[u8], &[u8]),
+    report: &mut IntegrityReport,
+) -> Option<T> {
+    let record = decode(key, value).ok();
+    if record.is_none() {
+        report.find(FindingKind::Unreadable, table, None);
+    }
+    record
+}
+
+fn check_row<R: ReadKeys>(
+    view: &R,
+    (key, value): (&[u8], &[u8]),
+    report: &mut IntegrityReport,
+) -> Result<(), Fault> {
+    report.digest = report.digest.wrapping_add(stored_checksum(value));
+    let Some(row) = readable::<Mapping>(Table::Mapping, (key, value), report) else {
+        return Ok(());
+    };
+    for (entry, wanted) in index::entries_of(&row) {
+        let is_there = view
+            .read(entry.as_bytes(), |found| found == wanted)?
+            .unwrap_or(false);
+        if !is_there {
+            let table = Table::of_key(entry.as_bytes()).unwrap_or(Table::Meta);
+            report.find(FindingKind::EntryMissing, table, Some(row.id));
+        }
+    }
+    Ok(())
+}
+
+fn check_entry<R: ReadKeys>(
+    view: &R,
+    table: Table,
+    (key, value): (&[u8], &[u8]),
+    report: &mut IntegrityReport,
+) -> Result<(), Fault> {
+    let id = index::row_of_entry(key, value);
+    let row = match id.map(|id| load::<Mapping, _>(view, Table::Mapping, &index::mapping(id))) {
+        // Unreadable rows are reported where they lie.
+        None | Some(Err(Fault::Record { .. })) => None,
+        Some(row) => row?,
+    };
+    let is_wanted = row.is_some_and(|row| {
+        index::entries_of(&row)
+            .iter()
+            .any(|(k, v)| k.as_bytes() == key && v == value)
+    });
+    if !is_wanted {
+        report.find(FindingKind::EntryDangling, table, id);
+    }
+    Ok(())
+}
+
+fn check_outbox<R: ReadKeys>(
+    view: &R,
+    (key, value): (&[u8], &[u8]),
+    report: &mut IntegrityReport,
+) -> Result<(), Fault> {
+    let Some(entry) = readable::<OutboxEntry>(Table::Outbox, (key, value), report) else {
+        return Ok(());
+    };
+    if index::outbox(&entry.key).as_bytes() != key {
+        report.find(FindingKind::Misplaced, Table::Outbox, None);
+        return Ok(());
+    }
+    if is_head(view, &entry)? {
+        let due = index::outbox_due(&entry);
+        if !view
+            .read(due.as_bytes(), |found| found == key)?
+            .unwrap_or(false)
+        {
+            report.find(FindingKind::EntryMissing, Table::OutboxDue, None);
+        }
+    }
+    Ok(())
+}
+
+fn check_outbox_due<R: ReadKeys>(
+    view: &R,
+    (key, value): (&[u8], &[u8]),
+    report: &mut IntegrityReport,
+) -> Result<(), Fault> {
+    let entry = view
+        .read(value, |bytes| decode::<OutboxEntry>(value, bytes).ok())?
+        .flatten();
+    let is_wanted = match entry {
+        Some(entry) => index::outbox_due(&entry).as_bytes() == key && is_head(view, &entry)?,
+        None => false,
+    };
+    if !is_wanted {
+        report.find(FindingKind::EntryDangling, Table::OutboxDue, None);
+    }
+    Ok(())
+}
+
+fn is_head<R: ReadKeys>(view: &R, entry: &OutboxEntry) -> Result<bool, Fault> {
+    match first_live_entry(view, &entry.key.addressee, &entry.key.subject) {
+        Ok(head) => Ok(head.is_some_and(|head| head.key == entry.key)),
+        // Reported where it lies.
+        Err(Fault::Record { .. }) => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+use super::MemoryStore;
+
+crate::store_contract!(MemoryStore::in_memory().unwrap());

@@ -1,0 +1,136 @@
+//! How records lie in a store: a version byte, the fields, a checksum.
+//!
+//! Decoding is total. The checksum covers the key too, so that a record under a foreign key is
+//! found out; it guards against damage, not against an attacker. Each kind counts its own
+//! versions: an older one stays readable, a newer one is refused by name.
+
+mod bytes;
+mod directory;
+mod mapping;
+mod message;
+mod meta;
+mod uti;
+
+use ics_core::id::InvalidId;
+
+use bytes::{Decoder, Encoder};
+pub(crate) use directory::peek_version;
+pub(crate) use mapping::role_byte;
+pub(crate) use message::subject_bytes;
+pub(crate) use meta::{Format, Tally};
+pub(crate) use uti::DeadDevice;
+
+/// Why bytes are no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// They end too early.
+    #[error("record ends too early")]
+    Truncated,
+    /// They go on after the last field.
+    #[error("record goes on after its last field")]
+    Trailing,
+    /// They are not those that were written under this key.
+    #[error("record does not match its checksum")]
+    Checksum,
+    /// A later version of this software wrote them.
+    #[error("record has version {found}, the newest known is {known}")]
+    Newer {
+        /// The version of the record.
+        found: u8,
+        /// The newest this code reads.
+        known: u8,
+    },
+    /// A field has a value it cannot have.
+    #[error("record has a field that cannot be")]
+    Value,
+}
+
+impl From<InvalidId> for RecordError {
+    fn from(_: InvalidId) -> Self {
+        Self::Value
+    }
+}
+
+/// Something kept under a key.
+pub(crate) trait Record: Sized {
+    /// The version written.
+    const VERSION: u8;
+
+    /// Appends the fields.
+    fn write(&self, out: &mut Encoder);
+
+    /// Reads the fields as `version` (at most [`Self::VERSION`]) wrote them.
+    fn read(version: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError>;
+}
+
+/// The bytes of `record` under `key`.
+pub(crate) fn encode<R: Record>(key: &[u8], record: &R) -> Vec<u8> {
+    let mut out = Encoder(Vec::with_capacity(320));
+    out.byte(R::VERSION);
+    record.write(&mut out);
+    let sum = checksum(key, &out.0);
+    out.raw(&sum.to_le_bytes());
+    out.0
+}
+
+/// The record in `bytes`, which lie under `key`.
+pub(crate) fn decode<R: Record>(key: &[u8], bytes: &[u8]) -> Result<R, RecordError> {
+    let (version, fields) = open(key, bytes, R::VERSION)?;
+    let mut input = Decoder::new(key, fields);
+    let record = R::read(version, &mut input)?;
+    if input.is_empty() {
+        Ok(record)
+    } else {
+        Err(RecordError::Trailing)
+    }
+}
+
+/// The checksum a record carries; what the rolling digest of a table adds up.
+pub(crate) fn stored_checksum(bytes: &[u8]) -> u64 {
+    bytes.last_chunk().copied().map_or(0, u64::from_le_bytes)
+}
+
+/// Version and fields of a record whose checksum holds.
+fn open<'a>(key: &[u8], bytes: &'a [u8], known: u8) -> Result<(u8, &'a [u8]), RecordError> {
+    let (body, sum) = bytes
+        .split_last_chunk::<8>()
+        .ok_or(RecordError::Truncated)?;
+    let (version, fields) = body.split_first().ok_or(RecordError::Truncated)?;
+    if checksum(key, body) != u64::from_le_bytes(*sum) {
+        return Err(RecordError::Checksum);
+    }
+    if *version > known {
+        return Err(RecordError::Newer {
+            found: *version,
+            known,
+        });
+    }
+    Ok((*version, fields))
+}
+
+/// A hash of key and body, eight bytes a step. Each step is a bijection of the state, so any
+/// damage within one word is always found. Part of the format: it must never change.
+fn checksum(key: &[u8], body: &[u8]) -> u64 {
+    let mut state = 0x6963_735f_7374_6f72;
+    for part in [key, body] {
+        let (words, tail) = part.as_chunks::<8>();
+        for word in words {
+            state = mix(state ^ u64::from_le_bytes(*word));
+        }
+        let mut last = [0; 8];
+        for (to, from) in last.iter_mut().zip(tail) {
+            *to = *from;
+        }
+        state = mix(state ^ u64::from_le_bytes(last));
+        state = mix(state ^ u64::try_from(part.len()).unwrap_or(u64::MAX));
+    }
+    state ^ (state >> 29)
+}
+
+const fn mix(state: u64) -> u64 {
+    let state = state.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    state ^ (state >> 32)
+}
+
+#[cfg(test)]
+mod tests;

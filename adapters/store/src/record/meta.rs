@@ -1,0 +1,86 @@
+//! What a store says of itself: the version of its layout, and how much it holds.
+
+use super::bytes::{Decoder, Encoder};
+use super::{Record, RecordError};
+use crate::index::Table;
+
+/// The version of the layout of keys and tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Format(pub(crate) u32);
+
+impl Record for Format {
+    const VERSION: u8 = 1;
+
+    fn write(&self, out: &mut Encoder) {
+        out.number(u64::from(self.0));
+    }
+
+    fn read(_: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError> {
+        Ok(Self(input.small()?))
+    }
+}
+
+/// Keys of each table, and the sum of the checksums of all mapping records; written in every
+/// transaction, so that a silent loss shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    counts: [u64; Table::COUNT],
+    /// Wrapping sum: independent of the order of writes.
+    pub(crate) digest: u64,
+}
+
+impl Tally {
+    /// How many keys `table` holds.
+    pub(crate) fn count(&self, table: Table) -> u64 {
+        self.counts.get(table.position()).copied().unwrap_or(0)
+    }
+
+    /// Counts a key of `table` in; `false` when there is no room.
+    #[must_use]
+    pub(crate) fn count_in(&mut self, table: Table) -> bool {
+        self.step(table, |n| n.checked_add(1))
+    }
+
+    /// Counts a key of `table` out; `false` when there is none.
+    #[must_use]
+    pub(crate) fn count_out(&mut self, table: Table) -> bool {
+        self.step(table, |n| n.checked_sub(1))
+    }
+
+    fn step(&mut self, table: Table, step: impl FnOnce(u64) -> Option<u64>) -> bool {
+        let Some(count) = self.counts.get_mut(table.position()) else {
+            return false;
+        };
+        let Some(next) = step(*count) else {
+            return false;
+        };
+        *count = next;
+        true
+    }
+}
+
+impl Record for Tally {
+    const VERSION: u8 = 1;
+
+    fn write(&self, out: &mut Encoder) {
+        out.list(&self.counts, |out, n| out.number(*n));
+        out.raw(&self.digest.to_le_bytes());
+    }
+
+    fn read(_: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError> {
+        let read = input.list(Decoder::number)?;
+        // A store from before a table was added holds nothing of it.
+        let mut counts = [0; Table::COUNT];
+        if read.len() > counts.len() {
+            return Err(RecordError::Value);
+        }
+        counts
+            .iter_mut()
+            .zip(read)
+            .for_each(|(to, from)| *to = from);
+        Ok(Self {
+            counts,
+            digest: u64::from_le_bytes(input.array()?),
+        })
+    }
+}

@@ -1,0 +1,263 @@
+//! Reading records one by one and page by page, within one view.
+
+use std::ops::ControlFlow;
+
+use ics_core::id::MappingId;
+use ics_core::mapping::Mapping;
+use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey, Subject};
+use ics_core::port::{Cursor, DueEntries, Page, Selection};
+use ics_core::time::Timestamp;
+
+use crate::engine::ReadKeys;
+use crate::fault::Fault;
+use crate::index::{self, Key, Table};
+use crate::record::{Record, decode};
+
+/// The record under `key`.
+pub(crate) fn load<T: Record, R: ReadKeys>(
+    view: &R,
+    table: Table,
+    key: &Key,
+) -> Result<Option<T>, Fault> {
+    view.read(key.as_bytes(), |bytes| decode(key.as_bytes(), bytes))?
+        .transpose()
+        .map_err(|source| Fault::Record { table, source })
+}
+
+/// A row that an index says is there.
+pub(crate) fn load_indexed<R: ReadKeys>(view: &R, id: MappingId) -> Result<Mapping, Fault> {
+    load(view, Table::Mapping, &index::mapping(id))?.ok_or(Fault::Layout(Table::Mapping))
+}
+
+/// The entry with the lowest sequence of a subject that is no dead letter.
+pub(crate) fn first_live_entry<R: ReadKeys>(
+    view: &R,
+    addressee: &Addressee,
+    subject: &Subject,
+) -> Result<Option<OutboxEntry>, Fault> {
+    let prefix = index::outbox_subject(addressee, subject);
+    let mut found = Ok(None);
+    view.scan(prefix.as_bytes(), &prefix.prefix_end(), |key, value| {
+        match decode::<OutboxEntry>(key, value) {
+            Ok(entry) if entry.dead.is_some() => return ControlFlow::Continue(()),
+            Ok(entry) => found = Ok(Some(entry)),
+            Err(source) => {
+                found = Err(Fault::Record {
+                    table: Table::Outbox,
+                    source,
+                })
+            }
+        }
+        ControlFlow::Break(())
+    })?;
+    found
+}
+
+/// At most `limit` rows of `selection` after `after`.
+pub(crate) fn walk<R: ReadKeys>(
+    view: &R,
+    selection: &Selection,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page, Fault> {
+    let range = Range::of(selection);
+    let from = match after {
+        Some(cursor) => range.start_after(view, selection, cursor)?,
+        None => range.prefix.as_bytes().to_vec(),
+    };
+    let mut page = Page {
+        mappings: Vec::new(),
+        next: None,
+    };
+    let mut result = Ok(());
+    let mut last = None;
+    view.scan(&from, &range.end, |key, value| {
+        if page.mappings.len() >= limit {
+            page.next = last.take().or_else(|| after.cloned());
+            return ControlFlow::Break(());
+        }
+        match range.row(view, key, value) {
+            Ok(row) => {
+                if page.mappings.len().saturating_add(1) == limit {
+                    last = Some(range.cursor(key, &row));
+                }
+                page.mappings.push(row);
+                ControlFlow::Continue(())
+            }
+            Err(fault) => {
+                result = Err(fault);
+                ControlFlow::Break(())
+            }
+        }
+    })?;
+    result.map(|()| page)
+}
+
+/// Where the rows of a selection lie, in order.
+struct Range {
+    table: Table,
+    prefix: Key,
+    end: Vec<u8>,
+}
+
+impl Range {
+    fn of(selection: &Selection) -> Self {
+        let (table, prefix) = match selection {
+            Selection::ThirdPartySp(sp) => (Table::ThirdPartySp, index::third_party_sp(sp)),
+            Selection::IotSp(sp) => (Table::IotSp, index::iot_sp(sp)),
+            Selection::Device { iot_sp, device_id } => {
+                (Table::Device, index::device(iot_sp, device_id))
+            }
+            Selection::Uti {
+                third_party_sp,
+                uti,
+            } => (Table::Uti, index::uti(third_party_sp, uti)),
+            Selection::Service(service_uri) => (Table::Live, index::service(service_uri)),
+            Selection::Due(_) => (Table::Due, Key::of(Table::Due)),
+            Selection::All => (Table::Mapping, Key::of(Table::Mapping)),
+        };
+        let end = match selection {
+            Selection::Due(now) => index::due(*now).prefix_end(),
+            _ => prefix.prefix_end(),
+        };
+        Self { table, prefix, end }
+    }
+
+    /// Whether the key of this index tells more than the mapping id: a UTI, a serial number's
+    /// hash. It must not leave in a cursor, which is the mapping id then.
+    const fn is_private(&self) -> bool {
+        matches!(self.table, Table::Live | Table::IotSp)
+    }
+
+    fn cursor(&self, key: &[u8], row: &Mapping) -> Cursor {
+        let own = key.get(self.prefix.as_bytes().len()..).unwrap_or_default();
+        Cursor(
+            if self.is_private() {
+                row.id.as_bytes()
+            } else {
+                own
+            }
+            .to_vec(),
+        )
+    }
+
+    /// The first key to look at behind a cursor, which may be anything: always within the prefix.
+    /// One that names no row of the selection is ignored: the walk begins anew.
+    fn start_after<R: ReadKeys>(
+        &self,
+        view: &R,
+        selection: &Selection,
+        cursor: &Cursor,
+    ) -> Result<Vec<u8>, Fault> {
+        let mut from = if self.is_private() {
+            let row = match cursor.0.as_slice().try_into().map(MappingId::from_bytes) {
+                Ok(id) => load::<Mapping, _>(view, Table::Mapping, &index::mapping(id))?,
+                Err(_) => None,
+            };
+            match (selection, row) {
+                (Selection::Service(service_uri), Some(row))
+                    if row.key.service_uri == *service_uri =>
+                {
+                    index::live(&row.key).into_bytes()
+                }
+                (Selection::IotSp(sp), Some(row)) if row.iot_sp == *sp => {
+                    index::iot_sp_row(&row).into_bytes()
+                }
+                _ => return Ok(self.prefix.as_bytes().to_vec()),
+            }
+        } else {
+            self.prefix.clone().fixed(&cursor.0).into_bytes()
+        };
+        // The least key behind this one.
+        from.push(0);
+        Ok(from)
+    }
+
+    fn row<R: ReadKeys>(&self, view: &R, key: &[u8], value: &[u8]) -> Result<Mapping, Fault> {
+        if self.table == Table::Mapping {
+            return decode(key, value).map_err(|source| Fault::Record {
+                table: Table::Mapping,
+                source,
+            });
+        }
+        let id = index::row_of_entry(key, value).ok_or(Fault::Layout(self.table))?;
+        load_indexed(view, id)
+    }
+}
+
+/// The entries `addressee` is due at `now`, and when to look again.
+pub(crate) fn due_entries<R: ReadKeys>(
+    view: &R,
+    addressee: &Addressee,
+    now: Timestamp,
+    limit: usize,
+) -> Result<DueEntries, Fault> {
+    let prefix = index::outbox_addressee(addressee);
+    let mut keys = Vec::new();
+    let mut next = Ok(None);
+    view.scan(prefix.as_bytes(), &prefix.prefix_end(), |key, value| {
+        match index::instant_after(&prefix, key) {
+            Some(instant) if instant <= now && keys.len() < limit => {
+                keys.push(value.to_vec());
+                return ControlFlow::Continue(());
+            }
+            Some(instant) => next = Ok(Some(instant)),
+            None => next = Err(Fault::Layout(Table::OutboxDue)),
+        }
+        ControlFlow::Break(())
+    })?;
+    let mut due = DueEntries {
+        entries: Vec::with_capacity(keys.len()),
+        next: next?,
+    };
+    for key in keys {
+        let entry = view
+            .read(&key, |bytes| decode(&key, bytes))?
+            .ok_or(Fault::Layout(Table::OutboxDue))?
+            .map_err(|source| Fault::Record {
+                table: Table::Outbox,
+                source,
+            })?;
+        due.entries.push(entry);
+    }
+    Ok(due)
+}
+
+/// At most `limit` entries of everybody after `after`.
+pub(crate) fn walk_outbox<R: ReadKeys>(
+    view: &R,
+    after: Option<&OutboxKey>,
+    limit: usize,
+) -> Result<Vec<OutboxEntry>, Fault> {
+    collect(view, Table::Outbox, after.map(index::outbox), limit)
+}
+
+/// At most `limit` records of a table behind a key of it.
+pub(crate) fn collect<T: Record, R: ReadKeys>(
+    view: &R,
+    table: Table,
+    after: Option<Key>,
+    limit: usize,
+) -> Result<Vec<T>, Fault> {
+    let whole = Key::of(table);
+    let end = whole.prefix_end();
+    let from = after.map_or_else(|| whole.into_bytes(), |key| key.fixed(&[0]).into_bytes());
+    let mut records = Vec::new();
+    let mut result = Ok(());
+    view.scan(&from, &end, |key, value| {
+        if records.len() >= limit {
+            return ControlFlow::Break(());
+        }
+        match decode(key, value) {
+            Ok(record) => {
+                records.push(record);
+                ControlFlow::Continue(())
+            }
+            Err(source) => {
+                result = Err(Fault::Record { table, source });
+                ControlFlow::Break(())
+            }
+        }
+    })?;
+    result.map(|()| records)
+}
