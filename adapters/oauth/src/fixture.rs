@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ics_core::change::Change;
 use ics_core::directory::{Directory, DirectoryRecord};
 use ics_core::id::{Origin, SpId};
 use ics_core::party::{CertificateRecord, Limits, Party, PartyStatus};
@@ -175,8 +176,11 @@ impl DirectorySource for Surroundings {
         self.directory.lock().unwrap().clone()
     }
 
-    fn replace(&self, directory: Directory) {
-        *self.directory.lock().unwrap() = Arc::new(directory);
+    fn update(&self, change: &Change) {
+        let mut held = self.directory.lock().unwrap();
+        let mut next = Directory::clone(&held);
+        next.apply(change);
+        *held = Arc::new(next);
     }
 }
 
