@@ -1,0 +1,159 @@
+//! What a certificate says: whom it names, its serial number, thumbprint and validity.
+//!
+//! Identity is exactly one SAN URI (`security.md` 1); the common name is decoration. Whether a
+//! certificate is to be believed (chain, revocation, time) is decided elsewhere, never here.
+
+use aws_lc_rs::digest;
+use ics_core::id::SpId;
+use ics_core::principal::{CertificateSerial, CertificateThumbprint};
+use ics_core::time::Timestamp;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::FromDer;
+use x509_parser::time::ASN1Time;
+
+use crate::profile::{ProfileViolation, check_client_profile};
+
+/// Whom a certificate of this gateway's domain names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum CertificateIdentity {
+    /// `urn:ics:sp:<id>`: a service provider, on the T8 listener.
+    Sp(SpId),
+    /// `urn:ics:operator:<name>`: an engineer or system of the operator, on the operator's listener.
+    Operator(SpId),
+    /// `urn:ics:gateway:<name>`: the gateway itself, when it calls an SP.
+    Gateway(SpId),
+}
+
+/// The text is no URI of a certificate identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not `urn:ics:sp:`, `urn:ics:operator:` or `urn:ics:gateway:` and a name")]
+pub struct InvalidIdentity;
+
+impl CertificateIdentity {
+    /// Reads the SAN URI, byte by byte: no other spelling of it is taken.
+    ///
+    /// # Errors
+    /// [`InvalidIdentity`].
+    pub fn parse(uri: &str) -> Result<Self, InvalidIdentity> {
+        let (kind, name) = uri
+            .strip_prefix("urn:ics:")
+            .and_then(|rest| rest.split_once(':'))
+            .ok_or(InvalidIdentity)?;
+        let name = SpId::parse(name).map_err(|_| InvalidIdentity)?;
+        match kind {
+            "sp" => Ok(Self::Sp(name)),
+            "operator" => Ok(Self::Operator(name)),
+            "gateway" => Ok(Self::Gateway(name)),
+            _ => Err(InvalidIdentity),
+        }
+    }
+
+    /// The SAN URI.
+    #[must_use]
+    pub fn uri(&self) -> String {
+        match self {
+            Self::Sp(id) => format!("urn:ics:sp:{id}"),
+            Self::Operator(name) => format!("urn:ics:operator:{name}"),
+            Self::Gateway(name) => format!("urn:ics:gateway:{name}"),
+        }
+    }
+
+    /// The name at the URI's end; also the common name.
+    #[must_use]
+    pub const fn name(&self) -> &SpId {
+        match self {
+            Self::Sp(name) | Self::Operator(name) | Self::Gateway(name) => name,
+        }
+    }
+}
+
+/// What a certificate says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFacts {
+    /// Whom it names.
+    pub identity: CertificateIdentity,
+    /// Its serial number.
+    pub serial: CertificateSerial,
+    /// SHA-256 of its DER.
+    pub thumbprint: CertificateThumbprint,
+    /// First second it is valid.
+    pub not_before: Timestamp,
+    /// Last second it is valid.
+    pub not_after: Timestamp,
+}
+
+/// Reads a certificate (DER) that names one of the gateway's identities, however good it is.
+///
+/// # Errors
+/// [`ProfileViolation::Unreadable`] or [`ProfileViolation::Identity`].
+pub fn read_certificate(der: &[u8]) -> Result<CertificateFacts, ProfileViolation> {
+    facts_of(&parse_der(der)?, der)
+}
+
+/// Reads a client certificate (DER) and holds it against the profile (row T11), at enrolment and
+/// at the handshake alike.
+///
+/// # Errors
+/// [`ProfileViolation`], the first that is found.
+pub fn check_client_certificate(der: &[u8]) -> Result<CertificateFacts, ProfileViolation> {
+    let certificate = parse_der(der)?;
+    check_client_profile(&certificate)?;
+    facts_of(&certificate, der)
+}
+
+pub(crate) fn parse_der(der: &[u8]) -> Result<X509Certificate<'_>, ProfileViolation> {
+    match X509Certificate::from_der(der) {
+        Ok(([], certificate)) => Ok(certificate),
+        _ => Err(ProfileViolation::Unreadable),
+    }
+}
+
+pub(crate) fn thumbprint_of(der: &[u8]) -> CertificateThumbprint {
+    let mut thumbprint = [0; 32];
+    for (to, from) in thumbprint
+        .iter_mut()
+        .zip(digest::digest(&digest::SHA256, der).as_ref())
+    {
+        *to = *from;
+    }
+    CertificateThumbprint(thumbprint)
+}
+
+pub(crate) fn timestamp_of(time: ASN1Time) -> Timestamp {
+    Timestamp::from_millis(time.timestamp().saturating_mul(1000))
+}
+
+fn facts_of(
+    certificate: &X509Certificate<'_>,
+    der: &[u8],
+) -> Result<CertificateFacts, ProfileViolation> {
+    Ok(CertificateFacts {
+        identity: identity_of(certificate)?,
+        serial: CertificateSerial::from_der_integer(certificate.raw_serial()),
+        thumbprint: thumbprint_of(der),
+        not_before: timestamp_of(certificate.validity().not_before),
+        not_after: timestamp_of(certificate.validity().not_after),
+    })
+}
+
+fn identity_of(certificate: &X509Certificate<'_>) -> Result<CertificateIdentity, ProfileViolation> {
+    let names = match certificate.subject_alternative_name() {
+        Ok(Some(extension)) => &extension.value.general_names,
+        _ => return Err(ProfileViolation::Identity),
+    };
+    let mut uris = names.iter().filter_map(|name| match name {
+        GeneralName::URI(uri) => Some(*uri),
+        _ => None,
+    });
+    // RFC 5280 4.2.1.6 allows many; two identities in one certificate are none here.
+    match (uris.next(), uris.next()) {
+        (Some(uri), None) => {
+            CertificateIdentity::parse(uri).map_err(|_| ProfileViolation::Identity)
+        }
+        _ => Err(ProfileViolation::Identity),
+    }
+}
+
+#[cfg(test)]
+mod tests;
