@@ -284,6 +284,14 @@ pub fn certificate(version: u64) -> DirectoryRecord {
     }))
 }
 
+/// Key and value of the format record as the next format would write them.
+#[must_use]
+pub fn newer_format() -> (Vec<u8>, Vec<u8>) {
+    let key = crate::index::format().into_bytes();
+    let value = crate::record::encode(&key, &crate::record::Format(crate::FORMAT + 1));
+    (key, value)
+}
+
 /// A write of something new.
 #[must_use]
 pub const fn new<T>(after: T) -> Write<T> {

@@ -1,0 +1,305 @@
+//! redb as an engine: one table of bytes.
+
+use std::fmt;
+use std::io;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+use ics_store::engine::{Engine, EngineError, ReadKeys, Verdict, WriteKeys};
+use redb::{
+    Builder, Database, DatabaseError, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable,
+    StorageError, Table, TableDefinition,
+};
+
+use crate::file::io_error;
+use crate::{OpenError, Options};
+
+type Bytes = &'static [u8];
+
+/// One keyspace; the tables are told apart by the first byte of the key.
+const KEYS: TableDefinition<'static, Bytes, Bytes> = TableDefinition::new("ics");
+
+type OpenDatabase = dyn Fn(&Path) -> Result<Database, DatabaseError> + Send + Sync;
+
+/// A redb database that is opened again after an I/O error.
+pub struct RedbEngine {
+    path: PathBuf,
+    open: Box<OpenDatabase>,
+    /// `None` after an error, until it could be opened again.
+    database: RwLock<Option<Database>>,
+    /// An operation failed: the database may have closed itself.
+    is_suspect: AtomicBool,
+}
+
+impl fmt::Debug for RedbEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedbEngine")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RedbEngine {
+    /// Opens the database that is at `path`.
+    pub(crate) fn open(path: PathBuf, options: Options) -> Result<Self, OpenError> {
+        Self::open_by(path, Box::new(move |path| builder(options).open(path)))
+    }
+
+    /// Begins a database at `path`, or goes on with one begun there.
+    pub(crate) fn begin(path: PathBuf, options: Options) -> Result<Self, OpenError> {
+        let engine = Self::open_by(path, Box::new(move |path| builder(options).create(path)))?;
+        engine.create_table().map_err(|error| OpenError::Damaged {
+            path: engine.path.clone(),
+            source: error.into(),
+        })?;
+        Ok(engine)
+    }
+
+    pub(crate) fn open_by(path: PathBuf, open: Box<OpenDatabase>) -> Result<Self, OpenError> {
+        // redb may panic on a file that was damaged behind its back.
+        let database = catch_unwind(AssertUnwindSafe(|| open(&path)))
+            .unwrap_or_else(|_| Err(panicked().into()))
+            .map_err(|error| open_error(&path, error))?;
+        let database = RwLock::new(Some(database));
+        Ok(Self {
+            path,
+            open,
+            database,
+            is_suspect: AtomicBool::new(false),
+        })
+    }
+
+    fn create_table(&self) -> Result<(), EngineError> {
+        self.write(|_| Ok::<_, EngineError>(Verdict::Commit))
+    }
+
+    /// Closes a database that failed and opens it again, once for each failure that was seen.
+    fn recover(&self) {
+        if !self.is_suspect.load(Ordering::Acquire) {
+            return;
+        }
+        let mut database = self
+            .database
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !self.is_suspect.load(Ordering::Acquire) {
+            return;
+        }
+        // The lock on the file goes with it.
+        drop(database.take());
+        match catch_unwind(AssertUnwindSafe(|| (self.open)(&self.path))) {
+            Ok(Ok(reopened)) => {
+                *database = Some(reopened);
+                self.is_suspect.store(false, Ordering::Release);
+                tracing::warn!(path = %self.path.display(), "store reopened after an error");
+            }
+            Ok(Err(error)) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(path = %self.path.display(), error, "store not reopened");
+            }
+            Err(_) => tracing::error!(path = %self.path.display(), "store not reopened"),
+        }
+    }
+
+    fn suspect(&self, error: impl Into<redb::Error>) -> EngineError {
+        self.is_suspect.store(true, Ordering::Release);
+        engine_error(error)
+    }
+
+    fn write_to<E: From<EngineError>>(
+        &self,
+        database: &Database,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<Verdict, E>,
+    ) -> Result<(), E> {
+        let mut transaction = database.begin_write().map_err(|e| self.suspect(e))?;
+        transaction
+            .set_durability(Durability::Immediate)
+            .map_err(|e| self.suspect(e))?;
+        transaction.set_quick_repair(true);
+        let table = transaction.open_table(KEYS).map_err(|e| self.suspect(e))?;
+        let mut writing = Transaction {
+            table,
+            engine: self,
+        };
+        let verdict = work(&mut writing);
+        drop(writing);
+        match verdict {
+            Ok(Verdict::Commit) => Ok(transaction.commit().map_err(|e| self.suspect(e))?),
+            Ok(Verdict::Discard) => Ok(transaction.abort().map_err(|e| self.suspect(e))?),
+            Err(error) => {
+                transaction.abort().map_err(|e| self.suspect(e))?;
+                Err(error)
+            }
+        }
+    }
+}
+
+fn builder(options: Options) -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .set_cache_size(options.cache_bytes)
+        .set_check_integrity_on_open(options.verify);
+    builder
+}
+
+impl Engine for RedbEngine {
+    type Snapshot<'s> = Snapshot<'s>;
+    type Transaction<'t> = Transaction<'t>;
+
+    fn snapshot(&self) -> Result<Snapshot<'_>, EngineError> {
+        self.recover();
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = database.as_ref().ok_or_else(closed)?;
+        let reading = database.begin_read().map_err(|e| self.suspect(e))?;
+        let table = reading.open_table(KEYS).map_err(|e| self.suspect(e))?;
+        Ok(Snapshot {
+            table,
+            engine: self,
+        })
+    }
+
+    fn write<E: From<EngineError>>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<Verdict, E>,
+    ) -> Result<(), E> {
+        self.recover();
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let open = database.as_ref().ok_or_else(closed)?;
+        let written = catch_unwind(AssertUnwindSafe(|| self.write_to(open, work)))
+            .unwrap_or_else(|_| Err(self.suspect(panicked()).into()));
+        drop(database);
+        // Reads go on: they need not wait for the next one that fails.
+        self.recover();
+        written
+    }
+}
+
+/// The keys as of one instant. Neither waits for a writer nor holds one up.
+pub struct Snapshot<'e> {
+    table: ReadOnlyTable<Bytes, Bytes>,
+    engine: &'e RedbEngine,
+}
+
+impl ReadKeys for Snapshot<'_> {
+    fn read<T>(&self, key: &[u8], take: impl FnOnce(&[u8]) -> T) -> Result<Option<T>, EngineError> {
+        read(&self.table, key, take).map_err(|e| self.engine.suspect(e))
+    }
+
+    fn scan(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), EngineError> {
+        scan(&self.table, from, to, visit).map_err(|e| self.engine.suspect(e))
+    }
+}
+
+/// A write in the making.
+pub struct Transaction<'t> {
+    table: Table<'t, Bytes, Bytes>,
+    engine: &'t RedbEngine,
+}
+
+impl ReadKeys for Transaction<'_> {
+    fn read<T>(&self, key: &[u8], take: impl FnOnce(&[u8]) -> T) -> Result<Option<T>, EngineError> {
+        read(&self.table, key, take).map_err(|e| self.engine.suspect(e))
+    }
+
+    fn scan(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), EngineError> {
+        scan(&self.table, from, to, visit).map_err(|e| self.engine.suspect(e))
+    }
+}
+
+impl WriteKeys for Transaction<'_> {
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), EngineError> {
+        self.table
+            .insert(key, value)
+            .map(drop)
+            .map_err(|e| self.engine.suspect(e))
+    }
+
+    fn delete(&mut self, key: &[u8]) -> Result<(), EngineError> {
+        self.table
+            .remove(key)
+            .map(drop)
+            .map_err(|e| self.engine.suspect(e))
+    }
+}
+
+fn read<T>(
+    table: &impl ReadableTable<Bytes, Bytes>,
+    key: &[u8],
+    take: impl FnOnce(&[u8]) -> T,
+) -> Result<Option<T>, StorageError> {
+    Ok(table.get(key)?.map(|found| take(found.value())))
+}
+
+fn scan(
+    table: &impl ReadableTable<Bytes, Bytes>,
+    from: &[u8],
+    to: &[u8],
+    mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+) -> Result<(), StorageError> {
+    if from < to {
+        for found in table.range::<&[u8]>(from..to)? {
+            let (key, value) = found?;
+            if visit(key.value(), value.value()).is_break() {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn panicked() -> StorageError {
+    StorageError::Corrupted("redb panicked".to_owned())
+}
+
+fn closed() -> EngineError {
+    EngineError::Unavailable("store is closed after an error".into())
+}
+
+fn engine_error(error: impl Into<redb::Error>) -> EngineError {
+    let error = error.into();
+    match error {
+        redb::Error::Corrupted(_) | redb::Error::LockPoisoned(_) => {
+            EngineError::Damaged(error.into())
+        }
+        _ => EngineError::Unavailable(error.into()),
+    }
+}
+
+fn open_error(path: &Path, error: DatabaseError) -> OpenError {
+    let path = path.to_owned();
+    match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+            OpenError::InUse(path)
+        }
+        DatabaseError::UpgradeRequired(_) => OpenError::OtherVersion {
+            path,
+            source: error.into(),
+        },
+        // What redb calls invalid data is a file that is none of its own.
+        DatabaseError::Storage(StorageError::Io(source))
+            if !matches!(
+                source.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
+            io_error(&path, source)
+        }
+        _ => OpenError::Damaged {
+            path,
+            source: error.into(),
+        },
+    }
+}

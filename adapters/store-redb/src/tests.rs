@@ -1,0 +1,296 @@
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::{fs, thread};
+
+use ics_core::change::Change;
+use ics_core::port::{CommitError, Selection, Store, StoreError};
+use ics_store::contract::sample::{entry, pending, third_party};
+use ics_store::contract::{Contender, block_on};
+use ics_store::engine::{Engine, EngineError, Verdict, WriteKeys};
+use ics_store::{BatchLimits, EmbeddedStore};
+use tempfile::TempDir;
+
+use super::engine::RedbEngine;
+use super::{FILE_NAME, OpenError, Options, RedbStore, open};
+
+mod faulty;
+
+use faulty::FaultyDisk;
+
+/// A store that takes its directory with it.
+struct Temporary {
+    store: RedbStore,
+    _directory: TempDir,
+}
+
+impl Contender for Temporary {
+    fn store(&self) -> &dyn Store {
+        &self.store
+    }
+
+    fn assert_sound(&self) {
+        self.store.assert_sound();
+    }
+}
+
+fn temporary() -> Temporary {
+    let directory = tempfile::tempdir().unwrap();
+    Temporary {
+        store: reopen(directory.path()),
+        _directory: directory,
+    }
+}
+
+fn reopen(directory: &Path) -> RedbStore {
+    open(directory, Options::default()).unwrap()
+}
+
+fn create(number: u64) -> Change {
+    Change::default()
+        .with_mapping(None, Some(pending(number)))
+        .with_entry(None, Some(entry(&third_party("shop1"), number, 1)))
+}
+
+fn put(store: &impl Store, number: u64) -> Result<(), CommitError> {
+    block_on(store.commit(create(number)))
+}
+
+fn is_there(store: &impl Store, number: u64) -> bool {
+    let row = block_on(store.load_live(&pending(number).key)).unwrap();
+    let told = block_on(store.load_entry(&entry(&third_party("shop1"), number, 1).key)).unwrap();
+    assert_eq!(row.is_some(), told.is_some(), "half a change");
+    row.is_some()
+}
+
+mod contract {
+    ics_store::store_contract!(super::temporary());
+}
+
+#[test]
+fn what_was_committed_is_there_after_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path().join("data");
+    let store = reopen(&at);
+    (0..20).for_each(|n| put(&store, n).unwrap());
+    let before = store.check().unwrap();
+    drop(store);
+    let store = reopen(&at);
+    assert_eq!(store.check().unwrap(), before);
+    assert!(before.is_sound() && before.mapping_count() == 20);
+    assert!((0..20).all(|n| is_there(&store, n)));
+}
+
+#[test]
+fn what_waits_is_written_before_the_store_closes() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = reopen(directory.path());
+    block_on(async {
+        // Polled once: in the queue, its caller gone.
+        let mut commit = store.commit(create(1));
+        let queued = std::future::poll_fn(|cx| std::task::Poll::Ready(commit.as_mut().poll(cx)));
+        assert!(queued.await.is_pending());
+    });
+    drop(store);
+    assert!(is_there(&reopen(directory.path()), 1));
+}
+
+#[test]
+fn a_second_opening_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = reopen(directory.path());
+    let second = open(directory.path(), Options::default());
+    assert!(matches!(second, Err(OpenError::InUse(path)) if path.ends_with(FILE_NAME)));
+    put(&store, 1).unwrap();
+    drop(store);
+    assert!(is_there(&reopen(directory.path()), 1));
+}
+
+#[test]
+fn nobody_else_may_read_the_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path().join("data");
+    drop(reopen(&at));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&at), 0o700);
+    assert_eq!(mode(&at.join(FILE_NAME)), 0o600);
+    assert_eq!(
+        fs::read_dir(&at).unwrap().count(),
+        1,
+        "nothing left of the making"
+    );
+}
+
+#[test]
+fn an_unfinished_beginning_is_begun_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join(format!("{FILE_NAME}.new")), b"").unwrap();
+    put(&reopen(directory.path()), 1).unwrap();
+    assert!(is_there(&reopen(directory.path()), 1));
+}
+
+#[test]
+fn damage_is_told_with_the_name_of_the_file_and_never_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = reopen(directory.path());
+    (0..200).for_each(|n| put(&store, n).unwrap());
+    drop(store);
+    let path = directory.path().join(FILE_NAME);
+    let whole = fs::read(&path).unwrap();
+    let half = whole.iter().take(whole.len() / 2).copied().collect();
+    let text = b"not a store at all, but long enough to be one".repeat(200);
+    for damaged in [Vec::new(), vec![0; whole.len()], half, text] {
+        fs::write(&path, &damaged).unwrap();
+        match open(directory.path(), Options::default()) {
+            Err(error @ OpenError::Damaged { .. }) => {
+                assert!(error.to_string().contains(FILE_NAME), "{error}");
+            }
+            other => panic!("{} bytes: {other:?}", damaged.len()),
+        }
+        assert_eq!(fs::read(&path).unwrap().len(), damaged.len(), "replaced");
+    }
+    fs::write(&path, whole).unwrap();
+    assert!(is_there(&reopen(directory.path()), 199));
+}
+
+#[test]
+fn verifying_finds_a_flipped_bit_before_anything_is_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = reopen(directory.path());
+    (0..200).for_each(|n| put(&store, n).unwrap());
+    drop(store);
+    let path = directory.path().join(FILE_NAME);
+    let mut bytes = fs::read(&path).unwrap();
+    // Within every record: its service URI.
+    let needle = b"https://shop.example/eggs";
+    let flips: Vec<_> = (0..bytes.len() - needle.len())
+        .filter(|at| bytes[*at..].starts_with(needle))
+        .collect();
+    flips.iter().for_each(|at| bytes[*at] ^= 1);
+    fs::write(&path, bytes).unwrap();
+    let verified = open(
+        directory.path(),
+        Options {
+            verify: true,
+            ..Options::default()
+        },
+    );
+    assert!(
+        matches!(verified, Err(OpenError::Damaged { .. })),
+        "{verified:?}"
+    );
+}
+
+#[test]
+fn a_store_of_a_newer_format_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(reopen(directory.path()));
+    let path = directory.path().join(FILE_NAME);
+    let engine = RedbEngine::open(path, Options::default()).unwrap();
+    let (key, value) = ics_store::contract::sample::newer_format();
+    engine
+        .write(|transaction| {
+            transaction.put(&key, &value)?;
+            Ok::<_, EngineError>(Verdict::Commit)
+        })
+        .unwrap();
+    drop(engine);
+    let opened = open(directory.path(), Options::default());
+    assert!(
+        matches!(opened, Err(OpenError::OtherVersion { .. })),
+        "{opened:?}"
+    );
+}
+
+#[test]
+fn a_full_disk_is_unavailable_and_service_resumes_when_space_is_back() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(reopen(directory.path()));
+    let disk = FaultyDisk::default();
+    let engine = RedbEngine::open_by(directory.path().join(FILE_NAME), disk.opener()).unwrap();
+    let store = EmbeddedStore::open(engine, BatchLimits::default()).unwrap();
+    (0..10).for_each(|n| put(&store, n).unwrap());
+    for (syncs, first) in [(false, 10), (true, 20)] {
+        disk.fail(true, syncs);
+        for n in first..first + 3 {
+            let refused = put(&store, n);
+            assert_eq!(refused, Err(CommitError::Store(StoreError::Unavailable)));
+        }
+        disk.fail(false, false);
+        put(&store, first + 5).unwrap();
+        assert!((0..10).all(|n| is_there(&store, n)));
+        assert!(
+            (first..first + 3).all(|n| !is_there(&store, n)),
+            "refused, and there"
+        );
+        store.assert_sound();
+    }
+    drop(store);
+    let store = reopen(directory.path());
+    assert!(is_there(&store, 15) && is_there(&store, 25) && !is_there(&store, 10));
+}
+
+#[test]
+fn acknowledged_rows_survive_kill_9() {
+    let directory = tempfile::tempdir().unwrap();
+    for (round, acknowledged) in [1_usize, 40, 150, 77].into_iter().enumerate() {
+        let at = directory.path().join(round.to_string());
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "tests::child_writes_until_killed",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env("ICS_STORE_REDB_TEST_DIRECTORY", &at)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut rows = Vec::new();
+        let take = |rows: &mut Vec<u64>, line: String| {
+            rows.extend(
+                line.strip_prefix("committed ")
+                    .and_then(|n| n.parse::<u64>().ok()),
+            );
+        };
+        while rows.len() < acknowledged {
+            take(&mut rows, lines.next().unwrap().unwrap());
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        lines
+            .map_while(Result::ok)
+            .for_each(|line| take(&mut rows, line));
+        let store = reopen(&at);
+        store.assert_sound();
+        assert!(
+            rows.iter().all(|n| is_there(&store, *n)),
+            "an acknowledged row is gone"
+        );
+        let page = block_on(store.walk(&Selection::All, None, usize::MAX)).unwrap();
+        assert!(page.mappings.len() >= rows.len());
+    }
+}
+
+#[test]
+#[ignore = "the process that acknowledged_rows_survive_kill_9 kills"]
+fn child_writes_until_killed() {
+    let directory = std::env::var_os("ICS_STORE_REDB_TEST_DIRECTORY").unwrap();
+    let store = reopen(Path::new(&directory));
+    thread::scope(|scope| {
+        for writer in 0..16_u64 {
+            let store = &store;
+            scope.spawn(move || {
+                for n in (writer..).step_by(16) {
+                    put(store, n).unwrap();
+                    // One write call a line, so that lines of two writers do not mix.
+                    std::io::stdout()
+                        .write_all(format!("committed {n}\n").as_bytes())
+                        .unwrap();
+                }
+            });
+        }
+    });
+}
