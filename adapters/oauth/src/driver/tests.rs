@@ -437,6 +437,11 @@ fn the_document_describes_every_answer_given() {
         assert!(schemas.contains_key(name), "{name}");
     }
     assert_eq!(schemas.len(), 8);
+    let asked = &schemas["AccessTokenRequest"]["properties"];
+    for optional in ["scope", "client_id"] {
+        let pattern = asked[optional]["pattern"].as_str().unwrap();
+        assert!(pattern.ends_with(")?$"), "empty is absent: {optional}");
+    }
     for answer in [
         "AccessTokenResponse",
         "AuthorizationServerMetadata",

@@ -24,10 +24,7 @@ impl PartialSchema for TokenRequest {
         form()
             .property("grant_type", one_text("client_credentials"))
             .required("grant_type")
-            .property(
-                "scope",
-                scope("Absent: everything the client's roles allow."),
-            )
+            .property("scope", scope_or_empty())
             .property("client_id", client_id())
             .into()
     }
@@ -87,7 +84,7 @@ fn active_token() -> ObjectBuilder {
         .required("x5t#S256");
     let members = closed()
         .property("active", one_flag(true))
-        .property("scope", scope("What the token opens."))
+        .property("scope", scope())
         .property("client_id", client_id())
         .property("token_type", one_text("Bearer"))
         .property("exp", seconds())
@@ -113,7 +110,7 @@ fn form_with_token() -> ObjectBuilder {
         .property("token", text().min_length(Some(1)))
         .required("token")
         .property("token_type_hint", text().description(Some("Ignored.")))
-        .property("client_id", client_id())
+        .property("client_id", client_id_or_empty())
 }
 
 fn form() -> ObjectBuilder {
