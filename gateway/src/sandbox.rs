@@ -1,0 +1,221 @@
+//! A complete operator domain on loopback, for whoever builds against the gateway: the gateway
+//! itself, two third party SPs, two IoT SPs, agreements, and receivers for their notifications.
+//!
+//! Nothing of it is for production: the SPs' keys lie beside the gateway's, failures are told at
+//! once, callbacks may go to loopback.
+
+mod env;
+mod inbox;
+mod iot_simulator;
+mod parties;
+mod plan;
+mod receiver;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use actix_web::dev::ServerHandle;
+use ics_core::port::Clock;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::ambient::{SystemClock, SystemEntropy};
+use crate::compose::{Running, StartError};
+use crate::config::{Config, ConfigError};
+use crate::init::{Domain, InitError, Settings, create_domain};
+use crate::t8_client::{ClientError, ClientFiles, T8Client};
+use crate::tls::{CredentialError, sample_server_config};
+
+use inbox::Inbox;
+use iot_simulator::{SimulatedIotSp, answer_pushes};
+use plan::{AUTO, Grant, Layout, PARTIES, Ports, loopback};
+use receiver::{Receiving, open_callbacks, open_inbox};
+
+/// Why there is no sandbox.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SandboxError {
+    /// A file or socket.
+    #[error("{0}: {1}")]
+    Io(String, io::Error),
+    /// `--base-port` leaves no room for four ports.
+    #[error("base port {0} is too high: four ports in a row are needed")]
+    BasePort(u16),
+    /// The domain could not be made.
+    #[error(transparent)]
+    Init(#[from] InitError),
+    /// The domain's configuration is not as it was made.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The gateway did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A certificate or key of the sandbox.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    /// A certificate could not be made.
+    #[error("cannot make the sandbox's certificates: {0}")]
+    Certificates(String),
+    /// A party could not be onboarded.
+    #[error(transparent)]
+    Onboarding(#[from] ics_core::service::OnboardingError),
+    /// An IoT SP could not register for its pushes.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// What a sandbox shall be like.
+pub(crate) struct Options {
+    /// Where it lives; made when it is not there, continued when it is.
+    pub(crate) directory: PathBuf,
+    /// The first of four ports; free ones when not said. A sandbox keeps its ports.
+    pub(crate) base_port: Option<u16>,
+}
+
+/// A running sandbox.
+pub(crate) struct Sandbox {
+    running: Running,
+    layout: Layout,
+    ports: Ports,
+    receivers: Vec<ServerHandle>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Sandbox {
+    /// Starts one; when this returns, all its listeners accept and `sandbox.env` is written.
+    ///
+    /// # Errors
+    /// [`SandboxError`].
+    pub(crate) async fn start(options: Options) -> Result<Self, SandboxError> {
+        let layout = Layout(absolute(&options.directory)?);
+        let ports = choose_ports(&layout, options.base_port)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        if !layout.domain().exists() {
+            make_domain(&layout, ports, &clock)?;
+        }
+        parties::make_credentials(&layout, &clock)?;
+        let config = Config::load(&layout.of_domain("gateway.toml"))?;
+        let running = Running::start(config).await?;
+        let mut sandbox =
+            Self { running, layout, ports, receivers: Vec::new(), tasks: Vec::new() };
+        sandbox.open_receivers(&clock)?;
+        parties::onboard(sandbox.running.service(), &clock, ports).await?;
+        for iot_sp in PARTIES.iter().filter(|p| matches!(p.grant, Grant::SerialPrefix(_))) {
+            parties::subscribe(&sandbox.client(iot_sp.id)?, iot_sp.id, ports).await?;
+        }
+        env::write(&sandbox.layout, sandbox.ports)
+            .map_err(|error| SandboxError::Io("sandbox.env".into(), error))?;
+        Ok(sandbox)
+    }
+
+    /// Where `sandbox.env` lies.
+    pub(crate) fn env(&self) -> PathBuf {
+        self.layout.env()
+    }
+
+    /// `https://host:port` of the T8 listener.
+    pub(crate) fn root(&self) -> String {
+        format!("https://{}", loopback(self.ports.t8))
+    }
+
+    /// Where a party takes its notifications.
+    pub(crate) fn callback(&self, sp: &str) -> String {
+        format!("https://{}/{sp}", loopback(self.ports.callback))
+    }
+
+    /// Where they can be looked at.
+    pub(crate) fn inbox(&self, sp: &str) -> String {
+        format!("http://{}/{sp}", loopback(self.ports.inbox))
+    }
+
+    /// A client that acts as a party.
+    ///
+    /// # Errors
+    /// [`CredentialError`].
+    pub(crate) fn client(&self, sp: &str) -> Result<T8Client, CredentialError> {
+        client_of(&self.layout, &self.root(), sp)
+    }
+
+    /// Ends it: nothing new is taken, what is under way is finished.
+    pub(crate) async fn stop(self) {
+        self.running.stop().await;
+        for receiver in self.receivers {
+            receiver.stop(true).await;
+        }
+        for task in self.tasks {
+            task.abort();
+        }
+    }
+
+    fn open_receivers(&mut self, clock: &Arc<dyn Clock>) -> Result<(), SandboxError> {
+        let (arrivals, arrived) = mpsc::unbounded_channel();
+        let receiving =
+            Receiving { inbox: Arc::new(Inbox::new(arrivals)), clock: Arc::clone(clock) };
+        let (certificate, key) = self.layout.credential("receivers");
+        let tls = sample_server_config(&self.layout.of_domain("authority/sp-ca.pem"), &certificate, &key)?;
+        let callbacks = open_callbacks(self.ports.callback, tls, receiving.clone())
+            .map_err(|error| SandboxError::Io(format!("callback port {}", self.ports.callback), error))?;
+        let inbox = open_inbox(self.ports.inbox, receiving)
+            .map_err(|error| SandboxError::Io(format!("inbox port {}", self.ports.inbox), error))?;
+        for receiver in [callbacks, inbox] {
+            self.receivers.push(receiver.server.handle());
+            self.tasks.push(tokio::spawn(async move {
+                if let Err(error) = receiver.server.await {
+                    tracing::error!(%error, "a receiver of the sandbox ended");
+                }
+            }));
+        }
+        let mut iot_sps = BTreeMap::new();
+        for party in &PARTIES {
+            if let Grant::SerialPrefix(prefix) = party.grant {
+                let client = Arc::new(self.client(party.id)?);
+                let auto_prefix = format!("{prefix}{AUTO}");
+                iot_sps.insert(party.id.to_owned(), SimulatedIotSp { client, auto_prefix });
+            }
+        }
+        self.tasks.push(tokio::spawn(answer_pushes(iot_sps, arrived)));
+        Ok(())
+    }
+}
+
+fn client_of(layout: &Layout, root: &str, sp: &str) -> Result<T8Client, CredentialError> {
+    let (certificate, key) = layout.credential(sp);
+    let authority = layout.of_domain("authority/sp-ca.pem");
+    T8Client::new(root, ClientFiles { certificate: &certificate, key: &key, root: &authority })
+}
+
+fn absolute(directory: &Path) -> Result<PathBuf, SandboxError> {
+    let named = |error| SandboxError::Io(directory.display().to_string(), error);
+    std::fs::create_dir_all(directory).map_err(named)?;
+    std::fs::canonicalize(directory).map_err(named)
+}
+
+/// Those of an earlier run, else those asked for, else free ones.
+fn choose_ports(layout: &Layout, base: Option<u16>) -> Result<Ports, SandboxError> {
+    let named = |error| SandboxError::Io("ports".into(), error);
+    if let Some(ports) = Ports::read(&layout.ports()) {
+        return Ok(ports);
+    }
+    let ports = match base {
+        Some(base) => Ports::from_base(base).ok_or(SandboxError::BasePort(base))?,
+        None => Ports::free().map_err(named)?,
+    };
+    ports.write(&layout.ports()).map_err(named)?;
+    Ok(ports)
+}
+
+fn make_domain(layout: &Layout, ports: Ports, clock: &Arc<dyn Clock>) -> Result<(), SandboxError> {
+    let domain = Domain {
+        directory: layout.domain(),
+        t8: loopback(ports.t8),
+        operator: loopback(ports.operator),
+        public_url: None,
+        settings: Settings {
+            allowed_networks: vec!["127.0.0.0/8".into(), "::1/128".into()],
+            tell_failures_at_once: true,
+        },
+    };
+    create_domain(&domain, clock.as_ref(), Arc::new(SystemEntropy::new()))?;
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! `sandbox.env`: what a tester needs to know, as `KEY='value'` lines a shell can source.
+
+use std::fmt::Write as _;
+use std::io;
+
+use super::plan::{Grant, Layout, PARTIES, Ports, loopback};
+
+/// Writes the file whole, or not at all.
+///
+/// # Errors
+/// [`io::Error`].
+pub(super) fn write(layout: &Layout, ports: Ports) -> io::Result<()> {
+    let mut text = String::new();
+    let domain = |file: &str| layout.of_domain(file).display().to_string();
+    let mut line = |key: &str, value: &str| {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{key}='{value}'");
+    };
+    line("ICS_T8_URL", &format!("https://{}", loopback(ports.t8)));
+    line("ICS_OPERATOR_URL", &format!("https://{}", loopback(ports.operator)));
+    line("ICS_CALLBACK_URL", &format!("https://{}", loopback(ports.callback)));
+    line("ICS_INBOX_URL", &format!("http://{}", loopback(ports.inbox)));
+    line("ICS_CONFIG", &domain("gateway.toml"));
+    line("ICS_CA", &domain("authority/sp-ca.pem"));
+    line("ICS_CA_KEY", &domain("authority/sp-ca.key"));
+    line("ICS_OPERATOR_CA", &domain("authority/operator-ca.pem"));
+    line("ICS_OPERATOR_CERT", &domain("operator/cli.pem"));
+    line("ICS_OPERATOR_KEY", &domain("operator/cli.key"));
+    for party in &PARTIES {
+        let key = party.key;
+        let (certificate, private) = layout.credential(party.id);
+        line(&format!("{key}_ID"), party.id);
+        line(&format!("{key}_CERT"), &certificate.display().to_string());
+        line(&format!("{key}_KEY"), &private.display().to_string());
+        match party.grant {
+            Grant::Service(uri) => line(&format!("{key}_SERVICE"), uri),
+            Grant::SerialPrefix(prefix) => line(&format!("{key}_SERIAL_PREFIX"), prefix),
+        }
+    }
+    let staged = layout.0.join("sandbox.env.new");
+    std::fs::write(&staged, text)?;
+    std::fs::rename(staged, layout.env())
+}

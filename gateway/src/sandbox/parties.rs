@@ -1,0 +1,164 @@
+//! The sandbox's service providers: their certificates, grants, agreements, registrations.
+
+use std::io::Write as _;
+use std::num::NonZeroU32;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ics_core::id::{Origin, ServicePrefix, SpId};
+use ics_core::party::{ConsentMode, Exposure, Limits, SerialMatcher, SerialNamespace};
+use ics_core::port::Clock;
+use ics_core::service::{AgreementTerms, IcsService, OnboardingError, PartyTerms};
+use ics_vault::{Authority, CertificateIdentity, IssuedKey, ServerNames};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::plan::{AGREEMENTS, Grant, Layout, PARTIES, Ports, loopback};
+use super::SandboxError;
+use crate::ambient::SystemEntropy;
+use crate::t8_client::T8Client;
+
+/// How long the sandbox's certificates work.
+const VALIDITY: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// Makes the certificates that are not there yet.
+///
+/// # Errors
+/// [`SandboxError`].
+pub(super) fn make_credentials(layout: &Layout, clock: &Arc<dyn Clock>) -> Result<(), SandboxError> {
+    let refused = |error: &dyn std::fmt::Display| SandboxError::Certificates(error.to_string());
+    let read = |file: &str| {
+        let path = layout.of_domain(file);
+        std::fs::read_to_string(&path)
+            .map_err(|error| SandboxError::Io(path.display().to_string(), error))
+    };
+    let (certificate, key) = (read("authority/sp-ca.pem")?, read("authority/sp-ca.key")?);
+    let authority = Authority::load(&certificate, &key, Arc::new(SystemEntropy::new()))
+        .map_err(|error| refused(&error))?;
+    let now = clock.now();
+    for party in &PARTIES {
+        let (certificate, key) = layout.credential(party.id);
+        if !certificate.exists() {
+            let identity = CertificateIdentity::Sp(sp_id(party.id)?);
+            let issued =
+                authority.issue_client(&identity, VALIDITY, now).map_err(|error| refused(&error))?;
+            write_credential((&certificate, &key), &issued)?;
+        }
+    }
+    let (certificate, key) = layout.credential("receivers");
+    if !certificate.exists() {
+        let names = ServerNames::parse(["localhost", "127.0.0.1"]).map_err(|error| refused(&error))?;
+        let issued =
+            authority.issue_server(&names, VALIDITY, now).map_err(|error| refused(&error))?;
+        write_credential((&certificate, &key), &issued)?;
+    }
+    Ok(())
+}
+
+fn write_credential(
+    (certificate, key): (&Path, &Path),
+    issued: &IssuedKey,
+) -> Result<(), SandboxError> {
+    let named = |error| SandboxError::Io(certificate.display().to_string(), error);
+    if let Some(folder) = certificate.parent() {
+        std::fs::create_dir_all(folder).map_err(named)?;
+    }
+    let mut options = std::fs::File::options();
+    let mut file =
+        options.write(true).create(true).truncate(true).mode(0o600).open(key).map_err(named)?;
+    file.write_all(issued.key_pem.as_bytes()).map_err(named)?;
+    // The certificate last: it says that the pair is whole.
+    std::fs::write(certificate, &issued.certificate.pem).map_err(named)
+}
+
+/// Onboards the parties and puts their agreements in force, where that was not done before.
+///
+/// # Errors
+/// [`SandboxError`].
+pub(super) async fn onboard(
+    service: &Arc<IcsService>,
+    clock: &Arc<dyn Clock>,
+    ports: Ports,
+) -> Result<(), SandboxError> {
+    let now = clock.now();
+    for party in &PARTIES {
+        match service.onboard_party(&terms_of(party.id, party.grant, ports)?, now).await {
+            Ok(_) | Err(OnboardingError::PartyExists(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    for (iot_sp, third_party_sp) in AGREEMENTS {
+        let terms = AgreementTerms {
+            iot_sp: sp_id(iot_sp)?,
+            third_party_sp: sp_id(third_party_sp)?,
+            services: Vec::new(),
+            valid_from: now,
+            valid_until: None,
+            consent_mode: ConsentMode::Asserted,
+            exposure: Exposure::Raw,
+        };
+        // One that a tester has ended stays ended.
+        let known = service
+            .directory()
+            .agreements()
+            .any(|a| a.iot_sp == terms.iot_sp && a.third_party_sp == terms.third_party_sp);
+        if !known {
+            service.add_agreement(&terms, now).await?;
+        }
+    }
+    Ok(())
+}
+
+fn terms_of(id: &str, grant: Grant, ports: Ports) -> Result<PartyTerms, SandboxError> {
+    let invalid = |error: &dyn std::fmt::Display| SandboxError::Certificates(error.to_string());
+    let (mut services, mut serial_namespaces) = (Vec::new(), Vec::new());
+    match grant {
+        Grant::Service(uri) => {
+            services.push(ServicePrefix::parse(uri).map_err(|error| invalid(&error))?);
+        }
+        Grant::SerialPrefix(prefix) => {
+            let matcher = SerialMatcher::prefix(prefix).map_err(|error| invalid(&error))?;
+            serial_namespaces.push(SerialNamespace { vendor: None, matcher });
+        }
+    }
+    let origin = format!("https://{}", loopback(ports.callback));
+    Ok(PartyTerms {
+        id: sp_id(id)?,
+        third_party_sp: matches!(grant, Grant::Service(_)),
+        iot_sp: matches!(grant, Grant::SerialPrefix(_)),
+        services,
+        serial_namespaces,
+        callback_origins: vec![Origin::parse(&origin).map_err(|error| invalid(&error))?],
+        token_endpoint: None,
+        limits: Limits {
+            requests_per_second: NonZeroU32::new(50_000).unwrap_or(NonZeroU32::MAX),
+            failed_mappings_per_day: NonZeroU32::MAX,
+        },
+    })
+}
+
+fn sp_id(text: &str) -> Result<SpId, SandboxError> {
+    SpId::parse(text).map_err(|error| SandboxError::Certificates(error.to_string()))
+}
+
+/// Registers an IoT SP for its pushes, over T8 as it would itself, where it is not yet.
+///
+/// # Errors
+/// [`SandboxError`].
+pub(super) async fn subscribe(
+    client: &T8Client,
+    sp: &str,
+    ports: Ports,
+) -> Result<(), SandboxError> {
+    let path = format!("/ics-device-mapping/v1/{sp}/subscriptions");
+    let known = client.expect(Method::GET, &path, None).await?;
+    if known.body.as_array().is_some_and(|list| !list.is_empty()) {
+        return Ok(());
+    }
+    let destination = format!("https://{}/{sp}", loopback(ports.callback));
+    let body: Value = json!({ "notificationDestination": destination });
+    client.expect(Method::POST, &path, Some(&body)).await?;
+    Ok(())
+}

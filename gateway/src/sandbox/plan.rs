@@ -1,0 +1,130 @@
+//! What a sandbox is made of: its parties, their grants, its ports and files.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// A service provider of the sandbox.
+pub(crate) struct PartyPlan {
+    /// Its id.
+    pub(crate) id: &'static str,
+    /// What its keys in `sandbox.env` start with.
+    pub(crate) key: &'static str,
+    /// What it was granted.
+    pub(crate) grant: Grant,
+}
+
+/// What a party of the sandbox was granted.
+#[derive(Clone, Copy)]
+pub(crate) enum Grant {
+    /// A service URI, with everything under it: a third party SP.
+    Service(&'static str),
+    /// A serial number prefix: an IoT SP.
+    SerialPrefix(&'static str),
+}
+
+/// Two of each kind. Agreements are between all pairs but the last of each.
+pub(crate) const PARTIES: [PartyPlan; 4] = [
+    PartyPlan { id: "shop", key: "ICS_3P", grant: Grant::Service("https://shop.example/services") },
+    PartyPlan { id: "music", key: "ICS_3P2", grant: Grant::Service("https://music.example/songs") },
+    PartyPlan { id: "acme-iot", key: "ICS_IOT", grant: Grant::SerialPrefix("ACME-") },
+    PartyPlan { id: "bolt-iot", key: "ICS_IOT2", grant: Grant::SerialPrefix("BOLT-") },
+];
+
+/// Pairs of (IoT SP, third party SP) that have an agreement.
+pub(crate) const AGREEMENTS: [(&str, &str); 3] =
+    [("acme-iot", "shop"), ("acme-iot", "music"), ("bolt-iot", "shop")];
+
+/// What follows the prefix in serial numbers that are accepted by themselves.
+pub(crate) const AUTO: &str = "AUTO-";
+
+/// The ports of a sandbox; kept over restarts.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Ports {
+    /// The gateway's T8 listener.
+    pub(crate) t8: u16,
+    /// The gateway's operator listener.
+    pub(crate) operator: u16,
+    /// The receivers of notifications.
+    pub(crate) callback: u16,
+    /// The page that shows them.
+    pub(crate) inbox: u16,
+}
+
+impl Ports {
+    /// Four in a row from `base`.
+    pub(crate) fn from_base(base: u16) -> Option<Self> {
+        Some(Self {
+            t8: base,
+            operator: base.checked_add(1)?,
+            callback: base.checked_add(2)?,
+            inbox: base.checked_add(3)?,
+        })
+    }
+
+    /// Four that are free now.
+    ///
+    /// # Errors
+    /// [`io::Error`] when the system has none.
+    pub(crate) fn free() -> io::Result<Self> {
+        // Held together, so that no two are the same.
+        let held = (0..4)
+            .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+            .collect::<io::Result<Vec<_>>>()?;
+        let mut ports = held.iter().map(|listener| listener.local_addr().map(|a| a.port()));
+        let mut next = || ports.next().unwrap_or_else(|| Err(io::ErrorKind::AddrNotAvailable.into()));
+        Ok(Self { t8: next()?, operator: next()?, callback: next()?, inbox: next()? })
+    }
+
+    /// Reads those of an earlier run.
+    pub(crate) fn read(file: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(file).ok()?).ok()
+    }
+
+    /// Keeps them for the next run.
+    ///
+    /// # Errors
+    /// [`io::Error`].
+    pub(crate) fn write(self, file: &Path) -> io::Result<()> {
+        let text = serde_json::to_vec_pretty(&self).map_err(io::Error::other)?;
+        std::fs::write(file, text)
+    }
+}
+
+/// `127.0.0.1:port`.
+pub(crate) fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// Where a sandbox keeps its files.
+pub(crate) struct Layout(pub(crate) PathBuf);
+
+impl Layout {
+    /// The gateway's own domain, as `init` makes one.
+    pub(crate) fn domain(&self) -> PathBuf {
+        self.0.join("domain")
+    }
+
+    /// A file of the domain.
+    pub(crate) fn of_domain(&self, file: &str) -> PathBuf {
+        self.domain().join(file)
+    }
+
+    /// The ports.
+    pub(crate) fn ports(&self) -> PathBuf {
+        self.0.join("ports.json")
+    }
+
+    /// What testers read.
+    pub(crate) fn env(&self) -> PathBuf {
+        self.0.join("sandbox.env")
+    }
+
+    /// Certificate and key of a party, or of the receivers.
+    pub(crate) fn credential(&self, name: &str) -> (PathBuf, PathBuf) {
+        let folder = self.0.join("parties");
+        (folder.join(format!("{name}.pem")), folder.join(format!("{name}.key")))
+    }
+}
