@@ -25,7 +25,7 @@ impl PartialSchema for TokenRequest {
             .property("grant_type", one_text("client_credentials"))
             .required("grant_type")
             .property("scope", scope_or_empty())
-            .property("client_id", client_id())
+            .property("client_id", client_id_or_empty())
             .into()
     }
 }
@@ -147,13 +147,35 @@ fn seconds() -> ObjectBuilder {
 
 fn client_id() -> ObjectBuilder {
     text()
-        .pattern(Some("^[a-z][a-z0-9._-]{1,62}$"))
-        .description(Some("The SP's id, as its certificate states it."))
+        .pattern(Some(format!("^{CLIENT_ID}$")))
+        .description(Some(CLIENT_ID_MEANS))
 }
 
-fn scope(description: &str) -> ObjectBuilder {
-    let any = ReferencePoint::ALL.map(ReferencePoint::scope).join("|");
+fn scope() -> ObjectBuilder {
     text()
-        .pattern(Some(format!("^({any})( ({any}))*$")))
-        .description(Some(description))
+        .pattern(Some(format!("^{}$", scope_pattern())))
+        .description(Some("What it opens."))
 }
+
+/// RFC 6749 3.2: a parameter of a request without a value counts as absent.
+fn client_id_or_empty() -> ObjectBuilder {
+    text()
+        .pattern(Some(format!("^({CLIENT_ID})?$")))
+        .description(Some(CLIENT_ID_MEANS))
+}
+
+fn scope_or_empty() -> ObjectBuilder {
+    text()
+        .pattern(Some(format!("^({})?$", scope_pattern())))
+        .description(Some(
+            "Absent or empty: everything the client's roles allow.",
+        ))
+}
+
+fn scope_pattern() -> String {
+    let any = ReferencePoint::ALL.map(ReferencePoint::scope).join("|");
+    format!("({any})( ({any}))*")
+}
+
+const CLIENT_ID: &str = "[a-z][a-z0-9._-]{1,62}";
+const CLIENT_ID_MEANS: &str = "The SP's id, as its certificate states it.";
