@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use ics_core::id::SpId;
@@ -26,7 +26,7 @@ const CLOCK_SKEW: u64 = NANOS_PER_SECOND;
 const NANOS_PER_MILLI: u64 = 1_000_000;
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
-type Shard = RwLock<HashMap<SpId, Arc<Meter>>>;
+type Shard = RwLock<HashMap<SpId, Meter>>;
 
 /// Keeps every SP within its own [`Limits`].
 #[derive(Debug, Default)]
@@ -52,10 +52,11 @@ impl Limiter {
                 return act(meter);
             }
         }
-        let mut all = shard.write().unwrap_or_else(PoisonError::into_inner);
-        let meter = Arc::clone(all.entry(sp.clone()).or_default());
-        drop(all);
-        act(&meter)
+        act(shard
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(sp.clone())
+            .or_default())
     }
 
     fn shard_of(&self, sp: &SpId) -> &Shard {

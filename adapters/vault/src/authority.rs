@@ -5,6 +5,7 @@
 //! given out, so that a name or key the encoder mangled never leaves.
 
 mod server_names;
+mod template;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,13 +16,13 @@ use ics_core::port::{AuthorityError, CertificateAuthority, Entropy, IssuedCertif
 use ics_core::principal::CertificateSerial;
 use ics_core::time::Timestamp;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyUsagePurpose,
+    PublicKeyData, SanType,
 };
-use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 pub use server_names::{InvalidServerName, ServerNames};
+use template::{before, blank_certificate};
 
 use crate::certificate::{
     CertificateIdentity, parse_der, read_certificate, thumbprint_of, timestamp_of,
@@ -29,9 +30,6 @@ use crate::certificate::{
 use crate::ecdsa::EcdsaKey;
 use crate::pem::{self, Block, InvalidKeyMaterial};
 use crate::request::read_requested_key;
-
-/// Certificates start this much before they are made: clocks differ.
-const BACKDATED: Duration = Duration::from_secs(300);
 
 /// An authority: its certificate, and the key that signs for it (ECDSA P-256 or P-384).
 pub struct Authority {
@@ -60,7 +58,7 @@ pub struct IssuedKey {
 }
 
 impl Authority {
-    /// Makes a self-signed authority named `name` with a new P-256 key; it may sign certificates,
+    /// Makes a self-signed authority named `name` (1 to 64 characters, RFC 5280 A.1) with a new P-256 key; it may sign certificates,
     /// but no further authority (pathLen 0).
     ///
     /// # Errors
@@ -301,38 +299,6 @@ impl fmt::Debug for IssuedKey {
             .field("certificate", &self.certificate)
             .finish_non_exhaustive()
     }
-}
-
-/// A certificate with name, validity, serial number and key identifiers, and nothing it may do.
-fn blank_certificate(
-    common_name: &str,
-    (from, until): (Timestamp, Timestamp),
-    entropy: &dyn Entropy,
-) -> Result<CertificateParams, AuthorityError> {
-    let mut serial = [0; 16];
-    entropy.fill(&mut serial);
-    let mut params = CertificateParams::default();
-    // RFC 5280 4.1.2.2: positive, at most 20 octets, unique; 128 random bits are.
-    params.serial_number = Some(SerialNumber::from_slice(&serial));
-    params.not_before = date_of(from)?;
-    params.not_after = date_of(until)?;
-    params.distinguished_name = DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, common_name);
-    params.use_authority_key_identifier_extension = true;
-    Ok(params)
-}
-
-fn before(now: Timestamp) -> Timestamp {
-    let backdated = i64::try_from(BACKDATED.as_millis()).unwrap_or(0);
-    Timestamp::from_millis(now.millis().saturating_sub(backdated))
-}
-
-/// Whole seconds: X.509 tells no smaller ones.
-fn date_of(time: Timestamp) -> Result<OffsetDateTime, AuthorityError> {
-    OffsetDateTime::from_unix_timestamp(time.millis() / 1000)
-        .map_err(|_| AuthorityError::Unavailable)
 }
 
 fn certificates_of(text: &str) -> Result<Vec<Block>, InvalidKeyMaterial> {

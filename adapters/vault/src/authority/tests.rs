@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use rcgen::KeyPair;
+use rcgen::{DnType, KeyPair};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::extensions::ParsedExtension;
