@@ -1,0 +1,280 @@
+//! `ics-gateway bench`: what a request costs, as a ratio to a yardstick measured in the same run.
+//!
+//! Gateway and yardstick are processes of their own, loaded in turn over the same number of
+//! kept-alive mutual-TLS connections; the figure is CPU time of the server's process for one
+//! request, the median over rounds.
+
+mod figures;
+mod load;
+mod rows;
+mod yardstick;
+
+use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use rustls::ClientConfig;
+
+use crate::compose::StartError;
+use crate::config::{Config, ConfigError};
+use crate::t8_client::ClientError;
+use crate::tls::CredentialError;
+
+use figures::Figures;
+use load::{Loader, Target};
+use rows::{device_of, key_of};
+pub(crate) use yardstick::{AnswerSizes, serve as serve_yardstick};
+
+/// How many connections are loaded.
+const CONNECTIONS: usize = 64;
+
+/// Why there are no figures.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BenchError {
+    /// Files, sockets, processes.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The bench's own domain.
+    #[error(transparent)]
+    Sandbox(#[from] crate::sandbox::SandboxError),
+    /// Its configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The gateway's parts.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Certificates and keys.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    /// A token.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A row.
+    #[error("{0}")]
+    Rows(String),
+    /// A row's identifiers.
+    #[error("an identifier of the bench {0}")]
+    Identifier(#[from] ics_core::id::InvalidId),
+    /// The store.
+    #[error(transparent)]
+    Commit(ics_core::port::CommitError),
+    /// The vault.
+    #[error(transparent)]
+    Seal(ics_core::port::SealError),
+    /// HTTP.
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
+    /// An answer that was not the one measured.
+    #[error("{0} was answered {1}")]
+    Answer(&'static str, hyper::StatusCode),
+    /// A server process that did not say where it listens.
+    #[error("{0} did not start")]
+    NoServer(&'static str),
+}
+
+/// What is measured, and how it is told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// Fewer rows, shorter rounds: within a minute.
+    pub(crate) quick: bool,
+    /// A line of JSON for each figure.
+    pub(crate) json: bool,
+}
+
+impl Options {
+    const fn rows(self) -> usize {
+        if self.quick { 50_000 } else { 1_000_000 }
+    }
+
+    const fn rounds(self) -> (usize, Duration) {
+        if self.quick { (5, Duration::from_millis(700)) } else { (11, Duration::from_secs(2)) }
+    }
+}
+
+/// How many workers both servers run.
+pub(super) fn workers(config: &Config) -> usize {
+    config.t8.connections.workers.max(1)
+}
+
+/// A line on standard output.
+pub(super) fn say(line: &str) {
+    // A reader that went away does not end the measurement.
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Measures inquiries, case 1 (by device) and case 2 (by transaction).
+///
+/// # Errors
+/// [`BenchError`].
+pub(crate) async fn inquiry(directory: &Path, options: Options) -> Result<(), BenchError> {
+    let domain = crate::sandbox::prepare_domain(directory)?;
+    let config = Config::load(&domain.config)?;
+    let filled = fill(&domain, config.clone(), options).await;
+    filled?;
+    let (gateway, address) = spawn(&domain.config, &[], "gateway")?;
+    let _gateway = Guard(gateway);
+    let shop = crate::sandbox::domain_client(&domain, address, "shop")?;
+    let acme = crate::sandbox::domain_client(&domain, address, "acme-iot")?;
+    let (shop_token, acme_token) = (shop.fetch_token().await?, acme.fetch_token().await?);
+    let (shop_tls, acme_tls) = (
+        Arc::new(crate::sandbox::domain_tls(&domain, "shop")?),
+        Arc::new(crate::sandbox::domain_tls(&domain, "acme-iot")?),
+    );
+    let pid = _gateway.0.id();
+    let by_device = Target {
+        address,
+        pid,
+        path: "/ics-inquiry/v1/retrieve-by-device",
+        token: format!("Bearer {acme_token}"),
+        body: device_body,
+    };
+    let by_transaction = Target {
+        address,
+        pid,
+        path: "/ics-inquiry/v1/retrieve-by-transaction",
+        token: format!("Bearer {shop_token}"),
+        body: transaction_body,
+    };
+    let load = (CONNECTIONS, options.rows());
+    let mut ours = [
+        Loader::connect(by_device, &acme_tls, load).await?,
+        Loader::connect(by_transaction, &shop_tls, load).await?,
+    ];
+    let [by_device, by_transaction] = &mut ours;
+    let sizes = AnswerSizes {
+        by_device: by_device.ask(0).await?.len(),
+        by_transaction: by_transaction.ask(0).await?.len(),
+    };
+    let (yardstick, at) = spawn_yardstick(&domain.config, sizes)?;
+    let yardstick = Guard(yardstick);
+    let mut bare = connect_yardstick((&yardstick, at), (&acme_tls, &shop_tls), load).await?;
+    let (rounds, span) = options.rounds();
+    let progress = progress(rounds as u64, "measuring");
+    let mut figures = Figures::default();
+    for round in 0..rounds {
+        for case in 0..2 {
+            let (Some(ours), Some(bare)) = (ours.get_mut(case), bare.get_mut(case)) else { continue };
+            let seed = (round * 2 + case) as u64;
+            let measured = (ours.run(span, seed).await?, bare.run(span, seed).await?);
+            // The first round warms both up.
+            if round > 0 {
+                figures.add(case, measured);
+            }
+        }
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    figures.tell(options.json, options.rows(), CONNECTIONS);
+    Ok(())
+}
+
+async fn connect_yardstick(
+    (server, address): (&Guard, SocketAddr),
+    (acme, shop): (&Arc<ClientConfig>, &Arc<ClientConfig>),
+    load: (usize, usize),
+) -> Result<[Loader; 2], BenchError> {
+    let pid = server.0.id();
+    // As long as the header field of the real request.
+    let token = format!("Bearer {}", "x".repeat(43));
+    let target = |path, body| Target { address, pid, path, token: token.clone(), body };
+    Ok([
+        Loader::connect(target("/by-device", device_body), acme, load).await?,
+        Loader::connect(target("/by-transaction", transaction_body), shop, load).await?,
+    ])
+}
+
+fn device_body(n: usize) -> String {
+    format!(r#"{{"deviceId":"{}"}}"#, device_of(n))
+}
+
+fn transaction_body(n: usize) -> String {
+    let (service_uri, uti) = key_of(n);
+    format!(r#"{{"serviceUri":"{service_uri}","uti":"{uti}"}}"#)
+}
+
+/// A domain that is measured in, made as a sandbox makes one.
+pub(crate) struct BenchDomain {
+    /// Its configuration file.
+    pub(crate) config: PathBuf,
+    /// Where it lies.
+    pub(crate) directory: PathBuf,
+}
+
+async fn fill(domain: &BenchDomain, config: Config, options: Options) -> Result<(), BenchError> {
+    let parts = crate::compose::Parts::open(&config)?;
+    let agreement = crate::sandbox::onboard_domain(&parts.service, &parts.clock).await?;
+    let maker = rows::RowMaker {
+        store: Arc::clone(&parts.store),
+        sealer: Arc::clone(&parts.sealer),
+        decision_point: Arc::clone(&parts.decision_point),
+        service: Arc::clone(&parts.service),
+        agreement,
+    };
+    let progress = progress(options.rows() as u64, "making rows");
+    tracing::info!(directory = %domain.directory.display(), rows = options.rows(), "filling");
+    maker.fill(options.rows(), parts.clock.now(), &progress).await?;
+    progress.finish_and_clear();
+    Ok(())
+}
+
+fn progress(length: u64, message: &'static str) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(length).with_message(message);
+    ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}")
+        .map_or(bar.clone(), |style| bar.with_style(style))
+}
+
+/// A child that does not outlive the bench.
+struct Guard(Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn spawn_yardstick(config: &Path, sizes: AnswerSizes) -> Result<(Child, SocketAddr), BenchError> {
+    let sizes = [sizes.by_device.to_string(), sizes.by_transaction.to_string()];
+    let [by_device, by_transaction] = &sizes;
+    let arguments = ["--by-device", by_device, "--by-transaction", by_transaction];
+    spawn(config, &arguments, "yardstick")
+}
+
+/// Starts a server of this binary and waits for the line that tells its address.
+fn spawn(
+    config: &Path,
+    arguments: &[&str],
+    which: &'static str,
+) -> Result<(Child, SocketAddr), BenchError> {
+    let mut command = Command::new(std::env::current_exe()?);
+    match which {
+        "gateway" => command.arg("serve"),
+        _ => command.args(["bench", "yardstick"]),
+    };
+    let mut child = command
+        .arg("--config")
+        .arg(config)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let said = child.stdout.take().ok_or(BenchError::NoServer(which))?;
+    for line in BufReader::new(said).lines() {
+        let line = line?;
+        let address = line.split(' ').skip(1).find_map(|word| word.parse().ok());
+        if let Some(address) = address {
+            return Ok((child, address));
+        }
+    }
+    // It went away without a word; it is not left behind.
+    let _ = child.wait();
+    Err(BenchError::NoServer(which))
+}
