@@ -1,2 +1,29 @@
-//! (in the making)
-fn main() {}
+//! The gateway: the identity correlation service of ITU-T Y.4462, run by a network operator in
+//! front of its core network.
+//!
+//! This package joins the others: it alone reads the configuration, the clock, the random
+//! source and the disk's files, opens the listeners and speaks to whoever runs it. What a
+//! mapping is and who may do what is decided elsewhere.
+
+mod ambient;
+mod cli;
+mod config;
+mod init;
+mod listener;
+mod telemetry;
+mod tls;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr().lock(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The command line: what can be asked for, and how it is explained.
+
+mod init;
+
+use std::error::Error;
+
+use clap::{Parser, Subcommand};
+
+/// The identity correlation service of ITU-T Y.4462
+///
+/// Tells service providers which device of whom a service transaction belongs to, and nobody
+/// anything else: third party service providers know a user by a transaction identifier, IoT
+/// service providers know a device by its serial number, and this gateway maps one to the
+/// other over mutual TLS, without either learning what the other knows.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  A new operator domain in /etc/ics, with authorities, certificates, keys, configuration:
+    ics-gateway init --dir /etc/ics --t8-address 192.0.2.1:8443 --public-url https://ics.example:8443
+
+`ics-gateway help VERB` explains one verb.";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Init(init::InitArguments),
+}
+
+impl Cli {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// What went wrong, in words for whoever typed it.
+    pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
+        match self.verb {
+            Verb::Init(arguments) => arguments.run(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,178 @@
+//! What is wrong with the configuration: file, line, key, what, and how to mend it.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+/// The configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file itself.
+    #[error(
+        "cannot read `{}`: {source}; `ics-gateway init --dir DIR` writes a complete one",
+        file.display()
+    )]
+    Unreadable {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Something in it.
+    #[error("`{}`{}: {fault}", file.display(), Line(*line))]
+    Faulty {
+        /// Which file.
+        file: PathBuf,
+        /// Where, from 1; `None` when the key is not in the file.
+        line: Option<usize>,
+        /// What.
+        fault: Fault,
+    },
+}
+
+/// One fault, before the file and line are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    key: String,
+    wrong: String,
+    mend: String,
+}
+
+impl Fault {
+    /// The value at `key` (dotted, `t8.anchor[0].namespace`) is wrong in this way, and is mended
+    /// in that way.
+    pub(crate) fn new(
+        key: impl Into<String>,
+        wrong: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
+        Self {
+            key: key.into(),
+            wrong: wrong.into(),
+            mend: mend.into(),
+        }
+    }
+
+    /// This fault, with its place in the file.
+    pub(super) fn located(self, file: &Path, text: &str) -> ConfigError {
+        let line = span_of(text, &self.key).map(|span| line_at(text, span.start));
+        ConfigError::Faulty {
+            file: file.into(),
+            line,
+            fault: self,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.key.is_empty() {
+            write!(f, "`{}`: ", self.key)?;
+        }
+        f.write_str(&self.wrong)?;
+        if self.mend.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "; {}", self.mend)
+        }
+    }
+}
+
+struct Line(Option<usize>);
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |line| write!(f, ", line {line}"))
+    }
+}
+
+/// The fault behind an error of the TOML reader; `path` is the key it was at.
+pub(super) fn of_syntax(
+    file: &Path,
+    text: &str,
+    path: &str,
+    error: &toml::de::Error,
+) -> ConfigError {
+    let line = error.span().map(|span| line_at(text, span.start));
+    let message = error.message();
+    let fault = unknown_key(path, message).unwrap_or_else(|| {
+        let key = if path == "." { "" } else { path };
+        let mend = if message.starts_with("missing field") {
+            "add it"
+        } else {
+            ""
+        };
+        Fault::new(key, message, mend)
+    });
+    ConfigError::Faulty {
+        file: file.into(),
+        line,
+        fault,
+    }
+}
+
+/// Reads serde's "unknown field `x`, expected one of `a`, `b`".
+fn unknown_key(path: &str, message: &str) -> Option<Fault> {
+    let rest = message.strip_prefix("unknown field ")?;
+    let mut names = rest.split('`').skip(1).step_by(2);
+    let unknown = names.next()?;
+    let known: Vec<&str> = names.collect();
+    let parent = path
+        .strip_suffix(unknown)
+        .unwrap_or(path)
+        .trim_end_matches('.');
+    let key = if parent.is_empty() {
+        unknown.into()
+    } else {
+        format!("{parent}.{unknown}")
+    };
+    let nearest = known.iter().copied().max_by(|a, b| {
+        strsim::jaro_winkler(unknown, a).total_cmp(&strsim::jaro_winkler(unknown, b))
+    });
+    let near = nearest.filter(|name| strsim::jaro_winkler(unknown, name) > 0.7);
+    let mend = near.map_or_else(
+        || format!("known here: {}", known.join(", ")),
+        |name| format!("did you mean `{name}`?"),
+    );
+    Some(Fault::new(key, "unknown key", mend))
+}
+
+/// Where the value of a dotted key stands; where its section stands if the key is not there.
+fn span_of(text: &str, key: &str) -> Option<Range<usize>> {
+    let document = DeTable::parse(text).ok()?;
+    let mut table = document.get_ref();
+    let mut found = None;
+    for segment in key.split('.') {
+        let (name, index) = segment
+            .trim_end_matches(']')
+            .split_once('[')
+            .map_or((segment, None), |(name, index)| {
+                (name, index.parse::<usize>().ok())
+            });
+        let Some(mut value) = table.get(name) else {
+            break;
+        };
+        if let Some(index) = index
+            && let Some(element) = value.get_ref().as_array().and_then(|a| a.get(index))
+        {
+            value = element;
+        }
+        found = Some(value.span());
+        let DeValue::Table(next) = value.get_ref() else {
+            break;
+        };
+        table = next;
+    }
+    found
+}
+
+fn line_at(text: &str, offset: usize) -> usize {
+    let before = text.get(..offset).unwrap_or(text);
+    before
+        .bytes()
+        .filter(|b| *b == b'\n')
+        .count()
+        .saturating_add(1)
+}

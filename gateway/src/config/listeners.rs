@@ -1,0 +1,211 @@
+//! `[listen]`, `[t8]` and `[operator]`: addresses, certificates, trust anchors, caps.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ics_core::id::Origin;
+use serde::Deserialize;
+
+use super::fault::Fault;
+use super::literal::{byte_size, duration, origin, within};
+use super::place::Place;
+use crate::tls::Namespace;
+
+/// `[listen]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListenSection {
+    /// Where service providers connect. Port 0: any free one, told at start.
+    pub(crate) t8: SocketAddr,
+    /// Where the operator's own systems connect.
+    pub(crate) operator: SocketAddr,
+}
+
+impl ListenSection {
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        // The operator domain is never reachable where the service providers are.
+        if self.t8 == self.operator && self.t8.port() != 0 {
+            let wrong = format!("`{}` is taken by `listen.t8`", self.operator);
+            return Err(Fault::new(
+                "listen.operator",
+                wrong,
+                "give it an address of its own",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// `[t8]`: the listener of the service providers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct T8Section {
+    /// What service providers put before every path: apiRoot of T8, issuer of OAuth.
+    #[serde(deserialize_with = "origin")]
+    pub(crate) public_url: Origin,
+    /// Server certificate and its chain, PEM.
+    pub(crate) certificate: PathBuf,
+    /// Its private key, PEM, mode 0600.
+    pub(crate) key: PathBuf,
+    /// Whose client certificates are taken, and whom they may name.
+    pub(crate) anchor: Vec<AnchorSection>,
+    /// Takes TLS 1.2 (ECDHE with AEAD and extended master secret) beside 1.3.
+    #[serde(default)]
+    pub(crate) tls12: bool,
+    /// Caps and timeouts.
+    #[serde(default)]
+    pub(crate) connections: ConnectionsSection,
+}
+
+/// `[[t8.anchor]]`: one authority, and the names it may give.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AnchorSection {
+    /// The authority's certificate, PEM.
+    pub(crate) certificate: PathBuf,
+    /// The SAN URIs it may speak for: `urn:ics:sp:*`, or one such as `urn:ics:sp:acme`.
+    pub(crate) namespace: Namespace,
+}
+
+impl T8Section {
+    pub(super) fn check(&mut self, place: &Place) -> Result<(), Fault> {
+        place.file("t8.certificate", &mut self.certificate)?;
+        place.secret("t8.key", &mut self.key)?;
+        if self.anchor.is_empty() {
+            let mend = "add `[[t8.anchor]]` with `certificate` and `namespace`";
+            return Err(Fault::new("t8.anchor", "nobody could authenticate", mend));
+        }
+        for (n, anchor) in self.anchor.iter_mut().enumerate() {
+            place.file(
+                &format!("t8.anchor[{n}].certificate"),
+                &mut anchor.certificate,
+            )?;
+            if !anchor.namespace.is_of_service_providers() {
+                let wrong = format!("`{}` names no service providers", anchor.namespace);
+                let mend = "write `urn:ics:sp:*`, or `urn:ics:sp:` and one id";
+                return Err(Fault::new(format!("t8.anchor[{n}].namespace"), wrong, mend));
+            }
+        }
+        self.connections.check("t8.connections")
+    }
+}
+
+/// `[operator]`: the listener of the operator's own systems.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OperatorSection {
+    /// Server certificate and its chain, PEM.
+    pub(crate) certificate: PathBuf,
+    /// Its private key, PEM, mode 0600.
+    pub(crate) key: PathBuf,
+    /// The operator's own authority, PEM; it speaks for `urn:ics:operator:*` and nobody else does.
+    pub(crate) anchor: PathBuf,
+    /// Caps and timeouts.
+    #[serde(default)]
+    pub(crate) connections: ConnectionsSection,
+}
+
+impl OperatorSection {
+    pub(super) fn check(&mut self, place: &Place) -> Result<(), Fault> {
+        place.file("operator.certificate", &mut self.certificate)?;
+        place.secret("operator.key", &mut self.key)?;
+        place.file("operator.anchor", &mut self.anchor)?;
+        self.connections.check("operator.connections")
+    }
+}
+
+/// `[t8.connections]`, `[operator.connections]`: what one peer, or a flood of them, can take.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ConnectionsSection {
+    /// Threads that serve this listener; 0: one for each core.
+    pub(crate) workers: usize,
+    /// Open connections of one worker; more wait in the kernel.
+    pub(crate) max_connections: usize,
+    /// TLS handshakes one worker has under way at once: the brake on handshake floods. The
+    /// greater of the listeners' values holds for all.
+    pub(crate) max_handshakes: usize,
+    /// A handshake that takes longer is cut off.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) handshake_timeout: Duration,
+    /// A request whose head takes longer to come is cut off.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) request_timeout: Duration,
+    /// How long a closing connection may take to say goodbye.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) disconnect_timeout: Duration,
+    /// How long an idle connection stays open.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) keep_alive: Duration,
+    /// The age at which a connection is closed after its next answer.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) max_age: Duration,
+    /// How long requests under way may take to end when the gateway is told to stop.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) drain: Duration,
+    /// The most bytes of a body.
+    #[serde(deserialize_with = "byte_size")]
+    pub(crate) max_body: usize,
+}
+
+impl Default for ConnectionsSection {
+    fn default() -> Self {
+        Self {
+            workers: 0,
+            max_connections: 10_000,
+            max_handshakes: 256,
+            handshake_timeout: Duration::from_secs(3),
+            request_timeout: Duration::from_secs(5),
+            disconnect_timeout: Duration::from_secs(2),
+            keep_alive: Duration::from_secs(75),
+            max_age: Duration::from_secs(3600),
+            drain: Duration::from_secs(10),
+            max_body: 64 << 10,
+        }
+    }
+}
+
+impl ConnectionsSection {
+    fn check(&self, section: &str) -> Result<(), Fault> {
+        let seconds = Duration::from_secs;
+        let ranges = [
+            (
+                "handshake_timeout",
+                self.handshake_timeout,
+                seconds(1)..=seconds(30),
+            ),
+            (
+                "request_timeout",
+                self.request_timeout,
+                seconds(1)..=seconds(60),
+            ),
+            (
+                "disconnect_timeout",
+                self.disconnect_timeout,
+                seconds(1)..=seconds(30),
+            ),
+            ("keep_alive", self.keep_alive, seconds(1)..=seconds(3600)),
+            ("max_age", self.max_age, seconds(60)..=seconds(86_400)),
+            ("drain", self.drain, seconds(0)..=seconds(300)),
+        ];
+        for (key, value, range) in ranges {
+            within(&format!("{section}.{key}"), value, range)?;
+        }
+        let counts = [
+            ("max_connections", self.max_connections),
+            ("max_handshakes", self.max_handshakes),
+        ];
+        for (key, count) in counts {
+            if count == 0 {
+                let key = format!("{section}.{key}");
+                return Err(Fault::new(key, "nobody could connect", "write at least 1"));
+            }
+        }
+        if !(1 << 10..=16 << 20).contains(&self.max_body) {
+            let key = format!("{section}.max_body");
+            return Err(Fault::new(key, "out of range", "choose from 1KiB to 16MiB"));
+        }
+        Ok(())
+    }
+}

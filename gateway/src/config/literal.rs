@@ -1,0 +1,160 @@
+//! Values as operators write them: `24h`, `256MiB`, `10.0.0.0/8`, `https://ics.example:8443`.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use ics_core::id::Origin;
+use serde::de::{Deserialize, Deserializer, Error as _};
+
+use super::fault::Fault;
+
+/// Reads a duration: a whole number and one of `ms s m h d`; plain `0` is none at all.
+pub(super) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(from)?;
+    parse_duration(&text).ok_or_else(|| {
+        D::Error::custom(format!(
+            "`{text}` is no duration: write for example `90s`, `24h`, `7d`"
+        ))
+    })
+}
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    if text == "0" {
+        return Some(Duration::ZERO);
+    }
+    let (number, unit) = text.split_at_checked(text.find(|c: char| !c.is_ascii_digit())?)?;
+    let number: u64 = number.parse().ok()?;
+    let millis_each = match unit.trim_start() {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.checked_mul(millis_each).map(Duration::from_millis)
+}
+
+/// A duration as it is written in the file: the largest unit that divides it.
+pub(crate) struct Written(pub(crate) Duration);
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_millis();
+        let units = [
+            (86_400_000, "d"),
+            (3_600_000, "h"),
+            (60_000, "m"),
+            (1_000, "s"),
+        ];
+        match units
+            .into_iter()
+            .find(|(each, _)| millis.is_multiple_of(*each))
+        {
+            Some((each, unit)) => write!(f, "{}{unit}", millis / each),
+            None => write!(f, "{millis}ms"),
+        }
+    }
+}
+
+/// Wants the duration at `key` within `range`.
+pub(super) fn within(
+    key: &str,
+    value: Duration,
+    range: RangeInclusive<Duration>,
+) -> Result<(), Fault> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let wrong = format!("`{}` is out of range", Written(value));
+    let mend = format!(
+        "choose from {} to {}",
+        Written(*range.start()),
+        Written(*range.end())
+    );
+    Err(Fault::new(key, wrong, mend))
+}
+
+/// Reads a size in bytes: a whole number and one of `B KiB MiB GiB`.
+pub(super) fn byte_size<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+    let text = String::deserialize(from)?;
+    parse_byte_size(&text).ok_or_else(|| {
+        D::Error::custom(format!(
+            "`{text}` is no size: write for example `64KiB`, `256MiB`"
+        ))
+    })
+}
+
+fn parse_byte_size(text: &str) -> Option<usize> {
+    let (number, unit) = text.split_at_checked(text.find(|c: char| !c.is_ascii_digit())?)?;
+    let number: usize = number.parse().ok()?;
+    let shift = match unit.trim_start() {
+        "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return None,
+    };
+    number.checked_mul(1_usize << shift)
+}
+
+/// Reads the public origin of a listener: `https://host[:port]`.
+pub(super) fn origin<'de, D: Deserializer<'de>>(from: D) -> Result<Origin, D::Error> {
+    let text = String::deserialize(from)?;
+    Origin::parse(&text).map_err(|fault| {
+        D::Error::custom(format!(
+            "{fault}: write scheme, host and port, for example `https://ics.example:8443`"
+        ))
+    })
+}
+
+/// A set of addresses: `10.0.0.0/8`, `fd00::/8`, or one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Network {
+    /// Whether `address` is one of them. An IPv4 address mapped into IPv6 counts as itself.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                let shift = 32_u32.saturating_sub(self.prefix.into());
+                u32::from(network).checked_shr(shift) == u32::from(address).checked_shr(shift)
+            }
+            (IpAddr::V6(network), IpAddr::V6(address)) => {
+                let shift = 128_u32.saturating_sub(self.prefix.into());
+                u128::from(network).checked_shr(shift) == u128::from(address).checked_shr(shift)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for Network {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "write a network such as `10.0.0.0/8` or `fd00::/8`, or one address";
+        let (address, prefix) = text
+            .split_once('/')
+            .map_or((text, None), |(a, p)| (a, Some(p)));
+        let address: IpAddr = address.parse().map_err(|_| FORM)?;
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.map_or(Ok(longest), str::parse).map_err(|_| FORM)?;
+        if prefix > longest {
+            return Err(FORM);
+        }
+        Ok(Self { address, prefix })
+    }
+}
+
+impl<'de> Deserialize<'de> for Network {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,79 @@
+//! `[store]`, `[vault]` and `[authority]`: what lies on the disk.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::fault::Fault;
+use super::literal::{byte_size, duration, within};
+use super::place::Place;
+
+/// `[store]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StoreSection {
+    /// The embedded store's directory; one gateway at a time.
+    pub(crate) directory: PathBuf,
+    /// Memory for cached pages.
+    #[serde(default = "default_cache", deserialize_with = "byte_size")]
+    pub(crate) cache: usize,
+}
+
+const fn default_cache() -> usize {
+    256 << 20
+}
+
+impl StoreSection {
+    pub(super) fn check(&mut self, place: &Place) -> Result<(), Fault> {
+        place.resolve(&mut self.directory);
+        if self.cache < 1 << 20 {
+            return Err(Fault::new(
+                "store.cache",
+                "too small to be of use",
+                "write at least 1MiB",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// `[vault]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VaultSection {
+    /// Keys that seal what is secret at rest, mode 0600. Lost keys are lost serial numbers.
+    pub(crate) keyring: PathBuf,
+}
+
+impl VaultSection {
+    pub(super) fn check(&mut self, place: &Place) -> Result<(), Fault> {
+        place.secret("vault.keyring", &mut self.keyring)
+    }
+}
+
+/// `[authority]`: issues the certificates service providers authenticate with.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AuthoritySection {
+    /// The authority's certificate, PEM.
+    pub(crate) certificate: PathBuf,
+    /// Its private key, PEM, mode 0600.
+    pub(crate) key: PathBuf,
+    /// How long a certificate it issues holds.
+    #[serde(default = "default_validity", deserialize_with = "duration")]
+    pub(crate) validity: Duration,
+}
+
+const fn default_validity() -> Duration {
+    Duration::from_secs(7 * 86_400)
+}
+
+impl AuthoritySection {
+    pub(super) fn check(&mut self, place: &Place) -> Result<(), Fault> {
+        place.file("authority.certificate", &mut self.certificate)?;
+        place.secret("authority.key", &mut self.key)?;
+        let range = Duration::from_secs(3600)..=Duration::from_secs(397 * 86_400);
+        within("authority.validity", self.validity, range)
+    }
+}

@@ -1,0 +1,259 @@
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::ambient::{SystemClock, SystemEntropy};
+use crate::init::{Domain, Settings, create_domain};
+
+/// A domain on the disk, to be spoiled.
+struct Spoiled {
+    directory: tempfile::TempDir,
+    file: PathBuf,
+}
+
+impl Spoiled {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let domain = Domain {
+            directory: directory.path().into(),
+            t8: "127.0.0.1:8443".parse().unwrap(),
+            operator: "127.0.0.1:8444".parse().unwrap(),
+            public_url: None,
+            settings: Settings::default(),
+        };
+        let entropy = Arc::new(SystemEntropy::default());
+        let file = create_domain(&domain, &SystemClock::new(), entropy).unwrap();
+        Self { directory, file }
+    }
+
+    /// The error after `from` was replaced by `to`, without the file's name.
+    fn error(&self, from: &str, to: &str) -> String {
+        let text = std::fs::read_to_string(&self.file).unwrap();
+        assert!(text.contains(from), "{from}");
+        let error = Config::parse(&self.file, &text.replacen(from, to, 1))
+            .unwrap_err()
+            .to_string();
+        let name = format!("`{}`", self.file.display());
+        error
+            .strip_prefix(&name)
+            .unwrap()
+            .trim_start_matches(", ")
+            .to_owned()
+    }
+
+    fn line_of(&self, text: &str) -> usize {
+        let whole = std::fs::read_to_string(&self.file).unwrap();
+        whole
+            .lines()
+            .position(|line| line.starts_with(text))
+            .unwrap()
+            + 1
+    }
+}
+
+#[test]
+fn an_unknown_key_is_named_with_line_and_nearest_key() {
+    let domain = Spoiled::new();
+    let line = domain.line_of("public_url");
+    assert_eq!(
+        domain.error("public_url", "pubic_url"),
+        format!("line {line}: `t8.pubic_url`: unknown key; did you mean `public_url`?")
+    );
+    assert!(
+        domain
+            .error("[vault]", "[vaults]")
+            .contains("`vaults`: unknown key; did you mean `vault`")
+    );
+    let far = domain.error("#lifetime = \"600s\"", "zzz = 1");
+    assert!(
+        far.contains("`tokens.zzz`: unknown key; known here: lifetime"),
+        "{far}"
+    );
+}
+
+#[test]
+fn a_missing_key_is_named() {
+    let error = Spoiled::new().error("key = \"t8/server.key\"", "");
+    assert!(
+        error.contains("`t8`") && error.contains("missing field `key`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn values_out_of_range_say_the_range_and_the_line() {
+    let domain = Spoiled::new();
+    let line = domain.line_of("#pending =");
+    assert_eq!(
+        domain.error("#pending = \"24h\"", "pending = \"59s\""),
+        format!("line {line}: `mapping.pending`: `59s` is out of range; choose from 1m to 30d")
+    );
+    let error = domain.error("#handshake_timeout = \"3s\"", "handshake_timeout = \"1h\"");
+    assert!(
+        error.contains("`t8.connections.handshake_timeout`: `1h` is out of range"),
+        "{error}"
+    );
+    let error = domain.error("#max_body = \"64KiB\"", "max_body = \"1GiB\"");
+    assert!(error.contains("`t8.connections.max_body`"), "{error}");
+}
+
+#[test]
+fn values_of_a_wrong_form_say_the_form() {
+    let domain = Spoiled::new();
+    let error = domain.error("#pending = \"24h\"", "pending = \"a day\"");
+    assert!(
+        error.contains("`mapping.pending`: `a day` is no duration; ")
+            || error.contains("write for example"),
+        "{error}"
+    );
+    let error = domain.error("https://127.0.0.1:8443", "http://127.0.0.1:8443");
+    assert!(
+        error.contains("`t8.public_url`") && error.contains("https"),
+        "{error}"
+    );
+    let error = domain.error(
+        "allowed_networks = []",
+        "allowed_networks = [\"10.0.0.0/33\"]",
+    );
+    assert!(
+        error.contains("`notify.allowed_networks[0]`") && error.contains("/8"),
+        "{error}"
+    );
+    let error = domain.error("\"urn:ics:sp:*\"", "\"urn:ics:SP:*\"");
+    assert!(error.contains("`t8.anchor[0].namespace`"), "{error}");
+    let error = domain.error("[listen]", "[listen");
+    assert!(error.starts_with("line "), "{error}");
+}
+
+#[test]
+fn operators_cannot_be_anchored_at_the_t8_listener() {
+    let domain = Spoiled::new();
+    let line = domain.line_of("namespace =");
+    let error = domain.error("urn:ics:sp:*\"\n\n# What", "urn:ics:operator:*\"\n\n# What");
+    assert!(
+        error.starts_with(&format!("line {line}: `t8.anchor[0].namespace`")),
+        "{error}"
+    );
+    assert!(error.contains("names no service providers"), "{error}");
+}
+
+#[test]
+fn listeners_do_not_share_an_address() {
+    let error = Spoiled::new().error("127.0.0.1:8444", "127.0.0.1:8443");
+    assert!(
+        error.contains("`listen.operator`") && error.contains("of its own"),
+        "{error}"
+    );
+}
+
+#[test]
+fn missing_files_are_named() {
+    let error = Spoiled::new().error("operator/server.pem", "operator/nothing.pem");
+    assert!(
+        error.contains("`operator.certificate`: cannot read `"),
+        "{error}"
+    );
+    assert!(error.contains("operator/nothing.pem`"), "{error}");
+}
+
+#[test]
+fn keys_that_others_may_read_are_refused_with_the_remedy() {
+    for (key, path) in [
+        ("t8.key", "t8/server.key"),
+        ("operator.key", "operator/server.key"),
+        ("vault.keyring", "keys/keyring"),
+        ("authority.key", "authority/sp-ca.key"),
+        ("notify.key", "notify/client.key"),
+        ("notify.signing_key", "keys/notify-signing.key"),
+    ] {
+        let domain = Spoiled::new();
+        let file = domain.directory.path().join(path);
+        for mode in [0o640, 0o604, 0o620] {
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+            let error = Config::load(&domain.file).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{key}`")), "{error}");
+            assert!(
+                error.contains(&format!("chmod 600 {}", file.display())),
+                "{error}"
+            );
+            assert!(matches!(read_secret(&file), Err(SecretFileError::Exposed(m)) if m == mode));
+        }
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o400)).unwrap();
+        assert!(Config::load(&domain.file).is_ok());
+    }
+}
+
+#[test]
+fn what_weakens_tls_is_not_a_setting() {
+    let domain = Spoiled::new();
+    for key in [
+        "plain = true",
+        "early_data = true",
+        "client_auth = \"none\"",
+        "tls11 = true",
+    ] {
+        let error = domain.error("#tls12 = false", key);
+        assert!(error.contains("unknown key"), "{error}");
+    }
+}
+
+#[test]
+fn every_commented_default_in_the_template_is_the_default() {
+    let domain = Spoiled::new();
+    let text = std::fs::read_to_string(&domain.file).unwrap();
+    let is_setting =
+        |line: &str| line.starts_with('#') && !line.starts_with("# ") && line.len() > 1;
+    let spelled_out: Vec<&str> = text
+        .lines()
+        .map(|line| if is_setting(line) { &line[1..] } else { line })
+        .collect();
+    assert_ne!(spelled_out.join("\n"), text.trim_end());
+    let spelled_out = Config::parse(&domain.file, &spelled_out.join("\n")).unwrap();
+    let left_out = Config::load(&domain.file).unwrap();
+    assert_eq!(format!("{spelled_out:?}"), format!("{left_out:?}"));
+}
+
+#[test]
+fn an_absent_file_points_to_init() {
+    let error = Config::load(Path::new("/nonexistent/gateway.toml"))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("ics-gateway init"), "{error}");
+}
+
+#[test]
+fn durations_are_read_and_written_in_units() {
+    use literal::Written;
+    let domain = Spoiled::new();
+    let text = std::fs::read_to_string(&domain.file).unwrap();
+    let text = text.replace("#connect_timeout = \"3s\"", "connect_timeout = \"2500ms\"");
+    let config = Config::parse(&domain.file, &text).unwrap();
+    assert_eq!(config.notify.connect_timeout, Duration::from_millis(2500));
+    for (seconds, text) in [(90, "90s"), (120, "2m"), (7200, "2h"), (86_400 * 7, "7d")] {
+        assert_eq!(Written(Duration::from_secs(seconds)).to_string(), text);
+    }
+}
+
+#[test]
+fn networks_hold_their_addresses_and_no_others() {
+    let holds = |network: &str, address: &str| {
+        network
+            .parse::<Network>()
+            .unwrap()
+            .contains(address.parse().unwrap())
+    };
+    assert!(holds("10.0.0.0/8", "10.255.0.1") && !holds("10.0.0.0/8", "11.0.0.1"));
+    assert!(holds("127.0.0.1", "127.0.0.1") && !holds("127.0.0.1", "127.0.0.2"));
+    assert!(holds("0.0.0.0/0", "192.0.2.1") && !holds("0.0.0.0/0", "::1"));
+    assert!(holds("::/0", "2001:db8::1") && holds("fd00::/8", "fd12::1"));
+    assert!(!holds("fd00::/8", "fe80::1"));
+    assert!(
+        holds("10.0.0.0/8", "::ffff:10.1.2.3"),
+        "mapped IPv4 counts as itself"
+    );
+    for text in ["10.0.0.0/33", "::1/129", "10.0.0", "host", "10.0.0.0/x", ""] {
+        assert!(text.parse::<Network>().is_err(), "{text}");
+    }
+}

@@ -1,0 +1,206 @@
+//! A new operator domain: authorities, certificates, keys and a configuration that teaches.
+//!
+//! Everything is made beside the directory first and moved there whole: what exists is never
+//! touched, and what a crash leaves behind is never mistaken for a domain. Directories are 0700,
+//! keys 0600.
+
+mod files;
+mod template;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ics_core::id::{Origin, SpId};
+use ics_core::port::{AuthorityError, Clock, Entropy};
+use ics_vault::{
+    Authority, CertificateIdentity, InvalidKeyMaterial, InvalidServerName, IssuedKey, Keyring,
+    ServerNames, SigningKey,
+};
+
+use files::Staging;
+
+const DAY: Duration = Duration::from_secs(86_400);
+const AUTHORITY_VALIDITY: Duration = DAY.saturating_mul(3650);
+const LEAF_VALIDITY: Duration = DAY.saturating_mul(397);
+
+/// What the new domain shall be like.
+#[derive(Clone, Debug)]
+pub(crate) struct Domain {
+    /// Where it is written; must not exist, or be empty.
+    pub(crate) directory: PathBuf,
+    /// Where service providers will connect.
+    pub(crate) t8: SocketAddr,
+    /// Where the operator's own systems will connect.
+    pub(crate) operator: SocketAddr,
+    /// What service providers put before every path; by default the T8 address.
+    pub(crate) public_url: Option<Origin>,
+    /// Settings that differ from the defaults.
+    pub(crate) settings: Settings,
+}
+
+/// Settings a new configuration starts with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    /// Private networks that callbacks may go to, such as `127.0.0.0/8`.
+    pub(crate) allowed_networks: Vec<String>,
+    /// Failures are told at once instead of after the floor.
+    pub(crate) tell_failures_at_once: bool,
+}
+
+/// Why there is no new domain. The directory is as it was.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InitError {
+    /// There is something already.
+    #[error("`{}` is not empty; choose a new directory, nothing is ever overwritten", .0.display())]
+    NotEmpty(PathBuf),
+    /// A file or directory could not be written.
+    #[error("cannot write `{}`: {source}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The host cannot stand in a certificate.
+    #[error("host of the public URL: {0}")]
+    Host(#[from] InvalidServerName),
+    /// No certificate could be made.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// No key could be made.
+    #[error(transparent)]
+    Key(#[from] InvalidKeyMaterial),
+    /// The public URL cannot be made of the address.
+    #[error("cannot make a public URL of `{0}`: name one with `--public-url`")]
+    PublicUrl(SocketAddr),
+}
+
+/// Writes the domain and answers where its configuration file is.
+///
+/// # Errors
+/// [`InitError`].
+pub(crate) fn create_domain(
+    domain: &Domain,
+    clock: &dyn Clock,
+    entropy: Arc<dyn Entropy>,
+) -> Result<PathBuf, InitError> {
+    let public_url = public_url(domain)?;
+    let names = server_names(&public_url, domain.t8)?;
+    let operator_names = server_names(&origin_of(domain.operator)?, domain.operator)?;
+    let staging = Staging::beside(&domain.directory)?;
+    let maker = Maker {
+        staging: &staging,
+        clock,
+        entropy,
+    };
+
+    maker.secret("keys/keyring", &Keyring::generate(&*maker.entropy).render())?;
+    maker.secret(
+        "keys/notify-signing.key",
+        &SigningKey::generate(&*maker.entropy)?.to_pem()?,
+    )?;
+
+    let now = clock.now();
+    let sp = maker.authority("ICS service provider CA", "authority/sp-ca")?;
+    maker.issued("t8/server", &sp.issue_server(&names, LEAF_VALIDITY, now)?)?;
+    let gateway = CertificateIdentity::Gateway(name_of("ics-gateway")?);
+    maker.issued(
+        "notify/client",
+        &sp.issue_client(&gateway, LEAF_VALIDITY, now)?,
+    )?;
+
+    let operator = maker.authority("ICS operator CA", "authority/operator-ca")?;
+    let served = operator.issue_server(&operator_names, LEAF_VALIDITY, now)?;
+    maker.issued("operator/server", &served)?;
+    let cli = CertificateIdentity::Operator(name_of("cli")?);
+    maker.issued(
+        "operator/cli",
+        &operator.issue_client(&cli, LEAF_VALIDITY, now)?,
+    )?;
+
+    staging.directory("store")?;
+    staging.public(CONFIGURATION, &template::render(domain, &public_url))?;
+    staging.publish(&domain.directory)?;
+    Ok(domain.directory.join(CONFIGURATION))
+}
+
+const CONFIGURATION: &str = "gateway.toml";
+
+/// What makes the parts of a domain.
+struct Maker<'a> {
+    staging: &'a Staging,
+    clock: &'a dyn Clock,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Maker<'_> {
+    fn authority(&self, name: &str, path: &str) -> Result<Authority, InitError> {
+        let made = Authority::create(name, AUTHORITY_VALIDITY, self.clock.now(), &*self.entropy)?;
+        self.staging
+            .public(&format!("{path}.pem"), &made.certificate_pem)?;
+        self.secret(&format!("{path}.key"), &made.key_pem)?;
+        let entropy = Arc::clone(&self.entropy);
+        Ok(Authority::load(
+            &made.certificate_pem,
+            &made.key_pem,
+            entropy,
+        )?)
+    }
+
+    fn issued(&self, path: &str, issued: &IssuedKey) -> Result<(), InitError> {
+        self.staging
+            .public(&format!("{path}.pem"), &issued.certificate.pem)?;
+        self.secret(&format!("{path}.key"), &issued.key_pem)
+    }
+
+    fn secret(&self, path: &str, text: &str) -> Result<(), InitError> {
+        self.staging.secret(path, text)
+    }
+}
+
+fn name_of(text: &str) -> Result<SpId, InitError> {
+    SpId::parse(text).map_err(|_| InitError::Authority(AuthorityError::Unavailable))
+}
+
+fn public_url(domain: &Domain) -> Result<Origin, InitError> {
+    domain
+        .public_url
+        .clone()
+        .map_or_else(|| origin_of(domain.t8), Ok)
+}
+
+fn origin_of(address: SocketAddr) -> Result<Origin, InitError> {
+    let text = match address.port() {
+        // RFC 3986 6.2.3: the default port is not written.
+        443 if address.is_ipv6() => format!("https://[{}]", address.ip()),
+        443 => format!("https://{}", address.ip()),
+        _ => format!("https://{address}"),
+    };
+    Origin::parse(&text).map_err(|_| InitError::PublicUrl(address))
+}
+
+/// The host of the URL, the address itself, and on loopback its name.
+fn server_names(url: &Origin, address: SocketAddr) -> Result<ServerNames, InitError> {
+    let mut names = vec![host_of(url).to_owned()];
+    if !address.ip().is_unspecified() {
+        names.push(address.ip().to_string());
+    }
+    if address.ip().is_loopback() {
+        names.push("localhost".to_owned());
+    }
+    names.dedup();
+    Ok(ServerNames::parse(names.iter().map(String::as_str))?)
+}
+
+fn host_of(url: &Origin) -> &str {
+    let authority = url.as_str().trim_start_matches("https://");
+    match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(rest),
+        None => authority.split(':').next().unwrap_or(authority),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! The configuration file of a new domain, with comments that teach.
+
+use ics_core::id::Origin;
+
+use super::Domain;
+
+/// The file for `domain`.
+pub(super) fn render(domain: &Domain, public_url: &Origin) -> String {
+    let networks: Vec<String> = domain
+        .settings
+        .allowed_networks
+        .iter()
+        .map(|n| format!("\"{n}\""))
+        .collect();
+    let (floor, jitter) = if domain.settings.tell_failures_at_once {
+        ("0", "0")
+    } else {
+        ("60s", "30s")
+    };
+    TEMPLATE
+        .replace("@T8@", &domain.t8.to_string())
+        .replace("@OPERATOR@", &domain.operator.to_string())
+        .replace("@PUBLIC_URL@", public_url.as_str())
+        .replace("@NETWORKS@", &networks.join(", "))
+        .replace("@FLOOR@", floor)
+        .replace("@JITTER@", jitter)
+}
+
+const TEMPLATE: &str = r#"# ics-gateway: the identity correlation service of ITU-T Y.4462.
+#
+#   ics-gateway serve --config gateway.toml
+#
+# Relative paths start where this file lies. Key files must be readable by their owner alone
+# (mode 0600), or the gateway does not start. Durations: 500ms, 90s, 5m, 24h, 7d. Values that
+# are commented out are the defaults.
+
+[listen]
+# Where service providers connect, over mutual TLS. There is no plain listener.
+t8 = "@T8@"
+# Where your own systems and the command line connect. Another authority, other certificates:
+# keep it off every network that a service provider can reach.
+operator = "@OPERATOR@"
+
+[t8]
+# What service providers put before every path (apiRoot of T8, issuer of the tokens).
+public_url = "@PUBLIC_URL@"
+certificate = "t8/server.pem"
+key = "t8/server.key"
+# TLS 1.2 (ECDHE with AEAD) beside TLS 1.3, for peers that have no other.
+#tls12 = false
+
+# Whose client certificates are taken, and whom they may name. `urn:ics:sp:*` is everybody: only
+# your own authority should have it. An authority a service provider runs itself gets one name:
+#   [[t8.anchor]]
+#   certificate = "authority/acme-ca.pem"
+#   namespace = "urn:ics:sp:acme"
+[[t8.anchor]]
+certificate = "authority/sp-ca.pem"
+namespace = "urn:ics:sp:*"
+
+# What one peer, or a flood of them, can take.
+[t8.connections]
+# Threads; 0: one for each core. The caps below are for each of them.
+#workers = 0
+#max_connections = 10000
+# TLS handshakes under way at once.
+#max_handshakes = 256
+#handshake_timeout = "3s"
+#request_timeout = "5s"
+#disconnect_timeout = "2s"
+#keep_alive = "75s"
+# A connection of this age is closed after its next answer.
+#max_age = "1h"
+# How long requests under way may take to end when the gateway is told to stop.
+#drain = "10s"
+#max_body = "64KiB"
+
+[operator]
+certificate = "operator/server.pem"
+key = "operator/server.key"
+# Speaks for `urn:ics:operator:*`. The command line uses operator/cli.pem and operator/cli.key.
+anchor = "authority/operator-ca.pem"
+
+[operator.connections]
+workers = 1
+
+[store]
+# One gateway at a time.
+directory = "store"
+#cache = "256MiB"
+
+[vault]
+# Seals serial numbers at rest. Back it up apart from the store: lost keys are lost serial
+# numbers and lost device lookups, and both together are readable.
+keyring = "keys/keyring"
+
+[authority]
+# Issues the certificates of service providers (`ics-gateway sp cert`).
+certificate = "authority/sp-ca.pem"
+key = "authority/sp-ca.key"
+# How long they hold.
+#validity = "7d"
+
+[notify]
+# What the gateway shows to the servers of service providers when it notifies them.
+certificate = "notify/client.pem"
+key = "notify/client.key"
+# Whose server certificates it believes. Add the authorities of your service providers.
+server_anchors = ["authority/sp-ca.pem"]
+# Signs notifications (RFC 9421); its public half is in /.well-known/ics.
+signing_key = "keys/notify-signing.key"
+# Callbacks to loopback, link-local and private addresses are refused, whatever a name resolves
+# to, unless they lie in one of these, for example "10.20.0.0/16".
+allowed_networks = [@NETWORKS@]
+#connect_timeout = "3s"
+#total_timeout = "10s"
+# Waits between attempts: the first, doubled up to the longest, a random part of each.
+#first_retry = "1s"
+#longest_retry = "60s"
+
+[tokens]
+#lifetime = "600s"
+
+# For service providers onboarded without limits of their own.
+[limits]
+#requests_per_second = 100
+#failed_mappings_per_day = 1000
+
+[mapping]
+# How long a device may take to answer, unless the request asks for less: 60s to 30d.
+#pending = "24h"
+# How long a deleted or failed mapping can still be looked at.
+#tombstone_retention = "7d"
+# How long a notification is tried before it becomes a dead letter (`ics-gateway outbox`).
+#notification_deadline = "24h"
+# A failure on the device's side is told no earlier than this after the request, and up to the
+# jitter later: how fast it came would tell which serial numbers exist.
+failure_floor = "@FLOOR@"
+failure_jitter = "@JITTER@"
+
+[log]
+# text or json, to standard error.
+#format = "text"
+# error, warn, info (one line for each request), debug, trace.
+#level = "info"
+"#;

@@ -1,0 +1,161 @@
+//! Who is admitted to a listener, asked on every request.
+//!
+//! The handshake alone is not enough (security.md 1): a kept-alive connection outlives the
+//! revocation of its certificate, its expiry, the suspension of its party. A peer that is not
+//! admitted gets nothing at all, public documents included, and its connection ends.
+
+use std::any::Any;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::body::EitherBody;
+use actix_web::dev::{Extensions, Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::http::ConnectionType;
+use actix_web::{Error, HttpResponse};
+use futures_util::future::{Either, LocalBoxFuture};
+use ics_core::port::{Clock, DirectorySource};
+use ics_core::principal::{AuthenticationFailure, OperatorCertificate, PeerCertificate};
+
+use super::{Opened, problem};
+use crate::tls::{note_operator, note_service_provider};
+
+/// The most bytes of all header fields together. (actix alone would take 128 KiB.)
+const MAX_HEADER_BYTES: usize = 16 << 10;
+
+/// Who is admitted.
+pub(crate) enum Admission {
+    /// Service providers that are active, by certificates neither revoked nor over.
+    ServiceProviders {
+        /// Parties and revoked certificates.
+        directory: Arc<dyn DirectorySource>,
+        /// The time.
+        clock: Arc<dyn Clock>,
+    },
+    /// Whoever the operator's own authority certified.
+    Operators {
+        /// The time.
+        clock: Arc<dyn Clock>,
+    },
+}
+
+impl Admission {
+    /// The hook that notes the peer of a new connection.
+    pub(super) fn note(&self) -> fn(&dyn Any, &mut Extensions) {
+        match self {
+            Self::ServiceProviders { .. } => note_service_provider,
+            Self::Operators { .. } => note_operator,
+        }
+    }
+
+    fn admit(&self, request: &ServiceRequest) -> Result<(), AuthenticationFailure> {
+        match self {
+            Self::ServiceProviders { directory, clock } => {
+                let peer = request.conn_data::<Arc<PeerCertificate>>();
+                let peer = peer.ok_or(AuthenticationFailure::NoCertificate)?;
+                directory.snapshot().admit(peer, clock.now()).map(drop)
+            }
+            Self::Operators { clock } => {
+                let operator = request.conn_data::<Arc<OperatorCertificate>>();
+                let operator = operator.ok_or(AuthenticationFailure::NoCertificate)?;
+                if operator.not_after < clock.now() {
+                    return Err(AuthenticationFailure::CertificateExpired);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The answer instead of the one asked for, if there must be one.
+    fn refusal(&self, request: &ServiceRequest) -> Option<HttpResponse> {
+        if let Err(reason) = self.admit(request) {
+            tracing::debug!(%reason, "peer not admitted");
+            return Some(match self {
+                Self::ServiceProviders { .. } => problem::unauthorized(),
+                Self::Operators { .. } => problem::forbidden(),
+            });
+        }
+        let bytes: usize = request
+            .headers()
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len())
+            .sum();
+        (bytes > MAX_HEADER_BYTES).then(problem::header_fields_too_large)
+    }
+}
+
+/// Middleware that lets only the admitted through, and ends connections that grew too old.
+pub(crate) struct PeerGuard {
+    admission: Arc<Admission>,
+    max_age: Duration,
+}
+
+impl PeerGuard {
+    /// Lets through whom `admission` admits, on connections of at most `max_age`.
+    pub(crate) fn new(admission: Arc<Admission>, max_age: Duration) -> Self {
+        Self { admission, max_age }
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for PeerGuard
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Transform = GuardedService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(GuardedService {
+            service,
+            admission: Arc::clone(&self.admission),
+            max_age: self.max_age,
+        }))
+    }
+}
+
+/// A service behind a [`PeerGuard`].
+pub(crate) struct GuardedService<S> {
+    service: S,
+    admission: Arc<Admission>,
+    max_age: Duration,
+}
+
+impl<S, B> Service<ServiceRequest> for GuardedService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = Either<
+        Ready<Result<Self::Response, Error>>,
+        LocalBoxFuture<'static, Result<Self::Response, Error>>,
+    >;
+
+    actix_web::dev::forward_ready!(service);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        if let Some(refusal) = self.admission.refusal(&request) {
+            let response = request.into_response(refusal).map_into_right_body();
+            return Either::Left(ready(Ok(response)));
+        }
+        let old = request
+            .conn_data::<Opened>()
+            .is_none_or(|opened| opened.is_older_than(self.max_age));
+        let answer = self.service.call(request);
+        Either::Right(Box::pin(async move {
+            let mut response = answer.await?.map_into_left_body();
+            if old {
+                response
+                    .response_mut()
+                    .head_mut()
+                    .set_connection_type(ConnectionType::Close);
+            }
+            Ok(response)
+        }))
+    }
+}

@@ -1,0 +1,74 @@
+//! The log: text or JSON lines on standard error, one line for each request.
+//!
+//! | field | value |
+//! |---|---|
+//! | `listener` | `t8` or `operator` |
+//! | `method` | the request's method; `OTHER` for one this service does not know |
+//! | `route` | the pattern that matched, such as `/ics-mapping/v1/{scs_as_id}/mappings`; `none` |
+//! | `status` | the answer's status code |
+//! | `sp` | the service provider of the client certificate, if there is one |
+//! | `operator` | the name in the operator's certificate, on that listener |
+//! | `reference_point` | `ICS-1` .. `ICS-8`, where the route belongs to one |
+//! | `duration_us` | from the parsed head to the answer's head, microseconds |
+//! | `bytes` | the answer's body, where its length is known |
+//! | `request_id` | unique for this process and all before it on this machine |
+//!
+//! Never a path, a query, a body, a header: no identifier of a device, a user or a
+//! transaction, whatever the caller wrote into the URL.
+
+mod request;
+mod writer;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer, Registry, fmt};
+
+use crate::config::{LogFormat, LogLevel, LogSection};
+
+pub(crate) use request::RequestLog;
+pub(crate) use writer::LogWriter;
+
+/// Starts the log for the whole process. What is logged is written until the writer is dropped.
+#[must_use = "the log ends when this is dropped"]
+pub(crate) fn start_log(section: &LogSection) -> LogWriter {
+    let writer = LogWriter::start(std::io::stderr());
+    // A second start in one process keeps the first log.
+    let _ = Registry::default()
+        .with(layer(section, writer.sink()))
+        .try_init();
+    writer
+}
+
+fn layer<W>(section: &LogSection, sink: W) -> Box<dyn Layer<Registry> + Send + Sync>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let level = match section.level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    // Libraries below us log paths, headers and peers at their finer levels: their warnings only.
+    let filter = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target("ics_", level);
+    let lines = fmt::layer().with_ansi(false).with_writer(sink);
+    match section.format {
+        LogFormat::Text => lines.with_filter(filter).boxed(),
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .with_filter(filter)
+            .boxed(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

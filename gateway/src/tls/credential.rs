@@ -1,0 +1,123 @@
+//! Certificates with their keys, read from PEM files, and the one a listener shows.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+use super::profile::provider;
+use crate::config::{SecretFileError, read_secret};
+
+/// A certificate or key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CredentialError {
+    /// The file has no certificate in it, or cannot be read.
+    #[error("`{}` has no readable certificate in PEM form", .0.display())]
+    Certificate(PathBuf),
+    /// The key file cannot be read, or others may read it.
+    #[error("key file `{}`: {source}", path.display())]
+    KeyFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: SecretFileError,
+    },
+    /// The key file has no private key in it.
+    #[error("`{}` has no readable private key in PEM form", .0.display())]
+    Key(PathBuf),
+    /// The certificate of an authority cannot be trusted as one.
+    #[error("a trust anchor has no usable certificate")]
+    Anchor,
+    /// The provider takes neither, or they do not belong together.
+    #[error(transparent)]
+    Refused(#[from] rustls::Error),
+}
+
+/// Reads all certificates of a PEM file; there is at least one.
+///
+/// # Errors
+/// [`CredentialError::Certificate`].
+pub(crate) fn load_certificates(
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, CredentialError> {
+    let refuse = || CredentialError::Certificate(path.into());
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
+        .map_err(|_| refuse())?
+        .collect::<Result<_, _>>()
+        .map_err(|_| refuse())?;
+    if certificates.is_empty() {
+        Err(refuse())
+    } else {
+        Ok(certificates)
+    }
+}
+
+/// A certificate with its chain and private key.
+pub(crate) struct Credential {
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) key: PrivateKeyDer<'static>,
+}
+
+impl Credential {
+    /// Reads both from PEM files. The key's must be readable by its owner alone.
+    ///
+    /// # Errors
+    /// [`CredentialError`].
+    pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Self, CredentialError> {
+        let chain = load_certificates(certificate)?;
+        let pem = read_secret(key).map_err(|source| CredentialError::KeyFile {
+            path: key.into(),
+            source,
+        })?;
+        let key =
+            PrivateKeyDer::from_pem_slice(&pem).map_err(|_| CredentialError::Key(key.into()))?;
+        Ok(Self { chain, key })
+    }
+
+    fn certified(self) -> Result<CertifiedKey, CredentialError> {
+        Ok(CertifiedKey::from_der(
+            self.chain,
+            self.key,
+            &provider(true),
+        )?)
+    }
+}
+
+/// The certificate a listener shows; replaced while connections come in.
+pub(crate) struct ServerCredential(ArcSwap<CertifiedKey>);
+
+impl ServerCredential {
+    /// Shows this one.
+    ///
+    /// # Errors
+    /// [`CredentialError::Refused`] when certificate and key do not belong together.
+    pub(crate) fn new(credential: Credential) -> Result<Self, CredentialError> {
+        Ok(Self(ArcSwap::from_pointee(credential.certified()?)))
+    }
+
+    /// Shows this one from the next handshake on.
+    ///
+    /// # Errors
+    /// As [`ServerCredential::new`]; the old one is kept then.
+    pub(crate) fn replace(&self, credential: Credential) -> Result<(), CredentialError> {
+        self.0.store(Arc::new(credential.certified()?));
+        Ok(())
+    }
+}
+
+impl ResolvesServerCert for ServerCredential {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.load_full())
+    }
+}
+
+impl fmt::Debug for ServerCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ServerCredential(..)")
+    }
+}

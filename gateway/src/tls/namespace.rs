@@ -1,0 +1,84 @@
+//! Which names an authority may give (security.md 1: SP A's authority cannot speak for B).
+
+use std::fmt;
+use std::str::FromStr;
+
+use ics_core::id::SpId;
+use ics_vault::CertificateIdentity;
+use serde::de::{Deserialize, Deserializer, Error as _};
+
+/// A set of SAN URIs: everybody of one kind (`urn:ics:sp:*`), or one of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Namespace {
+    kind: Kind,
+    only: Option<SpId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    ServiceProvider,
+    Operator,
+}
+
+impl Kind {
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::ServiceProvider => "urn:ics:sp:",
+            Self::Operator => "urn:ics:operator:",
+        }
+    }
+}
+
+impl Namespace {
+    /// `urn:ics:operator:*`.
+    pub(crate) const OPERATORS: Self = Self {
+        kind: Kind::Operator,
+        only: None,
+    };
+
+    /// Whether it holds names of service providers.
+    pub(crate) fn is_of_service_providers(&self) -> bool {
+        self.kind == Kind::ServiceProvider
+    }
+
+    /// Whether `identity` lies in it.
+    pub(crate) fn holds(&self, identity: &CertificateIdentity) -> bool {
+        let (kind, name) = match identity {
+            CertificateIdentity::Sp(name) => (Kind::ServiceProvider, name),
+            CertificateIdentity::Operator(name) => (Kind::Operator, name),
+            // The gateway calls others; it is nobody's client here.
+            CertificateIdentity::Gateway(_) => return false,
+        };
+        self.kind == kind && self.only.as_ref().is_none_or(|only| only == name)
+    }
+}
+
+impl FromStr for Namespace {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let of = |kind: Kind| text.strip_prefix(kind.prefix()).map(|name| (kind, name));
+        let (kind, name) = of(Kind::ServiceProvider)
+            .or_else(|| of(Kind::Operator))
+            .ok_or("write `urn:ics:sp:*`, or `urn:ics:sp:` and one id")?;
+        let only = if name == "*" {
+            None
+        } else {
+            Some(SpId::parse(name).map_err(|_| "the part after `urn:ics:sp:` is no id, nor `*`")?)
+        };
+        Ok(Self { kind, only })
+    }
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.prefix())?;
+        f.write_str(self.only.as_ref().map_or("*", SpId::as_str))
+    }
+}
+
+impl<'de> Deserialize<'de> for Namespace {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
