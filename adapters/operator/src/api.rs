@@ -1,0 +1,123 @@
+//! What each verb does: translate, ask the service, show. Nothing of HTTP.
+//!
+//! Every verb that changes something leaves one line in the log: who, what, on what, with which
+//! outcome; ids of service providers and agreements only.
+
+mod agreement;
+mod certificate;
+mod mapping;
+mod outbox;
+mod party;
+mod status;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ics_core::id::SpId;
+use ics_core::party::Limits;
+use ics_core::port::{CertificateAuthority, Clock, PortFuture, StoreError};
+use ics_core::principal::OperatorCertificate;
+use ics_core::service::IcsService;
+use ics_core::time::Timestamp;
+
+use crate::error::Refusal;
+
+/// The operator-domain API.
+pub struct OperatorApi {
+    ports: Ports,
+    settings: Settings,
+}
+
+/// What the API stands on.
+pub struct Ports {
+    /// The service.
+    pub service: Arc<IcsService>,
+    /// Issues certificates to service providers.
+    pub authority: Arc<dyn CertificateAuthority>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The store's own counters.
+    pub status: Arc<dyn StatusSource>,
+}
+
+/// What the operator configured.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Version of the gateway.
+    pub version: &'static str,
+    /// When the gateway was started.
+    pub started: Timestamp,
+    /// Limits of a service provider that is onboarded without its own.
+    pub default_limits: Limits,
+    /// How long a certificate holds when the request does not say.
+    pub certificate_validity: Duration,
+}
+
+/// What a store counts by itself, so that asking costs no walk.
+pub trait StatusSource: Send + Sync {
+    /// The counters as of now; `None` when the store keeps none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn counts(&self) -> PortFuture<'_, Result<Option<StoreCounts>, StoreError>>;
+}
+
+/// How much is in the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreCounts {
+    /// Rows, tombstones included.
+    pub mappings: u64,
+    /// Rows that are no tombstones.
+    pub live: u64,
+    /// Rows that are established.
+    pub established: u64,
+    /// Notifications, dead letters included.
+    pub outbox: u64,
+}
+
+impl OperatorApi {
+    /// An API over these ports.
+    #[must_use]
+    pub const fn new(ports: Ports, settings: Settings) -> Self {
+        Self { ports, settings }
+    }
+
+    /// The operator behind a connection's certificate.
+    pub(crate) fn admit(&self, peer: Option<&OperatorCertificate>) -> Result<Caller, Refusal> {
+        let peer = peer.ok_or(Refusal::NoCertificate)?;
+        // A connection does not outlive its certificate.
+        if peer.not_after < self.now() {
+            return Err(Refusal::CertificateExpired);
+        }
+        Ok(Caller(peer.name.clone()))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+
+    fn service(&self) -> &IcsService {
+        &self.ports.service
+    }
+}
+
+/// The operator's engineer or system that was admitted.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller(SpId);
+
+impl Caller {
+    /// Leaves the one line about a verb that changes something, and hands on its outcome.
+    fn note<T>(
+        &self,
+        verb: &'static str,
+        object: &str,
+        outcome: Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let told = outcome.as_ref().err().map_or("DONE", Refusal::cause);
+        tracing::info!(operator = %self.0, verb, object, outcome = told, "operator action");
+        outcome
+    }
+}
+
+#[cfg(test)]
+mod tests;

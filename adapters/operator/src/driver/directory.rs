@@ -1,0 +1,263 @@
+//! Service providers, certificates, agreements.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::LOCATION;
+use actix_web::web::Path;
+
+use super::request::{Body, Params};
+use super::{Answer, Api, complete, ok};
+use crate::api::Caller;
+use crate::wire::{
+    AgreementView, CertificateOrder, CertificateView, Confirmation, EndedAgreement, IssuedView,
+    NewAgreement, NewParty, Page, PageQuery, PartyView, ProblemView, RemovedParty, Revocation,
+};
+
+/// List service providers
+#[utoipa::path(
+    get, path = "/operator/v1/sps", tag = "Service providers", operation_id = "listSps",
+    params(("limit" = Option<usize>, Query, description = "1 to 500"),
+           ("page-token" = Option<String>, Query, description = "Where to go on")),
+    responses(
+        (status = 200, description = "A page, by id", body = Page<PartyView>),
+        (status = 400, description = "Query not valid", body = ProblemView, content_type = "application/problem+json"),
+        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn list_sps(api: Api, query: Params<PageQuery>) -> Answer {
+    Ok(ok(&api.list_parties(&query.0)?))
+}
+
+/// Onboard a service provider
+#[utoipa::path(
+    post, path = "/operator/v1/sps", tag = "Service providers", operation_id = "addSp",
+    request_body = NewParty,
+    responses(
+        (status = 201, description = "Onboarded", body = PartyView, headers(("Location" = String))),
+        (status = 400, description = "Body not valid", body = ProblemView, content_type = "application/problem+json"),
+        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
+        (status = 409, description = "Id given out, or service owned by another", body = ProblemView, content_type = "application/problem+json"),
+        (status = 413, description = "Body too large", body = ProblemView, content_type = "application/problem+json"),
+        (status = 415, description = "Not JSON", body = ProblemView, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn add_sp(api: Api, caller: Caller, new: Body<NewParty>) -> Answer {
+    let party = complete(async move { api.add_party(&caller, &new.0).await }).await?;
+    let location = format!("/operator/v1/sps/{}", party.id);
+    Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(party))
+}
+
+/// Show a service provider
+#[utoipa::path(
+    get, path = "/operator/v1/sps/{id}", tag = "Service providers", operation_id = "showSp",
+    params(("id" = String, Path, description = "Its id")),
+    responses(
+        (status = 200, description = "The service provider", body = PartyView),
+        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
+        (status = 404, description = "No such service provider", body = ProblemView, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn show_sp(api: Api, id: Path<String>) -> Answer {
+    Ok(ok(&api.show_party(&id)?))
+}
+
+/// Suspend a service provider
+///
+/// Freezes at once: nothing answered, nothing deleted, open connections refused at their next
+/// request.
+#[utoipa::path(
+    post, path = "/operator/v1/sps/{id}/suspend", tag = "Service providers", operation_id = "suspendSp",
+    params(("id" = String, Path, description = "Its id")),
+    responses(
+        (status = 200, description = "Suspended", body = PartyView),
+        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
+        (status = 404, description = "No such service provider", body = ProblemView, content_type = "application/problem+json"),
+        (status = 409, description = "Removed", body = ProblemView, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn suspend_sp(api: Api, caller: Caller, id: Path<String>) -> Answer {
+    let party = complete(async move { api.suspend_party(&caller, &id).await }).await?;
+    Ok(ok(&party))
+}
+
+/// Resume a suspended service provider
+#[utoipa::path(
+    post, path = "/operator/v1/sps/{id}/resume", tag = "Service providers", operation_id = "resumeSp",
+    params(("id" = String, Path, description = "Its id")),
+    responses(
+        (status = 200, description = "Active", body = PartyView),
+        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
+        (status = 404, description = "No such service provider", body = ProblemView, content_type = "application/problem+json"),
+        (status = 409, description = "Removed", body = ProblemView, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn resume_sp(api: Api, caller: Caller, id: Path<String>) -> Answer {
+    let party = complete(async move { api.resume_party(&caller, &id).await }).await?;
+    Ok(ok(&party))
+}
+
+/// Off-board a service provider for good
+///
+/// Ends its agreements and de-maps their rows; both sides are told. Its id is not given out again.
+#[utoipa::path(
+    post, path = "/operator/v1/sps/{id}/remove", tag = "Service providers", operation_id = "removeSp",
+    params(("id" = String, Path, description = "Its id")),
+    request_body = Confirmation,
+    responses(
+        (status = 200, description = "Removed", body = RemovedParty),
+        (status = 400, description = "Body not valid", body = ProblemView, content_type = "application/problem+json"),
+        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
+        (status = 404, description = "No such service provider", body = ProblemView, content_type = "application/problem+json"),
+        (status = 409, description = "Not confirmed: `affectedMappings` rows would go", body = ProblemView, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn remove_sp(
+    api: Api,
+    caller: Caller,
+    id: Path<String>,
+    confirmation: Body<Confirmation>,
+) -> Answer {
+    let act = async move { api.remove_party(&caller, &id, confirmation.0).await };
+    Ok(ok(&complete(act).await?))
+}
+
+/// List a service provider's certificates
+#[utoipa::path(
+    get, path = "/operator/v1/sps/{id}/certificates", tag = "Certificates", operation_id = "listCertificates",
+    params(("id" = String, Path, description = "Its id"),
+           ("limit" = Option<usize>, Query, description = "1 to 500"),
+           ("page-token" = Option<String>, Query, description = "Where to go on")),
+    responses(
+        (status = 200, description = "A page, by serial number", body = Page<CertificateView>),
+        (status = 400, description = "Query not valid", body = ProblemView, content_type = "application/problem+json"),
+        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
+        (status = 404, description = "No such service provider", body = ProblemView, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn list_certificates(
+    api: Api,
+    id: Path<String>,
+    query: Params<PageQuery>,
+) -> Answer {
+    Ok(ok(&api.list_certificates(&id, &query.0)?))
+}
+
+/// Issue a certificate to a service provider
+///
+/// Y.4462 10.4. It names `urn:ics:sp:<id>`; of the request only the public key is used.
+#[utoipa::path(
+    post, path = "/operator/v1/sps/{id}/certificates", tag = "Certificates", operation_id = "issueCertificate",
+    params(("id" = String, Path, description = "Its id")),
+    request_body = CertificateOrder,
+    responses(
+        (status = 201, description = "Issued", body = IssuedView),
+        (status = 400, description = "Request or key not valid", body = ProblemView, content_type = "application/problem+json"),
+        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
+        (status = 404, description = "No such service provider", body = ProblemView, content_type = "application/problem+json"),
+        (status = 409, description = "Removed", body = ProblemView, content_type = "application/problem+json"),
+        (status = 503, description = "Authority unavailable", body = ProblemView, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn issue_certificate(
+    api: Api,
+    caller: Caller,
+    id: Path<String>,
+    order: Body<CertificateOrder>,
+) -> Answer {
+    let act = async move { api.issue_certificate(&caller, &id, &order.0).await };
+    Ok(HttpResponse::Created().json(complete(act).await?))
+}
+
+/// Revoke a certificate
+///
+/// From the next request on, on new, resumed and open connections. Revoking twice does no harm.
+#[utoipa::path(
+    post, path = "/operator/v1/certificates/revoke", tag = "Certificates", operation_id = "revokeCertificate",
+    request_body = Revocation,
+    responses(
+        (status = 200, description = "Revoked", body = CertificateView),
+        (status = 400, description = "Body not valid", body = ProblemView, content_type = "application/problem+json"),
+        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
+        (status = 404, description = "Not known", body = ProblemView, content_type = "application/problem+json"),
+        (status = 409, description = "The serial number is on record for another certificate", body = ProblemView, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn revoke_certificate(
+    api: Api,
+    caller: Caller,
+    revocation: Body<Revocation>,
+) -> Answer {
+    let act = async move { api.revoke_certificate(&caller, &revocation.0).await };
+    Ok(ok(&complete(act).await?))
+}
+
+/// List agreements
+#[utoipa::path(
+    get, path = "/operator/v1/agreements", tag = "Agreements", operation_id = "listAgreements",
+    params(("limit" = Option<usize>, Query, description = "1 to 500"),
+           ("page-token" = Option<String>, Query, description = "Where to go on")),
+    responses(
+        (status = 200, description = "A page, oldest first", body = Page<AgreementView>),
+        (status = 400, description = "Query not valid", body = ProblemView, content_type = "application/problem+json"),
+        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn list_agreements(api: Api, query: Params<PageQuery>) -> Answer {
+    Ok(ok(&api.list_agreements(&query.0)?))
+}
+
+/// Put an agreement in force
+#[utoipa::path(
+    post, path = "/operator/v1/agreements", tag = "Agreements", operation_id = "addAgreement",
+    request_body = NewAgreement,
+    responses(
+        (status = 201, description = "In force from `validFrom` on", body = AgreementView, headers(("Location" = String))),
+        (status = 400, description = "Body not valid", body = ProblemView, content_type = "application/problem+json"),
+        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
+        (status = 404, description = "No such service provider", body = ProblemView, content_type = "application/problem+json"),
+        (status = 409, description = "Role missing, SP removed, or services already covered", body = ProblemView, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn add_agreement(api: Api, caller: Caller, new: Body<NewAgreement>) -> Answer {
+    let agreement = complete(async move { api.add_agreement(&caller, &new.0).await }).await?;
+    let location = format!("/operator/v1/agreements/{}", agreement.agreement_id);
+    Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(agreement))
+}
+
+/// Show an agreement
+#[utoipa::path(
+    get, path = "/operator/v1/agreements/{id}", tag = "Agreements", operation_id = "showAgreement",
+    params(("id" = String, Path, description = "Its id")),
+    responses(
+        (status = 200, description = "The agreement", body = AgreementView),
+        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
+        (status = 404, description = "No such agreement", body = ProblemView, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn show_agreement(api: Api, id: Path<String>) -> Answer {
+    Ok(ok(&api.show_agreement(&id)?))
+}
+
+/// End an agreement for good
+///
+/// De-maps its rows; both sides are told. Ending it twice does no harm.
+#[utoipa::path(
+    post, path = "/operator/v1/agreements/{id}/end", tag = "Agreements", operation_id = "endAgreement",
+    params(("id" = String, Path, description = "Its id")),
+    request_body = Confirmation,
+    responses(
+        (status = 200, description = "Ended", body = EndedAgreement),
+        (status = 400, description = "Body not valid", body = ProblemView, content_type = "application/problem+json"),
+        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
+        (status = 404, description = "No such agreement", body = ProblemView, content_type = "application/problem+json"),
+        (status = 409, description = "Not confirmed: `affectedMappings` rows would go", body = ProblemView, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn end_agreement(
+    api: Api,
+    caller: Caller,
+    id: Path<String>,
+    confirmation: Body<Confirmation>,
+) -> Answer {
+    let act = async move { api.end_agreement(&caller, &id, confirmation.0).await };
+    Ok(ok(&complete(act).await?))
+}

@@ -1,0 +1,365 @@
+//! Which code a refusal has: one table from what went wrong to status, cause and text.
+
+use ics_core::id::SpId;
+use ics_core::port::{AuthorityError, StoreError};
+use ics_core::service::{Failure, OnboardingError};
+
+use crate::wire::{InvalidBody, InvalidParam, ProblemView};
+
+/// Why a request was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("no client certificate on this connection")]
+    NoCertificate,
+    #[error("client certificate expired")]
+    CertificateExpired,
+    #[error("no such resource")]
+    NoResource,
+    #[error("method not allowed")]
+    Method(&'static str),
+    #[error("media type not supported")]
+    MediaType,
+    #[error("body too large")]
+    BodyTooLarge,
+    #[error("body not readable")]
+    Syntax,
+    #[error("member missing")]
+    Missing(Vec<InvalidParam>),
+    #[error("value not valid")]
+    Incorrect(Vec<InvalidParam>),
+    #[error("confirmation required")]
+    Unconfirmed { rows: usize },
+    #[error("no such service provider")]
+    NoParty,
+    #[error("no such service provider")]
+    NoPartyOf(&'static str),
+    #[error("no such agreement")]
+    NoAgreement,
+    #[error("no such mapping")]
+    NoMapping,
+    #[error("no such notification")]
+    NoNotification,
+    #[error("no such certificate")]
+    NoCertificateKnown,
+    #[error("service provider exists")]
+    PartyExists,
+    #[error("service provider removed")]
+    PartyRemoved,
+    #[error("service provider lacks the role")]
+    WrongRole(&'static str),
+    #[error("grants do not fit the roles")]
+    GrantsDoNotFitRoles,
+    #[error("service prefix taken")]
+    ServiceOwned { owner: SpId },
+    #[error("agreement exists")]
+    AgreementExists(String),
+    #[error("serial number of another certificate")]
+    SerialTaken(SpId),
+    #[error(transparent)]
+    Authority(AuthorityError),
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Status, cause, title, and what can be done.
+struct Code(u16, &'static str, &'static str, Option<&'static str>);
+
+impl Refusal {
+    /// A refusal for one place of the request.
+    pub(crate) fn incorrect(param: impl Into<String>, reason: impl Into<String>) -> Self {
+        let (param, reason) = (param.into(), reason.into());
+        Self::Incorrect(vec![InvalidParam { param, reason }])
+    }
+
+    /// What the core said. Of an id in the body, the caller adds the place.
+    pub(crate) fn of_onboarding(error: OnboardingError) -> Self {
+        match error {
+            OnboardingError::PartyExists(_) => Self::PartyExists,
+            OnboardingError::NoParty(_) => Self::NoParty,
+            OnboardingError::PartyRemoved(_) => Self::PartyRemoved,
+            OnboardingError::WrongRole(_) => Self::WrongRole(""),
+            OnboardingError::GrantsDoNotFitRoles(_) => Self::GrantsDoNotFitRoles,
+            OnboardingError::ServiceOwned { owner, .. } => Self::ServiceOwned { owner },
+            OnboardingError::AgreementExists(id) => Self::AgreementExists(id.to_string()),
+            OnboardingError::NoAgreement(_) => Self::NoAgreement,
+            OnboardingError::Failure(failure) => Self::Failure(failure),
+        }
+    }
+
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> u16 {
+        self.code().0
+    }
+
+    /// The machine-readable cause.
+    pub(crate) fn cause(&self) -> &'static str {
+        self.code().1
+    }
+
+    /// The methods of the resource, where another was used.
+    pub(crate) fn allowed_methods(&self) -> Option<&'static str> {
+        match self {
+            Self::Method(methods) => Some(methods),
+            _ => None,
+        }
+    }
+
+    /// Seconds to wait before asking again, where that helps.
+    pub(crate) fn retry_after(&self) -> Option<u32> {
+        (self.status() == 503).then_some(1)
+    }
+
+    /// The body of the answer.
+    pub(crate) fn problem(&self) -> ProblemView {
+        let Code(status, cause, title, detail) = self.code();
+        ProblemView {
+            status,
+            title: title.into(),
+            cause: cause.into(),
+            detail: detail.map(Into::into),
+            invalid_params: match self {
+                Self::Missing(params) | Self::Incorrect(params) => params.clone(),
+                Self::NoPartyOf(param) => vec![InvalidParam {
+                    param: (*param).into(),
+                    reason: "no such service provider".into(),
+                }],
+                Self::WrongRole(param) => vec![InvalidParam {
+                    param: (*param).into(),
+                    reason: "does not have the role of this side".into(),
+                }],
+                _ => Vec::new(),
+            },
+            affected_mappings: match self {
+                Self::Unconfirmed { rows } => Some(*rows),
+                _ => None,
+            },
+            conflicts_with: match self {
+                Self::ServiceOwned { owner } | Self::SerialTaken(owner) => Some(owner.to_string()),
+                Self::AgreementExists(id) => Some(id.clone()),
+                _ => None,
+            },
+        }
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::NoCertificate | Self::CertificateExpired => self.code_of_caller(),
+            Self::NoResource
+            | Self::Method(_)
+            | Self::MediaType
+            | Self::BodyTooLarge
+            | Self::Syntax
+            | Self::Missing(_)
+            | Self::Incorrect(_) => self.code_of_message(),
+            Self::Authority(error) => code_of_authority(*error),
+            Self::Failure(failure) => code_of_failure(*failure),
+            Self::Interrupted => Code(500, "SYSTEM_FAILURE", "Internal failure", None),
+            _ => self.code_of_state(),
+        }
+    }
+
+    const fn code_of_caller(&self) -> Code {
+        match self {
+            Self::CertificateExpired => Code(
+                401,
+                "CERTIFICATE_EXPIRED",
+                "Client certificate expired",
+                Some("connect again with a certificate that is valid"),
+            ),
+            _ => Code(
+                401,
+                "CERTIFICATE_REQUIRED",
+                "No operator certificate on this connection",
+                Some("connect with a client certificate of the operator's authority"),
+            ),
+        }
+    }
+
+    const fn code_of_message(&self) -> Code {
+        match self {
+            Self::NoResource => Code(404, "RESOURCE_NOT_FOUND", "No such resource", None),
+            Self::Method(_) => Code(405, "METHOD_NOT_ALLOWED", "Method not allowed", None),
+            Self::MediaType => Code(
+                415,
+                "UNSUPPORTED_MEDIA_TYPE",
+                "Media type not supported",
+                Some("send application/json without content encoding"),
+            ),
+            Self::BodyTooLarge => Code(413, "BODY_TOO_LARGE", "Body too large", None),
+            Self::Missing(_) => Code(400, "MANDATORY_IE_MISSING", "Member missing", None),
+            Self::Incorrect(_) => Code(400, "MANDATORY_IE_INCORRECT", "Value not valid", None),
+            _ => Code(400, "INVALID_MSG_FORMAT", "Body is not readable JSON", None),
+        }
+    }
+
+    const fn code_of_state(&self) -> Code {
+        match self {
+            Self::NoParty | Self::NoPartyOf(_) => Code(404, "SP_NOT_FOUND", "No such service provider", None),
+            Self::NoAgreement => Code(404, "AGREEMENT_NOT_FOUND", "No such agreement", None),
+            Self::NoMapping => Code(404, "MAPPING_NOT_FOUND", "No such mapping", None),
+            Self::NoNotification => Code(
+                404,
+                "NOTIFICATION_NOT_FOUND",
+                "No such notification",
+                Some("it was delivered meanwhile, or never was"),
+            ),
+            Self::NoCertificateKnown => Code(
+                404,
+                "CERTIFICATE_NOT_FOUND",
+                "No such certificate",
+                Some("name it by its PEM file, or by serial number and service provider"),
+            ),
+            Self::Unconfirmed { .. } => Code(
+                409,
+                "CONFIRMATION_REQUIRED",
+                "Confirmation required",
+                Some("live mappings would be de-mapped for good; repeat with \"confirm\": true"),
+            ),
+            Self::PartyExists => Code(
+                409,
+                "SP_EXISTS",
+                "Service provider id was given out before",
+                Some("ids are not given out again; choose another"),
+            ),
+            Self::PartyRemoved => Code(
+                409,
+                "SP_REMOVED",
+                "Service provider was removed",
+                Some("off-boarding is final; onboard it under another id"),
+            ),
+            Self::WrongRole(_) => Code(
+                409,
+                "ROLE_MISMATCH",
+                "Service provider does not have the role",
+                None,
+            ),
+            Self::GrantsDoNotFitRoles => Code(
+                400,
+                "GRANTS_DO_NOT_FIT_ROLES",
+                "Grants do not fit the roles",
+                Some("services need THIRD_PARTY_SP, serial namespaces need IOT_SP"),
+            ),
+            Self::ServiceOwned { .. } => Code(
+                409,
+                "SERVICE_OWNED",
+                "Service prefix overlaps one of another service provider",
+                Some("a service has one owner"),
+            ),
+            Self::AgreementExists(_) => Code(
+                409,
+                "AGREEMENT_EXISTS",
+                "An agreement already covers these services",
+                Some("end that one first, or choose other services or times"),
+            ),
+            Self::SerialTaken(_) => Code(
+                409,
+                "SERIAL_TAKEN",
+                "Another certificate with this serial number is on record",
+                Some("certificates of two authorities share the number; suspend the service provider instead"),
+            ),
+            _ => Code(500, "SYSTEM_FAILURE", "Internal failure", None),
+        }
+    }
+}
+
+const fn code_of_authority(error: AuthorityError) -> Code {
+    match error {
+        AuthorityError::BadRequest => Code(
+            400,
+            "CERTIFICATE_REQUEST_INVALID",
+            "Not readable, or not signed by its own key",
+            Some("send one PEM block: a PKCS#10 request, or a certificate naming an SP"),
+        ),
+        AuthorityError::KeyNotAllowed => Code(
+            400,
+            "KEY_NOT_ALLOWED",
+            "Key not allowed",
+            Some("use P-256, P-384 or RSA of at least 2048 bits"),
+        ),
+        AuthorityError::Unavailable => Code(
+            503,
+            "AUTHORITY_UNAVAILABLE",
+            "Certificate authority unavailable",
+            None,
+        ),
+    }
+}
+
+const fn code_of_failure(failure: Failure) -> Code {
+    match failure {
+        Failure::Store(StoreError::Inconsistent) | Failure::Seal(_) => {
+            Code(500, "SYSTEM_FAILURE", "Internal failure", None)
+        }
+        Failure::Store(StoreError::Unavailable) => {
+            Code(503, "INSUFFICIENT_RESOURCES", "Store unavailable", None)
+        }
+        Failure::Busy => Code(
+            503,
+            "INSUFFICIENT_RESOURCES",
+            "Too many changes at once",
+            None,
+        ),
+    }
+}
+
+impl From<InvalidBody> for Refusal {
+    fn from(invalid: InvalidBody) -> Self {
+        match invalid {
+            InvalidBody::Syntax => Self::Syntax,
+            InvalidBody::Missing(param) => Self::Missing(vec![param]),
+            InvalidBody::Incorrect(param) => Self::Incorrect(vec![param]),
+        }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Failure(Failure::Store(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_back_is_told_where_asking_again_helps() {
+        let unavailable = Refusal::from(StoreError::Unavailable);
+        assert_eq!((unavailable.status(), unavailable.retry_after()), (503, Some(1)));
+        let inconsistent = Refusal::from(StoreError::Inconsistent);
+        assert_eq!((inconsistent.status(), inconsistent.retry_after()), (500, None));
+    }
+
+    #[test]
+    fn every_refusal_of_the_core_has_a_code_of_its_own() {
+        let sp = || SpId::parse("shop").unwrap();
+        let id = ics_core::id::AgreementId::from_bytes([7; 16]);
+        let prefix = "https://shop.example/".to_owned();
+        let told = [
+            (OnboardingError::PartyExists(sp()), 409, "SP_EXISTS"),
+            (OnboardingError::NoParty(sp()), 404, "SP_NOT_FOUND"),
+            (OnboardingError::PartyRemoved(sp()), 409, "SP_REMOVED"),
+            (OnboardingError::WrongRole(sp()), 409, "ROLE_MISMATCH"),
+            (OnboardingError::GrantsDoNotFitRoles(sp()), 400, "GRANTS_DO_NOT_FIT_ROLES"),
+            (OnboardingError::ServiceOwned { prefix, owner: sp() }, 409, "SERVICE_OWNED"),
+            (OnboardingError::AgreementExists(id), 409, "AGREEMENT_EXISTS"),
+            (OnboardingError::NoAgreement(id), 404, "AGREEMENT_NOT_FOUND"),
+            (OnboardingError::Failure(Failure::Busy), 503, "INSUFFICIENT_RESOURCES"),
+        ];
+        for (error, status, cause) in told {
+            let problem = Refusal::of_onboarding(error.clone()).problem();
+            assert_eq!((problem.status, problem.cause.as_str()), (status, cause), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn count_and_obstacle_are_told() {
+        let problem = Refusal::Unconfirmed { rows: 3 }.problem();
+        assert_eq!((problem.status, problem.affected_mappings), (409, Some(3)));
+        let owner = SpId::parse("shop").unwrap();
+        let problem = Refusal::ServiceOwned { owner }.problem();
+        assert_eq!(problem.conflicts_with.as_deref(), Some("shop"));
+    }
+}

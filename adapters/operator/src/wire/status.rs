@@ -1,0 +1,72 @@
+//! How the gateway is.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Service providers by status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PartyCounts {
+    /// Served.
+    pub active: usize,
+    /// Frozen.
+    pub suspended: usize,
+    /// Off-boarded.
+    pub removed: usize,
+}
+
+/// Rows by state, from the store's own counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MappingCounts {
+    /// Waiting, failures not disclosed yet included.
+    pub pending: u64,
+    /// Established.
+    pub established: u64,
+    /// Failed and de-mapped ones that are still kept.
+    pub tombstones: u64,
+}
+
+/// The service provider whose newest certificate ends first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateExpiry {
+    /// Which.
+    pub sp_id: String,
+    /// The certificate's serial number.
+    pub serial: String,
+    /// When it ends.
+    pub not_after: String,
+}
+
+/// `GET /status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusView {
+    /// Of the gateway.
+    pub version: String,
+    /// When it was started.
+    pub start_time: String,
+    /// Seconds since.
+    pub uptime_seconds: u64,
+    /// Service providers.
+    pub service_providers: PartyCounts,
+    /// Agreements in force.
+    pub active_agreements: usize,
+    /// Rows; absent when the store keeps no counters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mappings: Option<MappingCounts>,
+    /// Notifications that wait or were given up; absent when the store keeps no counters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbox_depth: Option<u64>,
+    /// The next certificate of an active service provider to run out, of those issued here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_certificate_expiry: Option<CertificateExpiry>,
+}
+
+/// `GET /health/live` and `GET /health/ready`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HealthView {
+    /// `live` or `ready`.
+    pub status: String,
+}
