@@ -11,7 +11,7 @@ mod yardstick;
 
 use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +19,9 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use rustls::ClientConfig;
 
-use crate::compose::StartError;
+use crate::compose::{Parts, StartError};
 use crate::config::{Config, ConfigError};
+use crate::sandbox::{BenchDomain, SandboxError};
 use crate::t8_client::ClientError;
 use crate::tls::CredentialError;
 
@@ -40,7 +41,7 @@ pub(crate) enum BenchError {
     Io(#[from] io::Error),
     /// The bench's own domain.
     #[error(transparent)]
-    Sandbox(#[from] crate::sandbox::SandboxError),
+    Sandbox(#[from] SandboxError),
     /// Its configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -111,20 +112,13 @@ pub(super) fn say(line: &str) {
 /// # Errors
 /// [`BenchError`].
 pub(crate) async fn inquiry(directory: &Path, options: Options) -> Result<(), BenchError> {
-    let domain = crate::sandbox::prepare_domain(directory)?;
-    let config = Config::load(&domain.config)?;
-    let filled = fill(&domain, config.clone(), options).await;
-    filled?;
-    let (gateway, address) = spawn(&domain.config, &[], "gateway")?;
-    let _gateway = Guard(gateway);
-    let shop = crate::sandbox::domain_client(&domain, address, "shop")?;
-    let acme = crate::sandbox::domain_client(&domain, address, "acme-iot")?;
-    let (shop_token, acme_token) = (shop.fetch_token().await?, acme.fetch_token().await?);
-    let (shop_tls, acme_tls) = (
-        Arc::new(crate::sandbox::domain_tls(&domain, "shop")?),
-        Arc::new(crate::sandbox::domain_tls(&domain, "acme-iot")?),
-    );
-    let pid = _gateway.0.id();
+    let domain = BenchDomain::create(directory)?;
+    fill(&domain, options).await?;
+    let (gateway, address) = spawn(&domain.config(), &[], "gateway")?;
+    let shop_token = domain.client("shop")?.fetch_token().await?;
+    let acme_token = domain.client("acme-iot")?.fetch_token().await?;
+    let (shop_tls, acme_tls) = (Arc::new(domain.tls("shop")?), Arc::new(domain.tls("acme-iot")?));
+    let pid = gateway.0.id();
     let by_device = Target {
         address,
         pid,
@@ -149,8 +143,7 @@ pub(crate) async fn inquiry(directory: &Path, options: Options) -> Result<(), Be
         by_device: by_device.ask(0).await?.len(),
         by_transaction: by_transaction.ask(0).await?.len(),
     };
-    let (yardstick, at) = spawn_yardstick(&domain.config, sizes)?;
-    let yardstick = Guard(yardstick);
+    let (yardstick, at) = spawn_yardstick(&domain.config(), sizes)?;
     let mut bare = connect_yardstick((&yardstick, at), (&acme_tls, &shop_tls), load).await?;
     let (rounds, span) = options.rounds();
     let progress = progress(rounds as u64, "measuring");
@@ -196,26 +189,17 @@ fn transaction_body(n: usize) -> String {
     format!(r#"{{"serviceUri":"{service_uri}","uti":"{uti}"}}"#)
 }
 
-/// A domain that is measured in, made as a sandbox makes one.
-pub(crate) struct BenchDomain {
-    /// Its configuration file.
-    pub(crate) config: PathBuf,
-    /// Where it lies.
-    pub(crate) directory: PathBuf,
-}
-
-async fn fill(domain: &BenchDomain, config: Config, options: Options) -> Result<(), BenchError> {
-    let parts = crate::compose::Parts::open(&config)?;
-    let agreement = crate::sandbox::onboard_domain(&parts.service, &parts.clock).await?;
+async fn fill(domain: &BenchDomain, options: Options) -> Result<(), BenchError> {
+    let parts = Parts::open(&Config::load(&domain.config())?).await?;
+    let agreement = domain.onboard(&parts.service, &parts.clock).await?;
     let maker = rows::RowMaker {
-        store: Arc::clone(&parts.store),
+        store: Arc::clone(&parts.store) as _,
         sealer: Arc::clone(&parts.sealer),
         decision_point: Arc::clone(&parts.decision_point),
         service: Arc::clone(&parts.service),
         agreement,
     };
     let progress = progress(options.rows() as u64, "making rows");
-    tracing::info!(directory = %domain.directory.display(), rows = options.rows(), "filling");
     maker.fill(options.rows(), parts.clock.now(), &progress).await?;
     progress.finish_and_clear();
     Ok(())
@@ -241,7 +225,7 @@ impl Drop for Guard {
     }
 }
 
-fn spawn_yardstick(config: &Path, sizes: AnswerSizes) -> Result<(Child, SocketAddr), BenchError> {
+fn spawn_yardstick(config: &Path, sizes: AnswerSizes) -> Result<(Guard, SocketAddr), BenchError> {
     let sizes = [sizes.by_device.to_string(), sizes.by_transaction.to_string()];
     let [by_device, by_transaction] = &sizes;
     let arguments = ["--by-device", by_device, "--by-transaction", by_transaction];
@@ -253,20 +237,22 @@ fn spawn(
     config: &Path,
     arguments: &[&str],
     which: &'static str,
-) -> Result<(Child, SocketAddr), BenchError> {
+) -> Result<(Guard, SocketAddr), BenchError> {
     let mut command = Command::new(std::env::current_exe()?);
     match which {
         "gateway" => command.arg("serve"),
         _ => command.args(["bench", "yardstick"]),
     };
-    let mut child = command
+    let child = command
         .arg("--config")
         .arg(config)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()?;
-    let said = child.stdout.take().ok_or(BenchError::NoServer(which))?;
+    let mut child = Guard(child);
+    let said = child.0.stdout.take().ok_or(BenchError::NoServer(which))?;
     for line in BufReader::new(said).lines() {
         let line = line?;
         let address = line.split(' ').skip(1).find_map(|word| word.parse().ok());
@@ -274,7 +260,5 @@ fn spawn(
             return Ok((child, address));
         }
     }
-    // It went away without a word; it is not left behind.
-    let _ = child.wait();
     Err(BenchError::NoServer(which))
 }

@@ -4,6 +4,7 @@
 //! Nothing of it is for production: the SPs' keys lie beside the gateway's, failures are told at
 //! once, callbacks may go to loopback.
 
+mod bench_domain;
 mod env;
 mod inbox;
 mod iot_simulator;
@@ -17,7 +18,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
-use ics_core::port::Clock;
+use ics_core::id::MappingId;
+use ics_core::port::{Clock, Entropy as _};
+use rustls::ServerConfig;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -26,8 +29,9 @@ use crate::compose::{Running, StartError};
 use crate::config::{Config, ConfigError};
 use crate::init::{Domain, InitError, Settings, create_domain};
 use crate::t8_client::{ClientError, ClientFiles, T8Client};
-use crate::tls::{CredentialError, sample_server_config};
+use crate::tls::{CredentialError, callback_server_config};
 
+pub(crate) use bench_domain::BenchDomain;
 use inbox::Inbox;
 use iot_simulator::{SimulatedIotSp, answer_pushes};
 use plan::{AUTO, Grant, Layout, PARTIES, Ports, loopback};
@@ -134,7 +138,32 @@ impl Sandbox {
     /// # Errors
     /// [`CredentialError`].
     pub(crate) fn client(&self, sp: &str) -> Result<T8Client, CredentialError> {
-        client_of(&self.layout, &self.root(), sp)
+        T8Client::new(&self.root(), self.files_of(sp).as_client())
+    }
+
+    /// Certificate, key and root of a party.
+    pub(crate) fn files_of(&self, sp: &str) -> PartyFiles {
+        PartyFiles::of(&self.layout, sp)
+    }
+
+    /// TLS as the receivers have it, for another server of an SP.
+    ///
+    /// # Errors
+    /// [`CredentialError`].
+    pub(crate) fn receiver_tls(&self) -> Result<ServerConfig, CredentialError> {
+        receiver_tls(&self.layout)
+    }
+
+    /// A fresh UUID (version 7), good for a UTI or a device ID.
+    pub(crate) fn random_uuid(&self) -> String {
+        let mut random = [0; 10];
+        SystemEntropy::default().fill(&mut random);
+        MappingId::mint(SystemClock::new().now(), random).to_string()
+    }
+
+    /// Now, RFC 3339.
+    pub(crate) fn now(&self) -> String {
+        SystemClock::new().now().to_rfc3339()
     }
 
     /// Ends it: nothing new is taken, what is under way is finished.
@@ -152,8 +181,7 @@ impl Sandbox {
         let (arrivals, arrived) = mpsc::unbounded_channel();
         let receiving =
             Receiving { inbox: Arc::new(Inbox::new(arrivals)), clock: Arc::clone(clock) };
-        let (certificate, key) = self.layout.credential("receivers");
-        let tls = sample_server_config(&self.layout.of_domain("authority/sp-ca.pem"), &certificate, &key)?;
+        let tls = receiver_tls(&self.layout)?;
         let callbacks = open_callbacks(self.ports.callback, tls, receiving.clone())
             .map_err(|error| SandboxError::Io(format!("callback port {}", self.ports.callback), error))?;
         let inbox = open_inbox(self.ports.inbox, receiving)
@@ -179,10 +207,28 @@ impl Sandbox {
     }
 }
 
-fn client_of(layout: &Layout, root: &str, sp: &str) -> Result<T8Client, CredentialError> {
-    let (certificate, key) = layout.credential(sp);
-    let authority = layout.of_domain("authority/sp-ca.pem");
-    T8Client::new(root, ClientFiles { certificate: &certificate, key: &key, root: &authority })
+/// Where a party's certificate, key and root lie.
+pub(crate) struct PartyFiles {
+    certificate: PathBuf,
+    key: PathBuf,
+    root: PathBuf,
+}
+
+impl PartyFiles {
+    fn of(layout: &Layout, sp: &str) -> Self {
+        let (certificate, key) = layout.credential(sp);
+        Self { certificate, key, root: layout.of_domain("authority/sp-ca.pem") }
+    }
+
+    /// The same, to make clients with.
+    pub(crate) fn as_client(&self) -> ClientFiles<'_> {
+        ClientFiles { certificate: &self.certificate, key: &self.key, root: &self.root }
+    }
+}
+
+fn receiver_tls(layout: &Layout) -> Result<ServerConfig, CredentialError> {
+    let (certificate, key) = layout.credential("receivers");
+    callback_server_config(&layout.of_domain("authority/sp-ca.pem"), &certificate, &key)
 }
 
 fn absolute(directory: &Path) -> Result<PathBuf, SandboxError> {
@@ -216,6 +262,6 @@ fn make_domain(layout: &Layout, ports: Ports, clock: &Arc<dyn Clock>) -> Result<
             tell_failures_at_once: true,
         },
     };
-    create_domain(&domain, clock.as_ref(), Arc::new(SystemEntropy::new()))?;
+    create_domain(&domain, clock.as_ref(), Arc::new(SystemEntropy::default()))?;
     Ok(())
 }

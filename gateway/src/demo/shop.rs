@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{DemoError, shop_client};
 use crate::sandbox::Sandbox;
-use crate::t8_client::{ClientError, ClientFiles, T8Client, mutual_tls_client};
+use crate::t8_client::{ClientError, T8Client, mutual_tls_client};
 
 /// A running order desk.
 pub(super) struct OrderDesk {
@@ -80,12 +80,7 @@ pub(super) async fn place_order(
     url: &str,
     order: &Value,
 ) -> Result<StatusCode, ClientError> {
-    let files = sandbox.files_of(sp);
-    let client = mutual_tls_client(ClientFiles {
-        certificate: &files.certificate,
-        key: &files.key,
-        root: &files.root,
-    })?;
+    let client = mutual_tls_client(sandbox.files_of(sp).as_client())?;
     let sent = client.post(url).json(order).send().await;
     sent.map(|response| response.status())
         .map_err(|error| ClientError::Unreachable(url.to_owned(), error))

@@ -35,7 +35,7 @@ pub(super) fn make_credentials(layout: &Layout, clock: &Arc<dyn Clock>) -> Resul
             .map_err(|error| SandboxError::Io(path.display().to_string(), error))
     };
     let (certificate, key) = (read("authority/sp-ca.pem")?, read("authority/sp-ca.key")?);
-    let authority = Authority::load(&certificate, &key, Arc::new(SystemEntropy::new()))
+    let authority = Authority::load(&certificate, &key, Arc::new(SystemEntropy::default()))
         .map_err(|error| refused(&error))?;
     let now = clock.now();
     for party in &PARTIES {
