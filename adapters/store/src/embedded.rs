@@ -83,6 +83,11 @@ impl<E: Engine> EmbeddedStore<E> {
         self.reading(|view| integrity::check(view))
     }
 
+    #[cfg(test)]
+    pub(crate) fn engine(&self) -> &E {
+        &self.engine
+    }
+
     fn reading<T>(
         &self,
         read: impl FnOnce(&E::Snapshot<'_>) -> Result<T, Fault>,

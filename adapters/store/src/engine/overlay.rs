@@ -102,3 +102,6 @@ impl<R: ReadKeys> WriteKeys for Overlay<'_, R> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,376 @@
+use ics_core::directory::DirectoryRecord;
+use ics_core::id::{CallbackUri, SubscriptionId};
+use ics_core::mapping::{
+    CauseCode, DemappingCause, Dispatch, EndedBy, FailureCause, Features, Mapping, MappingStatus,
+    ResultCause, State, UtiRecord,
+};
+use ics_core::outbox::{Addressee, DeadReason, Message, OutboxEntry, Subject};
+use ics_core::reference_point::Role;
+use ics_core::sealed::Sealed;
+use ics_core::time::Timestamp;
+use proptest::prelude::*;
 
+use super::{
+    DeadDevice, Format, Record, RecordError, Tally, checksum, decode, encode, peek_version,
+};
+use crate::contract::sample;
+use crate::index::{self, Table};
+
+fn instants() -> impl Strategy<Value = Timestamp> {
+    (0..=Timestamp::MAX.millis()).prop_map(Timestamp::from_millis)
+}
+
+fn codes() -> impl Strategy<Value = CauseCode> {
+    "[A-Z][A-Z0-9_]{0,63}".prop_map(|text| CauseCode::parse(&text).unwrap())
+}
+
+fn failure_causes() -> impl Strategy<Value = FailureCause> {
+    prop_oneof![
+        codes().prop_map(FailureCause::Rejected),
+        Just(FailureCause::Unreachable),
+        Just(FailureCause::TimedOut),
+        Just(FailureCause::NoAgreement),
+        Just(FailureCause::ConsentRequired),
+        Just(FailureCause::UtiInUse),
+        Just(FailureCause::DeviceRevoked),
+    ]
+}
+
+fn demapping_causes() -> impl Strategy<Value = DemappingCause> {
+    prop_oneof![
+        Just(DemappingCause::DeviceUnregistered),
+        Just(DemappingCause::UtiInvalid),
+        Just(DemappingCause::ServiceInvalid),
+        Just(DemappingCause::UserAuthorizationWithdrawn),
+    ]
+}
+
+fn states() -> impl Strategy<Value = State> {
+    let dispatch = prop_oneof![Just(Dispatch::Dispatching), Just(Dispatch::AwaitingDevice)];
+    let by = prop_oneof![
+        Just(EndedBy::Party(Role::ThirdPartySp)),
+        Just(EndedBy::Party(Role::IotSp)),
+        Just(EndedBy::Ics),
+    ];
+    prop_oneof![
+        (
+            prop::collection::vec(any::<u8>(), 0..300),
+            instants(),
+            dispatch
+        )
+            .prop_map(|(serial, deadline, dispatch)| State::Pending {
+                serial: Sealed::from_bytes(serial),
+                deadline,
+                dispatch
+            }),
+        ("d[!-~]{0,255}", instants()).prop_filter_map("no device ID", |(id, since)| {
+            let device_id = ics_core::id::DeviceId::parse(&id).ok()?;
+            Some(State::Established { device_id, since })
+        }),
+        (failure_causes(), instants(), instants()).prop_map(|(cause, disclose_at, at)| {
+            State::Failing {
+                cause,
+                disclose_at,
+                at,
+            }
+        }),
+        (failure_causes(), instants(), instants()).prop_map(|(cause, at, purge_at)| {
+            State::Failed {
+                cause,
+                at,
+                purge_at,
+            }
+        }),
+        (
+            prop::option::of(demapping_causes()),
+            prop::option::of(codes()),
+            by,
+            instants(),
+            instants()
+        )
+            .prop_map(|(cause, sub_cause, by, at, purge_at)| State::Deleted {
+                cause,
+                sub_cause,
+                by,
+                at,
+                purge_at
+            }),
+    ]
+}
+
+fn mappings() -> impl Strategy<Value = Mapping> {
+    let options = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let numbers = (any::<u32>(), any::<u64>(), any::<u64>());
+    (
+        0..1_000_000_u64,
+        states(),
+        prop::option::of(instants()),
+        options,
+        numbers,
+    )
+        .prop_map(
+            |(number, state, expiry, (consent, destination, e2e, subscription), numbers)| {
+                let mut row = sample::pending(number);
+                row.state = state;
+                row.uti_expiry = expiry;
+                if let Some(consent) = &mut row.consent {
+                    consent.expires = expiry;
+                    consent.subject = row.device_vendor.clone();
+                }
+                row.consent = row.consent.filter(|_| consent);
+                row.device_model = row.device_vendor.clone().filter(|_| consent);
+                row.destination =
+                    destination.then(|| CallbackUri::parse("https://a.example/cb?x=1").unwrap());
+                row.e2e = row.e2e.filter(|_| e2e);
+                row.subscription = subscription.then_some(SubscriptionId::from_bytes([3; 16]));
+                (row.features, row.sequence, row.version) =
+                    (Features(numbers.0), numbers.1, numbers.2);
+                row
+            },
+        )
+}
+
+fn messages() -> impl Strategy<Value = Message> {
+    let causes = prop_oneof![
+        Just(ResultCause::DeviceNotAvailable),
+        Just(ResultCause::NoAgreement),
+        Just(ResultCause::ConsentRequired),
+        Just(ResultCause::Cancelled),
+        Just(ResultCause::UtiInUse),
+        Just(ResultCause::DeviceRevoked),
+        Just(ResultCause::Rejected),
+        Just(ResultCause::Unreachable),
+        Just(ResultCause::TimedOut),
+    ];
+    let statuses = prop_oneof![
+        Just(MappingStatus::Pending),
+        Just(MappingStatus::Established),
+        Just(MappingStatus::Failed),
+        Just(MappingStatus::Deleted),
+    ];
+    prop_oneof![
+        Just(Message::Assignment),
+        Just(Message::Test),
+        (statuses, prop::option::of(causes), any::<bool>()).prop_map(|(status, cause, undo)| {
+            Message::Result {
+                status,
+                cause,
+                undo,
+            }
+        }),
+        (any::<bool>(), demapping_causes(), prop::option::of(codes())).prop_map(
+            |(device, cause, sub_cause)| Message::Demapped {
+                device_id: device.then(|| sample::device("d-1")),
+                cause,
+                sub_cause
+            }
+        ),
+    ]
+}
+
+fn entries() -> impl Strategy<Value = OutboxEntry> {
+    let numbers = (any::<u64>(), any::<u32>(), any::<bool>(), any::<bool>());
+    (messages(), numbers, 0..3_u8, instants()).prop_map(
+        |(message, (sequence, attempts, of_mapping, of_maker), dead, instant)| {
+            let mut entry = sample::entry(&sample::third_party("shop1"), 1, sequence);
+            entry.message = message;
+            entry.attempts = attempts;
+            entry.next_attempt = instant;
+            entry.dead = match dead {
+                0 => None,
+                1 => Some(DeadReason::DeadlinePassed),
+                _ => Some(DeadReason::NoDestination),
+            };
+            if !of_mapping {
+                entry.key.subject = Subject::Subscription(SubscriptionId::from_bytes([1; 16]));
+                entry.mapping_key = None;
+            }
+            if of_maker {
+                entry.key.addressee = Addressee {
+                    role: Role::IotSp,
+                    sp: sample::sp("maker1"),
+                };
+            }
+            entry
+        },
+    )
+}
+
+fn round_trip<T: Record + PartialEq + std::fmt::Debug>(key: &[u8], record: &T) {
+    assert_eq!(decode::<T>(key, &encode(key, record)).as_ref(), Ok(record));
+}
+
+fn directory() -> [DirectoryRecord; 4] {
+    [
+        sample::party("shop1", 1),
+        sample::agreement(2),
+        sample::subscription(3),
+        sample::certificate(4),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn rows_survive_a_round_trip(row in mappings()) {
+        round_trip(index::mapping(row.id).as_bytes(), &row);
+    }
+
+    #[test]
+    fn entries_survive_a_round_trip(entry in entries()) {
+        round_trip(index::outbox(&entry.key).as_bytes(), &entry);
+    }
+
+    #[test]
+    fn uti_records_survive_a_round_trip(
+        (device, serial) in any::<(Option<u64>, Option<u64>)>(), live: u32, dead: bool
+    ) {
+        let record = UtiRecord {
+            device: device.map(sample::hash), serial: serial.map(sample::hash), live, dead
+        };
+        round_trip(b"key", &record);
+    }
+
+    #[test]
+    fn any_bytes_give_a_record_or_an_error(body in prop::collection::vec(any::<u8>(), 0..400)) {
+        // With a checksum that holds, so that the fields are read.
+        for version in [1, 2] {
+            let mut bytes = vec![version];
+            bytes.extend_from_slice(&body);
+            let sum = checksum(b"key", &bytes);
+            bytes.extend_from_slice(&sum.to_le_bytes());
+            let _ = decode::<Mapping>(b"key", &bytes);
+            let _ = decode::<OutboxEntry>(b"key", &bytes);
+            let _ = decode::<UtiRecord>(b"key", &bytes);
+            let _ = decode::<DirectoryRecord>(b"key", &bytes);
+            let _ = decode::<Tally>(b"key", &bytes);
+            prop_assert!(decode::<Format>(b"other key", &bytes).is_err());
+        }
+        let _ = decode::<Mapping>(b"key", &body);
+    }
+
+    #[test]
+    fn damage_is_an_error(row in mappings(), at: prop::sample::Index, bit in 0..8_u8) {
+        let key = index::mapping(row.id);
+        let mut bytes = encode(key.as_bytes(), &row);
+        let at = at.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        prop_assert_eq!(decode::<Mapping>(key.as_bytes(), &bytes), Err(RecordError::Checksum));
+        bytes.truncate(at);
+        prop_assert!(decode::<Mapping>(key.as_bytes(), &bytes).is_err());
+    }
+
+    /// Fields damaged before the checksum was made: still no panic.
+    #[test]
+    fn damaged_fields_are_read_without_panic(row in mappings(), at: prop::sample::Index, byte: u8) {
+        let key = index::mapping(row.id);
+        let bytes = encode(key.as_bytes(), &row);
+        let mut body = bytes[..bytes.len() - 8].to_vec();
+        let at = at.index(body.len());
+        body[at] = byte;
+        body.extend_from_slice(&checksum(key.as_bytes(), &body).to_le_bytes());
+        let _ = decode::<Mapping>(key.as_bytes(), &body);
+    }
+}
+
+#[test]
+fn directory_records_survive_a_round_trip_and_show_their_version() {
+    for record in directory() {
+        let key = index::directory(&record.key());
+        round_trip(key.as_bytes(), &record);
+        let bytes = encode(key.as_bytes(), &record);
+        assert_eq!(peek_version(key.as_bytes(), &bytes), Ok(record.version()));
+    }
+}
+
+#[test]
+fn a_record_under_a_foreign_key_is_found_out() {
+    let (row, other) = (sample::pending(1), sample::pending(2));
+    let bytes = encode(index::mapping(row.id).as_bytes(), &row);
+    let read = decode::<Mapping>(index::mapping(other.id).as_bytes(), &bytes);
+    assert_eq!(read, Err(RecordError::Checksum));
+}
+
+#[test]
+fn a_record_of_a_later_version_is_refused_by_name() {
+    let mut bytes = encode(b"key", &Format(1));
+    let body = bytes.len() - 8;
+    bytes[0] = 2;
+    bytes.truncate(body);
+    bytes.extend_from_slice(&checksum(b"key", &bytes).to_le_bytes());
+    let read = decode::<Format>(b"key", &bytes);
+    assert_eq!(read, Err(RecordError::Newer { found: 2, known: 1 }));
+}
+
+#[test]
+fn counters_from_before_a_table_was_added_are_read() {
+    let mut tally = Tally::default();
+    assert!(tally.count_in(Table::Mapping));
+    assert!(!tally.count_out(Table::Live), "none to count out");
+    tally.digest = 5;
+    // Two counters instead of all: meta and mapping.
+    let mut bytes = vec![1, 2, 0, 1, 5, 0, 0, 0, 0, 0, 0, 0];
+    bytes.extend_from_slice(&checksum(b"key", &bytes).to_le_bytes());
+    assert_eq!(decode::<Tally>(b"key", &bytes), Ok(tally));
+}
+
+/// The format on disk: it must not change under stores that are out there. A deliberate change is
+/// a new version of the record, and a new line here.
+#[test]
+fn golden_bytes() {
+    let golden = include_str!("golden.txt");
+    let mut lines = golden.lines().filter(|line| !line.starts_with('#'));
+    for (name, bytes) in samples() {
+        let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(lines.next(), Some(format!("{name} {hex}").as_str()));
+    }
+    assert_eq!(lines.next(), None);
+}
+
+fn samples() -> Vec<(&'static str, Vec<u8>)> {
+    let row = sample::pending(1);
+    let (established, deleted) = (sample::established(&row, "d-1"), sample::deleted(&row));
+    let (failing, failed) = (sample::failing(&row), sample::failed(&row));
+    let key = index::mapping(row.id);
+    let of_row = |row: &Mapping| encode(key.as_bytes(), row);
+    let told = sample::entry(&sample::third_party("shop1"), 1, 300);
+    let uti = UtiRecord {
+        device: Some(sample::hash(1)),
+        serial: None,
+        live: 2,
+        dead: false,
+    };
+    let mut all = vec![
+        ("mapping-pending", of_row(&row)),
+        ("mapping-established", of_row(&established)),
+        ("mapping-deleted", of_row(&deleted)),
+        ("mapping-failing", of_row(&failing)),
+        ("mapping-failed", of_row(&failed)),
+        ("outbox", encode(index::outbox(&told.key).as_bytes(), &told)),
+        (
+            "uti-record",
+            encode(index::uti_record(sample::hash(1)).as_bytes(), &uti),
+        ),
+        (
+            "dead-device",
+            encode(index::dead_device(sample::hash(1)).as_bytes(), &DeadDevice),
+        ),
+        ("format", encode(index::format().as_bytes(), &Format(1))),
+        (
+            "tally",
+            encode(index::tally().as_bytes(), &Tally::default()),
+        ),
+    ];
+    let names = ["party", "agreement", "subscription", "certificate"];
+    all.extend(names.into_iter().zip(directory()).map(|(name, record)| {
+        (
+            name,
+            encode(index::directory(&record.key()).as_bytes(), &record),
+        )
+    }));
+    for (entry, _) in index::entries_of(&established) {
+        all.push(("index-key", entry.into_bytes()));
+    }
+    all.push(("outbox-key", index::outbox(&told.key).into_bytes()));
+    all.push(("outbox-due-key", index::outbox_due(&told).into_bytes()));
+    all
+}
