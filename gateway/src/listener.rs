@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::Server;
-use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpServer};
 use rustls::ServerConfig;
@@ -73,7 +72,6 @@ impl Listener {
                 .app_data(web::JsonConfig::default().limit(max_body))
                 .configure(configure)
                 .default_service(web::to(problem::not_found))
-                .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
                 .wrap(PeerGuard::new(Arc::clone(&admission), max_age))
                 .wrap(RequestLog::new(name))
         })

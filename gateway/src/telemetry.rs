@@ -13,6 +13,10 @@
 //! | `bytes` | the answer's body, where its length is known |
 //! | `request_id` | unique for this process and all before it on this machine |
 //!
+//! A line costs 3 to 4 microseconds of the request's thread (two loaded cores), nothing when
+//! `info` is off; writing is another thread's work, and what it cannot keep up with is dropped
+//! and counted.
+//!
 //! Never a path, a query, a body, a header: no identifier of a device, a user or a
 //! transaction, whatever the caller wrote into the URL.
 
