@@ -1,6 +1,11 @@
 //! The command line: what can be asked for, and how it is explained.
 
+mod bench;
+mod demo;
 mod init;
+mod runtime;
+mod sandbox;
+mod serve;
 
 use std::error::Error;
 
@@ -29,6 +34,10 @@ Examples:
 #[derive(Debug, Subcommand)]
 enum Verb {
     Init(init::InitArguments),
+    Serve(serve::ServeArguments),
+    Sandbox(sandbox::SandboxArguments),
+    Demo(demo::DemoArguments),
+    Bench(bench::BenchArguments),
 }
 
 impl Cli {
@@ -39,6 +48,10 @@ impl Cli {
     pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
         match self.verb {
             Verb::Init(arguments) => arguments.run(),
+            Verb::Serve(arguments) => arguments.run(),
+            Verb::Sandbox(arguments) => arguments.run(),
+            Verb::Demo(arguments) => arguments.run(),
+            Verb::Bench(arguments) => arguments.run(),
         }
     }
 }

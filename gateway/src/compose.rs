@@ -124,7 +124,7 @@ fn operator_tls(
 ) -> Result<ServerConfig, StartError> {
     let mut anchors = Vec::new();
     for certificate in load_certificates(&section.anchor)? {
-        anchors.push(TrustAnchor::new(certificate, Namespace::operators())?);
+        anchors.push(TrustAnchor::new(certificate, Namespace::OPERATORS)?);
     }
     let credential = Credential::load(&section.certificate, &section.key)?;
     let verifier = Arc::new(ClientVerifier::new(anchors, None));

@@ -23,7 +23,6 @@ pub(crate) use fault::ConfigError;
 pub(crate) use listeners::{
     AnchorSection, ConnectionsSection, ListenSection, OperatorSection, T8Section,
 };
-pub(crate) use literal::Network;
 pub(crate) use log::{LogFormat, LogLevel, LogSection};
 pub(crate) use mapping::{LimitsSection, MappingSection, TokensSection};
 pub(crate) use notify::NotifySection;

@@ -6,10 +6,15 @@
 //! mapping is and who may do what is decided elsewhere.
 
 mod ambient;
+mod bench;
 mod cli;
+mod compose;
 mod config;
+mod demo;
 mod init;
 mod listener;
+mod sandbox;
+mod t8_client;
 mod telemetry;
 mod tls;
 

@@ -22,7 +22,7 @@ pub(crate) use client::client_config;
 pub(crate) use credential::{Credential, CredentialError, ServerCredential, load_certificates};
 pub(crate) use namespace::Namespace;
 pub(crate) use peer::{note_operator, note_service_provider};
-pub(crate) use server::server_config;
+pub(crate) use server::{callback_server_config, server_config};
 
 #[cfg(test)]
 pub(crate) mod sample;

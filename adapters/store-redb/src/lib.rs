@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use ics_store::{BatchLimits, EmbeddedStore};
 
 pub use engine::RedbEngine;
+pub use ics_store::Table;
 
 /// The file within the directory.
 pub const FILE_NAME: &str = "ics-store.redb";

@@ -83,6 +83,17 @@ impl<E: Engine> EmbeddedStore<E> {
         self.reading(|view| integrity::check(view))
     }
 
+    /// How many keys a table holds, from the counters kept with every commit: costs no walk.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn count(&self, table: Table) -> Result<u64, StoreError> {
+        self.reading(|view| {
+            let tally: Option<Tally> = walk::load(view, Table::Meta, &index::tally())?;
+            Ok(tally.map_or(0, |tally| tally.count(table)))
+        })
+    }
+
     #[cfg(test)]
     pub(crate) fn engine(&self) -> &E {
         &self.engine

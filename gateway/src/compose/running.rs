@@ -11,7 +11,7 @@ use ics_core::service::IcsService;
 use ics_notify::{AddressRules, CallbackSigner, Deliverer, Pace, Surroundings};
 use ics_oauth::AuthorizationServer;
 use ics_operator::{OperatorApi, StatusSource, StoreCounts};
-use ics_store_redb::RedbStore;
+use ics_store_redb::{RedbStore, Table};
 use ics_t8::T8Api;
 use ics_vault::SigningKey;
 use tokio::sync::watch;
@@ -290,12 +290,12 @@ struct Counters(Arc<RedbStore>);
 impl StatusSource for Counters {
     fn counts(&self) -> PortFuture<'_, Result<Option<StoreCounts>, StoreError>> {
         Box::pin(async move {
-            let counts = self.0.counts()?;
+            let count = |table| self.0.count(table);
             Ok(Some(StoreCounts {
-                mappings: counts.mappings,
-                live: counts.live,
-                established: counts.established,
-                outbox: counts.outbox,
+                mappings: count(Table::Mapping)?,
+                live: count(Table::Live)?,
+                established: count(Table::Device)?,
+                outbox: count(Table::Outbox)?,
             }))
         })
     }

@@ -1,7 +1,7 @@
 //! Values as operators write them: `24h`, `256MiB`, `10.0.0.0/8`, `https://ics.example:8443`.
 
 use std::fmt;
-use std::net::IpAddr;
+use ics_notify::Network;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -111,50 +111,16 @@ pub(super) fn origin<'de, D: Deserializer<'de>>(from: D) -> Result<Origin, D::Er
     })
 }
 
-/// A set of addresses: `10.0.0.0/8`, `fd00::/8`, or one address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Network {
-    address: IpAddr,
-    prefix: u8,
-}
-
-impl Network {
-    /// Whether `address` is one of them. An IPv4 address mapped into IPv6 counts as itself.
-    pub(crate) fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => {
-                let shift = 32_u32.saturating_sub(self.prefix.into());
-                u32::from(network).checked_shr(shift) == u32::from(address).checked_shr(shift)
-            }
-            (IpAddr::V6(network), IpAddr::V6(address)) => {
-                let shift = 128_u32.saturating_sub(self.prefix.into());
-                u128::from(network).checked_shr(shift) == u128::from(address).checked_shr(shift)
-            }
-            _ => false,
-        }
-    }
-}
-
-impl FromStr for Network {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const FORM: &str = "write a network such as `10.0.0.0/8` or `fd00::/8`, or one address";
-        let (address, prefix) = text
-            .split_once('/')
-            .map_or((text, None), |(a, p)| (a, Some(p)));
-        let address: IpAddr = address.parse().map_err(|_| FORM)?;
-        let longest = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.map_or(Ok(longest), str::parse).map_err(|_| FORM)?;
-        if prefix > longest {
-            return Err(FORM);
-        }
-        Ok(Self { address, prefix })
-    }
-}
-
-impl<'de> Deserialize<'de> for Network {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
-    }
+/// Reads a list of networks in CIDR notation: `10.0.0.0/8`, `fd00::/8`, or one address.
+pub(super) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Network>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    let read = |text: &String| {
+        text.parse().map_err(|_| {
+            D::Error::custom(
+                "write a network such as `10.0.0.0/8` or `fd00::/8`, without bits beyond the \
+                 prefix, or one address",
+            )
+        })
+    };
+    texts.iter().map(read).collect()
 }

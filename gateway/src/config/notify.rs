@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ics_core::procedure::Knobs;
+use ics_notify::Network;
 use serde::Deserialize;
 
 use super::fault::Fault;
-use super::literal::{Network, duration, within};
+use super::literal::{duration, networks, within};
 use super::place::Place;
 
 /// `[notify]`.
@@ -23,7 +24,7 @@ pub(crate) struct NotifySection {
     /// The Ed25519 key that signs notifications (RFC 9421), mode 0600.
     pub(crate) signing_key: PathBuf,
     /// Loopback, link-local and private networks that callbacks may go to all the same.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "networks")]
     pub(crate) allowed_networks: Vec<Network>,
     /// How long a connection to a service provider may take.
     #[serde(default = "default_connect", deserialize_with = "duration")]

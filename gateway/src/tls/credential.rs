@@ -33,6 +33,9 @@ pub(crate) enum CredentialError {
     /// The certificate of an authority cannot be trusted as one.
     #[error("a trust anchor has no usable certificate")]
     Anchor,
+    /// An HTTP client could not be made with it.
+    #[error(transparent)]
+    Client(#[from] reqwest::Error),
     /// The provider takes neither, or they do not belong together.
     #[error(transparent)]
     Refused(#[from] rustls::Error),

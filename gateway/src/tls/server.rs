@@ -1,17 +1,18 @@
 //! The server side: what every listener of ours is built with.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ics_core::port::Clock;
-use rustls::ServerConfig;
+use rustls::{RootCertStore, ServerConfig};
 use rustls::pki_types::UnixTime;
-use rustls::server::NoServerSessionStorage;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::time_provider::TimeProvider;
 
 use super::anchor::ClientVerifier;
-use super::credential::ServerCredential;
+use super::credential::{Credential, CredentialError, ServerCredential, load_certificates};
 use super::profile::{provider, versions};
 
 /// A configuration that demands a client certificate of every peer; TLS 1.3, or with `tls12`
@@ -37,6 +38,30 @@ pub(crate) fn server_config(
     config.max_early_data_size = 0;
     config.require_ems = true;
     Ok(config)
+}
+
+/// A configuration for the receivers of a service provider, as the sandbox runs them: whoever
+/// `root` certified may connect.
+///
+/// # Errors
+/// [`CredentialError`].
+pub(crate) fn callback_server_config(
+    root: &Path,
+    certificate: &Path,
+    key: &Path,
+) -> Result<ServerConfig, CredentialError> {
+    let mut roots = RootCertStore::empty();
+    for root in load_certificates(root)? {
+        roots.add(root)?;
+    }
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider(false))
+        .build()
+        .map_err(|_| CredentialError::Anchor)?;
+    let credential = ServerCredential::new(Credential::load(certificate, key)?)?;
+    Ok(ServerConfig::builder_with_provider(provider(false))
+        .with_protocol_versions(versions(false))?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(Arc::new(credential)))
 }
 
 /// Certificates are checked against the same clock as everything else.

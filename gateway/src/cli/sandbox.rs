@@ -1,0 +1,52 @@
+//! `ics-gateway sandbox`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::runtime::{Outcome, asked_to_end, block_on, say};
+use crate::config::LogSection;
+use crate::sandbox::{Options, Sandbox};
+use crate::telemetry::start_log;
+
+/// Run a complete operator domain on loopback, to build and test against
+///
+/// Two third party service providers, two IoT service providers, agreements between all pairs but
+/// the last of each, and receivers for their notifications. When everything accepts, `sandbox.env`
+/// is written into the directory and one line `ready DIR/sandbox.env` is printed. Serial numbers
+/// `<prefix>AUTO-<n>` are accepted by the simulated IoT SPs; all others wait for you.
+///
+/// Not for production: keys of service providers lie beside the gateway's, and failures are told
+/// at once.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct SandboxArguments {
+    /// Where it lives; made when it is not there, continued when it is
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+
+    /// The first of four ports, if not any free ones; a sandbox keeps its ports
+    #[arg(long, value_name = "PORT")]
+    base_port: Option<u16>,
+}
+
+const EXAMPLES: &str = "\
+Example:
+    ics-gateway sandbox --dir ./sandbox &
+    . ./sandbox/sandbox.env
+    curl --cacert $ICS_CA --cert $ICS_3P_CERT --key $ICS_3P_KEY \\
+         -d grant_type=client_credentials $ICS_T8_URL/oauth2/token";
+
+impl SandboxArguments {
+    pub(super) fn run(self) -> Outcome {
+        let _log = start_log(&LogSection::default());
+        block_on(async {
+            let options = Options { directory: self.dir, base_port: self.base_port };
+            let sandbox = Sandbox::start(options).await?;
+            say(&format!("ready {}", sandbox.env().display()))?;
+            asked_to_end().await?;
+            sandbox.stop().await;
+            Ok(())
+        })
+    }
+}
