@@ -1,16 +1,15 @@
 //! The gateway's binary, and a sandbox of it as a process of its own.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::Mutex;
 
 use tempfile::TempDir;
 
-use crate::condition::wait_for;
 use crate::curl::{Answer, Curl};
 use crate::party::{Inbox, Party};
+use crate::process::Process;
 
 /// The binary under test.
 pub struct Gateway;
@@ -50,7 +49,7 @@ pub struct Sandbox {
     dir: PathBuf,
     // Kept for its Drop; `None` when the directory is the caller's.
     _own: Option<TempDir>,
-    child: Mutex<Option<Child>>,
+    process: Process,
     env: BTreeMap<String, String>,
 }
 
@@ -71,7 +70,7 @@ impl Sandbox {
         let mut sandbox = Self {
             dir,
             _own: own,
-            child: Mutex::new(None),
+            process: Process::default(),
             env: BTreeMap::new(),
         };
         sandbox.spawn();
@@ -81,76 +80,23 @@ impl Sandbox {
 
     /// Starts the process and waits for its `ready` line.
     pub fn spawn(&self) {
-        std::fs::create_dir_all(&self.dir).expect("a writable directory");
-        let out = self.dir.join("stdout.log");
-        let log = self.dir.join("stderr.log");
-        let mut child = Command::new(Gateway::binary())
-            .arg("sandbox")
-            .arg("--dir")
-            .arg(&self.dir)
-            .stdin(Stdio::null())
-            .stdout(File::create(&out).expect("a writable directory"))
-            .stderr(
-                File::options()
-                    .create(true)
-                    .append(true)
-                    .open(&log)
-                    .expect("a log"),
-            )
-            .spawn()
-            .expect("it starts");
-        wait_for("the sandbox's ready line", || {
-            if let Some(status) = child.try_wait().expect("a child") {
-                let log = std::fs::read_to_string(&log).unwrap_or_default();
-                panic!("the sandbox ended with {status}:\n{log}");
-            }
-            let said = std::fs::read_to_string(&out).unwrap_or_default();
-            said.lines()
-                .any(|line| line.starts_with("ready "))
-                .then_some(())
-        });
-        *self.child.lock().unwrap() = Some(child);
+        let args = ["sandbox".as_ref(), "--dir".as_ref(), self.dir.as_os_str()];
+        self.process.start(&args, &self.dir, "ready ");
     }
 
     /// Ends it as an operator would (SIGTERM) and tells how it ended.
     pub fn stop(&self) -> ExitStatus {
-        self.signal("TERM");
-        self.wait()
+        self.process.stop()
     }
 
     /// Kills it without warning.
     pub fn kill(&self) {
-        self.signal("KILL");
-        self.wait();
+        self.process.kill();
     }
 
     /// Its process id.
     pub fn pid(&self) -> u32 {
-        self.child
-            .lock()
-            .unwrap()
-            .as_ref()
-            .expect("a running sandbox")
-            .id()
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.pid().to_string();
-        let status = Command::new("kill")
-            .args(["-s", name, &pid])
-            .status()
-            .expect("kill");
-        assert!(status.success(), "kill -s {name} {pid}");
-    }
-
-    fn wait(&self) -> ExitStatus {
-        let mut child = self
-            .child
-            .lock()
-            .unwrap()
-            .take()
-            .expect("a running sandbox");
-        child.wait().expect("it ends")
+        self.process.pid()
     }
 
     /// Its directory.
@@ -225,17 +171,6 @@ impl Sandbox {
         match body {
             Some(body) => curl.json(body).send(),
             None => curl.send(),
-        }
-    }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        let child = self.child.get_mut().map(Option::take);
-        if let Ok(Some(mut child)) = child {
-            // By its pid, and nothing else.
-            let _ = child.kill();
-            let _ = child.wait();
         }
     }
 }

@@ -9,8 +9,10 @@ pub mod curl;
 pub mod gateway;
 pub mod openssl;
 pub mod party;
+pub mod process;
 
 pub use condition::{eventually, wait_for};
 pub use curl::{Answer, Curl};
 pub use gateway::{Gateway, Sandbox};
 pub use party::{Inbox, Party};
+pub use process::Process;
