@@ -22,7 +22,7 @@ type Bytes = &'static [u8];
 /// One keyspace; the tables are told apart by the first byte of the key.
 const KEYS: TableDefinition<'static, Bytes, Bytes> = TableDefinition::new("ics");
 
-type OpenDatabase = dyn Fn(&Path) -> Result<Database, DatabaseError> + Send + Sync;
+pub(crate) type OpenDatabase = dyn Fn(&Path) -> Result<Database, DatabaseError> + Send + Sync;
 
 /// A redb database that is opened again after an I/O error.
 pub struct RedbEngine {

@@ -17,7 +17,7 @@ use super::{FILE_NAME, OpenError, Options, RedbStore, open};
 
 mod faulty;
 
-use faulty::FaultyDisk;
+use faulty::{Fault, FaultyDisk};
 
 /// A store that takes its directory with it.
 struct Temporary {
@@ -203,21 +203,52 @@ fn a_store_of_a_newer_format_is_refused() {
     );
 }
 
-#[test]
-fn a_full_disk_is_unavailable_and_service_resumes_when_space_is_back() {
-    let directory = tempfile::tempdir().unwrap();
+fn on(disk: &FaultyDisk, directory: &TempDir) -> EmbeddedStore<RedbEngine> {
     drop(reopen(directory.path()));
-    let disk = FaultyDisk::default();
     let engine = RedbEngine::open_by(directory.path().join(FILE_NAME), disk.opener()).unwrap();
-    let store = EmbeddedStore::open(engine, BatchLimits::default()).unwrap();
+    EmbeddedStore::open(engine, BatchLimits::default()).unwrap()
+}
+
+#[test]
+fn on_a_full_disk_reads_go_on_and_writes_resume_when_space_is_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let store = on(&disk, &directory);
     (0..10).for_each(|n| put(&store, n).unwrap());
-    for (syncs, first) in [(false, 10), (true, 20)] {
-        disk.fail(true, syncs);
+    disk.fail(Fault::NoSpace);
+    let mut kept = 10;
+    while put(&store, kept).is_ok() {
+        kept += 1;
+        assert!(kept < 100_000, "the disk is never full");
+    }
+    let refused = put(&store, kept);
+    assert!(matches!(
+        refused,
+        Ok(()) | Err(CommitError::Store(StoreError::Unavailable))
+    ));
+    assert!((0..kept).all(|n| is_there(&store, n)), "reads go on");
+    assert_eq!(is_there(&store, kept), refused.is_ok());
+    disk.fail(Fault::None);
+    put(&store, kept + 1).unwrap();
+    store.assert_sound();
+    drop(store);
+    let store = reopen(directory.path());
+    assert!((0..kept).all(|n| is_there(&store, n)) && is_there(&store, kept + 1));
+}
+
+#[test]
+fn a_disk_that_fails_is_unavailable_and_service_resumes_when_it_works_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let store = on(&disk, &directory);
+    (0..10).for_each(|n| put(&store, n).unwrap());
+    for (fault, first) in [(Fault::NoWrite, 10), (Fault::NoSync, 20)] {
+        disk.fail(fault);
         for n in first..first + 3 {
             let refused = put(&store, n);
             assert_eq!(refused, Err(CommitError::Store(StoreError::Unavailable)));
         }
-        disk.fail(false, false);
+        disk.fail(Fault::None);
         put(&store, first + 5).unwrap();
         assert!((0..10).all(|n| is_there(&store, n)));
         assert!(

@@ -41,11 +41,13 @@ impl Default for BatchLimits {
     }
 }
 
+type Waiter = oneshot::Sender<Result<(), CommitError>>;
+
 /// A change and who waits for it.
 #[derive(Debug)]
 struct Job {
     change: Change,
-    answer: oneshot::Sender<Result<(), CommitError>>,
+    answer: Waiter,
 }
 
 /// The queue and the thread behind it. Dropping it writes what waits, then ends the thread.
@@ -100,10 +102,7 @@ impl Drop for GroupCommitter {
 /// One transaction's worth of changes, with what each of them will be answered.
 #[derive(Debug, Default)]
 struct Batch {
-    answers: Vec<(
-        oneshot::Sender<Result<(), CommitError>>,
-        Result<(), CommitError>,
-    )>,
+    answers: Vec<(Waiter, Result<(), CommitError>)>,
     accepted: usize,
     bytes: usize,
 }

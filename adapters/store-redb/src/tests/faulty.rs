@@ -3,39 +3,51 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::ops::Bound;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use redb::backends::FileBackend;
-use redb::{BackendError, Builder, Database, DatabaseError, StorageBackend};
+use redb::{BackendError, Builder, StorageBackend};
+
+use crate::engine::OpenDatabase;
+
+/// What is wrong with the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Nothing.
+    #[default]
+    None,
+    /// Blocks in use can be written, no others.
+    NoSpace,
+    /// Nothing can be written.
+    NoWrite,
+    /// Nothing can be synced.
+    NoSync,
+}
 
 #[derive(Debug, Default)]
-struct Faults {
-    writes: AtomicBool,
-    syncs: AtomicBool,
+struct State {
+    fault: Fault,
+    /// The end of the blocks in use, when there was space last.
+    used: u64,
 }
 
 /// Its faults hold for every file opened through it.
 #[derive(Debug, Default)]
-pub(super) struct FaultyDisk(Arc<Faults>);
+pub(super) struct FaultyDisk(Arc<Mutex<State>>);
 
 impl FaultyDisk {
-    /// While `on`, syncs fail (`syncs`), or writes that would need more space do.
-    pub(super) fn fail(&self, on: bool, syncs: bool) {
-        self.0.writes.store(on && !syncs, Ordering::SeqCst);
-        self.0.syncs.store(on && syncs, Ordering::SeqCst);
+    /// From now on.
+    pub(super) fn fail(&self, fault: Fault) {
+        self.0.lock().unwrap().fault = fault;
     }
 
-    pub(super) fn opener(
-        &self,
-    ) -> Box<dyn Fn(&Path) -> Result<Database, DatabaseError> + Send + Sync> {
-        let faults = Arc::clone(&self.0);
+    pub(super) fn opener(&self) -> Box<OpenDatabase> {
+        let state = Arc::clone(&self.0);
         Box::new(move |path| {
             let file = OpenOptions::new().read(true).write(true).open(path)?;
             let disk = File {
                 inner: FileBackend::new(file)?,
-                faults: Arc::clone(&faults),
+                state: Arc::clone(&state),
             };
             Builder::new().create_with_backend(disk)
         })
@@ -45,7 +57,7 @@ impl FaultyDisk {
 #[derive(Debug)]
 struct File {
     inner: FileBackend,
-    faults: Arc<Faults>,
+    state: Arc<Mutex<State>>,
 }
 
 impl StorageBackend for File {
@@ -62,15 +74,19 @@ impl StorageBackend for File {
     }
 
     fn sync_data(&self) -> Result<(), io::Error> {
-        if self.faults.syncs.load(Ordering::SeqCst) {
+        if self.state.lock().unwrap().fault == Fault::NoSync {
             return Err(io::ErrorKind::Other.into());
         }
         self.inner.sync_data()
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
-        if self.faults.writes.load(Ordering::SeqCst) {
-            return Err(io::ErrorKind::StorageFull.into());
+        let mut state = self.state.lock().unwrap();
+        let end = offset + u64::try_from(data.len()).unwrap();
+        match state.fault {
+            Fault::NoWrite => return Err(io::ErrorKind::Other.into()),
+            Fault::NoSpace if end > state.used => return Err(io::ErrorKind::StorageFull.into()),
+            _ => state.used = state.used.max(end),
         }
         self.inner.write(offset, data)
     }
