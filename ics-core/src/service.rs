@@ -3,6 +3,7 @@
 //! Thin on purpose: nothing is decided here. A commit that was overtaken is loaded and decided
 //! again, a bounded number of times.
 
+mod access;
 mod assignment;
 mod delivery;
 mod demapping;
@@ -16,6 +17,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+pub use access::{Profile, ProfileError};
 pub use assignment::{AnswerError, AnswerInput, AssignmentError, OpenAssignment};
 pub use delivery::Consignment;
 pub use demapping::{DemapError, DemapRequest, Demapped, Selector};

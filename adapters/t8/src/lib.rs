@@ -1,1 +1,40 @@
-//! (in the making)
+//! The T8-style REST API of the identity correlation service: what third party SPs and IoT SPs
+//! speak (TS 29.122 conventions, TS 33.187 security, Y.4462 reference points ICS-1 to ICS-8).
+//!
+//! | question | where |
+//! |---|---|
+//! | which operations there are, on which reference point | `operation` |
+//! | who is calling, and in which order checks are made | `guard` |
+//! | bytes to bodies, strictly; answers to bytes | [`wire`] |
+//! | bodies to the vocabulary of the core, and back | `translate` |
+//! | what each resource does | `resource` |
+//! | what each refusal of the core is called on the wire | `error`, `problem` |
+//! | sockets and headers; the only file that names actix-web | `driver` |
+//!
+//! Nothing is decided here: every call ends in `ics_core::service::IcsService`, which asks the
+//! decision point. Not served yet, and therefore neither routed nor in the document: bulk
+//! inquiries, jobs of large de-mappings, notifications by websocket, the device registry.
+//!
+//! [`configure`] mounts the operations; [`openapi`] describes them.
+
+#![forbid(unsafe_code)]
+
+mod api;
+mod driver;
+mod error;
+mod exchange;
+mod guard;
+mod link;
+mod media;
+mod negotiation;
+mod openapi;
+mod operation;
+mod problem;
+mod query;
+mod resource;
+mod translate;
+pub mod wire;
+
+pub use api::{InvalidSettings, Settings, T8Api};
+pub use driver::configure;
+pub use openapi::openapi;

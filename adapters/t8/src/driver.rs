@@ -1,0 +1,265 @@
+//! The operations on actix-web: sockets and headers, the only file that names it.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    ACCEPT, ALLOW, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap,
+    HeaderName, HeaderValue, LINK, LOCATION, RETRY_AFTER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+};
+use actix_web::web::{self, Bytes, Data, Payload, ServiceConfig};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
+use ics_core::principal::PeerCertificate;
+use ics_core::reference_point::ReferencePoint;
+
+use crate::api::T8Api;
+use crate::exchange::{Call, Reply};
+use crate::guard::{self, Credentials};
+use crate::media;
+use crate::operation::{Gate, Operation, PATHS, Verb};
+use crate::problem::{self, Cause, Companion, Problem};
+use crate::query::{self, PageQuery};
+use crate::resource;
+
+/// The largest body read (t8 A.7).
+const MAX_BODY: usize = 64 * 1024;
+/// The longest path and query: no resource of ours comes near it.
+const MAX_URI: usize = 2048;
+
+/// Mounts every operation. Connections must carry their verified client certificate as
+/// connection data of type `Arc<PeerCertificate>`; one without is answered 401. A request's
+/// extensions hold its `ReferencePoint`, for the log.
+pub fn configure(cfg: &mut ServiceConfig, api: Arc<T8Api>) {
+    let api = Data::from(api);
+    for (path, allow) in PATHS {
+        let mut resource = web::resource(path).app_data(api.clone());
+        for operation in Operation::ALL.into_iter().filter(|o| o.path() == path) {
+            let handler = move |request: HttpRequest, payload: Payload, api: Data<T8Api>| async move {
+                serve(operation, &request, payload, &api).await
+            };
+            resource = resource.route(web::method(method(operation.verb())).to(handler));
+        }
+        cfg.service(
+            resource.default_service(web::to(move |request: HttpRequest| async move {
+                refuse_method(&request, allow)
+            })),
+        );
+    }
+    cfg.default_service(web::to(refuse_path));
+}
+
+const fn method(verb: Verb) -> Method {
+    match verb {
+        Verb::Get => Method::GET,
+        Verb::Post => Method::POST,
+        Verb::Put => Method::PUT,
+        Verb::Patch => Method::PATCH,
+        Verb::Delete => Method::DELETE,
+    }
+}
+
+async fn serve(
+    operation: Operation,
+    request: &HttpRequest,
+    payload: Payload,
+    api: &T8Api,
+) -> HttpResponse {
+    if let Gate::Point(point) | Gate::Either(point, _) = operation.gate() {
+        note_point(request, point);
+    }
+    match answer(operation, request, payload, api).await {
+        Ok(response) => response,
+        Err(problem) => refuse(&problem),
+    }
+}
+
+async fn answer(
+    operation: Operation,
+    request: &HttpRequest,
+    payload: Payload,
+    api: &T8Api,
+) -> Result<HttpResponse, Problem> {
+    let now = api.clock.now();
+    let path = request.match_info();
+    let admitted = guard::admit(
+        api,
+        operation.gate(),
+        credentials(request),
+        path.get("scsAsId"),
+        now,
+    )?;
+    let page = check_frame(operation, request)?;
+    let Some((principal, point)) = admitted else {
+        return Ok(show(operation, api));
+    };
+    let body = read_body(operation, request.headers(), payload).await?;
+    let call = Call {
+        principal,
+        point: Cell::new(point),
+        root: &api.root,
+        id: path
+            .get("mappingId")
+            .or_else(|| path.get("subscriptionId"))
+            .unwrap_or_default(),
+        page,
+        body: &body,
+        now,
+    };
+    let outcome = resource::dispatch(operation, &api.service, &call).await;
+    if matches!(operation.gate(), Gate::Either(..)) {
+        note_point(request, call.point.get());
+    }
+    outcome.map(respond)
+}
+
+fn note_point(request: &HttpRequest, point: ReferencePoint) {
+    request.extensions_mut().insert(point);
+}
+
+fn credentials(request: &HttpRequest) -> Credentials<'_> {
+    let mut headers = request.headers().get_all(AUTHORIZATION);
+    Credentials {
+        peer: request.conn_data::<Arc<PeerCertificate>>(),
+        authorization: headers.next().map(HeaderValue::as_bytes),
+        repeated: headers.next().is_some(),
+    }
+}
+
+/// What can be wrong with a request besides its body.
+fn check_frame(operation: Operation, request: &HttpRequest) -> Result<Option<PageQuery>, Problem> {
+    let uri = request.uri();
+    if uri
+        .path_and_query()
+        .is_some_and(|text| text.as_str().len() > MAX_URI)
+    {
+        return Err(Problem::status_only(414));
+    }
+    if operation.answers_json() {
+        for accept in request.headers().get_all(ACCEPT).take(1) {
+            let all = joined(request.headers(), accept);
+            if !all.is_some_and(|accept| media::accepts_json(&accept)) {
+                return Err(Problem::status_only(406));
+            }
+        }
+    }
+    let query = uri.query().unwrap_or_default();
+    match operation.filter() {
+        Some(filter) => PageQuery::parse(query, filter).map(Some),
+        None => query::refuse_any(query).map(|()| None),
+    }
+}
+
+/// All `Accept` headers as one (RFC 9110 5.3), borrowed where there is but one.
+fn joined<'a>(headers: &'a HeaderMap, first: &'a HeaderValue) -> Option<std::borrow::Cow<'a, str>> {
+    let mut texts = headers.get_all(ACCEPT).skip(1).peekable();
+    let first = first.to_str().ok()?;
+    if texts.peek().is_none() {
+        return Some(first.into());
+    }
+    let mut all = first.to_owned();
+    for text in texts {
+        all.push(',');
+        all.push_str(text.to_str().ok()?);
+    }
+    Some(all.into())
+}
+
+async fn read_body(
+    operation: Operation,
+    headers: &HeaderMap,
+    payload: Payload,
+) -> Result<Bytes, Problem> {
+    let taken = operation.body();
+    if taken.is_empty() {
+        return Ok(Bytes::new());
+    }
+    let header = |name: HeaderName| headers.get(name).map(|v| v.to_str().unwrap_or_default());
+    let length = header(CONTENT_LENGTH);
+    if length.is_none() && !headers.contains_key(TRANSFER_ENCODING) {
+        return Err(Problem::status_only(411));
+    }
+    if length
+        .and_then(|text| text.parse::<u64>().ok())
+        .is_some_and(|n| n > MAX_BODY as u64)
+    {
+        return Err(Problem::status_only(413));
+    }
+    let plain = header(CONTENT_ENCODING).is_none_or(|c| c.eq_ignore_ascii_case("identity"));
+    if !plain || !media::is_taken(header(CONTENT_TYPE).unwrap_or_default(), taken) {
+        return Err(Problem::status_only(415));
+    }
+    match payload.to_bytes_limited(MAX_BODY).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => Err(Cause::InvalidMsgFormat.into()),
+        Err(_) => Err(Problem::status_only(413)),
+    }
+}
+
+fn respond(reply: Reply) -> HttpResponse {
+    let mut response = HttpResponse::build(status(reply.status));
+    if let Some(location) = reply.location {
+        response.insert_header((LOCATION, location));
+    }
+    if let Some(next) = reply.next {
+        response.insert_header((LINK, format!("<{next}>; rel=\"next\"")));
+    }
+    if reply.body.is_empty() {
+        return response.finish();
+    }
+    response.insert_header(JSON).body(reply.body)
+}
+
+/// The two documents that do not depend on who asks.
+fn show(operation: Operation, api: &T8Api) -> HttpResponse {
+    let body = match operation {
+        Operation::ReadDocument => &api.document,
+        _ => &api.discovery,
+    };
+    HttpResponse::Ok().insert_header(JSON).body(body.clone())
+}
+
+const JSON: (HeaderName, HeaderValue) =
+    (CONTENT_TYPE, HeaderValue::from_static("application/json"));
+
+fn refuse(problem: &Problem) -> HttpResponse {
+    let mut response = HttpResponse::build(status(problem.status()));
+    match problem.companion() {
+        Some(Companion::Challenge(challenge)) => {
+            response.insert_header((WWW_AUTHENTICATE, challenge.header().as_ref()));
+        }
+        Some(Companion::RetryAfter(seconds)) => {
+            response.insert_header((RETRY_AFTER, seconds));
+        }
+        Some(Companion::Allow(methods)) => {
+            response.insert_header((ALLOW, methods));
+        }
+        None => {}
+    }
+    response
+        .insert_header((CONTENT_TYPE, problem::MEDIA_TYPE))
+        .body(problem.to_json())
+}
+
+fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn refuse_method(request: &HttpRequest, allow: &'static str) -> HttpResponse {
+    let peer = request.conn_data::<Arc<PeerCertificate>>();
+    let problem = Problem::status_only(405).with(Companion::Allow(allow));
+    refuse(&guard::check_peer(peer).err().unwrap_or(problem))
+}
+
+async fn refuse_path(request: HttpRequest) -> HttpResponse {
+    let peer = request.conn_data::<Arc<PeerCertificate>>();
+    refuse(
+        &guard::check_peer(peer)
+            .err()
+            .unwrap_or_else(|| Cause::ResourceUnknown.into()),
+    )
+}
+
+#[cfg(test)]
+mod tests;

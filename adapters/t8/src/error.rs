@@ -1,0 +1,196 @@
+//! What each refusal of the core is called on the wire: one match for each of its errors, so
+//! that a new one does not compile before it has a name here (t8 A.7).
+
+use ics_core::directory::RoutingFailure;
+use ics_core::id::InvalidId;
+use ics_core::port::{Denied, RateLimited, SealError, StoreError};
+use ics_core::principal::AuthenticationFailure;
+use ics_core::reference_point::{ReferencePoint, Role};
+use ics_core::service::{
+    AnswerError, AssignmentError, DemapError, Failure, InquiryError, MappingError, ProfileError,
+    RequestError, SubscriptionError,
+};
+
+use crate::problem::{Cause, Challenge, Companion, Problem};
+
+impl From<AuthenticationFailure> for Problem {
+    fn from(failure: AuthenticationFailure) -> Self {
+        Self::unauthorized(match failure {
+            AuthenticationFailure::InvalidToken => Challenge::InvalidToken,
+            // RFC 6750 3.1: no error code where no token was looked at. Which of these it was is
+            // nobody's business but the log's; a suspended SP is not served at all (401).
+            AuthenticationFailure::NoCertificate
+            | AuthenticationFailure::CertificateRevoked
+            | AuthenticationFailure::CertificateExpired
+            | AuthenticationFailure::PartyNotServed
+            | AuthenticationFailure::NoToken => Challenge::Bare,
+        })
+    }
+}
+
+impl From<RateLimited> for Problem {
+    fn from(limited: RateLimited) -> Self {
+        // Whole seconds, rounded up: who comes back then is served.
+        let seconds = limited.retry_after.as_millis().div_ceil(1000).max(1);
+        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+        Self::status_only(429).with(Companion::RetryAfter(seconds))
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Store(StoreError::Unavailable)
+            | Failure::Seal(SealError::Unavailable)
+            | Failure::Busy => Self::busy(),
+            Failure::Store(StoreError::Inconsistent)
+            | Failure::Seal(SealError::UnknownKey | SealError::DoesNotOpen) => {
+                Cause::SystemFailure.into()
+            }
+        }
+    }
+}
+
+/// A denial on `point`. A role that is not the caller's is answered like a scope it lacks.
+pub(crate) fn refuse_denied(denied: Denied, point: ReferencePoint) -> Problem {
+    match denied {
+        Denied::Role(_) => Problem::insufficient_scope(point),
+        Denied::Scope(missing) => Problem::insufficient_scope(missing),
+        Denied::NoAgreement => Cause::NoAgreement.into(),
+        Denied::ServiceNotOwned => {
+            Problem::from(Cause::ServiceNotOwned).at("/serviceUri", "is not owned by the caller")
+        }
+        Denied::ConsentRequired => Cause::ConsentRequired.into(),
+    }
+}
+
+impl From<RequestError> for Problem {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Denied(denied) => refuse_denied(denied, ReferencePoint::Ics1),
+            RequestError::Routing(RoutingFailure::NotFound) => Cause::IotSpNotFound.into(),
+            RequestError::Routing(RoutingFailure::Ambiguous) => Cause::IotSpAmbiguous.into(),
+            RequestError::DestinationNotRegistered => destination_not_registered(),
+            RequestError::ValidityOutOfRange => validity_out_of_range(),
+            RequestError::UtiExpired => {
+                Self::from(Cause::OptionalIeIncorrect).at("/utiExpiry", "lies in the past")
+            }
+            RequestError::UtiInUse => Cause::UtiInUse.into(),
+            RequestError::QuotaExceeded => Cause::QuotaExceeded.into(),
+            RequestError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<MappingError> for Problem {
+    fn from(error: MappingError) -> Self {
+        match error {
+            MappingError::Denied(denied) => refuse_denied(denied, ReferencePoint::Ics1),
+            MappingError::NotFound => Cause::MappingNotFound.into(),
+            MappingError::NotPending => Cause::MappingNotPending.into(),
+            MappingError::DestinationNotRegistered => destination_not_registered(),
+            MappingError::ValidityOutOfRange => validity_out_of_range(),
+            MappingError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<AssignmentError> for Problem {
+    fn from(error: AssignmentError) -> Self {
+        match error {
+            AssignmentError::Denied(denied) => refuse_denied(denied, ReferencePoint::Ics2),
+            AssignmentError::NotFound => Cause::MappingNotFound.into(),
+            AssignmentError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<AnswerError> for Problem {
+    fn from(error: AnswerError) -> Self {
+        match error {
+            AnswerError::Assignment(error) => error.into(),
+            AnswerError::DeviceId(invalid) => refuse_member("/deviceId", true, invalid),
+            AnswerError::NotPending => Cause::MappingNotPending.into(),
+            AnswerError::DeviceAlreadyAssigned => Cause::DeviceAlreadyAssigned.into(),
+            AnswerError::NoAgreement => Cause::NoAgreementAnyMore.into(),
+            AnswerError::ConsentRequired => Cause::ConsentRequiredAnyMore.into(),
+            AnswerError::UtiInUse => Cause::UtiInUse.into(),
+            AnswerError::DeviceRevoked => Cause::DeviceRevoked.into(),
+        }
+    }
+}
+
+/// Why nothing was de-mapped, over the point of `role`.
+pub(crate) fn refuse_demap(error: DemapError, role: Role) -> Problem {
+    let point = match role {
+        Role::ThirdPartySp => ReferencePoint::Ics3,
+        Role::IotSp => ReferencePoint::Ics4,
+    };
+    match error {
+        DemapError::Denied(denied) => refuse_denied(denied, point),
+        DemapError::NotFound => Cause::MappingNotFound.into(),
+        DemapError::SelectorOfOtherRole => {
+            Problem::from(Cause::MandatoryIeIncorrect).at("", "is a selector of the other role")
+        }
+        DemapError::Failure(failure) => failure.into(),
+    }
+}
+
+/// Why an inquiry over `point` was not answered.
+pub(crate) fn refuse_inquiry(error: InquiryError, point: ReferencePoint) -> Problem {
+    match error {
+        InquiryError::Denied(denied) => refuse_denied(denied, point),
+        InquiryError::NotFound => Cause::MappingNotFound.into(),
+        InquiryError::Failure(failure) => failure.into(),
+    }
+}
+
+impl From<SubscriptionError> for Problem {
+    fn from(error: SubscriptionError) -> Self {
+        match error {
+            SubscriptionError::Denied(denied) => refuse_denied(denied, ReferencePoint::Ics2),
+            SubscriptionError::NotFound => Cause::SubscriptionNotFound.into(),
+            SubscriptionError::NamespaceNotGranted => Self::from(Cause::NamespaceNotGranted)
+                .at("/serialNamespaces", "is not within what was granted"),
+            SubscriptionError::DestinationNotRegistered => destination_not_registered(),
+            SubscriptionError::TooMany => Cause::QuotaExceeded.into(),
+            SubscriptionError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+/// Why a profile was not shown over `point`.
+pub(crate) fn refuse_profile(error: ProfileError, point: ReferencePoint) -> Problem {
+    match error {
+        ProfileError::Denied(denied) => refuse_denied(denied, point),
+    }
+}
+
+/// A member of the body whose value is no identifier of its kind.
+pub(crate) fn refuse_member(param: &'static str, mandatory: bool, invalid: InvalidId) -> Problem {
+    let cause = match invalid {
+        InvalidId::Permanent(_) => Cause::PermanentIdNotAllowed,
+        InvalidId::NotAnonymous => Cause::UtiNotAnonymous,
+        _ if mandatory => Cause::MandatoryIeIncorrect,
+        _ => Cause::OptionalIeIncorrect,
+    };
+    // The core's words name kinds and lengths, never the text.
+    Problem::from(cause).at(param, invalid.to_string())
+}
+
+fn destination_not_registered() -> Problem {
+    Problem::from(Cause::MandatoryIeIncorrect).at(
+        "/notificationDestination",
+        "is not at an origin registered for the caller",
+    )
+}
+
+fn validity_out_of_range() -> Problem {
+    Problem::from(Cause::OptionalIeIncorrect).at(
+        "/validityPeriod",
+        "is outside the range the operator allows",
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! URIs of our own resources: written absolute under the API root, read back from a selector.
+
+use std::fmt;
+
+use ics_core::id::{MappingId, SpId, SubscriptionId};
+
+/// What a link names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A row, as its third party SP sees it.
+    Mapping(MappingId),
+    /// A row, as its IoT SP sees it.
+    Assignment(MappingId),
+    /// A subscription.
+    Subscription(SubscriptionId),
+    /// The SP's profile.
+    Profile,
+    /// The list of mappings.
+    Mappings,
+    /// The list of assignments.
+    Assignments,
+}
+
+/// An absolute URI of one of our resources.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link<'a> {
+    /// The API root, without a slash at its end.
+    pub(crate) root: &'a str,
+    /// Whose resource.
+    pub(crate) sp: &'a SpId,
+    /// Which.
+    pub(crate) target: Target,
+}
+
+const MAPPINGS: &str = "/ics-mapping/v1/";
+const ASSIGNMENTS: &str = "/ics-device-mapping/v1/";
+
+impl fmt::Display for Link<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { root, sp, target } = self;
+        match target {
+            Target::Mapping(id) => write!(f, "{root}{MAPPINGS}{sp}/mappings/{id}"),
+            Target::Mappings => write!(f, "{root}{MAPPINGS}{sp}/mappings"),
+            Target::Assignment(id) => write!(f, "{root}{ASSIGNMENTS}{sp}/assignments/{id}"),
+            Target::Assignments => write!(f, "{root}{ASSIGNMENTS}{sp}/assignments"),
+            Target::Subscription(id) => write!(f, "{root}{ASSIGNMENTS}{sp}/subscriptions/{id}"),
+            Target::Profile => write!(f, "{root}/ics-access/v1/{sp}/profile"),
+        }
+    }
+}
+
+/// Which row a link names, and in whose eyes: absolute under the API root, or a path. `None`:
+/// not one of ours, or of another SP than `sp`.
+pub(crate) fn parse_row_link(root: &str, sp: &SpId, text: &str) -> Option<Target> {
+    let path = text.strip_prefix(root).unwrap_or(text);
+    let read = |base: &str, collection: &str| {
+        let rest = path.strip_prefix(base)?.strip_prefix(sp.as_str())?;
+        MappingId::parse(rest.strip_prefix(collection)?).ok()
+    };
+    read(MAPPINGS, "/mappings/")
+        .map(Target::Mapping)
+        .or_else(|| read(ASSIGNMENTS, "/assignments/").map(Target::Assignment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOT: &str = "https://ics.example";
+
+    #[test]
+    fn a_link_is_read_back_absolute_or_as_a_path_by_its_owner_alone() {
+        let sp = SpId::parse("shop").unwrap();
+        let other = SpId::parse("shop2").unwrap();
+        let id = MappingId::from_bytes([7; 16]);
+        for target in [Target::Mapping(id), Target::Assignment(id)] {
+            let link = Link {
+                root: ROOT,
+                sp: &sp,
+                target,
+            }
+            .to_string();
+            assert_eq!(parse_row_link(ROOT, &sp, &link), Some(target));
+            let path = link.strip_prefix(ROOT).unwrap();
+            assert_eq!(parse_row_link(ROOT, &sp, path), Some(target));
+            assert_eq!(parse_row_link(ROOT, &other, &link), None);
+            assert_eq!(
+                parse_row_link("https://elsewhere.example", &sp, &link),
+                None
+            );
+            assert_eq!(parse_row_link(ROOT, &sp, &format!("{link}/")), None);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Media types: what a request says its body is, and what its sender accepts.
+
+/// Whether `content_type` is one of `taken`, in UTF-8.
+pub(crate) fn is_taken(content_type: &str, taken: &[&str]) -> bool {
+    let mut parts = content_type.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default();
+    let utf8 = parts.all(|parameter| match parameter.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    });
+    utf8 && taken.iter().any(|t| essence.eq_ignore_ascii_case(t))
+}
+
+/// Whether an `Accept` header lets `application/json` through (RFC 9110 12.5.1): the most
+/// specific range that fits decides, and `q=0` is a no.
+pub(crate) fn accepts_json(accept: &str) -> bool {
+    if accept == "*/*" || accept == "application/json" || accept.trim().is_empty() {
+        return true;
+    }
+    let mut best: Option<(u8, bool)> = None;
+    for range in accept.split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let specificity = match parts.next().unwrap_or_default() {
+            r if r.eq_ignore_ascii_case("application/json") => 2,
+            r if r.eq_ignore_ascii_case("application/*") => 1,
+            "*/*" => 0,
+            _ => continue,
+        };
+        let refused = parts.any(is_weight_zero);
+        if best.is_none_or(|(known, _)| known < specificity) {
+            best = Some((specificity, !refused));
+        }
+    }
+    best.is_some_and(|(_, accepted)| accepted)
+}
+
+fn is_weight_zero(parameter: &str) -> bool {
+    parameter.split_once('=').is_some_and(|(name, value)| {
+        name.trim().eq_ignore_ascii_case("q")
+            && value
+                .trim()
+                .parse::<f32>()
+                .is_ok_and(|weight| weight <= 0.0)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accept_is_read_as_rfc_9110_says() {
+        for (accept, ok) in [
+            ("application/json", true),
+            ("*/*", true),
+            ("text/html, application/*;q=0.5", true),
+            ("application/json;q=0, */*", false),
+            ("application/problem+json", false),
+            ("text/html", false),
+            ("application/json; q=0.1", true),
+        ] {
+            assert_eq!(accepts_json(accept), ok, "{accept}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_json_in_utf_8() {
+        let json = &["application/json"];
+        assert!(is_taken("application/json", json));
+        assert!(is_taken("Application/JSON; charset=\"UTF-8\"", json));
+        assert!(!is_taken("application/json; charset=utf-16", json));
+        assert!(!is_taken("text/plain", json));
+        assert!(!is_taken("", json));
+    }
+}

@@ -1,0 +1,280 @@
+//! Each operation's entry: parameters, body, what it answers, which scope it takes.
+
+use utoipa::ToSchema;
+use utoipa::openapi::content::{Content, ContentBuilder};
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::link::LinkBuilder;
+use utoipa::openapi::path::{
+    HttpMethod, Operation as Entry, OperationBuilder, Parameter, ParameterBuilder, ParameterIn,
+};
+use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
+use utoipa::openapi::response::{Response, ResponseBuilder, ResponsesBuilder};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::{Ref, RefOr, Required};
+
+use super::responses::add_refusals;
+use crate::operation::{Gate, Operation, Verb};
+use crate::query::{DEFAULT_LIMIT, MOST};
+use crate::wire::{self, schema};
+
+/// The method as the document names it.
+pub(super) const fn http_method(verb: Verb) -> HttpMethod {
+    match verb {
+        Verb::Get => HttpMethod::Get,
+        Verb::Post => HttpMethod::Post,
+        Verb::Put => HttpMethod::Put,
+        Verb::Patch => HttpMethod::Patch,
+        Verb::Delete => HttpMethod::Delete,
+    }
+}
+
+/// The entry of an operation.
+pub(super) fn describe(operation: Operation) -> Entry {
+    let (id, summary) = words(operation);
+    let responses = add_refusals(successes(operation), operation);
+    let mut entry = OperationBuilder::new()
+        .tag(tag(operation))
+        .operation_id(Some(id))
+        .summary(Some(summary))
+        .request_body(body(operation))
+        .responses(responses.build())
+        .securities(Some(securities(operation.gate())));
+    for parameter in parameters(operation) {
+        entry = entry.parameter(parameter);
+    }
+    entry.build()
+}
+
+fn tag(operation: Operation) -> &'static str {
+    match operation.gate() {
+        Gate::Certificate => "discovery",
+        _ => operation.path().split('/').nth(1).unwrap_or_default(),
+    }
+}
+
+const fn words(operation: Operation) -> (&'static str, &'static str) {
+    match operation {
+        Operation::InquireByTransaction => (
+            "retrieveByTransaction",
+            "The device behind a service URI and a UTI (case 2)",
+        ),
+        Operation::InquireByDevice => ("retrieveByDevice", "The mappings of a device (case 1)"),
+        Operation::CreateMapping => ("createMapping", "Ask for a mapping (step 1)"),
+        Operation::ListMappings => ("listMappings", "The caller's mappings, oldest first"),
+        Operation::ReadMapping => ("readMapping", "One mapping of the caller"),
+        Operation::AmendMapping => ("amendMapping", "Amend a pending mapping (RFC 7396)"),
+        Operation::CancelMapping => ("cancelMapping", "Cancel a pending mapping"),
+        Operation::CreateSubscription => ("createSubscription", "Register for assignments"),
+        Operation::ListSubscriptions => ("listSubscriptions", "The caller's subscriptions"),
+        Operation::ReadSubscription => ("readSubscription", "One subscription of the caller"),
+        Operation::ReplaceSubscription => ("replaceSubscription", "Replace a subscription"),
+        Operation::AmendSubscription => ("amendSubscription", "Amend a subscription (RFC 7396)"),
+        Operation::DeleteSubscription => ("deleteSubscription", "End a subscription"),
+        Operation::ListAssignments => ("listAssignments", "Live mappings routed to the caller"),
+        Operation::ReadAssignment => ("readAssignment", "Take one assignment over"),
+        Operation::AnswerAssignment => ("answerAssignment", "Answer an assignment (step 7)"),
+        Operation::Demap => ("demap", "Remove mappings of the caller (10.2)"),
+        Operation::ReadProfile => ("readProfile", "What the operator granted the caller"),
+        Operation::Discover => ("discover", "The service, its APIs, its callback key"),
+        Operation::ReadDocument => ("readDocument", "This document"),
+    }
+}
+
+fn securities(gate: Gate) -> Vec<SecurityRequirement> {
+    let none: [&str; 0] = [];
+    let with = |scope: &str| SecurityRequirement::new("mutualTLS", none).add("oauth2", [scope]);
+    match gate {
+        Gate::Certificate => vec![SecurityRequirement::new("mutualTLS", none)],
+        Gate::Point(point) => vec![with(point.scope())],
+        Gate::Either(odd, even) => vec![with(odd.scope()), with(even.scope())],
+    }
+}
+
+fn parameters(operation: Operation) -> Vec<Parameter> {
+    let in_path = |name: &str, schema: RefOr<Schema>| {
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .schema(Some(schema))
+            .build()
+    };
+    let uuid = || {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(UUID))
+            .into()
+    };
+    let path = operation.path();
+    let mut parameters = Vec::new();
+    if path.contains("{scsAsId}") {
+        parameters.push(in_path("scsAsId", schema::sp_id()));
+    }
+    for name in ["mappingId", "subscriptionId"] {
+        if path.contains(&format!("{{{name}}}")) {
+            parameters.push(in_path(name, uuid()));
+        }
+    }
+    if let Some(filter) = operation.filter() {
+        parameters.extend(page_parameters(operation, filter));
+    }
+    parameters
+}
+
+const UUID: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
+
+fn page_parameters(operation: Operation, filter: &str) -> [Parameter; 3] {
+    let in_query = |name: &str, schema: ObjectBuilder| {
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Query)
+            .required(Required::False)
+            .schema(Some(schema))
+            .build()
+    };
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    let statuses: &[&str] = match operation {
+        Operation::ListAssignments => &["PENDING", "ESTABLISHED"],
+        _ => &["PENDING", "ESTABLISHED", "FAILED", "DELETED"],
+    };
+    let limit = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1))
+        .maximum(i64::try_from(MOST).ok())
+        .default(Some(DEFAULT_LIMIT.into()));
+    // Whole groups of four characters, and what base64url can end with.
+    let token = text()
+        .pattern(Some("^([A-Za-z0-9_-]{4})*([A-Za-z0-9_-]{4}|[A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])$"))
+        .max_length(Some(512))
+        .description(Some("From the `next` link of the page before; opaque."));
+    [
+        in_query(filter, text().enum_values(Some(statuses.iter().copied()))),
+        in_query("limit", limit),
+        in_query("page-token", token),
+    ]
+}
+
+fn body(operation: Operation) -> Option<RequestBody> {
+    let schema = match operation {
+        Operation::InquireByTransaction => named::<wire::TransactionInquiry<'static>>(),
+        Operation::InquireByDevice => named::<wire::DeviceInquiry<'static>>(),
+        Operation::CreateMapping => named::<wire::IdentityMapping<'static>>(),
+        Operation::AmendMapping => Ref::from_schema_name("IdentityMappingPatch"),
+        Operation::CreateSubscription | Operation::ReplaceSubscription => {
+            named::<wire::Subscription<'static>>()
+        }
+        Operation::AmendSubscription => Ref::from_schema_name("SubscriptionPatch"),
+        Operation::AnswerAssignment => Ref::from_schema_name("AssignmentAnswer"),
+        Operation::Demap => Ref::from_schema_name("DemapRequest"),
+        _ => return None,
+    };
+    let mut body = RequestBodyBuilder::new().required(Some(Required::True));
+    for media_type in operation.body() {
+        body = body.content(*media_type, content(schema.clone()));
+    }
+    Some(body.build())
+}
+
+fn named<T: ToSchema>() -> Ref {
+    Ref::from_schema_name(T::name())
+}
+
+fn content(schema: impl Into<RefOr<Schema>>) -> Content {
+    ContentBuilder::new().schema(Some(schema)).build()
+}
+
+fn successes(operation: Operation) -> ResponsesBuilder {
+    let responses = ResponsesBuilder::new();
+    let one = |text: &str, schema: RefOr<Schema>| {
+        ResponseBuilder::new()
+            .description(text)
+            .content("application/json", content(schema))
+    };
+    let many = |schema: Ref| -> RefOr<Schema> {
+        ArrayBuilder::new()
+            .items(schema)
+            .max_items(Some(MOST))
+            .into()
+    };
+    let mapping = named::<wire::MappingView<'static>>;
+    let subscription = named::<wire::SubscriptionView<'static>>;
+    let assignment = named::<wire::AssignmentView<'static>>;
+    let ok =
+        |schema: RefOr<Schema>| ResponsesBuilder::new().response("200", one("OK", schema).build());
+    match operation {
+        Operation::InquireByTransaction => {
+            ok(named::<wire::TransactionAnswerView<'static>>().into())
+        }
+        Operation::InquireByDevice => ok(named::<wire::DeviceAnswerView<'static>>().into()),
+        Operation::CreateMapping => responses
+            .response(
+                "201",
+                created(one("Stored, waiting", mapping().into()), MAPPING_LINKS),
+            )
+            .response(
+                "200",
+                created(one("The same request came before", mapping().into()), &[]),
+            ),
+        Operation::ReadMapping | Operation::AmendMapping => ok(mapping().into()),
+        Operation::ListMappings => responses.response("200", paged(one("OK", many(mapping())))),
+        Operation::CreateSubscription => responses.response(
+            "201",
+            created(one("Registered", subscription().into()), SUBSCRIPTION_LINKS),
+        ),
+        Operation::ReadSubscription
+        | Operation::ReplaceSubscription
+        | Operation::AmendSubscription => ok(subscription().into()),
+        Operation::ListSubscriptions => ok(many(subscription())),
+        Operation::ListAssignments => {
+            responses.response("200", paged(one("OK", many(assignment()))))
+        }
+        Operation::ReadAssignment | Operation::AnswerAssignment => ok(assignment().into()),
+        Operation::CancelMapping | Operation::DeleteSubscription => {
+            responses.response("204", ResponseBuilder::new().description("Gone").build())
+        }
+        Operation::Demap => ok(named::<wire::DemappedView<'static>>().into()),
+        Operation::ReadProfile => ok(named::<wire::ProfileView<'static>>().into()),
+        Operation::Discover => ok(named::<wire::DiscoveryView<'static>>().into()),
+        Operation::ReadDocument => ok(schema::any_object()),
+    }
+}
+
+/// (link, operation, path parameter taken from the end of `Location`).
+type Links = &'static [(&'static str, &'static str, &'static str)];
+
+const MAPPING_LINKS: Links = &[
+    ("readMapping", "readMapping", "mappingId"),
+    ("cancelMapping", "cancelMapping", "mappingId"),
+];
+const SUBSCRIPTION_LINKS: Links = &[
+    ("readSubscription", "readSubscription", "subscriptionId"),
+    ("deleteSubscription", "deleteSubscription", "subscriptionId"),
+];
+
+fn created(response: ResponseBuilder, links: Links) -> Response {
+    let location = HeaderBuilder::new().schema(Some(schema::link())).build();
+    let mut response = response.header("Location", location);
+    for (name, operation, parameter) in links {
+        // The id is the end of `self`; an expression with a pattern is an extension that the
+        // tools which follow links understand.
+        let id = format!("$response.body#/self#regex:/([^/]+)$");
+        let link = LinkBuilder::new()
+            .operation_id(*operation)
+            .parameter("scsAsId", "$request.path.scsAsId")
+            .parameter(*parameter, id);
+        response = response.link(*name, link.build());
+    }
+    response.build()
+}
+
+fn paged(response: ResponseBuilder) -> Response {
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    let link = HeaderBuilder::new()
+        .schema(Some(text))
+        .description(Some(
+            "RFC 8288: `rel=\"next\"`, where there is another page",
+        ))
+        .build();
+    response.header("Link", link).build()
+}

@@ -1,0 +1,222 @@
+//! Every operation that is served: one list, from which both the routes and the document come.
+
+use ics_core::reference_point::ReferencePoint;
+
+/// An operation of one of the APIs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    InquireByTransaction,
+    InquireByDevice,
+    CreateMapping,
+    ListMappings,
+    ReadMapping,
+    AmendMapping,
+    CancelMapping,
+    CreateSubscription,
+    ListSubscriptions,
+    ReadSubscription,
+    ReplaceSubscription,
+    AmendSubscription,
+    DeleteSubscription,
+    ListAssignments,
+    ReadAssignment,
+    AnswerAssignment,
+    Demap,
+    ReadProfile,
+    Discover,
+    ReadDocument,
+}
+
+/// An HTTP method an operation has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+/// What it takes to call an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// A verified client certificate.
+    Certificate,
+    /// A token that opens this point.
+    Point(ReferencePoint),
+    /// A token that opens one of these: the third party SP's, or the IoT SP's.
+    Either(ReferencePoint, ReferencePoint),
+}
+
+const MAPPINGS: &str = "/ics-mapping/v1/{scsAsId}/mappings";
+const MAPPING: &str = "/ics-mapping/v1/{scsAsId}/mappings/{mappingId}";
+const SUBSCRIPTIONS: &str = "/ics-device-mapping/v1/{scsAsId}/subscriptions";
+const SUBSCRIPTION: &str = "/ics-device-mapping/v1/{scsAsId}/subscriptions/{subscriptionId}";
+const ASSIGNMENTS: &str = "/ics-device-mapping/v1/{scsAsId}/assignments";
+const ASSIGNMENT: &str = "/ics-device-mapping/v1/{scsAsId}/assignments/{mappingId}";
+/// Where the document is.
+pub(crate) const DOCUMENT: &str = "/openapi.json";
+/// Where discovery is.
+pub(crate) const DISCOVERY: &str = "/.well-known/ics";
+
+/// Every path and the methods on it. Inquiries first: routes are tried in this order.
+pub(crate) const PATHS: [(&str, &str); 12] = [
+    ("/ics-inquiry/v1/retrieve-by-transaction", "POST"),
+    ("/ics-inquiry/v1/retrieve-by-device", "POST"),
+    (MAPPINGS, "GET, POST"),
+    (MAPPING, "GET, PATCH, DELETE"),
+    (SUBSCRIPTIONS, "GET, POST"),
+    (SUBSCRIPTION, "GET, PUT, PATCH, DELETE"),
+    (ASSIGNMENTS, "GET"),
+    (ASSIGNMENT, "GET, PUT"),
+    ("/ics-demapping/v1/{scsAsId}/demap", "POST"),
+    ("/ics-access/v1/{scsAsId}/profile", "GET"),
+    (DISCOVERY, "GET"),
+    (DOCUMENT, "GET"),
+];
+
+impl Operation {
+    /// All of them.
+    pub(crate) const ALL: [Self; 20] = [
+        Self::InquireByTransaction,
+        Self::InquireByDevice,
+        Self::CreateMapping,
+        Self::ListMappings,
+        Self::ReadMapping,
+        Self::AmendMapping,
+        Self::CancelMapping,
+        Self::CreateSubscription,
+        Self::ListSubscriptions,
+        Self::ReadSubscription,
+        Self::ReplaceSubscription,
+        Self::AmendSubscription,
+        Self::DeleteSubscription,
+        Self::ListAssignments,
+        Self::ReadAssignment,
+        Self::AnswerAssignment,
+        Self::Demap,
+        Self::ReadProfile,
+        Self::Discover,
+        Self::ReadDocument,
+    ];
+
+    /// Its path, with parameters in braces.
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::InquireByTransaction => "/ics-inquiry/v1/retrieve-by-transaction",
+            Self::InquireByDevice => "/ics-inquiry/v1/retrieve-by-device",
+            Self::CreateMapping | Self::ListMappings => MAPPINGS,
+            Self::ReadMapping | Self::AmendMapping | Self::CancelMapping => MAPPING,
+            Self::CreateSubscription | Self::ListSubscriptions => SUBSCRIPTIONS,
+            Self::ReadSubscription
+            | Self::ReplaceSubscription
+            | Self::AmendSubscription
+            | Self::DeleteSubscription => SUBSCRIPTION,
+            Self::ListAssignments => ASSIGNMENTS,
+            Self::ReadAssignment | Self::AnswerAssignment => ASSIGNMENT,
+            Self::Demap => "/ics-demapping/v1/{scsAsId}/demap",
+            Self::ReadProfile => "/ics-access/v1/{scsAsId}/profile",
+            Self::Discover => DISCOVERY,
+            Self::ReadDocument => DOCUMENT,
+        }
+    }
+
+    /// Its method.
+    pub(crate) const fn verb(self) -> Verb {
+        match self {
+            Self::ListMappings
+            | Self::ReadMapping
+            | Self::ListSubscriptions
+            | Self::ReadSubscription
+            | Self::ListAssignments
+            | Self::ReadAssignment
+            | Self::ReadProfile
+            | Self::Discover
+            | Self::ReadDocument => Verb::Get,
+            Self::InquireByTransaction
+            | Self::InquireByDevice
+            | Self::CreateMapping
+            | Self::CreateSubscription
+            | Self::Demap => Verb::Post,
+            Self::ReplaceSubscription | Self::AnswerAssignment => Verb::Put,
+            Self::AmendMapping | Self::AmendSubscription => Verb::Patch,
+            Self::CancelMapping | Self::DeleteSubscription => Verb::Delete,
+        }
+    }
+
+    /// What it takes to call it.
+    pub(crate) const fn gate(self) -> Gate {
+        use ReferencePoint::{Ics1, Ics2, Ics3, Ics4, Ics5, Ics6, Ics7, Ics8};
+        match self {
+            Self::InquireByTransaction => Gate::Point(Ics7),
+            // 10.3 case 1 says ICS-6; clause 9 gives inquiry to ICS-8 (t8 B.1).
+            Self::InquireByDevice => Gate::Point(Ics8),
+            Self::CreateMapping
+            | Self::ListMappings
+            | Self::ReadMapping
+            | Self::AmendMapping
+            | Self::CancelMapping => Gate::Point(Ics1),
+            Self::CreateSubscription
+            | Self::ListSubscriptions
+            | Self::ReadSubscription
+            | Self::ReplaceSubscription
+            | Self::AmendSubscription
+            | Self::DeleteSubscription
+            | Self::ListAssignments
+            | Self::ReadAssignment
+            | Self::AnswerAssignment => Gate::Point(Ics2),
+            Self::Demap => Gate::Either(Ics3, Ics4),
+            Self::ReadProfile => Gate::Either(Ics5, Ics6),
+            Self::Discover | Self::ReadDocument => Gate::Certificate,
+        }
+    }
+
+    /// The media types of its body, if it has one.
+    pub(crate) const fn body(self) -> &'static [&'static str] {
+        match self.verb() {
+            Verb::Get | Verb::Delete => &[],
+            Verb::Post | Verb::Put => &["application/json"],
+            Verb::Patch => &["application/merge-patch+json", "application/json"],
+        }
+    }
+
+    /// The filter of a list, if it is one with pages.
+    pub(crate) const fn filter(self) -> Option<&'static str> {
+        match self {
+            Self::ListMappings => Some("mapping-status"),
+            Self::ListAssignments => Some("status"),
+            _ => None,
+        }
+    }
+
+    /// Whether it answers with a body when all is well.
+    pub(crate) const fn answers_json(self) -> bool {
+        !matches!(self.verb(), Verb::Delete)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_allows_exactly_the_methods_of_its_operations() {
+        for (path, allow) in PATHS {
+            let mut allowed: Vec<_> = allow.split(", ").map(str::to_owned).collect();
+            let mut served: Vec<_> = Operation::ALL
+                .into_iter()
+                .filter(|operation| operation.path() == path)
+                .map(|operation| format!("{:?}", operation.verb()).to_uppercase())
+                .collect();
+            allowed.sort();
+            served.sort();
+            assert_eq!(allowed, served, "{path}");
+        }
+        for operation in Operation::ALL {
+            assert!(
+                PATHS.iter().any(|(path, _)| *path == operation.path()),
+                "{operation:?}"
+            );
+        }
+    }
+}

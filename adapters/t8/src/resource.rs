@@ -1,0 +1,45 @@
+//! What each resource does: read the body, call the service, show the answer. A file each.
+
+mod assignments;
+mod demapping;
+pub(crate) mod discovery;
+mod inquiry;
+mod mappings;
+mod profile;
+mod subscriptions;
+
+use ics_core::service::IcsService;
+
+use crate::exchange::{Call, Reply};
+use crate::operation::Operation;
+use crate::problem::{Cause, Problem};
+
+/// Runs an operation. All but the inquiries are boxed, so that those stay small.
+pub(crate) async fn dispatch(
+    operation: Operation,
+    service: &IcsService,
+    call: &Call<'_>,
+) -> Result<Reply, Problem> {
+    match operation {
+        Operation::InquireByTransaction => inquiry::by_transaction(service, call).await,
+        Operation::InquireByDevice => inquiry::by_device(service, call).await,
+        Operation::CreateMapping => Box::pin(mappings::create(service, call)).await,
+        Operation::ListMappings => Box::pin(mappings::list(service, call)).await,
+        Operation::ReadMapping => Box::pin(mappings::read(service, call)).await,
+        Operation::AmendMapping => Box::pin(mappings::amend(service, call)).await,
+        Operation::CancelMapping => Box::pin(mappings::cancel(service, call)).await,
+        Operation::CreateSubscription => Box::pin(subscriptions::create(service, call)).await,
+        Operation::ListSubscriptions => subscriptions::list(service, call),
+        Operation::ReadSubscription => subscriptions::read(service, call),
+        Operation::ReplaceSubscription => Box::pin(subscriptions::replace(service, call)).await,
+        Operation::AmendSubscription => Box::pin(subscriptions::amend(service, call)).await,
+        Operation::DeleteSubscription => Box::pin(subscriptions::delete(service, call)).await,
+        Operation::ListAssignments => Box::pin(assignments::list(service, call)).await,
+        Operation::ReadAssignment => Box::pin(assignments::read(service, call)).await,
+        Operation::AnswerAssignment => Box::pin(assignments::answer(service, call)).await,
+        Operation::Demap => Box::pin(demapping::demap(service, call)).await,
+        Operation::ReadProfile => profile::read(service, call),
+        // Shown to whoever has a certificate, before there is a call.
+        Operation::Discover | Operation::ReadDocument => Err(Cause::SystemFailure.into()),
+    }
+}

@@ -1,0 +1,31 @@
+//! `/ics-demapping/v1/{scsAsId}/demap` (ICS-3, ICS-4): Y.4462 10.2, by either side.
+
+use ics_core::reference_point::{ReferencePoint, Role};
+use ics_core::service::IcsService;
+
+use crate::error::refuse_demap;
+use crate::exchange::{Call, Reply};
+use crate::problem::Problem;
+use crate::translate::{Side, read_demap, show_demapped};
+use crate::wire::parse_demap;
+
+/// De-maps in the name of the role whose point the token opens; of both, the selector's.
+pub(super) async fn demap(service: &IcsService, call: &Call<'_>) -> Result<Reply, Problem> {
+    let scopes = call.principal.scopes;
+    let side = if scopes.contains(ReferencePoint::Ics3) && scopes.contains(ReferencePoint::Ics4) {
+        Side::Either
+    } else {
+        Side::Only(call.point.get().role())
+    };
+    let body = parse_demap(call.body)?;
+    let (role, request) = read_demap(&body, (call.root, &call.principal.sp, side))?;
+    call.point.set(match role {
+        Role::ThirdPartySp => ReferencePoint::Ics3,
+        Role::IotSp => ReferencePoint::Ics4,
+    });
+    let demapped = service
+        .demap(&call.principal, (role, &request), call.now)
+        .await
+        .map_err(|error| refuse_demap(error, role))?;
+    Reply::ok(&show_demapped(&demapped, role, |target| call.link(target)))
+}

@@ -1,0 +1,67 @@
+//! `ics-access` (ICS-5, ICS-6): an SP's own profile (t8 A.5).
+
+use ics_core::time::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::device_mapping::SerialNamespaceView;
+use super::schema;
+use super::text::Shown;
+use crate::link::Link;
+
+/// What the operator granted an SP.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Profile)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ProfileView<'a> {
+    #[serde(rename = "self")]
+    #[schema(schema_with = schema::link)]
+    pub(crate) own: Shown<Link<'a>>,
+    #[schema(schema_with = schema::sp_id)]
+    pub(crate) scs_as_id: &'a str,
+    #[schema(schema_with = schema::roles)]
+    pub(crate) roles: Vec<&'static str>,
+    #[schema(schema_with = schema::service_uris)]
+    pub(crate) services: Vec<&'a str>,
+    #[schema(schema_with = schema::serial_namespaces)]
+    pub(crate) serial_namespaces: Vec<SerialNamespaceView<'a>>,
+    #[schema(schema_with = schema::origins)]
+    pub(crate) callback_origins: Vec<&'a str>,
+    #[schema(schema_with = schema::inline::<LimitsView>)]
+    pub(crate) limits: LimitsView,
+    #[schema(schema_with = schema::agreements)]
+    pub(crate) agreements: Vec<AgreementView<'a>>,
+}
+
+/// How much an SP may ask.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct LimitsView {
+    #[schema(schema_with = schema::positive)]
+    pub(crate) requests_per_second: u32,
+    #[schema(schema_with = schema::positive)]
+    pub(crate) failed_mappings_per_day: u32,
+}
+
+/// An agreement as either of its sides sees it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct AgreementView<'a> {
+    #[schema(schema_with = schema::sp_id)]
+    pub(crate) iot_sp_id: &'a str,
+    #[schema(schema_with = schema::sp_id)]
+    pub(crate) third_party_sp_id: &'a str,
+    #[schema(schema_with = schema::agreement_status)]
+    pub(crate) status: &'static str,
+    #[schema(schema_with = schema::service_uris)]
+    pub(crate) services: Vec<&'a str>,
+    #[schema(schema_with = schema::date_time)]
+    pub(crate) valid_from: Shown<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::date_time)]
+    pub(crate) valid_until: Option<Shown<Timestamp>>,
+    #[schema(schema_with = schema::consent_mode)]
+    pub(crate) consent_mode: &'static str,
+    #[schema(schema_with = schema::exposure)]
+    pub(crate) device_id_exposure: &'static str,
+}

@@ -1,0 +1,213 @@
+//! `ics-device-mapping` (ICS-2): subscriptions and assignments of an IoT SP (t8 A.2).
+
+use ics_core::time::Timestamp;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::mapping::WebsockNotifConfig;
+use super::read::{Body, InvalidBody, Object, parse_body, present, removable};
+use super::schema;
+use super::text::{Shown, Text};
+use crate::link::Link;
+
+/// A standing registration as the IoT SP wants it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = SubscriptionRequest)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Subscription<'a> {
+    #[serde(borrow, default)]
+    #[schema(required = false, schema_with = schema::serial_namespaces)]
+    pub(crate) serial_namespaces: Vec<Object<SerialNamespace<'a>>>,
+    #[serde(borrow)]
+    #[schema(schema_with = schema::callback_uri)]
+    pub(crate) notification_destination: Text<'a>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(schema_with = schema::flag)]
+    pub(crate) request_test_notification: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(schema_with = schema::inline::<WebsockNotifConfig>)]
+    #[expect(
+        dead_code,
+        reason = "read for its form alone: websockets are never negotiated"
+    )]
+    pub(crate) websock_notif_config: Option<Object<WebsockNotifConfig>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    #[schema(schema_with = schema::supported_features)]
+    pub(crate) supported_features: Option<Text<'a>>,
+}
+
+/// Serial numbers by prefix or by pattern, exactly one of them.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SerialNamespace<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(crate) vendor: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(crate) prefix: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(crate) pattern: Option<Text<'a>>,
+}
+
+/// A merge patch (RFC 7396) of a subscription.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct SubscriptionPatch<'a> {
+    #[serde(borrow, deserialize_with = "removable")]
+    pub(crate) serial_namespaces: Option<Option<Vec<Object<SerialNamespace<'a>>>>>,
+    #[serde(borrow, deserialize_with = "removable")]
+    pub(crate) notification_destination: Option<Option<Text<'a>>>,
+    #[serde(deserialize_with = "removable")]
+    pub(crate) request_test_notification: Option<Option<bool>>,
+    #[serde(deserialize_with = "removable")]
+    pub(crate) websock_notif_config: Option<Option<Object<WebsockNotifConfig>>>,
+    #[serde(rename = "self", deserialize_with = "present")]
+    own: Option<IgnoredAny>,
+    #[serde(deserialize_with = "present")]
+    supported_features: Option<IgnoredAny>,
+}
+
+impl SubscriptionPatch<'_> {
+    /// A member that may not change, if the patch has one.
+    pub(crate) fn fixed_member(&self) -> Option<&'static str> {
+        let own = self.own.as_ref().map(|_| "/self");
+        own.or_else(|| {
+            self.supported_features
+                .as_ref()
+                .map(|_| "/supportedFeatures")
+        })
+    }
+}
+
+/// Step 7 of Y.4462 10.1: the IoT SP's answer to an assignment.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Answer<'a> {
+    #[serde(borrow)]
+    pub(crate) result: Text<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(crate) device_id: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(crate) cause: Option<Text<'a>>,
+}
+
+/// A subscription as its IoT SP sees it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Subscription)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SubscriptionView<'a> {
+    #[serde(rename = "self")]
+    #[schema(schema_with = schema::link)]
+    pub(crate) own: Shown<Link<'a>>,
+    #[schema(schema_with = schema::supported_features)]
+    pub(crate) supported_features: String,
+    #[schema(schema_with = schema::serial_namespaces)]
+    pub(crate) serial_namespaces: Vec<SerialNamespaceView<'a>>,
+    #[schema(schema_with = schema::callback_uri)]
+    pub(crate) notification_destination: &'a str,
+}
+
+/// A serial namespace as it is shown.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SerialNamespaceView<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) vendor: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) prefix: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pattern: Option<&'a str>,
+}
+
+/// An assignment as its IoT SP sees it; the serial number and `e2e` only while it is pending.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Assignment)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct AssignmentView<'a> {
+    #[serde(rename = "self")]
+    #[schema(schema_with = schema::link)]
+    pub(crate) own: Shown<Link<'a>>,
+    #[schema(schema_with = schema::mapping_status)]
+    pub(crate) status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::result_cause)]
+    pub(crate) cause: Option<&'static str>,
+    #[schema(schema_with = schema::service_uri)]
+    pub(crate) service_uri: &'a str,
+    #[schema(schema_with = schema::uti)]
+    pub(crate) uti: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::serial_number)]
+    pub(crate) device_serial_number: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::attribute)]
+    pub(crate) device_vendor: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::attribute)]
+    pub(crate) device_model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::device_id)]
+    pub(crate) device_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::inline::<ConsentView<'static>>)]
+    pub(crate) consent: Option<ConsentView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none", rename = "e2e")]
+    #[schema(schema_with = schema::end_to_end)]
+    pub(crate) end_to_end: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::date_time)]
+    pub(crate) expiry: Option<Shown<Timestamp>>,
+    #[schema(schema_with = schema::date_time)]
+    pub(crate) create_time: Shown<Timestamp>,
+    #[schema(schema_with = schema::date_time)]
+    pub(crate) update_time: Shown<Timestamp>,
+}
+
+/// The consent a row stands on, as its IoT SP may know it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ConsentView<'a> {
+    #[schema(schema_with = schema::attribute)]
+    pub(crate) id: &'a str,
+    #[schema(schema_with = schema::attribute)]
+    pub(crate) purpose: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::attribute)]
+    pub(crate) subject: Option<&'a str>,
+}
+
+impl<'a> Body<'a> for Subscription<'a> {
+    const MANDATORY: &'static [&'static str] = &["notificationDestination"];
+}
+
+impl<'a> Body<'a> for SubscriptionPatch<'a> {
+    const MANDATORY: &'static [&'static str] = &["notificationDestination"];
+}
+
+impl<'a> Body<'a> for Answer<'a> {
+    const MANDATORY: &'static [&'static str] = &["result", "deviceId", "cause"];
+}
+
+/// Reads the body of a subscription.
+///
+/// # Errors
+/// [`InvalidBody`].
+pub fn parse_subscription(bytes: &[u8]) -> Result<Subscription<'_>, InvalidBody> {
+    parse_body(bytes)
+}
+
+/// Reads a merge patch of a subscription.
+///
+/// # Errors
+/// [`InvalidBody`].
+pub fn parse_subscription_patch(bytes: &[u8]) -> Result<SubscriptionPatch<'_>, InvalidBody> {
+    parse_body(bytes)
+}
+
+/// Reads an answer to an assignment.
+///
+/// # Errors
+/// [`InvalidBody`].
+pub fn parse_answer(bytes: &[u8]) -> Result<Answer<'_>, InvalidBody> {
+    parse_body(bytes)
+}
