@@ -176,7 +176,6 @@ impl Answer {
     }
 
     /// This answer, when it has that status.
-    #[must_use]
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self:?}");

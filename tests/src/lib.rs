@@ -5,14 +5,24 @@
 //! every process is ended by its pid. Tests wait for conditions, never for time.
 
 pub mod condition;
+pub mod connection;
 pub mod curl;
+pub mod domain;
 pub mod gateway;
+pub mod mapping;
+pub mod message;
 pub mod openssl;
 pub mod party;
 pub mod process;
+pub mod receiver;
+mod tls;
 
 pub use condition::{eventually, wait_for};
+pub use connection::{Connection, Dialer};
 pub use curl::{Answer, Curl};
+pub use domain::Domain;
 pub use gateway::{Gateway, Sandbox};
+pub use mapping::{Mapping, fresh_device, fresh_uuid};
 pub use party::{Inbox, Party};
 pub use process::Process;
+pub use receiver::{Received, Receiver, Reply};

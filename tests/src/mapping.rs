@@ -168,7 +168,9 @@ impl Sandbox {
     /// so what has not arrived by then never will.
     pub fn settle(&self) {
         eventually("an empty outbox", || {
-            let outbox = self.operator("GET", "/operator/v1/outbox", None).expect(200);
+            let outbox = self
+                .operator("GET", "/operator/v1/outbox", None)
+                .expect(200);
             outbox.json()["items"].as_array().is_some_and(Vec::is_empty)
         });
     }

@@ -147,3 +147,11 @@ pub fn sp_extensions(sp: &str) -> String {
          extendedKeyUsage=clientAuth\nsubjectAltName=URI:urn:ics:sp:{sp}\n"
     )
 }
+
+/// The extensions of a server certificate for `names` (`IP:..,DNS:..`).
+pub fn server_extensions(names: &str) -> String {
+    format!(
+        "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n\
+         extendedKeyUsage=serverAuth\nsubjectAltName={names}\n"
+    )
+}

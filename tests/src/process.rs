@@ -35,7 +35,10 @@ impl Process {
             }
             let said = std::fs::read_to_string(&out).unwrap_or_default();
             let whole_lines = said.rsplit_once('\n').map_or("", |(lines, _)| lines);
-            whole_lines.lines().any(|line| line.starts_with(ready)).then_some(())
+            whole_lines
+                .lines()
+                .any(|line| line.starts_with(ready))
+                .then_some(())
         });
         *self.0.lock().unwrap() = Some(child);
     }
@@ -54,7 +57,12 @@ impl Process {
 
     /// Its process id.
     pub fn pid(&self) -> u32 {
-        self.0.lock().unwrap().as_ref().expect("a running process").id()
+        self.0
+            .lock()
+            .unwrap()
+            .as_ref()
+            .expect("a running process")
+            .id()
     }
 
     fn signal(&self, name: &str) {

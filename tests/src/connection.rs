@@ -1,0 +1,121 @@
+//! One connection to the gateway, kept open from request to request: what curl, a process for
+//! each call, cannot show and is too slow for.
+
+use std::io::{self, BufReader, ErrorKind, Write as _};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use serde_json::Value;
+
+use crate::curl::Answer;
+use crate::message::Message;
+use crate::party::Party;
+use crate::tls;
+
+/// Where connections go, and with which certificate.
+#[derive(Clone)]
+pub struct Dialer {
+    tls: Arc<ClientConfig>,
+    authority: String,
+}
+
+/// An open connection.
+pub struct Connection {
+    stream: BufReader<StreamOwned<ClientConnection, TcpStream>>,
+    authority: String,
+}
+
+impl Dialer {
+    /// Connections of `party`.
+    pub fn of(party: &Party) -> Self {
+        let authority = party
+            .root
+            .strip_prefix("https://")
+            .expect("https")
+            .to_owned();
+        Self {
+            tls: tls::client(&party.authority, &party.certificate, &party.key),
+            authority,
+        }
+    }
+
+    /// Opens one: TCP, then the first bytes of TLS with the first request.
+    ///
+    /// # Errors
+    /// [`io::Error`] of the socket.
+    pub fn dial(&self) -> io::Result<Connection> {
+        let socket = TcpStream::connect(&self.authority)?;
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(Duration::from_secs(30)))?;
+        let host = self
+            .authority
+            .rsplit_once(':')
+            .map_or(&*self.authority, |(host, _)| host);
+        let name = ServerName::try_from(host.to_owned()).expect("a host");
+        let tls = ClientConnection::new(Arc::clone(&self.tls), name).map_err(io::Error::other)?;
+        let stream = BufReader::new(StreamOwned::new(tls, socket));
+        Ok(Connection {
+            stream,
+            authority: self.authority.clone(),
+        })
+    }
+}
+
+impl Connection {
+    /// Sends a request and reads its answer; the connection stays open if the gateway lets it.
+    ///
+    /// # Errors
+    /// [`io::Error`] when the connection ended before an answer was whole.
+    pub fn call(
+        &mut self,
+        (method, path): (&str, &str),
+        token: &str,
+        body: Option<&Value>,
+    ) -> io::Result<Answer> {
+        let body = body.map(Value::to_string);
+        let mut request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n",
+            self.authority
+        );
+        if let Some(body) = &body {
+            request.push_str("Content-Type: application/json\r\n");
+            request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        request.push_str("\r\n");
+        request.push_str(body.as_deref().unwrap_or_default());
+        let stream = self.stream.get_mut();
+        stream.write_all(request.as_bytes())?;
+        stream.flush()?;
+        let answer = Message::read(&mut self.stream, has_body)?;
+        let answer = answer.ok_or(ErrorKind::UnexpectedEof)?;
+        let status = answer
+            .start
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok());
+        Ok(Answer {
+            status: status.ok_or(ErrorKind::InvalidData)?,
+            headers: answer.headers,
+            body: String::from_utf8(answer.body).map_err(io::Error::other)?,
+            exit: 0,
+            error: String::new(),
+        })
+    }
+
+    /// Whether the gateway has ended it: waits for the end, or for anything else to come.
+    pub fn is_ended(&mut self) -> bool {
+        use std::io::BufRead as _;
+        match self.stream.fill_buf() {
+            Ok(bytes) => bytes.is_empty(),
+            Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+        }
+    }
+}
+
+/// RFC 9112 6.3: no body after 1xx, 204, 304.
+fn has_body(start: &str) -> bool {
+    !matches!(start.split(' ').nth(1), Some("204" | "304"))
+}
