@@ -1,0 +1,129 @@
+//! One delivery: body, token, signature, POST.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ics_core::port::{Clock, Entropy, PortFuture};
+use ics_core::service::Consignment;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::{Method, Request, Url};
+
+use crate::driver::{Answer, Driver, NoAnswer};
+use crate::outcome::Outcome;
+use crate::signature::{CallbackSigner, SignedRequest, sign_request};
+use crate::token::Tokens;
+use crate::translate::write_body;
+
+const JSON: &str = "application/json";
+const UNAUTHORIZED: u16 = 401;
+
+/// Takes a consignment to its destination.
+pub(crate) trait Carrier: Send + Sync {
+    /// Tries once, in bounded time.
+    fn carry<'a>(&'a self, consignment: &'a Consignment) -> PortFuture<'a, Outcome>;
+}
+
+/// The carrier over HTTPS.
+pub(crate) struct Courier {
+    pub(crate) driver: Arc<Driver>,
+    pub(crate) tokens: Tokens,
+    pub(crate) signer: Arc<dyn CallbackSigner>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) api_root: String,
+    /// For everything: a token, the callback, and both again after a 401.
+    pub(crate) patience: Duration,
+}
+
+impl Carrier for Courier {
+    fn carry<'a>(&'a self, consignment: &'a Consignment) -> PortFuture<'a, Outcome> {
+        Box::pin(async {
+            tokio::time::timeout(self.patience, self.deliver(consignment))
+                .await
+                .unwrap_or(Outcome::Unreachable(NoAnswer::Timeout))
+        })
+    }
+}
+
+impl Courier {
+    async fn deliver(&self, consignment: &Consignment) -> Outcome {
+        let Ok(body) = write_body(consignment, &self.api_root) else {
+            return Outcome::Unsendable;
+        };
+        let target = match Driver::parse_target(consignment.destination.as_str()) {
+            Ok(target) => target,
+            Err(no_answer) => return Outcome::Unreachable(no_answer),
+        };
+        self.post_authorized(consignment, (&target, body))
+            .await
+            .unwrap_or_else(|outcome| outcome)
+    }
+
+    /// Posts with a token where the SP wants one; a refused token is fetched anew, once.
+    async fn post_authorized(
+        &self,
+        consignment: &Consignment,
+        (target, body): (&Url, Vec<u8>),
+    ) -> Result<Outcome, Outcome> {
+        let party = &consignment.party;
+        let mut fresh = false;
+        loop {
+            let now = self.clock.now();
+            let tokens = &self.tokens;
+            let token = tokens.authorization(&self.driver, party, now).await;
+            let token = token.map_err(Outcome::NoToken)?;
+            let answer = self.post(target, body.clone(), token.clone()).await;
+            let answer = answer.map_err(Outcome::Unreachable)?;
+            match token {
+                Some(refused) if answer.status == UNAUTHORIZED => {
+                    tokens.discard(&party.id, &refused).await;
+                    if fresh {
+                        return Ok(Outcome::of_answer(&answer, self.clock.now()));
+                    }
+                    fresh = true;
+                }
+                _ => return Ok(Outcome::of_answer(&answer, self.clock.now())),
+            }
+        }
+    }
+
+    async fn post(
+        &self,
+        target: &Url,
+        body: Vec<u8>,
+        authorization: Option<HeaderValue>,
+    ) -> Result<Answer, NoAnswer> {
+        let mut nonce = [0; 16];
+        self.entropy.fill(&mut nonce);
+        let signed = SignedRequest {
+            target_uri: target.as_str(),
+            content_type: JSON,
+            body: &body,
+        };
+        let headers = sign_request(self.signer.as_ref(), signed, (self.clock.now(), nonce));
+        let mut request = Request::new(Method::POST, target.clone());
+        for (name, value) in [
+            (CONTENT_TYPE, JSON),
+            (
+                HeaderName::from_static("content-digest"),
+                &headers.content_digest,
+            ),
+            (
+                HeaderName::from_static("signature-input"),
+                &headers.signature_input,
+            ),
+            (HeaderName::from_static("signature"), &headers.signature),
+        ] {
+            let value = HeaderValue::from_str(value).map_err(|_| NoAnswer::Url)?;
+            request.headers_mut().insert(name, value);
+        }
+        if let Some(authorization) = authorization {
+            request.headers_mut().insert(AUTHORIZATION, authorization);
+        }
+        *request.body_mut() = Some(body.into());
+        self.driver.send(request).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

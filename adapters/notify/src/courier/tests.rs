@@ -1,0 +1,200 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use aws_lc_rs::signature::{ED25519, KeyPair as _, UnparsedPublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ics_core::id::CallbackUri;
+use ics_core::outbox::Message;
+use ics_core::reference_point::Role;
+
+use super::*;
+use crate::driver::Patience;
+use crate::rig::{CountingEntropy, Peer, Pki, Reply, SeededKey, StandingClock, consignment, entry};
+use crate::token::NoToken;
+use crate::vetting::AddressRules;
+
+fn courier(pki: &Pki) -> Courier {
+    let rules = AddressRules {
+        allowed: vec!["127.0.0.0/8".parse().unwrap()],
+        forbidden: Vec::new(),
+    };
+    let patience = Patience {
+        connect: Duration::from_secs(3),
+        total: Duration::from_secs(10),
+    };
+    Courier {
+        driver: Arc::new(Driver::new(pki.client_config(), rules, patience)),
+        tokens: Tokens::new("ics-gateway".into()),
+        signer: Arc::new(SeededKey::new()),
+        clock: StandingClock::new(),
+        entropy: Arc::new(CountingEntropy::default()),
+        api_root: "https://ics.op.example".into(),
+        patience: Duration::from_secs(20),
+    }
+}
+
+fn test_message(destination: &str) -> Consignment {
+    consignment(
+        entry(Role::ThirdPartySp, (1, 0), Message::Test),
+        destination,
+    )
+}
+
+fn header<'a>(request: &'a str, name: &str) -> &'a str {
+    let line = request.lines().find_map(|line| {
+        let (key, value) = line.split_once(": ")?;
+        key.eq_ignore_ascii_case(name).then_some(value)
+    });
+    line.unwrap_or_else(|| panic!("no {name} in {request}"))
+}
+
+#[tokio::test]
+async fn callback_arrives_with_a_signature_that_holds() {
+    let pki = Pki::new();
+    let peer = Peer::start(&pki, "localhost", |_: &str| Reply::status("204 No Content")).await;
+    let url = peer.url("localhost", "/ics/cb?tenant=7");
+    let outcome = courier(&pki).carry(&test_message(&url)).await;
+    assert_eq!(outcome, Outcome::Accepted { status: 204 });
+    let request = &peer.seen()[0];
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    assert!(
+        head.starts_with("POST /ics/cb?tenant=7 HTTP/1.1\r\n"),
+        "{head}"
+    );
+    assert!(body.starts_with("{\"notificationId\":\""), "{body}");
+    assert_eq!(header(head, "content-type"), "application/json");
+    let digest = crate::signature::digest_body(body.as_bytes());
+    assert_eq!(header(head, "content-digest"), digest);
+    let input = header(head, "signature-input")
+        .strip_prefix("ics=")
+        .unwrap();
+    let base = format!(
+        "\"@method\": POST\n\"@target-uri\": {url}\n\"content-type\": application/json\n\
+         \"content-digest\": {digest}\n\"@signature-params\": {input}"
+    );
+    let signature = header(head, "signature").strip_prefix("ics=:").unwrap();
+    let signature = STANDARD
+        .decode(signature.strip_suffix(':').unwrap())
+        .unwrap();
+    UnparsedPublicKey::new(&ED25519, SeededKey::new().0.public_key().as_ref())
+        .verify(base.as_bytes(), &signature)
+        .unwrap();
+    assert!(!head.to_ascii_lowercase().contains("\r\nauthorization"));
+}
+
+#[tokio::test]
+async fn status_of_the_receiver_is_the_outcome() {
+    let pki = Pki::new();
+    let courier = courier(&pki);
+    let (retry_after, seven) = (None, Some(Duration::from_secs(7)));
+    for (status, headers, outcome) in [
+        ("200 OK", "", Outcome::Accepted { status: 200 }),
+        ("404 Not Found", "", Outcome::Refused { status: 404 }),
+        ("409 Conflict", "", Outcome::Refused { status: 409 }),
+        (
+            "429 Too Many Requests",
+            "retry-after: 7\r\n",
+            Outcome::Struggling {
+                status: 429,
+                retry_after: seven,
+            },
+        ),
+        (
+            "308 Permanent Redirect",
+            "location: https://localhost/\r\n",
+            Outcome::Struggling {
+                status: 308,
+                retry_after,
+            },
+        ),
+        (
+            "503 Service Unavailable",
+            "",
+            Outcome::Struggling {
+                status: 503,
+                retry_after,
+            },
+        ),
+    ] {
+        let reply = move |_: &str| Reply::Answer(status, headers.into(), String::new());
+        let peer = Peer::start(&pki, "localhost", reply).await;
+        let url = peer.url("localhost", "/cb");
+        assert_eq!(courier.carry(&test_message(&url)).await, outcome);
+    }
+}
+
+/// A receiver that takes `Bearer t<from>` and above; its token endpoint counts up from 1.
+async fn guarded(pki: &Pki, from: usize) -> Peer {
+    let count = AtomicUsize::new(0);
+    Peer::start(pki, "localhost", move |request: &str| {
+        if request.starts_with("POST /token ") {
+            let n = count.fetch_add(1, Ordering::SeqCst) + 1;
+            let body = format!("{{\"access_token\":\"t{n}\",\"token_type\":\"bearer\"}}");
+            return Reply::Answer("200 OK", String::new(), body);
+        }
+        let token = header(request, "authorization").strip_prefix("Bearer t");
+        match token.unwrap().parse::<usize>().unwrap() >= from {
+            true => Reply::status("204 No Content"),
+            false => Reply::status("401 Unauthorized"),
+        }
+    })
+    .await
+}
+
+fn with_token_endpoint(mut consignment: Consignment, peer: &Peer) -> Consignment {
+    let endpoint = CallbackUri::parse(&peer.url("localhost", "/token")).unwrap();
+    Arc::make_mut(&mut consignment.party).token_endpoint = Some(endpoint);
+    consignment
+}
+
+#[tokio::test]
+async fn refused_token_is_replaced_once() {
+    let pki = Pki::new();
+    let courier = courier(&pki);
+    let peer = guarded(&pki, 2).await;
+    let message = with_token_endpoint(test_message(&peer.url("localhost", "/cb")), &peer);
+    let outcome = courier.carry(&message).await;
+    assert_eq!(outcome, Outcome::Accepted { status: 204 });
+    assert_eq!(peer.seen().len(), 4);
+    // The good token is kept.
+    let outcome = courier.carry(&message).await;
+    assert_eq!(outcome, Outcome::Accepted { status: 204 });
+    assert_eq!(peer.seen().len(), 5);
+}
+
+#[tokio::test]
+async fn second_refusal_of_a_token_stands() {
+    let pki = Pki::new();
+    let peer = guarded(&pki, 100).await;
+    let message = with_token_endpoint(test_message(&peer.url("localhost", "/cb")), &peer);
+    let outcome = courier(&pki).carry(&message).await;
+    assert_eq!(outcome, Outcome::Refused { status: 401 });
+    assert_eq!(peer.seen().len(), 4);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_without_the_token_an_sp_wants() {
+    let pki = Pki::new();
+    let peer = Peer::start(&pki, "localhost", |_: &str| {
+        Reply::status("500 Internal Server Error")
+    })
+    .await;
+    let message = with_token_endpoint(test_message(&peer.url("localhost", "/cb")), &peer);
+    let outcome = courier(&pki).carry(&message).await;
+    assert_eq!(outcome, Outcome::NoToken(NoToken::Refused));
+    let seen = peer.seen();
+    assert!(
+        seen.iter().all(|r| r.starts_with("POST /token ")),
+        "{seen:?}"
+    );
+}
+
+#[tokio::test]
+async fn incomplete_consignment_is_not_sent() {
+    let pki = Pki::new();
+    let push = entry(Role::IotSp, (1, 1), Message::Assignment);
+    let outcome = courier(&pki)
+        .carry(&consignment(push, "https://127.0.0.1:9/"))
+        .await;
+    assert_eq!(outcome, Outcome::Unsendable);
+}

@@ -1,0 +1,526 @@
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use ics_core::mapping::MappingStatus;
+use ics_core::outbox::{Message, OutboxKey};
+use ics_core::party::PartyStatus;
+use ics_core::port::{DueEntries, OutboxBell as _, PortFuture, StoreError};
+use ics_core::procedure::Knobs;
+use ics_core::procedure::delivery::{DeliveryReport, decide_delivery};
+use ics_core::reference_point::Role;
+use ics_core::service::Consignment;
+use ics_core::time::Timestamp;
+
+use super::*;
+use crate::bell::Bell;
+use crate::courier::Carrier;
+use crate::deliverer::{Deliverer, Pace};
+use crate::driver::NoAnswer;
+use crate::outbox::Outbox;
+use crate::outcome::Outcome;
+use crate::rig::{self, CountingEntropy, NOW, StandingClock};
+
+const URL: &str = "https://sp.example/cb";
+
+/// The service over a map: the core's own decisions, no store.
+#[derive(Default)]
+struct Book {
+    entries: Mutex<BTreeMap<OutboxKey, OutboxEntry>>,
+    looks: AtomicUsize,
+    reports: AtomicUsize,
+    down: AtomicBool,
+    suspended: AtomicBool,
+    bell: Arc<Bell>,
+}
+
+impl Book {
+    fn with(entries: impl IntoIterator<Item = OutboxEntry>) -> Arc<Self> {
+        let entries = entries.into_iter().map(|e| (e.key.clone(), e)).collect();
+        Arc::new(Self {
+            entries: Mutex::new(entries),
+            ..Self::default()
+        })
+    }
+
+    fn waiting(&self) -> usize {
+        let entries = self.entries.lock().unwrap();
+        entries.values().filter(|e| e.dead.is_none()).count()
+    }
+
+    fn write(&self, entry: OutboxEntry) {
+        let mut entries = self.entries.lock().unwrap();
+        entries.insert(entry.key.clone(), entry);
+    }
+
+    fn check_up(&self) -> Result<(), Failure> {
+        match self.down.load(Ordering::SeqCst) {
+            true => Err(Failure::Store(StoreError::Unavailable)),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Outbox for Book {
+    fn addressees(&self) -> Vec<Addressee> {
+        let entries = self.entries.lock().unwrap();
+        let mut all: Vec<_> = entries.keys().map(|k| k.addressee.clone()).collect();
+        all.dedup();
+        all
+    }
+
+    fn knobs(&self) -> Knobs {
+        Knobs {
+            retry_first: Duration::from_millis(20),
+            retry_max: Duration::from_millis(50),
+            ..Knobs::default()
+        }
+    }
+
+    fn due_entries<'a>(
+        &'a self,
+        addressee: &'a Addressee,
+        now: Timestamp,
+        limit: usize,
+    ) -> PortFuture<'a, Result<DueEntries, Failure>> {
+        Box::pin(async move {
+            self.looks.fetch_add(1, Ordering::SeqCst);
+            self.check_up()?;
+            if self.suspended.load(Ordering::SeqCst) {
+                return Ok(DueEntries::default());
+            }
+            let entries = self.entries.lock().unwrap();
+            let mut due = DueEntries::default();
+            let mut subjects = HashSet::new();
+            for entry in entries.values() {
+                let own = entry.key.addressee == *addressee && entry.dead.is_none();
+                if !own || !subjects.insert(entry.key.subject) {
+                    continue;
+                }
+                if entry.next_attempt <= now && due.entries.len() < limit {
+                    due.entries.push(entry.clone());
+                } else if entry.next_attempt > now {
+                    let next = due
+                        .next
+                        .map_or(entry.next_attempt, |n| n.min(entry.next_attempt));
+                    due.next = Some(next);
+                }
+            }
+            Ok(due)
+        })
+    }
+
+    fn consign<'a>(
+        &'a self,
+        entry: &'a OutboxEntry,
+        _: Timestamp,
+    ) -> PortFuture<'a, Result<Option<Consignment>, Failure>> {
+        Box::pin(async move {
+            self.check_up()?;
+            let mut consignment = rig::consignment(entry.clone(), URL);
+            if self.suspended.load(Ordering::SeqCst) {
+                Arc::make_mut(&mut consignment.party).status = PartyStatus::Suspended;
+            }
+            Ok(Some(consignment))
+        })
+    }
+
+    fn report_delivery<'a>(
+        &'a self,
+        key: &'a OutboxKey,
+        report: DeliveryReport,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            self.check_up()?;
+            self.reports.fetch_add(1, Ordering::SeqCst);
+            let mut entries = self.entries.lock().unwrap();
+            let Some(entry) = entries.get(key) else {
+                return Ok(());
+            };
+            let change = decide_delivery(entry, None, report, (&self.knobs(), now), now);
+            for write in change.outbox() {
+                match &write.after {
+                    Some(after) => entries.insert(after.key.clone(), after.clone()),
+                    None => entries.remove(key),
+                };
+            }
+            drop(entries);
+            self.bell.ring(&key.addressee);
+            Ok(())
+        })
+    }
+}
+
+/// What a host makes of an entry; nothing: it hangs.
+type Answer = dyn Fn(&OutboxEntry) -> Option<Outcome> + Send + Sync;
+
+/// A host that answers as `answer` says, and remembers who was there at the same time.
+struct Host {
+    answer: Box<Answer>,
+    present: Mutex<HashMap<Subject, usize>>,
+    most: AtomicUsize,
+    doubled: AtomicBool,
+    carried: Mutex<Vec<OutboxKey>>,
+}
+
+impl Host {
+    fn new(answer: impl Fn(&OutboxEntry) -> Option<Outcome> + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self {
+            answer: Box::new(answer),
+            present: Mutex::default(),
+            most: AtomicUsize::new(0),
+            doubled: AtomicBool::new(false),
+            carried: Mutex::default(),
+        })
+    }
+
+    fn carried(&self) -> Vec<OutboxKey> {
+        self.carried.lock().unwrap().clone()
+    }
+}
+
+impl Carrier for Host {
+    fn carry<'a>(&'a self, consignment: &'a Consignment) -> PortFuture<'a, Outcome> {
+        Box::pin(async move {
+            let key = &consignment.entry.key;
+            {
+                let mut present = self.present.lock().unwrap();
+                let doubled = present.insert(key.subject, 1).is_some();
+                self.doubled.fetch_or(doubled, Ordering::SeqCst);
+                self.most.fetch_max(present.len(), Ordering::SeqCst);
+            }
+            self.carried.lock().unwrap().push(key.clone());
+            // Lets the others of the burst in.
+            for _ in 0..8 {
+                tokio::task::yield_now().await;
+            }
+            let Some(outcome) = (self.answer)(&consignment.entry) else {
+                return std::future::pending().await;
+            };
+            self.present.lock().unwrap().remove(&key.subject);
+            outcome
+        })
+    }
+}
+
+const TAKEN: Option<Outcome> = Some(Outcome::Accepted { status: 204 });
+const GONE: Option<Outcome> = Some(Outcome::Unreachable(NoAnswer::Connect));
+
+fn pace() -> Pace {
+    Pace {
+        poll: Duration::from_secs(60),
+        shutdown_grace: Duration::from_millis(200),
+        ..Pace::default()
+    }
+}
+
+fn start(book: &Arc<Book>, host: &Arc<Host>, clock: &Arc<StandingClock>, pace: Pace) -> Deliverer {
+    let ambient = (
+        clock.clone() as Arc<dyn ics_core::port::Clock>,
+        Arc::new(CountingEntropy::default()) as Arc<dyn ics_core::port::Entropy>,
+    );
+    let bell = book.bell.clone();
+    Deliverer::start_with(book.clone(), bell, host.clone(), ambient, pace)
+}
+
+fn results(rows: u8, sequences: u64) -> Vec<OutboxEntry> {
+    let message = Message::Result {
+        status: MappingStatus::Established,
+        cause: None,
+        undo: false,
+    };
+    (0..rows)
+        .flat_map(|n| (1..=sequences).map(move |s| (n, s)))
+        .map(|name| rig::entry(Role::ThirdPartySp, name, message.clone()))
+        .collect()
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    let waiting = async {
+        while !condition() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting)
+        .await
+        .expect("condition");
+}
+
+#[tokio::test]
+async fn everything_waiting_is_delivered_in_order_never_two_of_one_subject() {
+    let book = Book::with(results(30, 3));
+    let host = Host::new(|_| TAKEN);
+    let deliverer = start(&book, &host, &StandingClock::new(), pace());
+    until(|| book.waiting() == 0).await;
+    deliverer.shutdown().await;
+    let carried = host.carried();
+    assert_eq!(carried.len(), 90);
+    for n in 0..30 {
+        let subject = Subject::Mapping(rig::mapping_id(n));
+        let own = carried.iter().filter(|k| k.subject == subject);
+        let sequences: Vec<_> = own.map(|k| k.sequence).collect();
+        assert_eq!(sequences, [1, 2, 3]);
+    }
+    assert!(!host.doubled.load(Ordering::SeqCst));
+    let most = host.most.load(Ordering::SeqCst);
+    assert!((2..=8).contains(&most), "{most} at once");
+}
+
+#[tokio::test]
+async fn ring_opens_a_lane_and_wakes_it() {
+    let book = Book::with([]);
+    let host = Host::new(|_| TAKEN);
+    let deliverer = start(&book, &host, &StandingClock::new(), pace());
+    for entry in results(2, 1) {
+        let addressee = entry.key.addressee.clone();
+        let before = host.carried().len();
+        book.write(entry);
+        book.bell.ring(&addressee);
+        until(|| host.carried().len() == before + 1).await;
+    }
+    until(|| book.waiting() == 0).await;
+    deliverer.shutdown().await;
+}
+
+#[tokio::test]
+async fn dead_host_costs_one_probe_a_rest_whatever_waits_for_it() {
+    let book = Book::with(results(200, 1));
+    let host = Host::new(|_| GONE);
+    let deliverer = start(&book, &host, &StandingClock::new(), pace());
+    // The burst of eight, then probes.
+    until(|| host.carried().len() >= 20).await;
+    let probes_before = host.carried().len();
+    host.present.lock().unwrap().clear();
+    host.most.store(0, Ordering::SeqCst);
+    until(|| host.carried().len() >= probes_before + 5).await;
+    assert_eq!(host.most.load(Ordering::SeqCst), 1);
+    deliverer.shutdown().await;
+    // Nothing but what was tried was written.
+    let tried: HashSet<_> = host.carried().into_iter().collect();
+    let entries = book.entries.lock().unwrap();
+    for entry in entries.values().filter(|e| !tried.contains(&e.key)) {
+        assert_eq!((entry.attempts, entry.next_attempt), (0, NOW));
+    }
+    assert_eq!(entries.len(), 200);
+    assert!(tried.len() < 200);
+    assert_eq!(book.reports.load(Ordering::SeqCst), host.carried().len());
+}
+
+#[tokio::test]
+async fn ring_does_not_disturb_a_rest() {
+    let book = Book::with(results(1, 1));
+    let host = Host::new(|_| {
+        let stay_away = Some(Duration::from_secs(3600));
+        Some(Outcome::Struggling {
+            status: 503,
+            retry_after: stay_away,
+        })
+    });
+    let deliverer = start(&book, &host, &StandingClock::new(), pace());
+    until(|| book.reports.load(Ordering::SeqCst) == 1).await;
+    // One look for the attempt, one for what expired.
+    until(|| book.looks.load(Ordering::SeqCst) >= 2).await;
+    let looks = book.looks.load(Ordering::SeqCst);
+    for _ in 0..1000 {
+        book.bell.ring(&rig::addressee(Role::ThirdPartySp));
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(book.looks.load(Ordering::SeqCst), looks);
+    assert_eq!(host.carried().len(), 1);
+    deliverer.shutdown().await;
+}
+
+#[tokio::test]
+async fn host_that_comes_back_gets_everything() {
+    let book = Book::with(results(100, 2));
+    let dead = Arc::new(AtomicBool::new(true));
+    let state = dead.clone();
+    let host = Host::new(move |_| match state.load(Ordering::SeqCst) {
+        true => GONE,
+        false => TAKEN,
+    });
+    let clock = StandingClock::new();
+    let deliverer = start(&book, &host, &clock, pace());
+    until(|| host.carried().len() >= 12).await;
+    dead.store(false, Ordering::SeqCst);
+    // Entries that were tried are due again by the clock.
+    until(|| {
+        clock.0.fetch_add(100, Ordering::SeqCst);
+        book.bell.ring(&rig::addressee(Role::ThirdPartySp));
+        book.waiting() == 0
+    })
+    .await;
+    deliverer.shutdown().await;
+    assert!(book.entries.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn one_bad_entry_does_not_hold_up_the_others() {
+    let book = Book::with(results(50, 1));
+    let bad = Subject::Mapping(rig::mapping_id(0));
+    let host = Host::new(move |entry| match entry.key.subject == bad {
+        true => Some(Outcome::Struggling {
+            status: 500,
+            retry_after: None,
+        }),
+        false => TAKEN,
+    });
+    let deliverer = start(&book, &host, &StandingClock::new(), pace());
+    until(|| book.waiting() == 1).await;
+    deliverer.shutdown().await;
+}
+
+#[tokio::test]
+async fn entries_past_their_deadline_become_dead_letters_behind_a_dead_host() {
+    let mut entries = results(150, 1);
+    for entry in &mut entries {
+        entry.deadline = NOW;
+    }
+    let book = Book::with(entries);
+    let host = Host::new(|_| GONE);
+    let deliverer = start(&book, &host, &StandingClock::new(), pace());
+    until(|| book.waiting() == 0).await;
+    deliverer.shutdown().await;
+    // Given up without a try each, and kept for the operator.
+    assert!(host.carried().len() <= 20, "{}", host.carried().len());
+    assert_eq!(book.entries.lock().unwrap().len(), 150);
+}
+
+#[tokio::test]
+async fn suspended_sp_is_sent_nothing_and_loses_nothing() {
+    let book = Book::with(results(5, 1));
+    book.suspended.store(true, Ordering::SeqCst);
+    let host = Host::new(|_| TAKEN);
+    let deliverer = start(&book, &host, &StandingClock::new(), pace());
+    until(|| book.looks.load(Ordering::SeqCst) >= 1).await;
+    book.bell.ring(&rig::addressee(Role::ThirdPartySp));
+    until(|| book.looks.load(Ordering::SeqCst) >= 2).await;
+    assert_eq!((host.carried().len(), book.waiting()), (0, 5));
+    book.suspended.store(false, Ordering::SeqCst);
+    book.bell.ring(&rig::addressee(Role::ThirdPartySp));
+    until(|| book.waiting() == 0).await;
+    deliverer.shutdown().await;
+}
+
+#[tokio::test]
+async fn failing_store_is_asked_again_and_not_spun_upon() {
+    let book = Book::with(results(3, 1));
+    book.down.store(true, Ordering::SeqCst);
+    let host = Host::new(|_| TAKEN);
+    let deliverer = start(&book, &host, &StandingClock::new(), pace());
+    let begun = Instant::now();
+    until(|| book.looks.load(Ordering::SeqCst) >= 8).await;
+    // Each failed look is followed by a rest of 20 ms at least, with one more look within it.
+    assert!(begun.elapsed() >= Duration::from_millis(3 * 20));
+    book.down.store(false, Ordering::SeqCst);
+    until(|| book.waiting() == 0).await;
+    deliverer.shutdown().await;
+}
+
+#[tokio::test]
+async fn accepted_delivery_is_reported_once_the_store_is_back() {
+    let book = Book::with(results(1, 1));
+    let shut = book.clone();
+    let host = Host::new(move |_| {
+        shut.down.store(true, Ordering::SeqCst);
+        TAKEN
+    });
+    let deliverer = start(&book, &host, &StandingClock::new(), pace());
+    until(|| host.carried().len() == 1).await;
+    book.down.store(false, Ordering::SeqCst);
+    until(|| {
+        book.down.store(false, Ordering::SeqCst);
+        book.waiting() == 0
+    })
+    .await;
+    deliverer.shutdown().await;
+}
+
+#[tokio::test]
+async fn shutdown_waits_for_what_is_under_way_and_takes_no_more() {
+    let book = Book::with(results(20, 1));
+    let release = Arc::new(AtomicBool::new(false));
+    let host = Arc::new(Gate {
+        open: release.clone(),
+        begun: AtomicUsize::new(0),
+    });
+    let clock = StandingClock::new();
+    let ambient = (
+        clock as Arc<dyn ics_core::port::Clock>,
+        Arc::new(CountingEntropy::default()) as Arc<dyn ics_core::port::Entropy>,
+    );
+    let patient = Pace {
+        shutdown_grace: Duration::from_secs(20),
+        ..pace()
+    };
+    let deliverer = Deliverer::start_with(
+        book.clone(),
+        book.bell.clone(),
+        host.clone(),
+        ambient,
+        patient,
+    );
+    until(|| host.begun.load(Ordering::SeqCst) == 8).await;
+    let shutdown = tokio::spawn(deliverer.shutdown());
+    tokio::task::yield_now().await;
+    assert!(!shutdown.is_finished());
+    release.store(true, Ordering::SeqCst);
+    shutdown.await.unwrap();
+    assert_eq!(host.begun.load(Ordering::SeqCst), 8);
+    assert_eq!(book.waiting(), 12);
+}
+
+#[tokio::test]
+async fn shutdown_gives_up_what_hangs_after_its_grace() {
+    let book = Book::with(results(3, 1));
+    let host = Host::new(|_| None);
+    let deliverer = start(&book, &host, &StandingClock::new(), pace());
+    until(|| host.carried().len() == 3).await;
+    let ended = tokio::time::timeout(Duration::from_secs(10), deliverer.shutdown()).await;
+    assert!(ended.is_ok());
+    assert_eq!(book.waiting(), 3);
+    // Taken up by the next one.
+    let host = Host::new(|_| TAKEN);
+    let deliverer = start(&book, &host, &StandingClock::new(), pace());
+    book.bell.ring(&rig::addressee(Role::ThirdPartySp));
+    until(|| book.waiting() == 0).await;
+    deliverer.shutdown().await;
+}
+
+#[tokio::test]
+async fn attempts_of_all_lanes_are_bounded_together() {
+    let mut entries = results(8, 1);
+    let to_iot_sp = |mut entry: OutboxEntry| {
+        entry.key.addressee = rig::addressee(Role::IotSp);
+        entry.key.subject = Subject::Mapping(rig::mapping_id(200));
+        entry
+    };
+    entries.extend(results(1, 1).into_iter().map(to_iot_sp));
+    let book = Book::with(entries);
+    let host = Host::new(|_| TAKEN);
+    let narrow = Pace {
+        total_in_flight: 2,
+        ..pace()
+    };
+    let deliverer = start(&book, &host, &StandingClock::new(), narrow);
+    until(|| book.waiting() == 0).await;
+    deliverer.shutdown().await;
+    assert_eq!(host.most.load(Ordering::SeqCst), 2);
+}
+
+/// Holds everybody until it opens.
+struct Gate {
+    open: Arc<AtomicBool>,
+    begun: AtomicUsize,
+}
+
+impl Carrier for Gate {
+    fn carry<'a>(&'a self, _: &'a Consignment) -> PortFuture<'a, Outcome> {
+        Box::pin(async {
+            self.begun.fetch_add(1, Ordering::SeqCst);
+            until(|| self.open.load(Ordering::SeqCst)).await;
+            Outcome::Accepted { status: 204 }
+        })
+    }
+}

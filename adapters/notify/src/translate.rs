@@ -1,0 +1,185 @@
+//! From a consignment of the core to the body of a callback.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ics_core::mapping::{Consent, DemappingCause, MappingKey, MappingStatus, ResultCause, State};
+use ics_core::outbox::{Message, OutboxEntry, Subject};
+use ics_core::reference_point::Role;
+use ics_core::service::{Consignment, OpenAssignment};
+use serde::Serialize;
+
+use crate::wire::{
+    AssignmentPush, ConsentNote, DemappingNotification, MappingResultNotification, TestNotification,
+};
+
+/// A consignment without what its message needs: the fault of this program, not of a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("consignment is incomplete")]
+pub(crate) struct Incomplete;
+
+/// The JSON body of `consignment`; links start with `api_root`.
+///
+/// # Errors
+/// [`Incomplete`].
+pub(crate) fn write_body(consignment: &Consignment, api_root: &str) -> Result<Vec<u8>, Incomplete> {
+    let entry = &consignment.entry;
+    let id = entry.key.notification_id();
+    match &entry.message {
+        Message::Assignment => {
+            let open = consignment.assignment.as_deref().ok_or(Incomplete)?;
+            to_json(&assignment_push(consignment, open, &id, api_root)?)
+        }
+        Message::Result {
+            status,
+            cause,
+            undo,
+        } => {
+            let key = mapping_key(entry)?;
+            to_json(&MappingResultNotification {
+                notification_id: &id,
+                mapping: subject_link(consignment, api_root),
+                mapping_status: status_name(*status),
+                mapping_cause: cause.map(result_cause_name),
+                undo: *undo,
+                service_uri: key.service_uri.as_str(),
+                uti: key.uti.as_str(),
+                event_time: entry.event_time.to_rfc3339(),
+                sequence: entry.key.sequence,
+            })
+        }
+        Message::Demapped {
+            device_id,
+            cause,
+            sub_cause,
+        } => {
+            let key = mapping_key(entry)?;
+            // t8 A.3: the device ID goes to the IoT side only, whatever the entry holds.
+            let to_iot_sp = entry.key.addressee.role == Role::IotSp;
+            to_json(&DemappingNotification {
+                notification_id: &id,
+                mapping: subject_link(consignment, api_root),
+                service_uri: key.service_uri.as_str(),
+                uti: key.uti.as_str(),
+                device_id: device_id
+                    .as_ref()
+                    .filter(|_| to_iot_sp)
+                    .map(|device_id| device_id.as_str()),
+                cause: demapping_cause_name(*cause),
+                sub_cause: sub_cause.as_ref().map(|code| code.as_str()),
+                event_time: entry.event_time.to_rfc3339(),
+                sequence: entry.key.sequence,
+            })
+        }
+        Message::Test => to_json(&TestNotification {
+            notification_id: &id,
+            subscription: subject_link(consignment, api_root),
+        }),
+    }
+}
+
+/// What a message is called in logs.
+pub(crate) const fn message_name(message: &Message) -> &'static str {
+    match message {
+        Message::Assignment => "assignment",
+        Message::Result { .. } => "result",
+        Message::Demapped { .. } => "demapping",
+        Message::Test => "test",
+    }
+}
+
+fn assignment_push<'a>(
+    consignment: &'a Consignment,
+    open: &'a OpenAssignment,
+    notification_id: &'a str,
+    api_root: &str,
+) -> Result<AssignmentPush<'a>, Incomplete> {
+    let row = &open.mapping;
+    let State::Pending { deadline, .. } = &row.state else {
+        return Err(Incomplete);
+    };
+    let iot_sp = &consignment.entry.key.addressee.sp;
+    let subscription = consignment.subscription.as_ref().map(|subscription| {
+        let id = subscription.id;
+        format!("{api_root}/ics-device-mapping/v1/{iot_sp}/subscriptions/{id}")
+    });
+    Ok(AssignmentPush {
+        notification_id,
+        subscription,
+        assignment: subject_link(consignment, api_root),
+        service_uri: row.key.service_uri.as_str(),
+        uti: row.key.uti.as_str(),
+        device_serial_number: open.serial.as_ref().ok_or(Incomplete)?.expose(),
+        consent: row.consent.as_ref().map(consent_note),
+        e2e: open.e2e.as_ref().map(|e2e| URL_SAFE_NO_PAD.encode(e2e)),
+        expiry: deadline.to_rfc3339(),
+        sequence: consignment.entry.key.sequence,
+    })
+}
+
+fn consent_note(consent: &Consent) -> ConsentNote<'_> {
+    ConsentNote {
+        id: consent.id.as_str(),
+        subject: consent.subject.as_ref().map(|subject| subject.as_str()),
+        purpose: consent.purpose.as_str(),
+    }
+}
+
+fn mapping_key(entry: &OutboxEntry) -> Result<&MappingKey, Incomplete> {
+    entry.mapping_key.as_ref().ok_or(Incomplete)
+}
+
+fn to_json(body: &impl Serialize) -> Result<Vec<u8>, Incomplete> {
+    serde_json::to_vec(body).map_err(|_| Incomplete)
+}
+
+/// The resource an entry is about, as its addressee knows it (t8 A.1, A.2).
+fn subject_link(consignment: &Consignment, api_root: &str) -> String {
+    let key = &consignment.entry.key;
+    let sp = &key.addressee.sp;
+    match (key.addressee.role, key.subject) {
+        (Role::ThirdPartySp, Subject::Mapping(id)) => {
+            format!("{api_root}/ics-mapping/v1/{sp}/mappings/{id}")
+        }
+        (Role::IotSp, Subject::Mapping(id)) => {
+            format!("{api_root}/ics-device-mapping/v1/{sp}/assignments/{id}")
+        }
+        (_, Subject::Subscription(id)) => {
+            format!("{api_root}/ics-device-mapping/v1/{sp}/subscriptions/{id}")
+        }
+    }
+}
+
+const fn status_name(status: MappingStatus) -> &'static str {
+    match status {
+        MappingStatus::Pending => "PENDING",
+        MappingStatus::Established => "ESTABLISHED",
+        MappingStatus::Failed => "FAILED",
+        MappingStatus::Deleted => "DELETED",
+    }
+}
+
+const fn result_cause_name(cause: ResultCause) -> &'static str {
+    match cause {
+        ResultCause::DeviceNotAvailable => "DEVICE_NOT_AVAILABLE",
+        ResultCause::NoAgreement => "NO_AGREEMENT",
+        ResultCause::ConsentRequired => "CONSENT_REQUIRED",
+        ResultCause::Cancelled => "CANCELLED",
+        ResultCause::UtiInUse => "UTI_IN_USE",
+        ResultCause::DeviceRevoked => "DEVICE_REVOKED",
+        ResultCause::Rejected => "REJECTED",
+        ResultCause::Unreachable => "UNREACHABLE",
+        ResultCause::TimedOut => "TIMED_OUT",
+    }
+}
+
+const fn demapping_cause_name(cause: DemappingCause) -> &'static str {
+    match cause {
+        DemappingCause::DeviceUnregistered => "DEVICE_UNREGISTERED",
+        DemappingCause::UtiInvalid => "UTI_INVALID",
+        DemappingCause::ServiceInvalid => "SERVICE_INVALID",
+        DemappingCause::UserAuthorizationWithdrawn => "USER_AUTHORIZATION_WITHDRAWN",
+    }
+}
+
+#[cfg(test)]
+mod tests;
