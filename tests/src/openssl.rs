@@ -99,25 +99,9 @@ impl TestAuthority {
         extensions: &str,
         valid: &[&str],
     ) -> TestCertificate {
-        let own = TestCertificate {
-            certificate: dir.join(format!("{name}.pem")),
-            key: dir.join(format!("{name}.key")),
-        };
-        let request = dir.join(format!("{name}.csr"));
+        let (own, request) = request(dir, name, key_options);
         let extension_file = dir.join(format!("{name}.ext"));
         std::fs::write(&extension_file, extensions).expect("a writable directory");
-        let mut args = vec!["req", "-new"];
-        args.extend_from_slice(key_options);
-        args.extend([
-            "-nodes",
-            "-keyout",
-            text(&own.key),
-            "-out",
-            text(&request),
-            "-subj",
-            "/CN=test",
-        ]);
-        openssl(&args);
         let mut args = vec![
             "x509",
             "-req",
@@ -138,6 +122,65 @@ impl TestAuthority {
         openssl(&args);
         own
     }
+
+    /// Issues a client certificate that holds between two moments (`YYYYMMDDhhmmssZ`), past ones
+    /// too.
+    pub fn issue_between(
+        &self,
+        dir: &Path,
+        name: &str,
+        extensions: &str,
+        (start, end): (&str, &str),
+    ) -> TestCertificate {
+        let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+        let (own, request) = request(dir, name, &curve);
+        let configuration = dir.join(format!("{name}.cnf"));
+        let database = dir.join(format!("{name}.db"));
+        std::fs::write(&database, "").expect("a writable directory");
+        let lines = format!(
+            "[ca]\ndefault_ca=own\n[own]\ndatabase={}\nnew_certs_dir={}\nrand_serial=yes\n\
+             default_md=sha256\npolicy=any\nx509_extensions=leaf\n\
+             [any]\ncommonName=supplied\n[leaf]\n{extensions}",
+            text(&database),
+            text(dir),
+        );
+        std::fs::write(&configuration, lines).expect("a writable directory");
+        openssl(&[
+            "ca",
+            "-batch",
+            "-notext",
+            "-config",
+            text(&configuration),
+            "-cert",
+            text(&self.certificate),
+            "-keyfile",
+            text(&self.key),
+            "-in",
+            text(&request),
+            "-out",
+            text(&own.certificate),
+            "-startdate",
+            start,
+            "-enddate",
+            end,
+        ]);
+        own
+    }
+}
+
+/// A new key and a request for a certificate of it.
+fn request(dir: &Path, name: &str, key_options: &[&str]) -> (TestCertificate, PathBuf) {
+    let own = TestCertificate {
+        certificate: dir.join(format!("{name}.pem")),
+        key: dir.join(format!("{name}.key")),
+    };
+    let request = dir.join(format!("{name}.csr"));
+    let mut args = vec!["req", "-new"];
+    args.extend_from_slice(key_options);
+    args.extend(["-nodes", "-keyout", text(&own.key), "-out", text(&request)]);
+    args.extend(["-subj", "/CN=test"]);
+    openssl(&args);
+    (own, request)
 }
 
 /// The extensions of a proper client certificate of `sp`.
