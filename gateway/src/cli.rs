@@ -1,15 +1,24 @@
 //! The command line: what can be asked for, and how it is explained.
 
+mod agreement;
 mod bench;
 mod demo;
 mod init;
+mod mapping;
+mod operator;
+mod outbox;
 mod runtime;
 mod sandbox;
 mod serve;
+mod sp;
+mod status;
+mod table;
 
 use std::error::Error;
 
 use clap::{Parser, Subcommand};
+
+pub(crate) use operator::exit_code;
 
 /// The identity correlation service of ITU-T Y.4462
 ///
@@ -38,6 +47,11 @@ enum Verb {
     Sandbox(sandbox::SandboxArguments),
     Demo(demo::DemoArguments),
     Bench(bench::BenchArguments),
+    Sp(sp::SpArguments),
+    Agreement(agreement::AgreementArguments),
+    Mapping(mapping::MappingArguments),
+    Outbox(outbox::OutboxArguments),
+    Status(status::StatusArguments),
 }
 
 impl Cli {
@@ -52,6 +66,11 @@ impl Cli {
             Verb::Sandbox(arguments) => arguments.run(),
             Verb::Demo(arguments) => arguments.run(),
             Verb::Bench(arguments) => arguments.run(),
+            Verb::Sp(arguments) => arguments.run(),
+            Verb::Agreement(arguments) => arguments.run(),
+            Verb::Mapping(arguments) => arguments.run(),
+            Verb::Outbox(arguments) => arguments.run(),
+            Verb::Status(arguments) => arguments.run(),
         }
     }
 }

@@ -13,6 +13,7 @@ mod config;
 mod demo;
 mod init;
 mod listener;
+mod operator_client;
 mod sandbox;
 mod t8_client;
 mod telemetry;
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr().lock(), "error: {error}");
-            ExitCode::FAILURE
+            cli::exit_code(error.as_ref())
         }
     }
 }

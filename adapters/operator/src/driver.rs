@@ -43,29 +43,59 @@ pub(crate) type Api = Data<OperatorApi>;
 pub fn configure(cfg: &mut ServiceConfig, api: Arc<OperatorApi>) {
     let scope = web::scope("/operator/v1")
         .app_data(Data::from(api))
-        .service(at("/sps", "GET, POST", [web::get().to(list_sps), web::post().to(add_sp)]))
+        .service(at(
+            "/sps",
+            "GET, POST",
+            [web::get().to(list_sps), web::post().to(add_sp)],
+        ))
         .service(at("/sps/{id}", "GET", [web::get().to(show_sp)]))
-        .service(at("/sps/{id}/suspend", "POST", [web::post().to(suspend_sp)]))
+        .service(at(
+            "/sps/{id}/suspend",
+            "POST",
+            [web::post().to(suspend_sp)],
+        ))
         .service(at("/sps/{id}/resume", "POST", [web::post().to(resume_sp)]))
         .service(at("/sps/{id}/remove", "POST", [web::post().to(remove_sp)]))
         .service(at(
             "/sps/{id}/certificates",
             "GET, POST",
-            [web::get().to(list_certificates), web::post().to(issue_certificate)],
+            [
+                web::get().to(list_certificates),
+                web::post().to(issue_certificate),
+            ],
         ))
-        .service(at("/certificates/revoke", "POST", [web::post().to(revoke_certificate)]))
+        .service(at(
+            "/certificates/revoke",
+            "POST",
+            [web::post().to(revoke_certificate)],
+        ))
         .service(at(
             "/agreements",
             "GET, POST",
-            [web::get().to(list_agreements), web::post().to(add_agreement)],
+            [
+                web::get().to(list_agreements),
+                web::post().to(add_agreement),
+            ],
         ))
-        .service(at("/agreements/{id}", "GET", [web::get().to(show_agreement)]))
-        .service(at("/agreements/{id}/end", "POST", [web::post().to(end_agreement)]))
+        .service(at(
+            "/agreements/{id}",
+            "GET",
+            [web::get().to(show_agreement)],
+        ))
+        .service(at(
+            "/agreements/{id}/end",
+            "POST",
+            [web::post().to(end_agreement)],
+        ))
         .service(at("/mappings", "GET", [web::get().to(list_mappings)]))
         .service(at("/mappings/{id}", "GET", [web::get().to(show_mapping)]))
         .service(at("/outbox", "GET", [web::get().to(list_outbox)]))
         .service(at("/outbox/retry", "POST", [web::post().to(retry_outbox)]))
-        .service(at("/outbox/{id}/retry", "POST", [web::post().to(retry_notification)]))
+        .service(at(
+            "/outbox/{id}/retry",
+            "POST",
+            [web::post().to(retry_notification)],
+        ))
         .service(at("/status", "GET", [web::get().to(show_status)]))
         .service(at("/health/live", "GET", [web::get().to(show_liveness)]))
         .service(at("/health/ready", "GET", [web::get().to(show_readiness)]))
@@ -79,7 +109,9 @@ pub fn configure(cfg: &mut ServiceConfig, api: Arc<OperatorApi>) {
 fn at<const N: usize>(path: &str, methods: &'static str, routes: [Route; N]) -> Resource {
     let resource = web::resource(path.to_owned());
     let resource = routes.into_iter().fold(resource, Resource::route);
-    resource.default_service(web::to(move || async move { Answer::Err(Refusal::Method(methods)) }))
+    resource.default_service(web::to(move || async move {
+        Answer::Err(Refusal::Method(methods))
+    }))
 }
 
 /// Lets only operators through.
@@ -89,7 +121,9 @@ async fn admit<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let caller = match request.app_data::<Api>() {
         Some(api) => {
-            let peer = request.conn_data::<Arc<OperatorCertificate>>().map(Arc::as_ref);
+            let peer = request
+                .conn_data::<Arc<OperatorCertificate>>()
+                .map(Arc::as_ref);
             api.admit(peer)
         }
         // Mounted without its API: nobody is let in.
@@ -102,7 +136,9 @@ async fn admit<B: MessageBody + 'static>(
         }
         Err(refusal) => request.into_response(refusal.error_response()),
     };
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 

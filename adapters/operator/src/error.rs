@@ -196,7 +196,9 @@ impl Refusal {
 
     const fn code_of_state(&self) -> Code {
         match self {
-            Self::NoParty | Self::NoPartyOf(_) => Code(404, "SP_NOT_FOUND", "No such service provider", None),
+            Self::NoParty | Self::NoPartyOf(_) => {
+                Code(404, "SP_NOT_FOUND", "No such service provider", None)
+            }
             Self::NoAgreement => Code(404, "AGREEMENT_NOT_FOUND", "No such agreement", None),
             Self::NoMapping => Code(404, "MAPPING_NOT_FOUND", "No such mapping", None),
             Self::NoNotification => Code(
@@ -257,7 +259,9 @@ impl Refusal {
                 409,
                 "SERIAL_TAKEN",
                 "Another certificate with this serial number is on record",
-                Some("certificates of two authorities share the number; suspend the service provider instead"),
+                Some(
+                    "certificates of two authorities share the number; suspend the service provider instead",
+                ),
             ),
             _ => Code(500, "SYSTEM_FAILURE", "Internal failure", None),
         }
@@ -327,9 +331,15 @@ mod tests {
     #[test]
     fn a_way_back_is_told_where_asking_again_helps() {
         let unavailable = Refusal::from(StoreError::Unavailable);
-        assert_eq!((unavailable.status(), unavailable.retry_after()), (503, Some(1)));
+        assert_eq!(
+            (unavailable.status(), unavailable.retry_after()),
+            (503, Some(1))
+        );
         let inconsistent = Refusal::from(StoreError::Inconsistent);
-        assert_eq!((inconsistent.status(), inconsistent.retry_after()), (500, None));
+        assert_eq!(
+            (inconsistent.status(), inconsistent.retry_after()),
+            (500, None)
+        );
     }
 
     #[test]
@@ -342,15 +352,38 @@ mod tests {
             (OnboardingError::NoParty(sp()), 404, "SP_NOT_FOUND"),
             (OnboardingError::PartyRemoved(sp()), 409, "SP_REMOVED"),
             (OnboardingError::WrongRole(sp()), 409, "ROLE_MISMATCH"),
-            (OnboardingError::GrantsDoNotFitRoles(sp()), 400, "GRANTS_DO_NOT_FIT_ROLES"),
-            (OnboardingError::ServiceOwned { prefix, owner: sp() }, 409, "SERVICE_OWNED"),
-            (OnboardingError::AgreementExists(id), 409, "AGREEMENT_EXISTS"),
+            (
+                OnboardingError::GrantsDoNotFitRoles(sp()),
+                400,
+                "GRANTS_DO_NOT_FIT_ROLES",
+            ),
+            (
+                OnboardingError::ServiceOwned {
+                    prefix,
+                    owner: sp(),
+                },
+                409,
+                "SERVICE_OWNED",
+            ),
+            (
+                OnboardingError::AgreementExists(id),
+                409,
+                "AGREEMENT_EXISTS",
+            ),
             (OnboardingError::NoAgreement(id), 404, "AGREEMENT_NOT_FOUND"),
-            (OnboardingError::Failure(Failure::Busy), 503, "INSUFFICIENT_RESOURCES"),
+            (
+                OnboardingError::Failure(Failure::Busy),
+                503,
+                "INSUFFICIENT_RESOURCES",
+            ),
         ];
         for (error, status, cause) in told {
             let problem = Refusal::of_onboarding(error.clone()).problem();
-            assert_eq!((problem.status, problem.cause.as_str()), (status, cause), "{error:?}");
+            assert_eq!(
+                (problem.status, problem.cause.as_str()),
+                (status, cause),
+                "{error:?}"
+            );
         }
     }
 

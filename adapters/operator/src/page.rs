@@ -35,7 +35,10 @@ pub(crate) trait Keyset: Sized {
 
 /// The token that goes on after `key`.
 pub(crate) fn render_token<K: Keyset>(key: &K) -> String {
-    key.to_token().iter().map(|byte| format!("{byte:02x}")).collect()
+    key.to_token()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Where a walk goes on.
@@ -54,7 +57,10 @@ pub(crate) fn cut_page<T, V, K: Keyset>(
     (key_of, show): (impl Fn(&T) -> K, impl Fn(&T) -> V),
 ) -> Page<V> {
     let mut items = items.peekable();
-    let mut page = Page { items: Vec::new(), next_page_token: None };
+    let mut page = Page {
+        items: Vec::new(),
+        next_page_token: None,
+    };
     while let Some(item) = items.next() {
         page.items.push(show(&item));
         if page.items.len() >= limit {
@@ -135,7 +141,10 @@ impl Keyset for OutboxKey {
             _ => return None,
         };
         Some(Self {
-            addressee: Addressee { role, sp: SpId::from_token(sp)? },
+            addressee: Addressee {
+                role,
+                sp: SpId::from_token(sp)?,
+            },
             subject,
             sequence: u64::from_be_bytes(*sequence),
         })

@@ -28,7 +28,10 @@ pub(crate) struct Faults(Vec<InvalidParam>);
 impl Faults {
     /// Notes a fault.
     pub(crate) fn add(&mut self, param: impl Into<String>, reason: impl Into<String>) {
-        self.0.push(InvalidParam { param: param.into(), reason: reason.into() });
+        self.0.push(InvalidParam {
+            param: param.into(),
+            reason: reason.into(),
+        });
     }
 
     /// Notes the fault of `parsed`, if it has one.
@@ -37,7 +40,9 @@ impl Faults {
         param: impl Into<String>,
         parsed: Result<T, InvalidId>,
     ) -> Option<T> {
-        parsed.map_err(|invalid| self.add(param, invalid.to_string())).ok()
+        parsed
+            .map_err(|invalid| self.add(param, invalid.to_string()))
+            .ok()
     }
 
     /// Each of a list, its faults noted with their places.
@@ -56,7 +61,11 @@ impl Faults {
 
     /// The refusal, if there is any fault.
     pub(crate) fn check(self) -> Result<(), Refusal> {
-        if self.0.is_empty() { Ok(()) } else { Err(Refusal::Incorrect(self.0)) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Refusal::Incorrect(self.0))
+        }
     }
 
     /// The refusal.
@@ -88,7 +97,11 @@ pub(crate) fn parse_hex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text
         .bytes()
         .filter(|byte| *byte != b':')
-        .map(|byte| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+        .map(|byte| {
+            char::from(byte)
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+        })
         .collect::<Option<_>>()?;
     let (pairs, rest) = digits.as_chunks::<2>();
     let whole = !pairs.is_empty() && rest.is_empty();

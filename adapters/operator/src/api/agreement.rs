@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ics_core::id::AgreementId;
+use ics_core::id::{AgreementId, SpId};
 use ics_core::party::Agreement;
 use ics_core::service::OnboardingError;
 
@@ -21,18 +21,29 @@ impl OperatorApi {
         let after: Option<AgreementId> = parse_token(query.page_token.as_deref())?;
         let now = self.now();
         let directory = self.service().directory();
-        let agreements = directory.agreements().filter(|a| after.is_none_or(|after| after < a.id));
-        Ok(cut_page(agreements, limit, (|a| a.id, |a| show_agreement(a, now))))
+        let agreements = directory
+            .agreements()
+            .filter(|a| after.is_none_or(|after| after < a.id));
+        Ok(cut_page(
+            agreements,
+            limit,
+            (|a| a.id, |a| show_agreement(a, now)),
+        ))
     }
 
     pub(crate) fn show_agreement(&self, id: &str) -> Result<AgreementView, Refusal> {
         let now = self.now();
-        self.find_agreement(id).map(|agreement| show_agreement(&agreement, now))
+        self.find_agreement(id)
+            .map(|agreement| show_agreement(&agreement, now))
     }
 
     fn find_agreement(&self, id: &str) -> Result<Arc<Agreement>, Refusal> {
         let id = AgreementId::parse(id).map_err(|_| Refusal::NoAgreement)?;
-        self.service().directory().agreement(&id).cloned().ok_or(Refusal::NoAgreement)
+        self.service()
+            .directory()
+            .agreement(&id)
+            .cloned()
+            .ok_or(Refusal::NoAgreement)
     }
 
     pub(crate) async fn add_agreement(
@@ -42,12 +53,21 @@ impl OperatorApi {
     ) -> Result<AgreementView, Refusal> {
         let now = self.now();
         let terms = agreement_terms(new, now)?;
-        let place = |id| if terms.iot_sp == id { "/iotSpId" } else { "/thirdPartySpId" };
+        let directory = self.service().directory();
+        let place = |id: &SpId| {
+            // One id on both sides may lack the role of either.
+            let fits = directory.party(id).is_some_and(|party| party.iot_sp);
+            let iot_side = terms.iot_sp == *id && !fits;
+            if iot_side {
+                "/iotSpId"
+            } else {
+                "/thirdPartySpId"
+            }
+        };
         let outcome = self.service().add_agreement(&terms, now).await;
         let outcome = outcome.map_err(|error| match error {
-            OnboardingError::NoParty(id) => Refusal::NoPartyOf(place(id)),
-            // One id on both sides lacks the role of one of them: the IoT side is asked first.
-            OnboardingError::WrongRole(id) => Refusal::WrongRole(place(id)),
+            OnboardingError::NoParty(id) => Refusal::NoPartyOf(place(&id)),
+            OnboardingError::WrongRole(id) => Refusal::WrongRole(place(&id)),
             other => Refusal::of_onboarding(other),
         });
         let object = match &outcome {
@@ -75,6 +95,9 @@ impl OperatorApi {
         let outcome = self.service().end_agreement(&agreement.id, now).await;
         let outcome = outcome.map_err(Refusal::of_onboarding);
         let (agreement, demapped) = caller.note("agreement.end", &object, outcome)?;
-        Ok(EndedAgreement { agreement: show_agreement(&agreement, now), demapped })
+        Ok(EndedAgreement {
+            agreement: show_agreement(&agreement, now),
+            demapped,
+        })
     }
 }

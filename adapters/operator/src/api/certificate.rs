@@ -30,7 +30,11 @@ impl OperatorApi {
             .certificates()
             .filter(|c| c.sp == party.id)
             .filter(|c| after.as_ref().is_none_or(|after| *after < c.serial));
-        Ok(cut_page(certificates, limit, (|c| c.serial.clone(), |c| show_certificate(c, now))))
+        Ok(cut_page(
+            certificates,
+            limit,
+            (|c| c.serial.clone(), |c| show_certificate(c, now)),
+        ))
     }
 
     pub(crate) async fn issue_certificate(
@@ -46,7 +50,10 @@ impl OperatorApi {
             Err(Refusal::PartyRemoved)
         } else {
             let now = self.now();
-            let issued = self.ports.authority.issue(&party.id, &order.csr, validity, now);
+            let issued = self
+                .ports
+                .authority
+                .issue(&party.id, &order.csr, validity, now);
             issued.map_err(Refusal::Authority)
         };
         let outcome = match outcome {
@@ -81,10 +88,16 @@ impl OperatorApi {
             CertificateName::Fingerprint(thumbprint) => self.named_by_fingerprint(thumbprint),
             CertificateName::Pem(pem) => self.named_by_itself(pem),
         };
-        let sp = found.as_ref().map_or_else(|_| String::new(), |record| record.sp.to_string());
+        let sp = found
+            .as_ref()
+            .map_or_else(|_| String::new(), |record| record.sp.to_string());
         let outcome = match found {
             Ok(record) => {
-                self.record(&CertificateRecord { revoked: Some(now), ..record }).await
+                self.record(&CertificateRecord {
+                    revoked: Some(now),
+                    ..record
+                })
+                .await
             }
             Err(refusal) => Err(refusal),
         };
@@ -126,12 +139,20 @@ impl OperatorApi {
         thumbprint: CertificateThumbprint,
     ) -> Result<CertificateRecord, Refusal> {
         let directory = self.service().directory();
-        let known = directory.certificates().find(|c| c.thumbprint == Some(thumbprint));
-        known.map(|known| CertificateRecord::clone(known)).ok_or(Refusal::NoCertificateKnown)
+        let known = directory
+            .certificates()
+            .find(|c| c.thumbprint == Some(thumbprint));
+        known
+            .map(|known| CertificateRecord::clone(known))
+            .ok_or(Refusal::NoCertificateKnown)
     }
 
     fn named_by_itself(&self, pem: &str) -> Result<CertificateRecord, Refusal> {
-        let (sp, seen) = self.ports.authority.inspect(pem).map_err(Refusal::Authority)?;
+        let (sp, seen) = self
+            .ports
+            .authority
+            .inspect(pem)
+            .map_err(Refusal::Authority)?;
         self.known_party(&sp)?;
         // Another authority may have used the number too; the record must not change its owner.
         if let Some(known) = self.known(&seen.serial) {
@@ -155,6 +176,10 @@ impl OperatorApi {
     }
 
     fn known_party(&self, sp: &SpId) -> Result<(), Refusal> {
-        self.service().directory().party(sp).map(drop).ok_or(Refusal::NoParty)
+        self.service()
+            .directory()
+            .party(sp)
+            .map(drop)
+            .ok_or(Refusal::NoParty)
     }
 }

@@ -47,7 +47,10 @@ impl OperatorApi {
             cursor = next;
             if cursor.is_none() || items.len() >= limit || seen >= LOOK_AT_MOST {
                 let next_page_token = cursor.as_ref().map(render_token);
-                return Ok(Page { items, next_page_token });
+                return Ok(Page {
+                    items,
+                    next_page_token,
+                });
             }
         }
     }
@@ -55,13 +58,17 @@ impl OperatorApi {
     pub(crate) async fn show_mapping(&self, id: &str) -> Result<MappingDetail, Refusal> {
         let id = MappingId::parse(id).map_err(|_| Refusal::NoMapping)?;
         let row = self.service().show_mapping(id).await?;
-        row.map(|row| show_mapping_detail(&row)).ok_or(Refusal::NoMapping)
+        row.map(|row| show_mapping_detail(&row))
+            .ok_or(Refusal::NoMapping)
     }
 }
 
 /// The narrowest walk that holds every row wanted. An IoT SP's own holds live rows alone.
 fn selection_for(party: Option<&Party>, status: Option<MappingStatus>) -> Selection {
-    let is_live = matches!(status, Some(MappingStatus::Pending | MappingStatus::Established));
+    let is_live = matches!(
+        status,
+        Some(MappingStatus::Pending | MappingStatus::Established)
+    );
     match party {
         Some(party) if party.third_party_sp && !party.iot_sp => {
             Selection::ThirdPartySp(party.id.clone())

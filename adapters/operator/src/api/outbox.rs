@@ -22,7 +22,11 @@ impl OperatorApi {
     ) -> Result<Page<OutboxView>, Refusal> {
         let limit = parse_limit(query.limit)?;
         let mut after: Option<OutboxKey> = parse_token(query.page_token.as_deref())?;
-        let sp = query.sp.as_deref().map(|text| parse_sp("sp", text)).transpose()?;
+        let sp = query
+            .sp
+            .as_deref()
+            .map(|text| parse_sp("sp", text))
+            .transpose()?;
         let is_wanted = |entry: &OutboxEntry| {
             sp.as_ref().is_none_or(|sp| entry.key.addressee.sp == *sp)
                 && query.dead.is_none_or(|dead| entry.dead.is_some() == dead)
@@ -32,12 +36,23 @@ impl OperatorApi {
             let room = limit.saturating_sub(items.len());
             let entries = self.service().list_outbox(after.as_ref(), room).await?;
             let Some(last) = entries.last().map(|entry| entry.key.clone()) else {
-                return Ok(Page { items, next_page_token: None });
+                return Ok(Page {
+                    items,
+                    next_page_token: None,
+                });
             };
             seen = seen.saturating_add(entries.len());
-            items.extend(entries.iter().filter(|entry| is_wanted(entry)).map(show_entry));
+            items.extend(
+                entries
+                    .iter()
+                    .filter(|entry| is_wanted(entry))
+                    .map(show_entry),
+            );
             if items.len() >= limit || seen >= LOOK_AT_MOST {
-                return Ok(Page { items, next_page_token: Some(render_token(&last)) });
+                return Ok(Page {
+                    items,
+                    next_page_token: Some(render_token(&last)),
+                });
             }
             after = Some(last);
         }
@@ -54,7 +69,10 @@ impl OperatorApi {
         let found = self.service().find_entry(notification_id).await?;
         let entry = found.ok_or(Refusal::NoNotification)?;
         let outcome = match self.service().retry_entry(&entry.key, self.now()).await {
-            Ok(true) => Ok(RetriedView { retried: 1, more: false }),
+            Ok(true) => Ok(RetriedView {
+                retried: 1,
+                more: false,
+            }),
             // Delivered while it was looked for.
             Ok(false) => Err(Refusal::NoNotification),
             Err(failure) => Err(failure.into()),
@@ -80,14 +98,23 @@ impl OperatorApi {
         let mut retried = 0_usize;
         let mut after: Option<OutboxKey> = None;
         loop {
-            let entries = self.service().list_outbox(after.as_ref(), MAX_LIMIT).await?;
+            let entries = self
+                .service()
+                .list_outbox(after.as_ref(), MAX_LIMIT)
+                .await?;
             let Some(last) = entries.last().map(|entry| entry.key.clone()) else {
-                return Ok(RetriedView { retried, more: false });
+                return Ok(RetriedView {
+                    retried,
+                    more: false,
+                });
             };
             let given_up = |e: &&OutboxEntry| e.key.addressee.sp == *sp && e.dead.is_some();
             for entry in entries.iter().filter(given_up) {
                 if retried >= RETRY_AT_MOST {
-                    return Ok(RetriedView { retried, more: true });
+                    return Ok(RetriedView {
+                        retried,
+                        more: true,
+                    });
                 }
                 let there = self.service().retry_entry(&entry.key, self.now()).await?;
                 retried = retried.saturating_add(usize::from(there));

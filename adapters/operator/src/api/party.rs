@@ -19,7 +19,11 @@ impl OperatorApi {
         let parties = directory
             .parties()
             .filter(|party| after.as_ref().is_none_or(|after| *after < party.id));
-        Ok(cut_page(parties, limit, (|party| party.id.clone(), |party| show_party(party))))
+        Ok(cut_page(
+            parties,
+            limit,
+            (|party| party.id.clone(), |party| show_party(party)),
+        ))
     }
 
     pub(crate) fn show_party(&self, id: &str) -> Result<PartyView, Refusal> {
@@ -29,7 +33,11 @@ impl OperatorApi {
     /// The party of an id in a path, whatever its status.
     pub(super) fn find_party(&self, id: &str) -> Result<Arc<Party>, Refusal> {
         let id = parse_sp_in_path(id)?;
-        self.service().directory().party(&id).cloned().ok_or(Refusal::NoParty)
+        self.service()
+            .directory()
+            .party(&id)
+            .cloned()
+            .ok_or(Refusal::NoParty)
     }
 
     pub(crate) async fn add_party(
@@ -49,7 +57,9 @@ impl OperatorApi {
         caller: &Caller,
         id: &str,
     ) -> Result<PartyView, Refusal> {
-        self.set_status(caller, id, ("sp.suspend", PartyStatus::Suspended)).await.map(|(v, _)| v)
+        self.set_status(caller, id, ("sp.suspend", PartyStatus::Suspended))
+            .await
+            .map(|(v, _)| v)
     }
 
     pub(crate) async fn resume_party(
@@ -57,7 +67,9 @@ impl OperatorApi {
         caller: &Caller,
         id: &str,
     ) -> Result<PartyView, Refusal> {
-        self.set_status(caller, id, ("sp.resume", PartyStatus::Active)).await.map(|(v, _)| v)
+        self.set_status(caller, id, ("sp.resume", PartyStatus::Active))
+            .await
+            .map(|(v, _)| v)
     }
 
     /// Off-boards a party: its agreements end, their rows are de-mapped.
@@ -70,7 +82,11 @@ impl OperatorApi {
         let party = self.find_party(id)?;
         if !confirmation.confirm {
             let rows = self.count_party_rows(&party.id).await?;
-            return caller.note("sp.remove", party.id.as_str(), Err(Refusal::Unconfirmed { rows }));
+            return caller.note(
+                "sp.remove",
+                party.id.as_str(),
+                Err(Refusal::Unconfirmed { rows }),
+            );
         }
         let status = ("sp.remove", PartyStatus::Removed);
         let (sp, demapped) = self.set_status(caller, id, status).await?;
@@ -84,7 +100,10 @@ impl OperatorApi {
         (verb, status): (&'static str, PartyStatus),
     ) -> Result<(PartyView, usize), Refusal> {
         let id = parse_sp_in_path(id)?;
-        let outcome = self.service().change_party_status(&id, status, self.now()).await;
+        let outcome = self
+            .service()
+            .change_party_status(&id, status, self.now())
+            .await;
         let outcome = outcome.map_err(Refusal::of_onboarding);
         let (party, demapped) = caller.note(verb, id.as_str(), outcome)?;
         Ok((show_party(&party), demapped))

@@ -32,17 +32,26 @@ impl OperatorApi {
     /// Ready when the store answers a read.
     pub(crate) async fn show_readiness(&self) -> Result<HealthView, Refusal> {
         self.service().list_outbox(None, 1).await?;
-        Ok(HealthView { status: "ready".into() })
+        Ok(HealthView {
+            status: "ready".into(),
+        })
     }
 
     /// Alive when it answers at all.
     pub(crate) fn show_liveness() -> HealthView {
-        HealthView { status: "live".into() }
+        HealthView {
+            status: "live".into(),
+        }
     }
 }
 
 fn count_parties(directory: &Directory) -> PartyCounts {
-    let with = |status| directory.parties().filter(|party| party.status == status).count();
+    let with = |status| {
+        directory
+            .parties()
+            .filter(|party| party.status == status)
+            .count()
+    };
     PartyCounts {
         active: with(PartyStatus::Active),
         suspended: with(PartyStatus::Suspended),
@@ -64,7 +73,11 @@ fn next_expiry(directory: &Directory, now: Timestamp) -> Option<CertificateExpir
     let valid = directory
         .certificates()
         .filter(|c| c.revoked.is_none() && now <= c.not_after)
-        .filter(|c| directory.party(&c.sp).is_some_and(|p| p.status == PartyStatus::Active));
+        .filter(|c| {
+            directory
+                .party(&c.sp)
+                .is_some_and(|p| p.status == PartyStatus::Active)
+        });
     for certificate in valid {
         let held = newest.entry(&certificate.sp).or_insert(certificate);
         if held.not_after < certificate.not_after {

@@ -43,7 +43,9 @@ pub(crate) async fn list_sps(api: Api, query: Params<PageQuery>) -> Answer {
 pub(crate) async fn add_sp(api: Api, caller: Caller, new: Body<NewParty>) -> Answer {
     let party = complete(async move { api.add_party(&caller, &new.0).await }).await?;
     let location = format!("/operator/v1/sps/{}", party.id);
-    Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(party))
+    Ok(HttpResponse::Created()
+        .insert_header((LOCATION, location))
+        .json(party))
 }
 
 /// Show a service provider
@@ -220,7 +222,9 @@ pub(crate) async fn list_agreements(api: Api, query: Params<PageQuery>) -> Answe
 pub(crate) async fn add_agreement(api: Api, caller: Caller, new: Body<NewAgreement>) -> Answer {
     let agreement = complete(async move { api.add_agreement(&caller, &new.0).await }).await?;
     let location = format!("/operator/v1/agreements/{}", agreement.agreement_id);
-    Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(agreement))
+    Ok(HttpResponse::Created()
+        .insert_header((LOCATION, location))
+        .json(agreement))
 }
 
 /// Show an agreement

@@ -79,7 +79,10 @@ pub(crate) async fn list_outbox(api: Api, query: Params<OutboxQuery>) -> Answer 
     )
 )]
 pub(crate) async fn retry_outbox(api: Api, caller: Caller, wanted: Body<OutboxRetry>) -> Answer {
-    Ok(ok(&complete(async move { api.retry_all(&caller, &wanted.0).await }).await?))
+    Ok(ok(&complete(async move {
+        api.retry_all(&caller, &wanted.0).await
+    })
+    .await?))
 }
 
 /// Try one notification again, now
@@ -93,7 +96,10 @@ pub(crate) async fn retry_outbox(api: Api, caller: Caller, wanted: Body<OutboxRe
     )
 )]
 pub(crate) async fn retry_notification(api: Api, caller: Caller, id: Path<String>) -> Answer {
-    Ok(ok(&complete(async move { api.retry_entry(&caller, &id).await }).await?))
+    Ok(ok(&complete(
+        async move { api.retry_entry(&caller, &id).await },
+    )
+    .await?))
 }
 
 /// Show how the gateway is

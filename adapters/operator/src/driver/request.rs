@@ -21,7 +21,13 @@ impl FromRequest for Caller {
     type Future = Ready<Result<Self, Refusal>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(request.extensions().get::<Self>().cloned().ok_or(Refusal::NoCertificate))
+        ready(
+            request
+                .extensions()
+                .get::<Self>()
+                .cloned()
+                .ok_or(Refusal::NoCertificate),
+        )
     }
 }
 
@@ -41,15 +47,24 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
             }
             let payload = payload.map_err(|_| Refusal::Syntax)?;
             let bytes = payload.to_bytes_limited(MAX_BODY).await;
-            let bytes = bytes.map_err(|_| Refusal::BodyTooLarge)?.map_err(|_| Refusal::Syntax)?;
+            let bytes = bytes
+                .map_err(|_| Refusal::BodyTooLarge)?
+                .map_err(|_| Refusal::Syntax)?;
             Ok(Self(parse_body(&bytes)?))
         })
     }
 }
 
 fn is_json(request: &HttpRequest) -> bool {
-    let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or("?"));
-    let essence = header(CONTENT_TYPE).and_then(|value| value.split(';').next()).map(str::trim);
+    let header = |name| {
+        request
+            .headers()
+            .get(name)
+            .map(|value| value.to_str().unwrap_or("?"))
+    };
+    let essence = header(CONTENT_TYPE)
+        .and_then(|value| value.split(';').next())
+        .map(str::trim);
     essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
         && header(CONTENT_ENCODING).is_none_or(|coding| coding.eq_ignore_ascii_case("identity"))
 }

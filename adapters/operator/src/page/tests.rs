@@ -2,7 +2,10 @@ use super::*;
 
 fn key(sequence: u64) -> OutboxKey {
     OutboxKey {
-        addressee: Addressee { role: Role::IotSp, sp: SpId::parse("vendor").unwrap() },
+        addressee: Addressee {
+            role: Role::IotSp,
+            sp: SpId::parse("vendor").unwrap(),
+        },
         subject: Subject::Mapping(MappingId::from_bytes([9; 16])),
         sequence,
     }
@@ -13,7 +16,10 @@ fn outbox_token_survives_a_round_trip() {
     for key in [
         key(0),
         key(u64::MAX),
-        OutboxKey { subject: Subject::Subscription(SubscriptionId::from_bytes([0; 16])), ..key(1) },
+        OutboxKey {
+            subject: Subject::Subscription(SubscriptionId::from_bytes([0; 16])),
+            ..key(1)
+        },
     ] {
         assert_eq!(parse_token(Some(&render_token(&key))), Ok(Some(key)));
     }
@@ -48,10 +54,14 @@ fn pages_cover_the_list_once() {
         .collect();
     let (mut seen, mut after) = (Vec::new(), None::<SpId>);
     loop {
-        let rest = all.iter().filter(|id| after.as_ref().is_none_or(|after| after < id));
+        let rest = all
+            .iter()
+            .filter(|id| after.as_ref().is_none_or(|after| after < id));
         let page = cut_page(rest, 2, (|id| (*id).clone(), |id| id.to_string()));
         seen.extend(page.items);
-        let Some(token) = page.next_page_token else { break };
+        let Some(token) = page.next_page_token else {
+            break;
+        };
         after = parse_token(Some(&token)).unwrap();
     }
     assert_eq!(seen, ["a1", "b2", "c3", "d4", "e5"]);

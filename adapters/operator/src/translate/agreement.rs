@@ -31,7 +31,10 @@ pub(crate) fn agreement_terms(
     let valid_from = valid_from.unwrap_or(now);
     let valid_until = parse_instant("/validUntil", new.valid_until.as_deref(), &mut faults);
     if valid_until.is_some_and(|end| end <= valid_from || end <= now) {
-        faults.add("/validUntil", "must lie in the future and after `validFrom`");
+        faults.add(
+            "/validUntil",
+            "must lie in the future and after `validFrom`",
+        );
     }
     faults.check()?;
     Ok(AgreementTerms {
@@ -54,7 +57,9 @@ pub(crate) fn agreement_terms(
 
 fn parse_instant(param: &str, text: Option<&str>, faults: &mut Faults) -> Option<Timestamp> {
     let parsed = Timestamp::parse(text?);
-    parsed.map_err(|invalid| faults.add(param, invalid.to_string())).ok()
+    parsed
+        .map_err(|invalid| faults.add(param, invalid.to_string()))
+        .ok()
 }
 
 /// An agreement as the operator sees it at `now`.
@@ -72,7 +77,11 @@ pub(crate) fn show_agreement(agreement: &Agreement, now: Timestamp) -> Agreement
         } else {
             AgreementStatusName::Expired
         },
-        services: agreement.services.iter().map(|prefix| prefix.as_str().into()).collect(),
+        services: agreement
+            .services
+            .iter()
+            .map(|prefix| prefix.as_str().into())
+            .collect(),
         valid_from: agreement.valid_from.to_rfc3339(),
         valid_until: agreement.valid_until.map(Timestamp::to_rfc3339),
         end_time: agreement.ended.map(Timestamp::to_rfc3339),

@@ -44,20 +44,31 @@ pub(crate) fn certificate_validity(
 /// Which certificate is to be revoked.
 pub(crate) fn certificate_name(revocation: &Revocation) -> Result<CertificateName<'_>, Refusal> {
     let mut faults = Faults::default();
-    let Revocation { serial, sp_id, fingerprint, certificate } = revocation;
+    let Revocation {
+        serial,
+        sp_id,
+        fingerprint,
+        certificate,
+    } = revocation;
     if sp_id.is_some() && serial.is_none() {
         faults.add("/spId", "belongs to `serial`");
     }
-    let sp = sp_id.as_deref().and_then(|text| faults.take("/spId", SpId::parse(text)));
+    let sp = sp_id
+        .as_deref()
+        .and_then(|text| faults.take("/spId", SpId::parse(text)));
     let name = match (serial, fingerprint, certificate) {
-        (Some(text), None, None) => parse_serial(text, &mut faults)
-            .map(|serial| CertificateName::Serial(serial, sp)),
+        (Some(text), None, None) => {
+            parse_serial(text, &mut faults).map(|serial| CertificateName::Serial(serial, sp))
+        }
         (None, Some(text), None) => {
             parse_fingerprint(text, &mut faults).map(CertificateName::Fingerprint)
         }
         (None, None, Some(pem)) => Some(CertificateName::Pem(pem)),
         _ => {
-            faults.add("", "must have exactly one of `serial`, `fingerprint` and `certificate`");
+            faults.add(
+                "",
+                "must have exactly one of `serial`, `fingerprint` and `certificate`",
+            );
             None
         }
     };
@@ -120,5 +131,9 @@ pub(crate) fn show_issued(issued: &IssuedCertificate) -> IssuedView {
 }
 
 fn show_fingerprint(thumbprint: CertificateThumbprint) -> String {
-    thumbprint.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    thumbprint
+        .0
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

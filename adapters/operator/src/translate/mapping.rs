@@ -43,9 +43,12 @@ pub(crate) fn show_mapping(row: &Mapping) -> MappingView {
 /// One row by its id.
 pub(crate) fn show_mapping_detail(row: &Mapping) -> MappingDetail {
     let (taken_over, pending_until) = match &row.state {
-        State::Pending { deadline, dispatch, .. } => {
-            (Some(*dispatch == Dispatch::AwaitingDevice), Some(deadline.to_rfc3339()))
-        }
+        State::Pending {
+            deadline, dispatch, ..
+        } => (
+            Some(*dispatch == Dispatch::AwaitingDevice),
+            Some(deadline.to_rfc3339()),
+        ),
         _ => (None, None),
     };
     let purge_time = match &row.state {
@@ -69,7 +72,10 @@ pub(crate) fn show_mapping_detail(row: &Mapping) -> MappingDetail {
 
 const fn ended_by(state: &State) -> Option<RoleName> {
     match state {
-        State::Deleted { by: EndedBy::Party(role), .. } => Some(role_name(*role)),
+        State::Deleted {
+            by: EndedBy::Party(role),
+            ..
+        } => Some(role_name(*role)),
         _ => None,
     }
 }
@@ -86,17 +92,20 @@ fn show_cause(state: &State) -> (Option<&'static str>, Option<String>) {
             FailureCause::UtiInUse => (Some("UTI_IN_USE"), None),
             FailureCause::DeviceRevoked => (Some("DEVICE_REVOKED"), None),
         },
-        State::Deleted { cause, sub_cause, .. } => {
+        State::Deleted {
+            cause, sub_cause, ..
+        } => {
             let cause = match cause {
                 None => "CANCELLED",
                 Some(DemappingCause::DeviceUnregistered) => "DEVICE_UNREGISTERED",
                 Some(DemappingCause::UtiInvalid) => "UTI_INVALID",
                 Some(DemappingCause::ServiceInvalid) => "SERVICE_INVALID",
-                Some(DemappingCause::UserAuthorizationWithdrawn) => {
-                    "USER_AUTHORIZATION_WITHDRAWN"
-                }
+                Some(DemappingCause::UserAuthorizationWithdrawn) => "USER_AUTHORIZATION_WITHDRAWN",
             };
-            (Some(cause), sub_cause.as_ref().map(|code| code.as_str().into()))
+            (
+                Some(cause),
+                sub_cause.as_ref().map(|code| code.as_str().into()),
+            )
         }
     }
 }

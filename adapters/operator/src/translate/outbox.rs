@@ -25,7 +25,10 @@ pub(crate) fn show_entry(entry: &OutboxEntry) -> OutboxView {
         subscription_id,
         event_time: entry.event_time.to_rfc3339(),
         attempts: entry.attempts,
-        next_attempt: entry.dead.is_none().then(|| entry.next_attempt.to_rfc3339()),
+        next_attempt: entry
+            .dead
+            .is_none()
+            .then(|| entry.next_attempt.to_rfc3339()),
         deadline: entry.deadline.to_rfc3339(),
         dead_reason: entry.dead.map(|reason| match reason {
             DeadReason::DeadlinePassed => DeadReasonName::DeadlinePassed,

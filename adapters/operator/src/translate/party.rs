@@ -73,12 +73,14 @@ fn parse_namespaces(views: &[SerialNamespaceView], faults: &mut Faults) -> Vec<S
                 faults.take(format!("{place}/pattern"), SerialMatcher::pattern(pattern))
             }
             _ => {
-                faults.add(place.clone(), "must have exactly one of `prefix` and `pattern`");
+                faults.add(
+                    place.clone(),
+                    "must have exactly one of `prefix` and `pattern`",
+                );
                 None
             }
         };
-        let vendor: Result<_, InvalidId> =
-            view.vendor.as_deref().map(Attribute::parse).transpose();
+        let vendor: Result<_, InvalidId> = view.vendor.as_deref().map(Attribute::parse).transpose();
         let vendor = faults.take(format!("{place}/vendor"), vendor);
         if let (Some(matcher), Some(vendor)) = (matcher, vendor) {
             namespaces.push(SerialNamespace { vendor, matcher });
@@ -97,9 +99,17 @@ pub(crate) fn show_party(party: &Party) -> PartyView {
             PartyStatus::Suspended => PartyStatusName::Suspended,
             PartyStatus::Removed => PartyStatusName::Removed,
         },
-        services: party.services.iter().map(|prefix| prefix.as_str().into()).collect(),
+        services: party
+            .services
+            .iter()
+            .map(|prefix| prefix.as_str().into())
+            .collect(),
         serial_namespaces: party.serial_namespaces.iter().map(show_namespace).collect(),
-        callback_origins: party.callback_origins.iter().map(|o| o.as_str().into()).collect(),
+        callback_origins: party
+            .callback_origins
+            .iter()
+            .map(|o| o.as_str().into())
+            .collect(),
         token_endpoint: party.token_endpoint.as_ref().map(|uri| uri.as_str().into()),
         limits: LimitsView {
             requests_per_second: party.limits.requests_per_second.get(),
@@ -112,9 +122,16 @@ pub(crate) fn show_party(party: &Party) -> PartyView {
 fn show_namespace(namespace: &SerialNamespace) -> SerialNamespaceView {
     let (is_pattern, text) = namespace.matcher.as_text();
     let text = Some(text.to_owned());
-    let (prefix, pattern) = if is_pattern { (None, text) } else { (text, None) };
+    let (prefix, pattern) = if is_pattern {
+        (None, text)
+    } else {
+        (text, None)
+    };
     SerialNamespaceView {
-        vendor: namespace.vendor.as_ref().map(|vendor| vendor.as_str().into()),
+        vendor: namespace
+            .vendor
+            .as_ref()
+            .map(|vendor| vendor.as_str().into()),
         prefix,
         pattern,
     }

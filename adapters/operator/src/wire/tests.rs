@@ -16,7 +16,11 @@ fn unknown_member_is_refused_without_its_name() {
         panic!("another refusal");
     };
     assert_eq!(param.param, "");
-    assert!(param.reason.starts_with("unknown member; expected one of `id`"));
+    assert!(
+        param
+            .reason
+            .starts_with("unknown member; expected one of `id`")
+    );
     assert!(!param.reason.contains(SECRET));
 }
 

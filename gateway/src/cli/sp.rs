@@ -1,0 +1,299 @@
+//! `ics-gateway sp`.
+
+mod certificate;
+
+use std::num::NonZeroU32;
+
+use clap::{Args, Subcommand, ValueEnum};
+use ics_core::id::SpId;
+use ics_operator::wire::{
+    Confirmation, NewLimits, NewParty, PartyView, RemovedParty, RoleName, SerialNamespaceView,
+};
+
+use super::operator::{Access, name_of, or_empty, parse_sp};
+use super::runtime::{Outcome, block_on};
+use crate::operator_client::OperatorClient;
+
+/// Onboard, freeze, off-board service providers; their certificates
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct SpArguments {
+    #[command(subcommand)]
+    verb: SpVerb,
+
+    #[command(flatten)]
+    access: Access,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  A shop that offers services, and a maker of refrigerators:
+    ics-gateway sp add shop --role third-party-sp --service https://shop.example/ \\
+        --callback-origin https://shop.example --config gateway.toml
+    ics-gateway sp add acme --role iot-sp --serial-namespace vendor=acme,prefix=FR- \\
+        --callback-origin https://iot.acme.example --config gateway.toml
+  A certificate for the shop, with a key made here (or --csr for a key made there):
+    ics-gateway sp cert issue shop --out ./shop --config gateway.toml
+  Freeze it at once, losing nothing; let it go on:
+    ics-gateway sp suspend shop --config gateway.toml
+    ics-gateway sp resume shop --config gateway.toml
+
+Exit status: 0 done, 1 refused by the gateway, 2 usage, 3 gateway not reachable.";
+
+#[derive(Debug, Subcommand)]
+enum SpVerb {
+    Add(Box<AddArguments>),
+    /// List service providers
+    List,
+    /// Show one service provider
+    Show(NamedSp),
+    /// Freeze a service provider at once: nothing answered, nothing deleted, nothing lost
+    Suspend(NamedSp),
+    /// Let a suspended service provider go on
+    Resume(NamedSp),
+    Remove(RemoveArguments),
+    /// Certificates of service providers
+    #[command(subcommand)]
+    Cert(certificate::CertificateVerb),
+}
+
+#[derive(Debug, Args)]
+struct NamedSp {
+    /// Its id
+    #[arg(value_parser = parse_sp)]
+    id: SpId,
+}
+
+/// Onboard a service provider
+///
+/// What it is granted here is the most it can ever ask for: service URIs under its prefixes
+/// (third party SP), serial numbers in its namespaces (IoT SP), notifications to its origins.
+#[derive(Debug, Args)]
+struct AddArguments {
+    /// scsAsId, OAuth client_id and certificate name: 2 to 63 of a-z 0-9 - _ . (a letter first)
+    #[arg(value_parser = parse_sp)]
+    id: SpId,
+
+    /// Its side; may be given twice
+    #[arg(long = "role", value_enum, required = true)]
+    roles: Vec<Role>,
+
+    /// A service URI it owns, with everything under it
+    #[arg(long = "service", value_name = "URI")]
+    services: Vec<String>,
+
+    /// Serial numbers it answers for: PREFIX, or [vendor=NAME,]prefix=TEXT, or
+    /// [vendor=NAME,]pattern=REGEX (the whole number must match)
+    #[arg(long = "serial-namespace", value_name = "NAMESPACE", value_parser = parse_namespace)]
+    serial_namespaces: Vec<SerialNamespaceView>,
+
+    /// Where its notifications may go: https://host[:port]
+    #[arg(long = "callback-origin", value_name = "ORIGIN")]
+    callback_origins: Vec<String>,
+
+    /// Its own token endpoint, where it wants the gateway to fetch a token before notifying
+    #[arg(long, value_name = "URL")]
+    token_endpoint: Option<String>,
+
+    /// Requests a second, with a burst of the same size [default: as configured]
+    #[arg(long, value_name = "N")]
+    requests_per_second: Option<NonZeroU32>,
+
+    /// Mappings a day that may fail on the device's side [default: as configured]
+    #[arg(long, value_name = "N")]
+    failed_mappings_per_day: Option<NonZeroU32>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Role {
+    /// Offers services
+    ThirdPartySp,
+    /// Manages devices
+    IotSp,
+}
+
+/// Off-board a service provider for good: its agreements end, their mappings are de-mapped
+///
+/// Without --yes nothing happens but a count of the mappings that would go.
+#[derive(Debug, Args)]
+struct RemoveArguments {
+    /// Its id; it is not given out again
+    #[arg(value_parser = parse_sp)]
+    id: SpId,
+
+    /// Do it
+    #[arg(long)]
+    yes: bool,
+}
+
+impl SpArguments {
+    pub(super) fn run(self) -> Outcome {
+        let Self { verb, access } = self;
+        block_on(async move {
+            let client = access.client()?;
+            match verb {
+                SpVerb::Add(arguments) => {
+                    let party: PartyView = client.post("/sps", &arguments.into_party()).await?;
+                    tell_party(&access, &party)
+                }
+                SpVerb::List => list(&access, &client).await,
+                SpVerb::Show(NamedSp { id }) => {
+                    tell_party(&access, &client.read(&format!("/sps/{id}")).await?)
+                }
+                SpVerb::Suspend(NamedSp { id }) => act(&access, &client, &id, "suspend").await,
+                SpVerb::Resume(NamedSp { id }) => act(&access, &client, &id, "resume").await,
+                SpVerb::Remove(RemoveArguments { id, yes }) => {
+                    let body = Confirmation { confirm: yes };
+                    let removed: RemovedParty =
+                        client.post(&format!("/sps/{id}/remove"), &body).await?;
+                    let facts = [
+                        ("removed", id.to_string()),
+                        ("de-mapped", removed.demapped.to_string()),
+                    ];
+                    access.tell(&removed, &facts)
+                }
+                SpVerb::Cert(verb) => verb.run(&access, &client).await,
+            }
+        })
+    }
+}
+
+async fn act(access: &Access, client: &OperatorClient, id: &SpId, verb: &str) -> Outcome {
+    let nothing = Confirmation::default();
+    let party: PartyView = client.post(&format!("/sps/{id}/{verb}"), &nothing).await?;
+    access.tell(
+        &party,
+        &[("id", party.id.clone()), ("status", name_of(&party.status))],
+    )
+}
+
+async fn list(access: &Access, client: &OperatorClient) -> Outcome {
+    let (parties, more) = client.list::<PartyView>("/sps", &[], usize::MAX).await?;
+    let headers = ["ID", "ROLES", "STATUS", "GRANTS", "SINCE"];
+    access.tell_all((&parties, more), &headers, |party| {
+        let grants = party
+            .services
+            .len()
+            .saturating_add(party.serial_namespaces.len());
+        vec![
+            party.id.clone(),
+            roles_of(party),
+            name_of(&party.status),
+            grants.to_string(),
+            party.create_time.clone(),
+        ]
+    })
+}
+
+fn tell_party(access: &Access, party: &PartyView) -> Outcome {
+    let namespaces: Vec<_> = party.serial_namespaces.iter().map(show_namespace).collect();
+    let facts = [
+        ("id", party.id.clone()),
+        ("roles", roles_of(party)),
+        ("status", name_of(&party.status)),
+        ("services", party.services.join(" ")),
+        ("serial namespaces", namespaces.join(" ")),
+        ("callback origins", party.callback_origins.join(" ")),
+        ("token endpoint", or_empty(party.token_endpoint.as_ref())),
+        ("requests/s", party.limits.requests_per_second.to_string()),
+        (
+            "failures/day",
+            party.limits.failed_mappings_per_day.to_string(),
+        ),
+        ("since", party.create_time.clone()),
+    ];
+    access.tell(party, &facts)
+}
+
+fn roles_of(party: &PartyView) -> String {
+    let roles: Vec<_> = party.roles.iter().map(name_of).collect();
+    roles.join("+")
+}
+
+impl AddArguments {
+    fn into_party(self) -> NewParty {
+        let role = |role| match role {
+            Role::ThirdPartySp => RoleName::ThirdPartySp,
+            Role::IotSp => RoleName::IotSp,
+        };
+        NewParty {
+            id: self.id.to_string(),
+            roles: self.roles.into_iter().map(role).collect(),
+            services: self.services,
+            serial_namespaces: self.serial_namespaces,
+            callback_origins: self.callback_origins,
+            token_endpoint: self.token_endpoint,
+            limits: NewLimits {
+                requests_per_second: self.requests_per_second,
+                failed_mappings_per_day: self.failed_mappings_per_day,
+            },
+        }
+    }
+}
+
+/// A namespace as typed. What follows `prefix=` or `pattern=` is taken whole, commas included.
+fn parse_namespace(text: &str) -> Result<SerialNamespaceView, String> {
+    let (vendor, rest) = match text.strip_prefix("vendor=") {
+        Some(rest) => {
+            let parts = rest.split_once(',');
+            let (vendor, rest) = parts.ok_or("after vendor=NAME, write ,prefix= or ,pattern=")?;
+            (Some(vendor.to_owned()), rest)
+        }
+        None => (None, text),
+    };
+    let (prefix, pattern) = match (rest.strip_prefix("prefix="), rest.strip_prefix("pattern=")) {
+        (Some(prefix), _) => (Some(prefix), None),
+        (None, Some(pattern)) => (None, Some(pattern)),
+        (None, None) if vendor.is_none() => (Some(rest), None),
+        (None, None) => return Err("after vendor=NAME, write ,prefix= or ,pattern=".into()),
+    };
+    if prefix.or(pattern).is_none_or(str::is_empty) {
+        return Err("must not be empty".into());
+    }
+    let (prefix, pattern) = (prefix.map(Into::into), pattern.map(Into::into));
+    Ok(SerialNamespaceView {
+        vendor,
+        prefix,
+        pattern,
+    })
+}
+
+/// A namespace as it is typed.
+fn show_namespace(namespace: &SerialNamespaceView) -> String {
+    let vendor = namespace
+        .vendor
+        .as_ref()
+        .map(|vendor| format!("vendor={vendor},"));
+    let set = match (&namespace.prefix, &namespace.pattern) {
+        (Some(prefix), _) => format!("prefix={prefix}"),
+        (None, pattern) => format!("pattern={}", or_empty(pattern.as_ref())),
+    };
+    vendor.unwrap_or_default() + &set
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespace_is_shown_as_it_is_typed() {
+        for text in [
+            "prefix=FR-",
+            "vendor=acme,prefix=FR-,2",
+            "vendor=a,pattern=F[0-9]{1,3}",
+        ] {
+            assert_eq!(show_namespace(&parse_namespace(text).unwrap()), text);
+        }
+        assert_eq!(
+            show_namespace(&parse_namespace("FR-").unwrap()),
+            "prefix=FR-"
+        );
+    }
+
+    #[test]
+    fn namespace_without_numbers_is_refused() {
+        for text in ["", "prefix=", "pattern=", "vendor=acme", "vendor=acme,FR-"] {
+            assert!(parse_namespace(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `ics-gateway status`.
+
+use clap::Args;
+use ics_operator::wire::StatusView;
+
+use super::operator::Access;
+use super::runtime::{Outcome, block_on};
+
+/// Show how the running gateway is: version, counts, what runs out next
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+    ics-gateway status --config gateway.toml
+
+Exit status: 0 running, 1 refused by the gateway, 2 usage, 3 gateway not reachable.")]
+pub(super) struct StatusArguments {
+    #[command(flatten)]
+    access: Access,
+}
+
+impl StatusArguments {
+    pub(super) fn run(self) -> Outcome {
+        block_on(async move {
+            let status: StatusView = self.access.client()?.read("/status").await?;
+            self.access.tell(&status, &facts(&status))
+        })
+    }
+}
+
+fn facts(status: &StatusView) -> Vec<(&'static str, String)> {
+    let parties = status.service_providers;
+    let mut facts = vec![
+        ("version", status.version.clone()),
+        ("running since", status.start_time.clone()),
+        (
+            "service providers",
+            format!(
+                "{} active, {} suspended, {} removed",
+                parties.active, parties.suspended, parties.removed
+            ),
+        ),
+        (
+            "agreements",
+            format!("{} in force", status.active_agreements),
+        ),
+    ];
+    if let Some(rows) = status.mappings {
+        let text = format!(
+            "{} established, {} pending, {} tombstones",
+            rows.established, rows.pending, rows.tombstones
+        );
+        facts.push(("mappings", text));
+    }
+    if let Some(depth) = status.outbox_depth {
+        facts.push(("outbox", format!("{depth} notifications")));
+    }
+    if let Some(next) = &status.next_certificate_expiry {
+        facts.push((
+            "certificate expiry",
+            format!("{} of {}", next.not_after, next.sp_id),
+        ));
+    }
+    facts
+}

@@ -1,0 +1,204 @@
+//! The command line's way to the running gateway: the operator API over mutual TLS.
+//!
+//! Bodies are those of `ics_operator::wire`, from the other side. Redirects and proxies are not
+//! followed; servers are believed under the operator's own authority alone.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ics_operator::wire::{Page, ProblemView};
+use reqwest::{Client, Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::tls::{Credential, CredentialError, client_config, load_certificates};
+
+/// De-mapping a million rows takes its time.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Items of one page.
+const PAGE: usize = 500;
+
+/// A call that was not answered as hoped.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    /// Certificate, key or authority.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    /// No HTTP client could be made of them.
+    #[error("no HTTP client: {0}")]
+    Client(reqwest::Error),
+    /// Nobody answered.
+    #[error("{}", unreachable_text(.0, .1))]
+    Unreachable(String, reqwest::Error),
+    /// The gateway said no.
+    #[error("{}", refusal_text(.0))]
+    Refused(Box<ProblemView>),
+    /// An answer that is none of the operator API.
+    #[error("unexpected answer {0}: is this the operator's listener of a gateway of this version?")]
+    Unexpected(StatusCode),
+}
+
+/// Where the operator API is, and what to show to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    /// `https://host:port`.
+    pub(crate) url: String,
+    /// The operator's authority, PEM.
+    pub(crate) ca: PathBuf,
+    /// The client certificate, PEM.
+    pub(crate) certificate: PathBuf,
+    /// Its key, PEM, mode 0600.
+    pub(crate) key: PathBuf,
+}
+
+/// A client of the operator API.
+pub(crate) struct OperatorClient {
+    http: Client,
+    root: String,
+}
+
+impl OperatorClient {
+    /// A client of the gateway at `endpoint`.
+    ///
+    /// # Errors
+    /// [`CallError::Credential`] or [`CallError::Client`].
+    pub(crate) fn new(endpoint: &Endpoint) -> Result<Self, CallError> {
+        let tls = client_config(
+            load_certificates(&endpoint.ca)?,
+            Credential::load(&endpoint.certificate, &endpoint.key)?,
+        )?;
+        let http = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(ANSWER_TIMEOUT)
+            .build()
+            .map_err(CallError::Client)?;
+        let root = format!("{}/operator/v1", endpoint.url.trim_end_matches('/'));
+        Ok(Self { http, root })
+    }
+
+    /// Reads `path`.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub(crate) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
+        self.send(Method::GET, path, None::<&()>).await
+    }
+
+    /// Posts `body` to `path`.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, CallError> {
+        self.send(Method::POST, path, Some(body)).await
+    }
+
+    /// At most `wanted` items of the list at `path`, page by page, and whether there are more.
+    /// `filters` are names with values that need no escaping.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub(crate) async fn list<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        filters: &[(&str, String)],
+        wanted: usize,
+    ) -> Result<(Vec<T>, bool), CallError> {
+        let mut items = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            let room = wanted.saturating_sub(items.len()).clamp(1, PAGE);
+            let target = list_target(path, filters, (room, token.as_deref()));
+            let page: Page<T> = self.read(&target).await?;
+            items.extend(page.items);
+            token = page.next_page_token;
+            if token.is_none() || items.len() >= wanted {
+                return Ok((items, token.is_some()));
+            }
+        }
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, CallError> {
+        let request = self.http.request(method, format!("{}{path}", self.root));
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let unreachable = |error| CallError::Unreachable(self.root.clone(), error);
+        let response = request.send().await.map_err(unreachable)?;
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(unreachable)?;
+        parse_answer(status, &bytes)
+    }
+}
+
+/// What an answer says.
+fn parse_answer<T: DeserializeOwned>(status: StatusCode, bytes: &[u8]) -> Result<T, CallError> {
+    if status.is_success() {
+        return serde_json::from_slice(bytes).map_err(|_| CallError::Unexpected(status));
+    }
+    match serde_json::from_slice::<ProblemView>(bytes) {
+        Ok(problem) => Err(CallError::Refused(Box::new(problem))),
+        Err(_) => Err(CallError::Unexpected(status)),
+    }
+}
+
+fn list_target(
+    path: &str,
+    filters: &[(&str, String)],
+    (limit, token): (usize, Option<&str>),
+) -> String {
+    let mut target = format!("{path}?limit={limit}");
+    for (name, value) in filters {
+        target.push_str(&format!("&{name}={value}"));
+    }
+    if let Some(token) = token {
+        target.push_str(&format!("&page-token={token}"));
+    }
+    target
+}
+
+/// The gateway's refusal, plainly.
+fn refusal_text(problem: &ProblemView) -> String {
+    let mut text = format!("{} ({})", problem.title, problem.cause);
+    if let Some(rows) = problem.affected_mappings {
+        text = format!("{rows} live mappings would be de-mapped for good; repeat with --yes");
+    } else if let Some(detail) = &problem.detail {
+        text.push_str(&format!("\n  {detail}"));
+    }
+    if let Some(other) = &problem.conflicts_with {
+        text.push_str(&format!("\n  in the way: {other}"));
+    }
+    for param in &problem.invalid_params {
+        text.push_str(&format!("\n  {}: {}", param.param, param.reason));
+    }
+    text
+}
+
+fn unreachable_text(url: &str, error: &reqwest::Error) -> String {
+    let mut reason = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        reason = cause.to_string();
+        source = cause.source();
+    }
+    format!(
+        "no answer from {url}: {reason}\n  is the gateway running (`ics-gateway serve`), and are \
+         --operator-url, --ca, --cert and --key those of its operator listener?"
+    )
+}
+
+#[cfg(test)]
+mod tests;
