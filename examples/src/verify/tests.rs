@@ -157,6 +157,39 @@ fn missing_doubled_and_garbled_headers_are_refused() {
 }
 
 #[test]
+fn signature_of_the_gateway_itself_holds() {
+    // What `adapters/notify` makes of this request, as its own tests state it.
+    let headers = [
+        ("content-type", "application/json"),
+        (
+            "content-digest",
+            "sha-256=:kg1E/YtX6BzbMf8gByChyYd1eRHmAima5KIJ/txVsx4=:",
+        ),
+        (
+            "signature-input",
+            "ics=(\"@method\" \"@target-uri\" \"content-type\" \"content-digest\");created=1795291200;\
+             expires=1795291500;nonce=\"AAAAAAAAAAAAAAAAAAAAAA\";alg=\"ed25519\";keyid=\"seeded\";\
+             tag=\"ics-callback\"",
+        ),
+        (
+            "signature",
+            "ics=:5VjMhhp03bI7tejUSzcsvgBFz2TB8PbwivzR77ARQ3iPvZhVWIqadDkuxiEp5RNcb91Zbf2AZ3BcQlw17LhaCw==:",
+        ),
+    ];
+    let request = Received {
+        method: "POST".to_owned(),
+        target_uri: TARGET.to_owned(),
+        headers: headers.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
+        body: br#"{"notificationId":"n1","sequence":1}"#.to_vec(),
+    };
+    let seeded = GatewayKey {
+        id: "seeded".to_owned(),
+        ..key(7)
+    };
+    assert!(verify(&request, &[seeded], NOW).is_ok());
+}
+
+#[test]
 fn keys_are_found_wherever_they_stand() {
     let jwk = serde_json::json!({"kty": "OKP", "crv": "Ed25519", "kid": "k1",
         "x": URL_SAFE_NO_PAD.encode(pair(7).public_key().as_ref())});

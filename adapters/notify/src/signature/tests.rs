@@ -124,3 +124,29 @@ fn key_names_are_quoted() {
     push_quoted(&mut out, "a\"b\\c\nd");
     assert_eq!(out, "\"a\\\"b\\\\cd\"");
 }
+
+#[test]
+fn signature_the_sample_receiver_was_given_is_the_one_made() {
+    // `examples/src/verify/tests.rs` verifies these very values.
+    let key = crate::rig::SeededKey::new();
+    let request = SignedRequest {
+        target_uri: "https://shop.example/ics/cb",
+        content_type: "application/json",
+        body: br#"{"notificationId":"n1","sequence":1}"#,
+    };
+    let headers = sign_request(&key, request, (crate::rig::NOW, [0; 16]));
+    assert_eq!(
+        headers.content_digest,
+        "sha-256=:kg1E/YtX6BzbMf8gByChyYd1eRHmAima5KIJ/txVsx4=:"
+    );
+    assert_eq!(
+        headers.signature_input,
+        "ics=(\"@method\" \"@target-uri\" \"content-type\" \"content-digest\");created=1795291200;\
+         expires=1795291500;nonce=\"AAAAAAAAAAAAAAAAAAAAAA\";alg=\"ed25519\";keyid=\"seeded\";\
+         tag=\"ics-callback\""
+    );
+    assert_eq!(
+        headers.signature,
+        "ics=:5VjMhhp03bI7tejUSzcsvgBFz2TB8PbwivzR77ARQ3iPvZhVWIqadDkuxiEp5RNcb91Zbf2AZ3BcQlw17LhaCw==:"
+    );
+}
