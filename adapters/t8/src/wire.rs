@@ -10,6 +10,7 @@ mod device_mapping;
 mod discovery;
 mod inquiry;
 mod mapping;
+mod number;
 mod read;
 pub(crate) mod schema;
 mod text;
@@ -36,6 +37,7 @@ pub(crate) use device_mapping::{
 pub(crate) use discovery::{ApiView, CallbackSignatureView, DiscoveryView};
 pub(crate) use inquiry::{DeviceAnswerView, PairView, TransactionAnswerView};
 pub(crate) use mapping::MappingView;
+pub(crate) use number::Whole;
 pub(crate) use read::Object;
 pub(crate) use text::{Shown, Text};
 

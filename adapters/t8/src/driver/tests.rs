@@ -76,7 +76,7 @@ impl Face {
         stream.read_to_end(&mut bytes).await.unwrap();
         let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
         let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-        let status = head[9..12].parse().unwrap();
+        let status = head.get(9..12).unwrap().parse().unwrap();
         Answer {
             status,
             head,
@@ -177,7 +177,7 @@ async fn a_mapping_lives_from_request_to_demapping() {
     let answer = json!({"result": "ACCEPTED", "deviceId": "d-5f00aa"});
     let done = acme.call("PUT", &assignment, &answer).await;
     assert_eq!(
-        (done.status, &done.json()["status"]),
+        (done.status, &done.json()["mappingStatus"]),
         (200, &json!("ESTABLISHED"))
     );
     assert!(done.json().get("deviceSerialNumber").is_none());

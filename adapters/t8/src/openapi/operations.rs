@@ -143,9 +143,8 @@ fn page_parameters(operation: Operation, filter: &str) -> [Parameter; 3] {
         .minimum(Some(1))
         .maximum(i64::try_from(MOST).ok())
         .default(Some(DEFAULT_LIMIT.into()));
-    // Whole groups of four characters, and what base64url can end with.
     let token = text()
-        .pattern(Some("^([A-Za-z0-9_-]{4})*([A-Za-z0-9_-]{4}|[A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])$"))
+        .pattern(Some(schema::BASE64URL))
         .max_length(Some(512))
         .description(Some("From the `next` link of the page before; opaque."));
     [
@@ -245,10 +244,17 @@ type Links = &'static [(&'static str, &'static str, &'static str)];
 
 const MAPPING_LINKS: Links = &[
     ("readMapping", "readMapping", "mappingId"),
+    ("amendMapping", "amendMapping", "mappingId"),
     ("cancelMapping", "cancelMapping", "mappingId"),
 ];
 const SUBSCRIPTION_LINKS: Links = &[
     ("readSubscription", "readSubscription", "subscriptionId"),
+    (
+        "replaceSubscription",
+        "replaceSubscription",
+        "subscriptionId",
+    ),
+    ("amendSubscription", "amendSubscription", "subscriptionId"),
     ("deleteSubscription", "deleteSubscription", "subscriptionId"),
 ];
 
@@ -256,9 +262,9 @@ fn created(response: ResponseBuilder, links: Links) -> Response {
     let location = HeaderBuilder::new().schema(Some(schema::link())).build();
     let mut response = response.header("Location", location);
     for (name, operation, parameter) in links {
-        // The id is the end of `self`; an expression with a pattern is an extension that the
+        // The id is the end of `Location`; an expression with a pattern is an extension that the
         // tools which follow links understand.
-        let id = format!("$response.body#/self#regex:/([^/]+)$");
+        let id = "$response.header.Location#regex:/([^/]+)$";
         let link = LinkBuilder::new()
             .operation_id(*operation)
             .parameter("scsAsId", "$request.path.scsAsId")

@@ -6,7 +6,7 @@ use utoipa::openapi::response::{Response, ResponseBuilder, ResponsesBuilder};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{Ref, RefOr};
 
-use crate::operation::{Gate, Operation, Verb};
+use crate::operation::{Gate, Operation};
 use crate::problem;
 
 /// The refusals of every status.
@@ -59,7 +59,7 @@ pub(super) fn add_refusals(
         operation,
         Operation::CreateMapping | Operation::CancelMapping | Operation::AnswerAssignment
     );
-    let finds = !public && !(matches!(operation.verb(), Verb::Get) && is_list(operation));
+    let finds = !public && !is_list(operation);
     for (status, given) in [
         (400, true),
         (401, true),

@@ -57,8 +57,8 @@ pub(crate) fn show_assignment<'a>(
     let open = open.filter(|_| deadline.is_some());
     AssignmentView {
         own: Shown(own),
-        status: show_status(mapping.status_towards(Role::IotSp)),
-        cause: show_end(mapping, Role::IotSp),
+        mapping_status: show_status(mapping.status_towards(Role::IotSp)),
+        mapping_cause: show_end(mapping, Role::IotSp),
         service_uri: mapping.key.service_uri.as_str(),
         uti: mapping.key.uti.as_str(),
         device_serial_number: open

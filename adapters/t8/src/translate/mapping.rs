@@ -14,7 +14,9 @@ use super::{Need, read_member, read_optional, show_end, show_status};
 use crate::link::Link;
 use crate::negotiation;
 use crate::problem::{Cause, Problem};
-use crate::wire::{IdentityMapping, IdentityMappingPatch, MappingView, Shown, Text, UserConsent};
+use crate::wire::{
+    IdentityMapping, IdentityMappingPatch, MappingView, Shown, Text, UserConsent, Whole,
+};
 
 /// The most bytes of an end-to-end value (t8 A.1).
 const MOST_END_TO_END: usize = 1024;
@@ -66,8 +68,8 @@ fn read_serial(text: &Text<'_>) -> Result<DeviceSerialNumber, Problem> {
         .map_err(|invalid| crate::error::refuse_member("/deviceSerialNumber", true, invalid))
 }
 
-fn read_seconds(seconds: u32) -> Duration {
-    Duration::from_secs(u64::from(seconds))
+fn read_seconds(seconds: Whole) -> Duration {
+    Duration::from_secs(u64::from(seconds.0))
 }
 
 fn read_time(text: &str) -> Result<Timestamp, InvalidId> {

@@ -128,10 +128,10 @@ pub(crate) struct AssignmentView<'a> {
     #[schema(schema_with = schema::link)]
     pub(crate) own: Shown<Link<'a>>,
     #[schema(schema_with = schema::mapping_status)]
-    pub(crate) status: &'static str,
+    pub(crate) mapping_status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::result_cause)]
-    pub(crate) cause: Option<&'static str>,
+    pub(crate) mapping_cause: Option<&'static str>,
     #[schema(schema_with = schema::service_uri)]
     pub(crate) service_uri: &'a str,
     #[schema(schema_with = schema::uti)]

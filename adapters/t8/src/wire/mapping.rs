@@ -5,6 +5,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::number::Whole;
 use super::read::{Body, InvalidBody, Object, parse_body, present, removable};
 use super::schema;
 use super::text::{Shown, Text};
@@ -35,7 +36,7 @@ pub struct IdentityMapping<'a> {
     pub(crate) iot_sp_id: Option<Text<'a>>,
     #[serde(default, deserialize_with = "present")]
     #[schema(schema_with = schema::seconds)]
-    pub(crate) validity_period: Option<u32>,
+    pub(crate) validity_period: Option<Whole>,
     #[serde(borrow, default, deserialize_with = "present")]
     #[schema(schema_with = schema::date_time)]
     pub(crate) uti_expiry: Option<Text<'a>>,
@@ -106,7 +107,7 @@ pub struct IdentityMappingPatch<'a> {
     #[serde(borrow, deserialize_with = "removable")]
     pub(crate) notification_destination: Option<Option<Text<'a>>>,
     #[serde(deserialize_with = "removable")]
-    pub(crate) validity_period: Option<Option<u32>>,
+    pub(crate) validity_period: Option<Option<Whole>>,
     #[serde(deserialize_with = "removable")]
     pub(crate) websock_notif_config: Option<Option<Object<WebsockNotifConfig>>>,
     #[serde(rename = "self", deserialize_with = "present")]

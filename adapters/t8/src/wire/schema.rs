@@ -39,6 +39,10 @@ const IOT_CAUSES: [&str; 5] = [
     "TIMED_OUT",
 ];
 
+/// base64url without padding: groups of four characters, and what it can end with.
+pub(crate) const BASE64URL: &str = "^([A-Za-z0-9_-]{4})*([A-Za-z0-9_-]{4}|[A-Za-z0-9_-][AQgw]|\
+    [A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])$";
+
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
@@ -90,7 +94,8 @@ pub(crate) fn service_uri() -> RefOr<Schema> {
 
 pub(crate) fn uti() -> RefOr<Schema> {
     bounded(Uti::MIN, Uti::MAX)
-        .pattern(Some("^[!-?A-~]+$"))
+        // Digits alone are never anonymous.
+        .pattern(Some("^[!-?A-~]*[!-/:-?A-~][!-?A-~]*$"))
         .description(Some(
             "A UUID of version 4 or 7 (a `urn:uuid:` prefix and capital letters are taken off), \
              or an opaque text. Never something that identifies a person, a subscription or \
@@ -101,7 +106,7 @@ pub(crate) fn uti() -> RefOr<Schema> {
 
 pub(crate) fn device_id() -> RefOr<Schema> {
     bounded(1, DeviceId::MAX)
-        .pattern(Some("^[!-~]+$"))
+        .pattern(Some("^([0-9]{1,4}|[!-~]*[!-/:-~][!-~]*)$"))
         .description(Some(
             "Opaque; unique within its IoT SP. Nothing that looks permanent.",
         ))
@@ -121,7 +126,9 @@ pub(crate) fn serial_number() -> RefOr<Schema> {
 
 pub(crate) fn attribute() -> RefOr<Schema> {
     bounded(1, 64)
-        .pattern(Some(r"^[^\x00-\x1f\x7f-\x9f]+$"))
+        .pattern(Some(
+            r"^([0-9]{1,4}|[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f0-9][^\x00-\x1f\x7f-\x9f]*)$",
+        ))
         .description(Some(
             "At most 64 bytes of UTF-8. Nothing that looks permanent.",
         ))
@@ -171,6 +178,8 @@ pub(crate) fn flag() -> RefOr<Schema> {
 pub(crate) fn date_time() -> RefOr<Schema> {
     text()
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        // Not before 1970.
+        .pattern(Some("^(19[7-9]|[2-9][0-9][0-9])[0-9]-"))
         .into()
 }
 
@@ -235,18 +244,20 @@ pub(crate) fn result_cause() -> RefOr<Schema> {
 }
 
 pub(crate) fn serial_namespaces() -> RefOr<Schema> {
-    let part = |name: &'static str, max| {
+    let by = |name: &'static str, text: ObjectBuilder| {
         closed()
             .property("vendor", attribute())
-            .property(
-                name,
-                bounded(1, max).pattern(Some(r"^[^\x00-\x1f\x7f-\x9f]+$")),
-            )
+            .property(name, text)
             .required(name)
     };
+    let prefix = bounded(1, 128).pattern(Some(r"^[^\x00-\x1f\x7f-\x9f]+$"));
+    let pattern = bounded(1, 256).pattern(Some("^[ -~]+$")).description(Some(
+        "A regular expression of the RE2 kind (no look-around, no back-references) over bytes; \
+         it matches the whole serial number.",
+    ));
     let either = OneOfBuilder::new()
-        .item(part("prefix", 128))
-        .item(part("pattern", 256));
+        .item(by("prefix", prefix))
+        .item(by("pattern", pattern));
     list(either, crate::translate::MOST_NAMESPACES)
 }
 
