@@ -1,11 +1,11 @@
 //! A receiver of notifications in the test's own process: HTTPS with mutual TLS, as a service
 //! provider would run one, answering as the test says. It outlives the gateway under test.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::io::{self, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -81,7 +81,8 @@ struct Shared {
     tls: Mutex<Arc<ServerConfig>>,
     answering: Mutex<Arc<Answering>>,
     received: Mutex<Vec<Received>>,
-    connections: Mutex<VecDeque<TcpStream>>,
+    connections: Mutex<BTreeMap<u64, TcpStream>>,
+    accepted: AtomicU64,
     stopped: AtomicBool,
 }
 
@@ -97,6 +98,7 @@ impl Receiver {
             answering: Mutex::new(Arc::new(always)),
             received: Mutex::default(),
             connections: Mutex::default(),
+            accepted: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
@@ -118,6 +120,11 @@ impl Receiver {
     pub fn show(&self, root: &Path, certificate: &Path, key: &Path) {
         *self.shared.tls.lock().unwrap() = tls::server(root, certificate, key);
         self.shared.hang_up();
+    }
+
+    /// How many TCP connections were made to it so far.
+    pub fn connections(&self) -> u64 {
+        self.shared.accepted.load(Ordering::SeqCst)
     }
 
     /// Everything so far, in the order it came.
@@ -144,7 +151,7 @@ impl Drop for Receiver {
 
 impl Shared {
     fn hang_up(&self) {
-        for connection in self.connections.lock().unwrap().drain(..) {
+        for (_, connection) in std::mem::take(&mut *self.connections.lock().unwrap()) {
             let _ = connection.shutdown(std::net::Shutdown::Both);
         }
     }
@@ -155,12 +162,16 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         if shared.stopped.load(Ordering::SeqCst) {
             return;
         }
+        let number = shared.accepted.fetch_add(1, Ordering::SeqCst);
         if let Ok(twin) = socket.try_clone() {
-            shared.connections.lock().unwrap().push_back(twin);
+            shared.connections.lock().unwrap().insert(number, twin);
         }
         let shared = Arc::clone(shared);
-        // A peer that hangs up ends its own connection only.
-        std::thread::spawn(move || serve(socket, &shared).is_ok());
+        std::thread::spawn(move || {
+            // A peer that hangs up ends its own connection only.
+            let _ = serve(socket, &shared);
+            shared.connections.lock().unwrap().remove(&number);
+        });
     }
 }
 
