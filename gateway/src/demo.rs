@@ -13,7 +13,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::sandbox::{Options, Sandbox, SandboxError};
-use crate::t8_client::{Answer, ClientError, T8Client};
+use crate::t8_client::{Answer, ClientError, T8Client, mutual_tls_client};
 use shop::{OrderDesk, place_order};
 use stage::{Stage, Unexpected, wait_for_notification};
 
@@ -49,6 +49,7 @@ struct Refrigerator {
 /// The players.
 struct Cast<'a> {
     sandbox: &'a Sandbox,
+    http: reqwest::Client,
     shop: T8Client,
     vendor: T8Client,
     orders: String,
@@ -74,6 +75,7 @@ async fn perform(sandbox: &Sandbox) -> Result<(), DemoError> {
     let mut stage = Stage::open();
     let desk = OrderDesk::open(sandbox)?;
     let mut cast = Cast {
+        http: mutual_tls_client(sandbox.files_of("shop").as_client())?,
         shop: sandbox.client("shop")?,
         vendor: sandbox.client("acme-iot")?,
         orders: desk.url(),
@@ -223,7 +225,8 @@ impl Cast<'_> {
         fits: impl Fn(&Value) -> bool,
     ) -> Result<Value, DemoError> {
         let inbox = self.sandbox.inbox(sp);
-        Ok(wait_for_notification(&inbox, |body| body["uti"] == *self.uti && fits(body)).await?)
+        let own = |body: &Value| body["uti"] == *self.uti && fits(body);
+        Ok(wait_for_notification(&self.http, &inbox, own).await?)
     }
 
     async fn by_device(&self) -> Result<Answer, ClientError> {

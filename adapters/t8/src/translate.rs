@@ -12,7 +12,7 @@ use ics_core::id::{InvalidId, find_permanent_identifier};
 use ics_core::mapping::{DemappingCause, MappingStatus, ResultCause};
 
 pub(crate) use assignment::{read_answer, show_assignment};
-pub(crate) use demapping::{Side, read_demap, show_demapped};
+pub(crate) use demapping::{read_demap, show_demapped};
 pub(crate) use inquiry::{
     read_device_inquiry, read_transaction_inquiry, show_device_answer, show_transaction_answer,
 };

@@ -98,10 +98,10 @@ impl Stage {
 /// # Errors
 /// [`Unexpected`] when it does not come, or the inbox does not answer.
 pub(crate) async fn wait_for_notification(
+    client: &reqwest::Client,
     inbox: &str,
     fits: impl Fn(&Value) -> bool,
 ) -> Result<Value, Unexpected> {
-    let client = reqwest::Client::builder().no_proxy().build()?;
     let start = Instant::now();
     while start.elapsed() < LIMIT {
         let received: Value = client.get(inbox).send().await?.json().await?;

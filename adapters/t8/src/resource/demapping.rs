@@ -6,19 +6,14 @@ use ics_core::service::IcsService;
 use crate::error::refuse_demap;
 use crate::exchange::{Call, Reply};
 use crate::problem::Problem;
-use crate::translate::{Side, read_demap, show_demapped};
+use crate::translate::{read_demap, show_demapped};
 use crate::wire::parse_demap;
 
-/// De-maps in the name of the role whose point the token opens; of both, the selector's.
+/// De-maps in the name of the role whose selector it is; a token for the other point alone is
+/// refused for its scope.
 pub(super) async fn demap(service: &IcsService, call: &Call<'_>) -> Result<Reply, Problem> {
-    let scopes = call.principal.scopes;
-    let side = if scopes.contains(ReferencePoint::Ics3) && scopes.contains(ReferencePoint::Ics4) {
-        Side::Either
-    } else {
-        Side::Only(call.point.get().role())
-    };
     let body = parse_demap(call.body)?;
-    let (role, request) = read_demap(&body, (call.root, &call.principal.sp, side))?;
+    let (role, request) = read_demap(&body, (call.root, &call.principal.sp))?;
     call.point.set(match role {
         Role::ThirdPartySp => ReferencePoint::Ics3,
         Role::IotSp => ReferencePoint::Ics4,

@@ -10,37 +10,17 @@ use crate::link::{Link, Target, parse_row_link};
 use crate::problem::{Cause, Problem};
 use crate::wire::{Demap, DemappedView, Shown, Text};
 
-/// In whose name a caller may de-map.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// Its token opens one point only.
-    Only(Role),
-    /// Its token opens both: the selector decides. A device ID or a link to an assignment is the
-    /// IoT SP's; a UTI, a service URI or a link to a mapping the third party SP's.
-    Either,
-}
-
-impl Side {
-    /// The role of a selector that belongs to `role`; a selector of the other role is refused.
-    fn take(self, role: Role, pointer: &'static str) -> Result<Role, Problem> {
-        match self {
-            Self::Only(only) if only != role => {
-                Err(wrong(pointer, "is a selector of the other role"))
-            }
-            _ => Ok(role),
-        }
-    }
-}
-
-/// A de-mapping request as the core takes it, and in whose name.
+/// A de-mapping request as the core takes it, and in whose name: the selector tells. A device ID
+/// or a link to an assignment is the IoT SP's; a UTI, a service URI or a link to a mapping the
+/// third party SP's. Whether the caller may speak in that name is the core's to say.
 pub(crate) fn read_demap(
     body: &Demap<'_>,
-    (root, sp, side): (&str, &SpId, Side),
+    (root, sp): (&str, &SpId),
 ) -> Result<(Role, DemapRequest), Problem> {
     let cause = parse_demapping_cause(body.cause.as_str())
         .ok_or_else(|| wrong("/cause", "must be one of the four causes of Y.4462 10.2"))?;
     let sub_cause = read_optional(body.sub_cause.as_ref(), CauseCode::parse, "/subCause")?;
-    let (role, selector) = read_selector(body, (root, sp, side))?;
+    let (role, selector) = read_selector(body, (root, sp))?;
     Ok((
         role,
         DemapRequest {
@@ -53,26 +33,26 @@ pub(crate) fn read_demap(
 
 fn read_selector(
     body: &Demap<'_>,
-    (root, sp, side): (&str, &SpId, Side),
+    (root, sp): (&str, &SpId),
 ) -> Result<(Role, Selector), Problem> {
     use Need::Mandatory;
     let service = |text: &Text<'_>| read_member(text, ServiceUri::parse, "/serviceUri", Mandatory);
     let uti = |text: &Text<'_>| read_member(text, Uti::parse, "/uti", Mandatory);
     let members = (&body.mapping, &body.device_id, &body.uti, &body.service_uri);
     match members {
-        (Some(link), None, None, None) => read_link(link, (root, sp, side)),
+        (Some(link), None, None, None) => read_link(link, (root, sp)),
         (None, Some(device_id), None, uri) => {
-            let role = side.take(Role::IotSp, "/deviceId")?;
+            let role = Role::IotSp;
             let device_id = read_member(device_id, DeviceId::parse, "/deviceId", Mandatory)?;
             let uri = uri.as_ref().map(service).transpose()?;
             Ok((role, Selector::Device(device_id, uri)))
         }
         (None, None, Some(text), None) => {
-            let role = side.take(Role::ThirdPartySp, "/uti")?;
+            let role = Role::ThirdPartySp;
             Ok((role, Selector::Uti(uti(text)?)))
         }
         (None, None, Some(text), Some(uri)) => {
-            let role = side.take(Role::ThirdPartySp, "/uti")?;
+            let role = Role::ThirdPartySp;
             let key = MappingKey {
                 service_uri: service(uri)?,
                 uti: uti(text)?,
@@ -80,7 +60,7 @@ fn read_selector(
             Ok((role, Selector::Key(key)))
         }
         (None, None, None, Some(uri)) => {
-            let role = side.take(Role::ThirdPartySp, "/serviceUri")?;
+            let role = Role::ThirdPartySp;
             Ok((role, Selector::Service(service(uri)?)))
         }
         (None, None, None, None) => {
@@ -94,16 +74,13 @@ fn read_selector(
 /// that is not there.
 fn read_link(
     link: &Text<'_>,
-    (root, sp, side): (&str, &SpId, Side),
+    (root, sp): (&str, &SpId),
 ) -> Result<(Role, Selector), Problem> {
     let (role, id) = match parse_row_link(root, sp, link.as_str()) {
         Some(Target::Mapping(id)) => (Role::ThirdPartySp, id),
         Some(Target::Assignment(id)) => (Role::IotSp, id),
         _ => return Err(Cause::MappingNotFound.into()),
     };
-    if matches!(side, Side::Only(only) if only != role) {
-        return Err(Cause::MappingNotFound.into());
-    }
     Ok((role, Selector::Mapping(id)))
 }
 
