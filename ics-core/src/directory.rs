@@ -323,3 +323,6 @@ fn wants(
             .iter()
             .any(|n| n.holds(serial, vendor))
 }
+
+#[cfg(test)]
+mod tests;
