@@ -1,7 +1,6 @@
 //! Identifiers under random input: no parser panics, what was parsed reads back the same, and
 //! the scan for permanent identifiers finds what is hidden and spares what is random.
 #![expect(
-    clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a test of its own; these lints spare #[test] functions alone"
 )]

@@ -640,7 +640,7 @@ fn two_rows_of_a_uti_are_taken_off_its_record_together() {
     facts.uti = facts.uti.map(|u| UtiRecord { live: 2, ..u });
     let mut other = row.clone();
     other.id = MappingId::from_bytes([9; 16]);
-    let rows = [(row.clone(), facts.clone()), (other, facts.clone())];
+    let rows = [(row, facts.clone()), (other, facts.clone())];
     let cause = DemappingCause::UserAuthorizationWithdrawn;
     let change = demap(&rows, cause, EndedBy::Ics).unwrap();
     let record = after(&facts, &change).uti.unwrap();
@@ -711,7 +711,7 @@ fn a_push_refused_fails_the_row_as_unreachable() {
 #[test]
 fn a_push_of_a_row_that_no_longer_waits_is_settled() {
     let (_, facts) = pending();
-    let push = facts.push.clone().unwrap();
+    let push = facts.push.unwrap();
     let (row, later_facts) = established();
     let knobs = Knobs::default();
     for row in [None, Some((&row, &later_facts))] {
