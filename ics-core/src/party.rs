@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
-use regex::Regex;
+use regex::bytes::{Regex, RegexBuilder};
 
 use crate::id::{
     AgreementId, CallbackUri, DeviceSerialNumber, InvalidId, Origin, ServicePrefix, ServiceUri,
@@ -137,7 +137,8 @@ impl SerialMatcher {
         Ok(Self::Prefix(text.into()))
     }
 
-    /// A pattern of 1 to 256 bytes; anchored at both ends whatever it says.
+    /// A pattern of 1 to 256 bytes; anchored at both ends whatever it says. Its classes are those
+    /// of ASCII, and `.` is one byte.
     ///
     /// # Errors
     /// [`InvalidId::Form`] when it is no regular expression, or one too large.
@@ -145,12 +146,16 @@ impl SerialMatcher {
         if text.is_empty() || text.len() > 256 {
             return Err(InvalidId::Form);
         }
-        regex::RegexBuilder::new(&alloc::format!("^(?:{text})$"))
-            .size_limit(1 << 20)
-            .unicode(false)
-            .build()
-            .map(Self::Pattern)
-            .map_err(|_| InvalidId::Form)
+        let build = |pattern: &str| {
+            RegexBuilder::new(pattern)
+                .size_limit(1 << 20)
+                .unicode(false)
+                .build()
+                .map_err(|_| InvalidId::Form)
+        };
+        // By itself first: `a)|(?:.*` would leave the anchors behind.
+        build(text)?;
+        build(&alloc::format!("^(?:{text})$")).map(Self::Pattern)
     }
 
     /// The prefix, or the pattern as it was given.
@@ -174,7 +179,7 @@ impl SerialMatcher {
     fn holds(&self, serial: &DeviceSerialNumber) -> bool {
         match self {
             Self::Prefix(prefix) => serial.expose().starts_with(prefix.as_str()),
-            Self::Pattern(regex) => regex.is_match(serial.expose()),
+            Self::Pattern(regex) => regex.is_match(serial.expose().as_bytes()),
         }
     }
 }
@@ -306,4 +311,29 @@ pub struct CertificateRecord {
     pub revoked: Option<Timestamp>,
     /// Rises by one with every write.
     pub version: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_holds_whole_serial_numbers_alone() {
+        let holds = |pattern: &str, serial: &str| {
+            let serial = DeviceSerialNumber::parse(serial).unwrap();
+            SerialMatcher::pattern(pattern).unwrap().holds(&serial)
+        };
+        assert!(holds("FR-.*", "FR-00031"));
+        assert!(holds("FR-.*|XY", "XY"));
+        assert!(holds(r"\d{4}-[^A]", "2291-B"));
+        assert!(!holds("FR-", "FR-00031"));
+        assert!(!holds("FR-.*|XY", "no XY"));
+    }
+
+    #[test]
+    fn a_pattern_does_not_leave_its_anchors() {
+        for pattern in ["a)|(?:.*", "(", "", "a{999999}", "(?x) a #"] {
+            assert!(SerialMatcher::pattern(pattern).is_err(), "{pattern}");
+        }
+    }
 }
