@@ -7,10 +7,10 @@ use crate::wire::{parse_answer, parse_demap};
 
 const ROOT: &str = "https://ics.example";
 
-fn demap(body: &str, side: Side) -> Result<(Role, Selector), Problem> {
+fn demap(body: &str) -> Result<(Role, Selector), Problem> {
     let sp = SpId::parse("shop").unwrap();
     let body = parse_demap(body.as_bytes()).unwrap();
-    read_demap(&body, (ROOT, &sp, side)).map(|(role, request)| (role, request.selector))
+    read_demap(&body, (ROOT, &sp)).map(|(role, request)| (role, request.selector))
 }
 
 #[test]
