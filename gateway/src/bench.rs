@@ -92,7 +92,11 @@ impl Options {
     }
 
     const fn rounds(self) -> (usize, Duration) {
-        if self.quick { (5, Duration::from_millis(700)) } else { (11, Duration::from_secs(2)) }
+        if self.quick {
+            (5, Duration::from_millis(700))
+        } else {
+            (11, Duration::from_secs(2))
+        }
     }
 }
 
@@ -117,7 +121,10 @@ pub(crate) async fn inquiry(directory: &Path, options: Options) -> Result<(), Be
     let (gateway, address) = spawn(&domain.config(), &[], "gateway")?;
     let shop_token = domain.client("shop")?.fetch_token().await?;
     let acme_token = domain.client("acme-iot")?.fetch_token().await?;
-    let (shop_tls, acme_tls) = (Arc::new(domain.tls("shop")?), Arc::new(domain.tls("acme-iot")?));
+    let (shop_tls, acme_tls) = (
+        Arc::new(domain.tls("shop")?),
+        Arc::new(domain.tls("acme-iot")?),
+    );
     let pid = gateway.0.id();
     let by_device = Target {
         address,
@@ -150,7 +157,9 @@ pub(crate) async fn inquiry(directory: &Path, options: Options) -> Result<(), Be
     let mut figures = Figures::default();
     for round in 0..rounds {
         for case in 0..2 {
-            let (Some(ours), Some(bare)) = (ours.get_mut(case), bare.get_mut(case)) else { continue };
+            let (Some(ours), Some(bare)) = (ours.get_mut(case), bare.get_mut(case)) else {
+                continue;
+            };
             let seed = (round * 2 + case) as u64;
             let measured = (ours.run(span, seed).await?, bare.run(span, seed).await?);
             // The first round warms both up.
@@ -173,7 +182,13 @@ async fn connect_yardstick(
     let pid = server.0.id();
     // As long as the header field of the real request.
     let token = format!("Bearer {}", "x".repeat(43));
-    let target = |path, body| Target { address, pid, path, token: token.clone(), body };
+    let target = |path, body| Target {
+        address,
+        pid,
+        path,
+        token: token.clone(),
+        body,
+    };
     Ok([
         Loader::connect(target("/by-device", device_body), acme, load).await?,
         Loader::connect(target("/by-transaction", transaction_body), shop, load).await?,
@@ -200,7 +215,9 @@ async fn fill(domain: &BenchDomain, options: Options) -> Result<(), BenchError> 
         agreement,
     };
     let progress = progress(options.rows() as u64, "making rows");
-    maker.fill(options.rows(), parts.clock.now(), &progress).await?;
+    maker
+        .fill(options.rows(), parts.clock.now(), &progress)
+        .await?;
     progress.finish_and_clear();
     Ok(())
 }
@@ -226,7 +243,10 @@ impl Drop for Guard {
 }
 
 fn spawn_yardstick(config: &Path, sizes: AnswerSizes) -> Result<(Guard, SocketAddr), BenchError> {
-    let sizes = [sizes.by_device.to_string(), sizes.by_transaction.to_string()];
+    let sizes = [
+        sizes.by_device.to_string(),
+        sizes.by_transaction.to_string(),
+    ];
     let [by_device, by_transaction] = &sizes;
     let arguments = ["--by-device", by_device, "--by-transaction", by_transaction];
     spawn(config, &arguments, "yardstick")

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use ics_core::port::{Clock, DirectorySource};
 use rustls::ServerConfig;
 
-use crate::ambient::SharedDirectory;
 use crate::config::{AnchorSection, Config, OperatorSection, SecretFileError};
 use crate::tls::{
     ClientVerifier, Credential, CredentialError, Namespace, ServerCredential, TrustAnchor,
@@ -81,53 +80,94 @@ fn with_sources(error: &dyn std::error::Error) -> String {
 }
 
 fn read_key(path: &Path) -> Result<String, StartError> {
-    let refuse = |source| StartError::KeyFile { path: path.into(), source };
+    let refuse = |source| StartError::KeyFile {
+        path: path.into(),
+        source,
+    };
     let bytes = crate::config::read_secret(path).map_err(refuse)?;
-    String::from_utf8(bytes.to_vec())
-        .map_err(|_| StartError::Key { path: path.into(), reason: "not a text file".into() })
+    String::from_utf8(bytes.to_vec()).map_err(|_| StartError::Key {
+        path: path.into(),
+        reason: "not a text file".into(),
+    })
 }
 
-/// TLS of the T8 listener: the anchors of the configuration, each with its namespace.
-///
-/// # Errors
-/// [`StartError`].
-fn t8_tls_with(
-    config: &Config,
-    directory: Arc<dyn DirectorySource>,
-    clock: Arc<dyn Clock>,
-) -> Result<ServerConfig, StartError> {
+/// The parts of a listener's TLS that can be replaced while connections come in.
+pub(crate) struct ReloadableTls {
+    verifier: Arc<ClientVerifier>,
+    credential: Arc<ServerCredential>,
+}
+
+impl ReloadableTls {
+    fn new(
+        anchors: Vec<TrustAnchor>,
+        credential: Credential,
+        directory: Option<Arc<dyn DirectorySource>>,
+    ) -> Result<Self, StartError> {
+        Ok(Self {
+            verifier: Arc::new(ClientVerifier::new(anchors, directory)),
+            credential: Arc::new(ServerCredential::new(credential)?),
+        })
+    }
+
+    /// Shows and believes these from the next handshake on; when they do not fit, nothing changes.
+    fn replace(
+        &self,
+        anchors: Vec<TrustAnchor>,
+        credential: Credential,
+    ) -> Result<(), CredentialError> {
+        self.credential.replace(credential)?;
+        self.verifier.replace_anchors(anchors);
+        Ok(())
+    }
+
+    fn server_config(
+        &self,
+        clock: Arc<dyn Clock>,
+        tls12: bool,
+    ) -> Result<ServerConfig, StartError> {
+        let (verifier, credential) = (Arc::clone(&self.verifier), Arc::clone(&self.credential));
+        Ok(server_config(verifier, credential, clock, tls12)?)
+    }
+}
+
+/// The anchors of the T8 listener, each with its namespace, and its certificate.
+fn t8_credentials(config: &Config) -> Result<(Vec<TrustAnchor>, Credential), StartError> {
     let mut anchors = Vec::with_capacity(config.t8.anchor.len());
-    for AnchorSection { certificate, namespace } in &config.t8.anchor {
+    for AnchorSection {
+        certificate,
+        namespace,
+    } in &config.t8.anchor
+    {
         for certificate in load_certificates(certificate)? {
             anchors.push(TrustAnchor::new(certificate, namespace.clone())?);
         }
     }
-    let credential = Credential::load(&config.t8.certificate, &config.t8.key)?;
-    let verifier = Arc::new(ClientVerifier::new(anchors, Some(directory)));
-    let credential = Arc::new(ServerCredential::new(credential)?);
-    Ok(server_config(verifier, credential, clock, config.t8.tls12)?)
+    Ok((
+        anchors,
+        Credential::load(&config.t8.certificate, &config.t8.key)?,
+    ))
 }
 
-/// The same without a store behind it, for the bench's yardstick.
-///
-/// # Errors
-/// [`StartError`].
-pub(crate) fn t8_tls(config: &Config) -> Result<ServerConfig, StartError> {
-    let directory = Arc::new(SharedDirectory::new(ics_core::directory::Directory::default()));
-    t8_tls_with(config, directory, Arc::new(crate::ambient::SystemClock::new()))
-}
-
-/// TLS of the operator's listener: its own authority, its own names.
-fn operator_tls(
+/// The operator's own authority, and the certificate of its listener.
+fn operator_credentials(
     section: &OperatorSection,
-    clock: Arc<dyn Clock>,
-) -> Result<ServerConfig, StartError> {
+) -> Result<(Vec<TrustAnchor>, Credential), StartError> {
     let mut anchors = Vec::new();
     for certificate in load_certificates(&section.anchor)? {
         anchors.push(TrustAnchor::new(certificate, Namespace::OPERATORS)?);
     }
-    let credential = Credential::load(&section.certificate, &section.key)?;
-    let verifier = Arc::new(ClientVerifier::new(anchors, None));
-    let credential = Arc::new(ServerCredential::new(credential)?);
-    Ok(server_config(verifier, credential, clock, false)?)
+    Ok((
+        anchors,
+        Credential::load(&section.certificate, &section.key)?,
+    ))
+}
+
+/// TLS of the T8 listener without a store behind it, for the bench's yardstick.
+///
+/// # Errors
+/// [`StartError`].
+pub(crate) fn t8_tls(config: &Config) -> Result<ServerConfig, StartError> {
+    let (anchors, credential) = t8_credentials(config)?;
+    let clock = Arc::new(crate::ambient::SystemClock::new());
+    ReloadableTls::new(anchors, credential, None)?.server_config(clock, config.t8.tls12)
 }

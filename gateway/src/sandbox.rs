@@ -101,11 +101,19 @@ impl Sandbox {
         parties::make_credentials(&layout, &clock)?;
         let config = Config::load(&layout.of_domain("gateway.toml"))?;
         let running = Running::start(config).await?;
-        let mut sandbox =
-            Self { running, layout, ports, receivers: Vec::new(), tasks: Vec::new() };
+        let mut sandbox = Self {
+            running,
+            layout,
+            ports,
+            receivers: Vec::new(),
+            tasks: Vec::new(),
+        };
         sandbox.open_receivers(&clock)?;
         parties::onboard(sandbox.running.service(), &clock, ports).await?;
-        for iot_sp in PARTIES.iter().filter(|p| matches!(p.grant, Grant::SerialPrefix(_))) {
+        for iot_sp in PARTIES
+            .iter()
+            .filter(|p| matches!(p.grant, Grant::SerialPrefix(_)))
+        {
             parties::subscribe(&sandbox.client(iot_sp.id)?, iot_sp.id, ports).await?;
         }
         env::write(&sandbox.layout, sandbox.ports)
@@ -179,17 +187,21 @@ impl Sandbox {
 
     fn open_receivers(&mut self, clock: &Arc<dyn Clock>) -> Result<(), SandboxError> {
         let (arrivals, arrived) = mpsc::unbounded_channel();
-        let receiving =
-            Receiving { inbox: Arc::new(Inbox::new(arrivals)), clock: Arc::clone(clock) };
+        let receiving = Receiving {
+            inbox: Arc::new(Inbox::new(arrivals)),
+            clock: Arc::clone(clock),
+        };
         let tls = receiver_tls(&self.layout)?;
-        let callbacks = open_callbacks(self.ports.callback, tls, receiving.clone())
-            .map_err(|error| SandboxError::Io(format!("callback port {}", self.ports.callback), error))?;
+        let callbacks =
+            open_callbacks(self.ports.callback, tls, receiving.clone()).map_err(|error| {
+                SandboxError::Io(format!("callback port {}", self.ports.callback), error)
+            })?;
         let inbox = open_inbox(self.ports.inbox, receiving)
             .map_err(|error| SandboxError::Io(format!("inbox port {}", self.ports.inbox), error))?;
         for receiver in [callbacks, inbox] {
-            self.receivers.push(receiver.server.handle());
+            self.receivers.push(receiver.handle());
             self.tasks.push(tokio::spawn(async move {
-                if let Err(error) = receiver.server.await {
+                if let Err(error) = receiver.await {
                     tracing::error!(%error, "a receiver of the sandbox ended");
                 }
             }));
@@ -199,10 +211,17 @@ impl Sandbox {
             if let Grant::SerialPrefix(prefix) = party.grant {
                 let client = Arc::new(self.client(party.id)?);
                 let auto_prefix = format!("{prefix}{AUTO}");
-                iot_sps.insert(party.id.to_owned(), SimulatedIotSp { client, auto_prefix });
+                iot_sps.insert(
+                    party.id.to_owned(),
+                    SimulatedIotSp {
+                        client,
+                        auto_prefix,
+                    },
+                );
             }
         }
-        self.tasks.push(tokio::spawn(answer_pushes(iot_sps, arrived)));
+        self.tasks
+            .push(tokio::spawn(answer_pushes(iot_sps, arrived)));
         Ok(())
     }
 }
@@ -217,12 +236,20 @@ pub(crate) struct PartyFiles {
 impl PartyFiles {
     fn of(layout: &Layout, sp: &str) -> Self {
         let (certificate, key) = layout.credential(sp);
-        Self { certificate, key, root: layout.of_domain("authority/sp-ca.pem") }
+        Self {
+            certificate,
+            key,
+            root: layout.of_domain("authority/sp-ca.pem"),
+        }
     }
 
     /// The same, to make clients with.
     pub(crate) fn as_client(&self) -> ClientFiles<'_> {
-        ClientFiles { certificate: &self.certificate, key: &self.key, root: &self.root }
+        ClientFiles {
+            certificate: &self.certificate,
+            key: &self.key,
+            root: &self.root,
+        }
     }
 }
 

@@ -65,6 +65,11 @@ pub(crate) fn mutual_tls_client(files: ClientFiles<'_>) -> Result<Client, Creden
         .map_err(CredentialError::Client)
 }
 
+/// A member of a JSON object; `Null` where there is none.
+pub(crate) fn member<'a>(body: &'a Value, name: &str) -> &'a Value {
+    body.get(name).unwrap_or(&Value::Null)
+}
+
 /// One service provider's way to the gateway.
 pub(crate) struct T8Client {
     http: Client,
@@ -89,7 +94,11 @@ impl T8Client {
     /// # Errors
     /// [`CredentialError`].
     pub(crate) fn new(root: &str, files: ClientFiles<'_>) -> Result<Self, CredentialError> {
-        Ok(Self { http: mutual_tls_client(files)?, root: root.into(), token: Mutex::default() })
+        Ok(Self {
+            http: mutual_tls_client(files)?,
+            root: root.into(),
+            token: Mutex::default(),
+        })
     }
 
     /// Calls `path` with a token; a fresh one when there is none yet, or it has run out.
@@ -157,21 +166,36 @@ impl T8Client {
         let body: Value = serde_json::from_str(&text).unwrap_or_default();
         match body.get("access_token").and_then(Value::as_str) {
             Some(token) if status.is_success() => {
-                let mut known = self.token.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let mut known = self
+                    .token
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
                 *known = Some(token.into());
                 Ok(token.into())
             }
-            _ => Err(ClientError::Refused { method: Method::POST, url, status, body: text }),
+            _ => Err(ClientError::Refused {
+                method: Method::POST,
+                url,
+                status,
+                body: text,
+            }),
         }
     }
 
     fn known_token(&self) -> Option<String> {
-        self.token.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.token
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
     }
 
     /// Links in answers are absolute; paths are below the root.
     fn url(&self, path: &str) -> String {
-        if path.starts_with("https://") { path.into() } else { format!("{}{path}", self.root) }
+        if path.starts_with("https://") {
+            path.into()
+        } else {
+            format!("{}{path}", self.root)
+        }
     }
 
     async fn send(
@@ -195,6 +219,10 @@ impl T8Client {
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned);
         let text = response.text().await.map_err(unreachable)?;
-        Ok(Answer { status, location, body: serde_json::from_str(&text).unwrap_or_default() })
+        Ok(Answer {
+            status,
+            location,
+            body: serde_json::from_str(&text).unwrap_or_default(),
+        })
     }
 }

@@ -26,8 +26,13 @@ impl Figures {
     /// Tells all figures: CPU time for a request as bare/ours, requests a second as ours/bare.
     pub(super) fn tell(&self, as_json: bool, rows: usize, connections: usize) {
         if !as_json {
-            say(&format!("inquiry, {rows} rows, {connections} kept-alive mutual-TLS connections"));
-            say(&format!("{:<34} {:>12} {:>12} {:>8}", "figure", "gateway", "bare", "ratio"));
+            say(&format!(
+                "inquiry, {rows} rows, {connections} kept-alive mutual-TLS connections"
+            ));
+            say(&format!(
+                "{:<34} {:>12} {:>12} {:>8}",
+                "figure", "gateway", "bare", "ratio"
+            ));
         }
         for (name, rounds) in CASES.iter().zip(&self.cases) {
             let micros = |cpu: Duration| cpu.as_secs_f64() * 1e6;
@@ -66,7 +71,13 @@ struct Figure {
 
 impl Figure {
     fn tell(&self, as_json: bool, rows: usize) {
-        let Self { name, unit, value, yardstick, ratio } = self;
+        let Self {
+            name,
+            unit,
+            value,
+            yardstick,
+            ratio,
+        } = self;
         if as_json {
             let line = json!({
                 "name": name,
@@ -79,7 +90,9 @@ impl Figure {
             say(&line.to_string());
         } else {
             let named = format!("{name} ({unit})");
-            say(&format!("{named:<34} {value:>12.1} {yardstick:>12.1} {ratio:>8.2}"));
+            say(&format!(
+                "{named:<34} {value:>12.1} {yardstick:>12.1} {ratio:>8.2}"
+            ));
         }
     }
 }

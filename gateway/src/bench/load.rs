@@ -63,7 +63,11 @@ impl Loader {
         for _ in 0..connections {
             open.push(connect(target.address, tls).await?);
         }
-        Ok(Self { connections: open, target, rows })
+        Ok(Self {
+            connections: open,
+            target,
+            rows,
+        })
     }
 
     /// The answer to one request, to check it and to know its size.
@@ -71,7 +75,10 @@ impl Loader {
     /// # Errors
     /// [`BenchError`].
     pub(super) async fn ask(&mut self, n: usize) -> Result<Bytes, BenchError> {
-        let connection = self.connections.first_mut().ok_or(io::ErrorKind::NotConnected)
+        let connection = self
+            .connections
+            .first_mut()
+            .ok_or(io::ErrorKind::NotConnected)
             .map_err(io::Error::from)?;
         exchange(connection, &self.target, n).await
     }
@@ -100,7 +107,10 @@ impl Loader {
             let connection = task.await.map_err(io::Error::other)??;
             self.connections.push(connection);
         }
-        let (elapsed, spent) = (start.elapsed(), cpu_time(self.target.pid)?.saturating_sub(cpu));
+        let (elapsed, spent) = (
+            start.elapsed(),
+            cpu_time(self.target.pid)?.saturating_sub(cpu),
+        );
         let count = answered.load(Ordering::Relaxed).max(1);
         Ok(Measured {
             cpu_per_request: spent.div_f64(count as f64),
@@ -116,7 +126,9 @@ async fn connect(
     let socket = TcpStream::connect(address).await?;
     socket.set_nodelay(true)?;
     let name = ServerName::IpAddress(address.ip().into());
-    let stream = TlsConnector::from(Arc::clone(tls)).connect(name, socket).await?;
+    let stream = TlsConnector::from(Arc::clone(tls))
+        .connect(name, socket)
+        .await?;
     let (sender, connection) = handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     Ok(sender)
@@ -137,7 +149,11 @@ async fn exchange(
     let response = connection.send_request(request).await?;
     let status = response.status();
     let body = response.into_body().collect().await?.to_bytes();
-    if status == StatusCode::OK { Ok(body) } else { Err(BenchError::Answer(target.path, status)) }
+    if status == StatusCode::OK {
+        Ok(body)
+    } else {
+        Err(BenchError::Answer(target.path, status))
+    }
 }
 
 /// The CPU time all threads of a process have used (`schedstat`, nanoseconds).
@@ -145,7 +161,11 @@ fn cpu_time(pid: u32) -> Result<Duration, BenchError> {
     let mut total = 0_u64;
     for thread in std::fs::read_dir(format!("/proc/{pid}/task"))? {
         let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;
-        let spent = text.split(' ').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+        let spent = text
+            .split(' ')
+            .next()
+            .and_then(|n| n.parse::<u64>().ok())
+            .unwrap_or(0);
         total = total.saturating_add(spent);
     }
     Ok(Duration::from_nanos(total))

@@ -9,9 +9,7 @@ use ics_core::id::{DeviceId, DeviceSerialNumber, MappingId, ServiceUri, SpId, Ut
 use ics_core::mapping::{Attribute, Consent, Features, Mapping, MappingKey, UtiRecord};
 use ics_core::party::Agreement;
 use ics_core::port::{DecisionPoint, Sealer, Store};
-use ics_core::principal::{
-    CertificateSerial, CertificateThumbprint, PeerCertificate, Principal,
-};
+use ics_core::principal::{CertificateSerial, CertificateThumbprint, PeerCertificate, Principal};
 use ics_core::procedure::access::{
     Authorized, EstablishMapping, RequestMapping, RequestedMapping, authorize_establishment,
     authorize_request,
@@ -32,17 +30,20 @@ use super::BenchError;
 const BATCH: usize = 2_000;
 
 /// Nobody is told of these rows.
-const SILENT: Listeners = Listeners { third_party_sp: false, iot_sp: false };
+const SILENT: Listeners = Listeners {
+    third_party_sp: false,
+    iot_sp: false,
+};
 
 /// The key of row `n`: as long as real ones are.
 pub(super) fn key_of(n: usize) -> (String, String) {
     let service = format!("https://shop.example/services/s{}", n % 97);
-    (service, format!("bench-{:016x}-{n:08x}", mix(n)))
+    (service, format!("b{:016x}n{n:08x}z", mix(n)))
 }
 
 /// The device ID of row `n`.
 pub(super) fn device_of(n: usize) -> String {
-    format!("dev-{:016x}-{n:08x}", mix(n.wrapping_add(1 << 40)))
+    format!("d{:016x}n{n:08x}z", mix(n.wrapping_add(1 << 40)))
 }
 
 /// Spreads numbers over 64 bits, so that neighbours in time are not neighbours in an index.
@@ -89,12 +90,18 @@ impl RowMaker {
                 created.push((n, mapping));
                 change = change.join(more);
             }
-            self.store.commit(change).await.map_err(BenchError::Commit)?;
+            self.store
+                .commit(change)
+                .await
+                .map_err(BenchError::Commit)?;
             let mut change = Change::default();
             for (n, mapping) in created {
                 change = change.join(self.establish(&mapping, n, now)?);
             }
-            self.store.commit(change).await.map_err(BenchError::Commit)?;
+            self.store
+                .commit(change)
+                .await
+                .map_err(BenchError::Commit)?;
             progress.inc((to - from) as u64);
             from = to;
         }
@@ -115,8 +122,14 @@ impl RowMaker {
         };
         let principal = principal(&self.agreement.third_party_sp, now);
         let directory = self.service.directory();
-        authorize_request(self.decision_point.as_ref(), &directory, &principal, &requested, now)
-            .map_err(|error| BenchError::Rows(error.to_string()))
+        authorize_request(
+            self.decision_point.as_ref(),
+            &directory,
+            &principal,
+            &requested,
+            now,
+        )
+        .map_err(|error| BenchError::Rows(error.to_string()))
     }
 
     fn create(
@@ -126,15 +139,23 @@ impl RowMaker {
         now: Timestamp,
     ) -> Result<(Mapping, Change), BenchError> {
         let (service_uri, uti) = key_of(n);
-        let key = MappingKey { service_uri: ServiceUri::parse(&service_uri)?, uti: Uti::parse(&uti)? };
+        let key = MappingKey {
+            service_uri: ServiceUri::parse(&service_uri)?,
+            uti: Uti::parse(&uti)?,
+        };
         let mut random = [0; 10];
         random.copy_from_slice(mix(n).to_be_bytes().repeat(2).get(..10).unwrap_or(&[0; 10]));
         let id = MappingId::mint(now, random);
         let serial = format!("ACME-BENCH-{n}");
         let new = NewMapping {
             id,
-            serial: self.sealer.seal(id.as_bytes(), serial.as_bytes()).map_err(BenchError::Seal)?,
-            serial_index: self.sealer.blind_index(BlindIndexDomain::Serial, &[serial.as_bytes()]),
+            serial: self
+                .sealer
+                .seal(id.as_bytes(), serial.as_bytes())
+                .map_err(BenchError::Seal)?,
+            serial_index: self
+                .sealer
+                .blind_index(BlindIndexDomain::Serial, &[serial.as_bytes()]),
             key,
             device_vendor: None,
             device_model: None,
@@ -147,8 +168,12 @@ impl RowMaker {
             deadline: now.plus(Duration::from_secs(3600)),
             request_test: false,
         };
-        let facts =
-            RequestFacts { live: None, uti_index: self.uti_index(&uti), uti: None, listeners: SILENT };
+        let facts = RequestFacts {
+            live: None,
+            uti_index: self.uti_index(&uti),
+            uti: None,
+            listeners: SILENT,
+        };
         match decide_request(permission, &new, &facts, self.service.knobs(), now) {
             Ok(RequestOutcome::Created { mapping, change }) => Ok((mapping, change)),
             _ => Err(BenchError::Rows(format!("row {n} could not be made"))),
@@ -166,14 +191,20 @@ impl RowMaker {
         let facts = RowFacts {
             listeners: SILENT,
             uti_index: self.uti_index(row.key.uti.as_str()),
-            uti: Some(UtiRecord { serial: Some(row.serial_index), live: 1, ..UtiRecord::default() }),
+            uti: Some(UtiRecord {
+                serial: Some(row.serial_index),
+                live: 1,
+                ..UtiRecord::default()
+            }),
             push: None,
         };
         let permission = self.establishment(row, now)?;
         let knobs: &Knobs = self.service.knobs();
         match decide_answer(row, answer, (Ok(permission), &facts), (knobs, now), now) {
             Ok(AnswerOutcome::Settled { change, .. }) => Ok(change),
-            _ => Err(BenchError::Rows(format!("row {n} could not be established"))),
+            _ => Err(BenchError::Rows(format!(
+                "row {n} could not be established"
+            ))),
         }
     }
 
@@ -184,12 +215,21 @@ impl RowMaker {
     ) -> Result<Authorized<EstablishMapping>, BenchError> {
         let principal = principal(&self.agreement.iot_sp, now);
         let directory = self.service.directory();
-        authorize_establishment(self.decision_point.as_ref(), &directory, &principal, row, now)
-            .map_err(|error| BenchError::Rows(error.to_string()))
+        authorize_establishment(
+            self.decision_point.as_ref(),
+            &directory,
+            &principal,
+            row,
+            now,
+        )
+        .map_err(|error| BenchError::Rows(error.to_string()))
     }
 
     fn uti_index(&self, uti: &str) -> BlindIndex {
-        let parts = [self.agreement.third_party_sp.as_str().as_bytes(), uti.as_bytes()];
+        let parts = [
+            self.agreement.third_party_sp.as_str().as_bytes(),
+            uti.as_bytes(),
+        ];
         self.sealer.blind_index(BlindIndexDomain::UtiRecord, &parts)
     }
 }

@@ -64,7 +64,14 @@ async fn by_device(body: Json<ByDevice>, sizes: Data<AnswerSizes>) -> HttpRespon
 }
 
 async fn by_transaction(body: Json<ByTransaction>, sizes: Data<AnswerSizes>) -> HttpResponse {
-    answer(if body.uti.is_empty() { &body.service_uri } else { &body.uti }, sizes.by_transaction)
+    answer(
+        if body.uti.is_empty() {
+            &body.service_uri
+        } else {
+            &body.uti
+        },
+        sizes.by_transaction,
+    )
 }
 
 /// `{"a":"<what came>","b":"<filling>"}` of `size` bytes.
@@ -73,5 +80,8 @@ fn answer(echo: &str, size: usize) -> HttpResponse {
                            xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\
                            xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
     let rest = size.saturating_sub(echo.len().saturating_add(15));
-    HttpResponse::Ok().json(Echo { a: echo, b: FILLING.get(..rest).unwrap_or(FILLING) })
+    HttpResponse::Ok().json(Echo {
+        a: echo,
+        b: FILLING.get(..rest).unwrap_or(FILLING),
+    })
 }

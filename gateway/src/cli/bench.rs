@@ -59,13 +59,18 @@ impl BenchArguments {
         match self.what {
             What::Inquiry(InquiryArguments { quick, json }) => {
                 let directory = tempfile::tempdir()?;
-                block_on(async {
-                    Ok(inquiry(directory.path(), Options { quick, json }).await?)
-                })
+                block_on(async { Ok(inquiry(directory.path(), Options { quick, json }).await?) })
             }
-            What::Yardstick(YardstickArguments { config, by_device, by_transaction }) => {
+            What::Yardstick(YardstickArguments {
+                config,
+                by_device,
+                by_transaction,
+            }) => {
                 let config = Config::load(&config)?;
-                let sizes = AnswerSizes { by_device, by_transaction };
+                let sizes = AnswerSizes {
+                    by_device,
+                    by_transaction,
+                };
                 block_on(async { Ok(serve_yardstick(&config, sizes).await?) })
             }
         }

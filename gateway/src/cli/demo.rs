@@ -15,9 +15,15 @@ use crate::telemetry::start_log;
 pub(super) struct DemoArguments {}
 
 impl DemoArguments {
-    #[expect(clippy::unused_self, reason = "a verb without arguments is still a verb")]
+    #[expect(
+        clippy::unused_self,
+        reason = "a verb without arguments is still a verb"
+    )]
     pub(super) fn run(self) -> Outcome {
-        let _log = start_log(&LogSection { level: LogLevel::Warn, ..LogSection::default() });
+        let _log = start_log(&LogSection {
+            level: LogLevel::Warn,
+            ..LogSection::default()
+        });
         let directory = tempfile::tempdir()?;
         block_on(async { Ok(crate::demo::play(directory.path()).await?) })
     }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::future::Future;
 use std::io::{self, Write as _};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What a verb answers.
 pub(super) type Outcome = Result<(), Box<dyn Error>>;
@@ -14,21 +14,48 @@ pub(super) type Outcome = Result<(), Box<dyn Error>>;
 /// # Errors
 /// What `work` answered, or that there is no runtime.
 pub(super) fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
 }
 
-/// Waits until the process is asked to end (SIGTERM, SIGINT).
-///
-/// # Errors
-/// [`io::Error`] when signals cannot be taken.
-pub(super) async fn asked_to_end() -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// What a signal asks for.
+pub(super) enum Request {
+    /// SIGTERM, SIGINT.
+    End,
+    /// SIGHUP.
+    Reload,
+}
+
+/// The signals a process that serves listens to.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    /// Listens from now on; before this the system's defaults hold.
+    ///
+    /// # Errors
+    /// [`io::Error`] when signals cannot be taken.
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
     }
-    Ok(())
+
+    /// The next request.
+    pub(super) async fn next(&mut self) -> Request {
+        tokio::select! {
+            _ = self.terminate.recv() => Request::End,
+            _ = self.interrupt.recv() => Request::End,
+            _ = self.hang_up.recv() => Request::Reload,
+        }
+    }
 }
 
 /// A line on standard output, out at once.

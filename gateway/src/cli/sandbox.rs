@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::runtime::{Outcome, asked_to_end, block_on, say};
+use super::runtime::{Outcome, Request, Signals, block_on, say};
 use crate::config::LogSection;
 use crate::sandbox::{Options, Sandbox};
 use crate::telemetry::start_log;
@@ -41,10 +41,14 @@ impl SandboxArguments {
     pub(super) fn run(self) -> Outcome {
         let _log = start_log(&LogSection::default());
         block_on(async {
-            let options = Options { directory: self.dir, base_port: self.base_port };
+            let options = Options {
+                directory: self.dir,
+                base_port: self.base_port,
+            };
+            let mut signals = Signals::listen()?;
             let sandbox = Sandbox::start(options).await?;
             say(&format!("ready {}", sandbox.env().display()))?;
-            asked_to_end().await?;
+            while let Request::Reload = signals.next().await {}
             sandbox.stop().await;
             Ok(())
         })

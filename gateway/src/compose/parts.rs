@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use ics_core::directory::Directory;
-use ics_core::port::{
-    Clock, DecisionPoint, DirectorySource, Entropy, RateLimiter, Sealer, Store,
-};
+use ics_core::port::{Clock, DecisionPoint, DirectorySource, Entropy, RateLimiter, Sealer, Store};
 use ics_core::service::{IcsService, Ports};
 use ics_notify::Bell;
 use ics_policies::{Limiter, Rules};
@@ -52,7 +50,10 @@ impl Parts {
             ..ics_store_redb::Options::default()
         };
         let store = Arc::new(ics_store_redb::open(&config.store.directory, options)?);
-        let records = store.load_directory().await.map_err(StartError::Directory)?;
+        let records = store
+            .load_directory()
+            .await
+            .map_err(StartError::Directory)?;
         let directory: Arc<dyn DirectorySource> =
             Arc::new(SharedDirectory::new(Directory::from_records(records)));
         let decision_point: Arc<dyn DecisionPoint> = Arc::new(Rules::new(Arc::clone(&sealer)));
@@ -104,14 +105,19 @@ impl Parts {
     /// [`StartError`].
     pub(super) fn open_signing_key(config: &Config) -> Result<SigningKey, StartError> {
         let path = &config.notify.signing_key;
-        SigningKey::from_pem(&read_key(path)?)
-            .map_err(|error| StartError::Key { path: path.clone(), reason: error.to_string() })
+        SigningKey::from_pem(&read_key(path)?).map_err(|error| StartError::Key {
+            path: path.clone(),
+            reason: error.to_string(),
+        })
     }
 }
 
 fn open_vault(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Arc<dyn Sealer>, StartError> {
     let path = &config.vault.keyring;
-    let refuse = |reason: String| StartError::Key { path: path.clone(), reason };
+    let refuse = |reason: String| StartError::Key {
+        path: path.clone(),
+        reason,
+    };
     let keyring = Keyring::parse(&read_key(path)?).map_err(|error| refuse(error.to_string()))?;
     let vault =
         Vault::new(&keyring, Arc::clone(entropy)).map_err(|error| refuse(error.to_string()))?;

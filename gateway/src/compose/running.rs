@@ -17,7 +17,7 @@ use ics_vault::SigningKey;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{Parts, StartError, operator_tls, t8_tls_with};
+use super::{Parts, ReloadableTls, StartError, operator_credentials, t8_credentials};
 use crate::config::Config;
 use crate::listener::{Admission, Listener, OpenListener};
 use crate::tls::{Credential, client_config, load_certificates};
@@ -33,6 +33,8 @@ pub(crate) struct Running {
     t8: SocketAddr,
     operator: SocketAddr,
     parts: Parts,
+    t8_tls: ReloadableTls,
+    operator_tls: ReloadableTls,
     listeners: Vec<(ServerHandle, JoinHandle<()>)>,
     deliverer: Deliverer,
     stop_sweeper: watch::Sender<bool>,
@@ -47,15 +49,32 @@ impl Running {
     pub(crate) async fn start(config: Config) -> Result<Self, StartError> {
         let parts = Parts::open(&config).await?;
         let signing_key = Arc::new(Parts::open_signing_key(&config)?);
-        let operator_listener = open_operator(&config, &parts)?;
-        let t8_listener = open_t8(&config, &parts, &signing_key)?;
+        let (anchors, credential) = operator_credentials(&config.operator)?;
+        let operator_tls = ReloadableTls::new(anchors, credential, None)?;
+        let operator_listener = open_operator(&config, &parts, &operator_tls)?;
+        let (anchors, credential) = t8_credentials(&config)?;
+        let t8_tls = ReloadableTls::new(anchors, credential, Some(Arc::clone(&parts.directory)))?;
+        let t8_listener = open_t8(&config, &parts, (&t8_tls, &signing_key))?;
         let (t8, operator) = (t8_listener.address, operator_listener.address);
         let deliverer = start_deliverer(&config, &parts, signing_key, vec![t8, operator])?;
         let (stop_sweeper, stopping) = watch::channel(false);
-        let sweeper =
-            tokio::spawn(sweep(Arc::clone(&parts.service), Arc::clone(&parts.clock), stopping));
+        let sweeper = tokio::spawn(sweep(
+            Arc::clone(&parts.service),
+            Arc::clone(&parts.clock),
+            stopping,
+        ));
         let listeners = [operator_listener, t8_listener].map(serve).into();
-        Ok(Self { t8, operator, parts, listeners, deliverer, stop_sweeper, sweeper })
+        Ok(Self {
+            t8,
+            operator,
+            parts,
+            t8_tls,
+            operator_tls,
+            listeners,
+            deliverer,
+            stop_sweeper,
+            sweeper,
+        })
     }
 
     /// Where service providers connect.
@@ -71,6 +90,19 @@ impl Running {
     /// The service itself, for the sandbox's onboarding.
     pub(crate) const fn service(&self) -> &Arc<IcsService> {
         &self.parts.service
+    }
+
+    /// Takes certificates and trust anchors from the files anew, from the next handshake on; open
+    /// connections go on. When they do not fit, nothing changes.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub(crate) fn reload_tls(&self, config: &Config) -> Result<(), StartError> {
+        let (operator_anchors, operator) = operator_credentials(&config.operator)?;
+        let (t8_anchors, t8) = t8_credentials(config)?;
+        self.operator_tls.replace(operator_anchors, operator)?;
+        self.t8_tls.replace(t8_anchors, t8)?;
+        Ok(())
     }
 
     /// Drains: no new connections, requests under way end, deliveries under way end.
@@ -99,7 +131,7 @@ fn serve(listener: OpenListener) -> (ServerHandle, JoinHandle<()>) {
 fn open_t8(
     config: &Config,
     parts: &Parts,
-    signing_key: &SigningKey,
+    (tls, signing_key): (&ReloadableTls, &SigningKey),
 ) -> Result<OpenListener, StartError> {
     let setting = |part, reason: String| StartError::Setting { part, reason };
     let mut settings = ics_oauth::Settings::new(config.t8.public_url.clone());
@@ -132,7 +164,7 @@ fn open_t8(
     let listener = Listener {
         name: "t8",
         address: config.listen.t8,
-        tls: t8_tls_with(config, Arc::clone(&parts.directory), Arc::clone(&parts.clock))?,
+        tls: tls.server_config(Arc::clone(&parts.clock), config.t8.tls12)?,
         connections: config.t8.connections.clone(),
         admission: Arc::new(Admission::ServiceProviders {
             directory: Arc::clone(&parts.directory),
@@ -145,7 +177,11 @@ fn open_t8(
     })
 }
 
-fn open_operator(config: &Config, parts: &Parts) -> Result<OpenListener, StartError> {
+fn open_operator(
+    config: &Config,
+    parts: &Parts,
+    tls: &ReloadableTls,
+) -> Result<OpenListener, StartError> {
     let ports = ics_operator::Ports {
         service: Arc::clone(&parts.service),
         authority: Arc::new(parts.open_authority(config)?),
@@ -165,11 +201,15 @@ fn open_operator(config: &Config, parts: &Parts) -> Result<OpenListener, StartEr
     let listener = Listener {
         name: "operator",
         address: config.listen.operator,
-        tls: operator_tls(&config.operator, Arc::clone(&parts.clock))?,
+        tls: tls.server_config(Arc::clone(&parts.clock), false)?,
         connections: config.operator.connections.clone(),
-        admission: Arc::new(Admission::Operators { clock: Arc::clone(&parts.clock) }),
+        admission: Arc::new(Admission::Operators {
+            clock: Arc::clone(&parts.clock),
+        }),
     };
-    open(listener, move |routes| ics_operator::configure(routes, Arc::clone(&api)))
+    open(listener, move |routes| {
+        ics_operator::configure(routes, Arc::clone(&api))
+    })
 }
 
 fn open<F>(listener: Listener, configure: F) -> Result<OpenListener, StartError>
@@ -177,7 +217,9 @@ where
     F: Fn(&mut actix_web::web::ServiceConfig) + Clone + Send + 'static,
 {
     let address = listener.address;
-    listener.open(configure).map_err(|source| StartError::Listen { address, source })
+    listener
+        .open(configure)
+        .map_err(|source| StartError::Listen { address, source })
 }
 
 fn start_deliverer(
@@ -212,7 +254,12 @@ fn start_deliverer(
         signer: Arc::new(Signer(signing_key)),
     };
     let outbox = Arc::clone(&parts.service) as _;
-    Ok(Deliverer::start(outbox, Arc::clone(&parts.bell), surroundings, settings))
+    Ok(Deliverer::start(
+        outbox,
+        Arc::clone(&parts.bell),
+        surroundings,
+        settings,
+    ))
 }
 
 /// Does what time does by itself, until told to stop.
@@ -226,7 +273,10 @@ async fn sweep(
         let now = clock.now();
         // At start too: an operator's `agreement end` may have been cut off half way.
         if round.is_multiple_of(SWEEPS_PER_RECONCILIATION) {
-            report("ended agreements", service.sweep_ended_agreements(now).await);
+            report(
+                "ended agreements",
+                service.sweep_ended_agreements(now).await,
+            );
         }
         report("due rows", service.sweep_due(now).await);
         round = round.wrapping_add(1);

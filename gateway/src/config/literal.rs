@@ -1,9 +1,8 @@
 //! Values as operators write them: `24h`, `256MiB`, `10.0.0.0/8`, `https://ics.example:8443`.
 
-use std::fmt;
 use ics_notify::Network;
+use std::fmt;
 use std::ops::RangeInclusive;
-use std::str::FromStr;
 use std::time::Duration;
 
 use ics_core::id::Origin;

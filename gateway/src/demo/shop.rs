@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{DemoError, shop_client};
 use crate::sandbox::Sandbox;
-use crate::t8_client::{ClientError, T8Client, mutual_tls_client};
+use crate::t8_client::{ClientError, T8Client, member, mutual_tls_client};
 
 /// A running order desk.
 pub(super) struct OrderDesk {
@@ -37,9 +37,12 @@ impl OrderDesk {
         .tcp_nodelay(true)
         .disable_signals()
         .bind_rustls_0_23((Ipv4Addr::LOCALHOST, 0), tls)?;
-        let address =
-            server.addrs().first().copied().ok_or(std::io::ErrorKind::AddrNotAvailable)
-                .map_err(std::io::Error::from)?;
+        let address = server
+            .addrs()
+            .first()
+            .copied()
+            .ok_or(std::io::ErrorKind::AddrNotAvailable)
+            .map_err(std::io::Error::from)?;
         let running = server.run();
         let handle = running.handle();
         tokio::spawn(running);
@@ -59,11 +62,12 @@ impl OrderDesk {
 
 /// An order holds only while the pair stands in one row.
 async fn take_order(order: Json<Value>, client: Data<Arc<T8Client>>) -> HttpResponse {
-    let inquiry = json!({ "serviceUri": order["serviceUri"], "uti": order["uti"] });
+    let inquiry =
+        json!({ "serviceUri": member(&order, "serviceUri"), "uti": member(&order, "uti") });
     let path = "/ics-inquiry/v1/retrieve-by-transaction";
     match client.call(Method::POST, path, Some(&inquiry)).await {
         Ok(answer) if answer.status == StatusCode::OK => {
-            HttpResponse::Ok().json(json!({ "delivered": order["order"] }))
+            HttpResponse::Ok().json(json!({ "delivered": member(&order, "order") }))
         }
         Ok(_) => HttpResponse::Forbidden().finish(),
         Err(_) => HttpResponse::BadGateway().finish(),

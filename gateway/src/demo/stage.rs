@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::t8_client::member;
+
 /// A step did not do what Y.4462 says.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unexpected {
@@ -35,8 +37,11 @@ pub(crate) struct Stage {
 impl Stage {
     /// Tells what is about to be seen.
     pub(crate) fn open() -> Self {
-        let stage =
-            Self { opened: Instant::now(), colour: io::stdout().is_terminal(), acts: Vec::new() };
+        let stage = Self {
+            opened: Instant::now(),
+            colour: io::stdout().is_terminal(),
+            acts: Vec::new(),
+        };
         stage.say("The smart refrigerator of ITU-T Y.4462, Appendix I.1");
         stage.say("A sandbox runs on loopback; every line below went through a socket.");
         stage
@@ -45,9 +50,16 @@ impl Stage {
     /// Begins an act.
     pub(crate) fn act(&mut self, title: &str) {
         self.acts.push((title.to_owned(), 0));
-        let (bold, plain) = if self.colour { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+        let (bold, plain) = if self.colour {
+            ("\x1b[1m", "\x1b[0m")
+        } else {
+            ("", "")
+        };
         self.say(&format!("\n{bold}{title}{plain}"));
-        self.say(&format!("  {:<6} {:<6} {:<8} {:<46} outcome", "figure", "step", "point", "message"));
+        self.say(&format!(
+            "  {:<6} {:<6} {:<8} {:<46} outcome",
+            "figure", "step", "point", "message"
+        ));
     }
 
     /// A step that did what it should.
@@ -62,7 +74,11 @@ impl Stage {
         if let Some((_, steps)) = self.acts.last_mut() {
             *steps += 1;
         }
-        let (green, plain) = if self.colour { ("\x1b[32m", "\x1b[0m") } else { ("", "") };
+        let (green, plain) = if self.colour {
+            ("\x1b[32m", "\x1b[0m")
+        } else {
+            ("", "")
+        };
         self.say(&format!(
             "  {figure:<6} {step:<6} {point:<8} {message:<46} {green}{outcome}{plain}"
         ));
@@ -73,7 +89,11 @@ impl Stage {
     /// # Errors
     /// [`Unexpected::Broken`].
     pub(crate) fn check(&self, holds: bool, what: &'static str) -> Result<(), Unexpected> {
-        if holds { Ok(()) } else { Err(Unexpected::Broken(what)) }
+        if holds {
+            Ok(())
+        } else {
+            Err(Unexpected::Broken(what))
+        }
     }
 
     /// The table at the end.
@@ -81,10 +101,17 @@ impl Stage {
         self.say("\nSummary");
         let last = self.acts.len().saturating_sub(1);
         for (n, (title, steps)) in self.acts.iter().enumerate() {
-            let outcome = if whole || n < last { "as Y.4462 says" } else { "NOT as Y.4462 says" };
+            let outcome = if whole || n < last {
+                "as Y.4462 says"
+            } else {
+                "NOT as Y.4462 says"
+            };
             self.say(&format!("  {title:<48} {steps:>2} steps   {outcome}"));
         }
-        self.say(&format!("  played in {:.1} s", self.opened.elapsed().as_secs_f64()));
+        self.say(&format!(
+            "  played in {:.1} s",
+            self.opened.elapsed().as_secs_f64()
+        ));
     }
 
     fn say(&self, line: &str) {
@@ -105,7 +132,11 @@ pub(crate) async fn wait_for_notification(
     let start = Instant::now();
     while start.elapsed() < LIMIT {
         let received: Value = client.get(inbox).send().await?.json().await?;
-        let bodies = received.as_array().into_iter().flatten().map(|item| &item["body"]);
+        let bodies = received
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|item| member(item, "body"));
         if let Some(body) = bodies.into_iter().find(|body| fits(body)) {
             return Ok(body.clone());
         }

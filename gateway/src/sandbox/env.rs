@@ -17,9 +17,18 @@ pub(super) fn write(layout: &Layout, ports: Ports) -> io::Result<()> {
         let _ = writeln!(text, "{key}='{value}'");
     };
     line("ICS_T8_URL", &format!("https://{}", loopback(ports.t8)));
-    line("ICS_OPERATOR_URL", &format!("https://{}", loopback(ports.operator)));
-    line("ICS_CALLBACK_URL", &format!("https://{}", loopback(ports.callback)));
-    line("ICS_INBOX_URL", &format!("http://{}", loopback(ports.inbox)));
+    line(
+        "ICS_OPERATOR_URL",
+        &format!("https://{}", loopback(ports.operator)),
+    );
+    line(
+        "ICS_CALLBACK_URL",
+        &format!("https://{}", loopback(ports.callback)),
+    );
+    line(
+        "ICS_INBOX_URL",
+        &format!("http://{}", loopback(ports.inbox)),
+    );
     line("ICS_CONFIG", &domain("gateway.toml"));
     line("ICS_CA", &domain("authority/sp-ca.pem"));
     line("ICS_CA_KEY", &domain("authority/sp-ca.key"));

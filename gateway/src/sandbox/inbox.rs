@@ -33,7 +33,10 @@ pub(crate) struct Inbox {
 impl Inbox {
     /// An empty one; each arrival is also told to `arrivals`.
     pub(crate) fn new(arrivals: UnboundedSender<(String, Received)>) -> Self {
-        Self { received: Mutex::default(), arrivals }
+        Self {
+            received: Mutex::default(),
+            arrivals,
+        }
     }
 
     /// Takes one in.
@@ -52,6 +55,9 @@ impl Inbox {
     /// What `sp` has received so far, oldest first.
     pub(crate) fn of(&self, sp: &str) -> Vec<Received> {
         let received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
-        received.get(sp).map(|own| own.iter().cloned().collect()).unwrap_or_default()
+        received
+            .get(sp)
+            .map(|own| own.iter().cloned().collect())
+            .unwrap_or_default()
     }
 }

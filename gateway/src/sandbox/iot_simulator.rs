@@ -26,7 +26,9 @@ pub(crate) async fn answer_pushes(
     mut arrivals: UnboundedReceiver<(String, Received)>,
 ) {
     while let Some((sp, received)) = arrivals.recv().await {
-        let Some(iot_sp) = iot_sps.get(&sp) else { continue };
+        let Some(iot_sp) = iot_sps.get(&sp) else {
+            continue;
+        };
         let Some((link, device_id)) = read_push(&received.body, &iot_sp.auto_prefix) else {
             continue;
         };
@@ -43,7 +45,10 @@ pub(crate) async fn answer_pushes(
 /// has one ID, whichever service asks for it.
 fn read_push(body: &Value, auto_prefix: &str) -> Option<(String, String)> {
     let link = body.get("assignment")?.as_str()?;
-    let number = body.get("deviceSerialNumber")?.as_str()?.strip_prefix(auto_prefix)?;
+    let number = body
+        .get("deviceSerialNumber")?
+        .as_str()?
+        .strip_prefix(auto_prefix)?;
     if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
@@ -55,7 +60,10 @@ fn device_id(number: &str) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, number.as_bytes());
     let mut id = String::from("dev-");
     for byte in digest.as_ref().iter().take(12) {
-        let (high, low) = (char::from(b'a' + (byte >> 4)), char::from(b'a' + (byte & 15)));
+        let (high, low) = (
+            char::from(b'a' + (byte >> 4)),
+            char::from(b'a' + (byte & 15)),
+        );
         let _ = write!(id, "{high}{low}");
     }
     id

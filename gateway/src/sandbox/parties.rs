@@ -15,8 +15,8 @@ use ics_vault::{Authority, CertificateIdentity, IssuedKey, ServerNames};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::plan::{AGREEMENTS, Grant, Layout, PARTIES, Ports, loopback};
 use super::SandboxError;
+use super::plan::{AGREEMENTS, Grant, Layout, PARTIES, Ports, loopback};
 use crate::ambient::SystemEntropy;
 use crate::t8_client::T8Client;
 
@@ -27,7 +27,10 @@ const VALIDITY: Duration = Duration::from_secs(90 * 24 * 3600);
 ///
 /// # Errors
 /// [`SandboxError`].
-pub(super) fn make_credentials(layout: &Layout, clock: &Arc<dyn Clock>) -> Result<(), SandboxError> {
+pub(super) fn make_credentials(
+    layout: &Layout,
+    clock: &Arc<dyn Clock>,
+) -> Result<(), SandboxError> {
     let refused = |error: &dyn std::fmt::Display| SandboxError::Certificates(error.to_string());
     let read = |file: &str| {
         let path = layout.of_domain(file);
@@ -42,16 +45,19 @@ pub(super) fn make_credentials(layout: &Layout, clock: &Arc<dyn Clock>) -> Resul
         let (certificate, key) = layout.credential(party.id);
         if !certificate.exists() {
             let identity = CertificateIdentity::Sp(sp_id(party.id)?);
-            let issued =
-                authority.issue_client(&identity, VALIDITY, now).map_err(|error| refused(&error))?;
+            let issued = authority
+                .issue_client(&identity, VALIDITY, now)
+                .map_err(|error| refused(&error))?;
             write_credential((&certificate, &key), &issued)?;
         }
     }
     let (certificate, key) = layout.credential("receivers");
     if !certificate.exists() {
-        let names = ServerNames::parse(["localhost", "127.0.0.1"]).map_err(|error| refused(&error))?;
-        let issued =
-            authority.issue_server(&names, VALIDITY, now).map_err(|error| refused(&error))?;
+        let names =
+            ServerNames::parse(["localhost", "127.0.0.1"]).map_err(|error| refused(&error))?;
+        let issued = authority
+            .issue_server(&names, VALIDITY, now)
+            .map_err(|error| refused(&error))?;
         write_credential((&certificate, &key), &issued)?;
     }
     Ok(())
@@ -66,8 +72,13 @@ fn write_credential(
         std::fs::create_dir_all(folder).map_err(named)?;
     }
     let mut options = std::fs::File::options();
-    let mut file =
-        options.write(true).create(true).truncate(true).mode(0o600).open(key).map_err(named)?;
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(key)
+        .map_err(named)?;
     file.write_all(issued.key_pem.as_bytes()).map_err(named)?;
     // The certificate last: it says that the pair is whole.
     std::fs::write(certificate, &issued.certificate.pem).map_err(named)
@@ -84,7 +95,10 @@ pub(super) async fn onboard(
 ) -> Result<(), SandboxError> {
     let now = clock.now();
     for party in &PARTIES {
-        match service.onboard_party(&terms_of(party.id, party.grant, ports)?, now).await {
+        match service
+            .onboard_party(&terms_of(party.id, party.grant, ports)?, now)
+            .await
+        {
             Ok(_) | Err(OnboardingError::PartyExists(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -120,7 +134,10 @@ fn terms_of(id: &str, grant: Grant, ports: Ports) -> Result<PartyTerms, SandboxE
         }
         Grant::SerialPrefix(prefix) => {
             let matcher = SerialMatcher::prefix(prefix).map_err(|error| invalid(&error))?;
-            serial_namespaces.push(SerialNamespace { vendor: None, matcher });
+            serial_namespaces.push(SerialNamespace {
+                vendor: None,
+                matcher,
+            });
         }
     }
     let origin = format!("https://{}", loopback(ports.callback));

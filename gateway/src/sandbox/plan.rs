@@ -27,15 +27,34 @@ pub(crate) enum Grant {
 
 /// Two of each kind. Agreements are between all pairs but the last of each.
 pub(crate) const PARTIES: [PartyPlan; 4] = [
-    PartyPlan { id: "shop", key: "ICS_3P", grant: Grant::Service("https://shop.example/services") },
-    PartyPlan { id: "music", key: "ICS_3P2", grant: Grant::Service("https://music.example/songs") },
-    PartyPlan { id: "acme-iot", key: "ICS_IOT", grant: Grant::SerialPrefix("ACME-") },
-    PartyPlan { id: "bolt-iot", key: "ICS_IOT2", grant: Grant::SerialPrefix("BOLT-") },
+    PartyPlan {
+        id: "shop",
+        key: "ICS_3P",
+        grant: Grant::Service("https://shop.example/services"),
+    },
+    PartyPlan {
+        id: "music",
+        key: "ICS_3P2",
+        grant: Grant::Service("https://music.example/songs"),
+    },
+    PartyPlan {
+        id: "acme-iot",
+        key: "ICS_IOT",
+        grant: Grant::SerialPrefix("ACME-"),
+    },
+    PartyPlan {
+        id: "bolt-iot",
+        key: "ICS_IOT2",
+        grant: Grant::SerialPrefix("BOLT-"),
+    },
 ];
 
 /// Pairs of (IoT SP, third party SP) that have an agreement.
-pub(crate) const AGREEMENTS: [(&str, &str); 3] =
-    [("acme-iot", "shop"), ("acme-iot", "music"), ("bolt-iot", "shop")];
+pub(crate) const AGREEMENTS: [(&str, &str); 3] = [
+    ("acme-iot", "shop"),
+    ("acme-iot", "music"),
+    ("bolt-iot", "shop"),
+];
 
 /// What follows the prefix in serial numbers that are accepted by themselves.
 pub(crate) const AUTO: &str = "AUTO-";
@@ -73,9 +92,20 @@ impl Ports {
         let held = (0..4)
             .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
             .collect::<io::Result<Vec<_>>>()?;
-        let mut ports = held.iter().map(|listener| listener.local_addr().map(|a| a.port()));
-        let mut next = || ports.next().unwrap_or_else(|| Err(io::ErrorKind::AddrNotAvailable.into()));
-        Ok(Self { t8: next()?, operator: next()?, callback: next()?, inbox: next()? })
+        let mut ports = held
+            .iter()
+            .map(|listener| listener.local_addr().map(|a| a.port()));
+        let mut next = || {
+            ports
+                .next()
+                .unwrap_or_else(|| Err(io::ErrorKind::AddrNotAvailable.into()))
+        };
+        Ok(Self {
+            t8: next()?,
+            operator: next()?,
+            callback: next()?,
+            inbox: next()?,
+        })
     }
 
     /// Reads those of an earlier run.
@@ -125,6 +155,9 @@ impl Layout {
     /// Certificate and key of a party, or of the receivers.
     pub(crate) fn credential(&self, name: &str) -> (PathBuf, PathBuf) {
         let folder = self.0.join("parties");
-        (folder.join(format!("{name}.pem")), folder.join(format!("{name}.key")))
+        (
+            folder.join(format!("{name}.pem")),
+            folder.join(format!("{name}.key")),
+        )
     }
 }

@@ -23,14 +23,6 @@ pub(crate) struct Receiving {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// A server and where it listens.
-pub(crate) struct Receiver {
-    /// Where.
-    pub(crate) address: SocketAddr,
-    /// Runs until stopped.
-    pub(crate) server: Server,
-}
-
 fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
@@ -43,7 +35,7 @@ pub(crate) fn open_callbacks(
     port: u16,
     tls: ServerConfig,
     receiving: Receiving,
-) -> io::Result<Receiver> {
+) -> io::Result<Server> {
     let server = HttpServer::new(move || {
         App::new()
             .app_data(Data::new(receiving.clone()))
@@ -54,23 +46,23 @@ pub(crate) fn open_callbacks(
     .tcp_nodelay(true)
     .disable_signals()
     .bind_rustls_0_23(loopback(port), tls)?;
-    let address = server.addrs().first().copied().unwrap_or(loopback(port));
-    Ok(Receiver { address, server: server.run() })
+    Ok(server.run())
 }
 
 /// Shows notifications at `/<sp id>`. Plain HTTP, loopback, sandbox only.
 ///
 /// # Errors
 /// [`io::Error`] when the port is taken.
-pub(crate) fn open_inbox(port: u16, receiving: Receiving) -> io::Result<Receiver> {
+pub(crate) fn open_inbox(port: u16, receiving: Receiving) -> io::Result<Server> {
     let server = HttpServer::new(move || {
-        App::new().app_data(Data::new(receiving.clone())).route("/{sp}", web::get().to(show))
+        App::new()
+            .app_data(Data::new(receiving.clone()))
+            .route("/{sp}", web::get().to(show))
     })
     .workers(1)
     .disable_signals()
     .bind(loopback(port))?;
-    let address = server.addrs().first().copied().unwrap_or(loopback(port));
-    Ok(Receiver { address, server: server.run() })
+    Ok(server.run())
 }
 
 async fn take(request: HttpRequest, body: Bytes, receiving: Data<Receiving>) -> HttpResponse {
@@ -81,7 +73,10 @@ async fn take(request: HttpRequest, body: Bytes, receiving: Data<Receiving>) -> 
         .headers()
         .iter()
         .map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            (
+                name.as_str().to_owned(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
         })
         .collect();
     let body = serde_json::from_slice(&body)

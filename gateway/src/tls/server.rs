@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ics_core::port::Clock;
-use rustls::{RootCertStore, ServerConfig};
 use rustls::pki_types::UnixTime;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::time_provider::TimeProvider;
+use rustls::{RootCertStore, ServerConfig};
 
 use super::anchor::ClientVerifier;
 use super::credential::{Credential, CredentialError, ServerCredential, load_certificates};
