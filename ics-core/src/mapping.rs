@@ -8,7 +8,8 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::id::{
-    AgreementId, CallbackUri, DeviceId, InvalidId, MappingId, ServiceUri, SpId, SubscriptionId, Uti,
+    AgreementId, CallbackUri, DeviceId, InvalidId, MappingId, PermanentIdentifier, ServiceUri,
+    SpId, SubscriptionId, Uti,
 };
 use crate::reference_point::Role;
 use crate::sealed::{BlindIndex, Sealed};
@@ -229,16 +230,21 @@ impl CauseCode {
     /// Reads a code.
     ///
     /// # Errors
-    /// [`InvalidId::Form`] for anything but the form above.
+    /// [`InvalidId::Form`] for anything but the form above; [`InvalidId::Permanent`] when it holds
+    /// a number as long as a subscriber's or a device's.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         let plain = text
             .bytes()
             .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-        if plain && text.len() <= 64 && text.starts_with(|c: char| c.is_ascii_uppercase()) {
-            Ok(Self(text.into()))
-        } else {
-            Err(InvalidId::Form)
+        if !plain || text.len() > 64 || !text.starts_with(|c: char| c.is_ascii_uppercase()) {
+            return Err(InvalidId::Form);
         }
+        // Letters beside it do not make a number opaque: nothing but a code belongs here.
+        let mut runs = text.split(|c: char| !c.is_ascii_digit());
+        if runs.any(|digits| digits.len() >= 10) {
+            return Err(InvalidId::Permanent(PermanentIdentifier::Digits));
+        }
+        Ok(Self(text.into()))
     }
 
     /// A code of ours: one of the constants of [`sub_cause`].
