@@ -12,6 +12,9 @@ use crate::telemetry::start_log;
 /// the mapping, revokes it, and shows that a late order is refused. The exit status is 0 only if
 /// every step did what the Recommendation says.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+    ics-gateway demo")]
 pub(super) struct DemoArguments {}
 
 impl DemoArguments {

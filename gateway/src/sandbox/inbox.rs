@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// How many notifications are kept for each service provider; the oldest go first.
@@ -20,8 +20,8 @@ pub(crate) struct Received {
     pub(crate) path: String,
     /// The header fields, names in lower case.
     pub(crate) headers: BTreeMap<String, String>,
-    /// The body, as JSON where it is that, as text else.
-    pub(crate) body: Value,
+    /// The body, byte by byte where it is JSON, as text else: signatures cover its bytes.
+    pub(crate) body: Box<RawValue>,
 }
 
 /// All of them, by service provider.

@@ -29,7 +29,8 @@ pub(crate) async fn answer_pushes(
         let Some(iot_sp) = iot_sps.get(&sp) else {
             continue;
         };
-        let Some((link, device_id)) = read_push(&received.body, &iot_sp.auto_prefix) else {
+        let body: Value = serde_json::from_str(received.body.get()).unwrap_or_default();
+        let Some((link, device_id)) = read_push(&body, &iot_sp.auto_prefix) else {
             continue;
         };
         let client = Arc::clone(&iot_sp.client);

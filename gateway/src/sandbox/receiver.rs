@@ -10,7 +10,7 @@ use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use ics_core::port::Clock;
 use rustls::ServerConfig;
-use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::inbox::{Inbox, Received};
 
@@ -79,8 +79,9 @@ async fn take(request: HttpRequest, body: Bytes, receiving: Data<Receiving>) -> 
             )
         })
         .collect();
-    let body = serde_json::from_slice(&body)
-        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
+    let Some(body) = read_body(&body) else {
+        return HttpResponse::BadRequest().finish();
+    };
     let received = Received {
         received_at: receiving.clock.now().to_rfc3339(),
         path: request.uri().path().to_owned(),
@@ -89,6 +90,11 @@ async fn take(request: HttpRequest, body: Bytes, receiving: Data<Receiving>) -> 
     };
     receiving.inbox.put(sp, received);
     HttpResponse::NoContent().finish()
+}
+
+fn read_body(body: &[u8]) -> Option<Box<RawValue>> {
+    let text = || to_raw_value(&String::from_utf8_lossy(body)).ok();
+    serde_json::from_slice(body).ok().or_else(text)
 }
 
 async fn show(request: HttpRequest, receiving: Data<Receiving>) -> HttpResponse {
