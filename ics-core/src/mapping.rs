@@ -206,6 +206,17 @@ pub enum ResultCause {
 }
 
 impl FailureCause {
+    /// Whether it is a re-check's refusal of an ACCEPTED answer (t8 A.7).
+    #[must_use]
+    pub const fn overrules(&self) -> bool {
+        match self {
+            Self::NoAgreement | Self::ConsentRequired | Self::UtiInUse | Self::DeviceRevoked => {
+                true
+            }
+            Self::Rejected(_) | Self::Unreachable | Self::TimedOut => false,
+        }
+    }
+
     /// What `role` is told: the third party cannot tell an unknown serial number from a refusal.
     #[must_use]
     pub const fn towards(&self, role: Role) -> ResultCause {
@@ -409,7 +420,10 @@ impl Mapping {
                 .flatten()
                 .min(),
             State::Established { .. } => [self.uti_expiry, consent_end].into_iter().flatten().min(),
-            State::Failing { disclose_at, .. } => Some(*disclose_at),
+            State::Failing { disclose_at, .. } => [Some(*disclose_at), self.uti_expiry]
+                .into_iter()
+                .flatten()
+                .min(),
             State::Failed { purge_at, .. } | State::Deleted { purge_at, .. } => Some(*purge_at),
         }
     }

@@ -137,13 +137,14 @@ impl SerialMatcher {
         Ok(Self::Prefix(text.into()))
     }
 
-    /// A pattern of 1 to 256 bytes; anchored at both ends whatever it says. Its classes are those
-    /// of ASCII, and `.` is one byte.
+    /// A pattern of 1 to 256 printable ASCII characters; anchored at both ends whatever it says.
+    /// Its classes are those of ASCII, and `.` is one byte.
     ///
     /// # Errors
     /// [`InvalidId::Form`] when it is no regular expression, or one too large.
     pub fn pattern(text: &str) -> Result<Self, InvalidId> {
-        if text.is_empty() || text.len() > 256 {
+        let printable = |b: u8| matches!(b, b' '..=b'~');
+        if text.is_empty() || text.len() > 256 || !text.bytes().all(printable) {
             return Err(InvalidId::Form);
         }
         let build = |pattern: &str| {
@@ -332,7 +333,8 @@ mod tests {
 
     #[test]
     fn a_pattern_does_not_leave_its_anchors() {
-        for pattern in ["a)|(?:.*", "(", "", "a{999999}", "(?x) a #"] {
+        let foreign = ["a)|(?:.*", "(", "", "a{999999}", "(?x) a #", "\u{d7}", "a\n"];
+        for pattern in foreign {
             assert!(SerialMatcher::pattern(pattern).is_err(), "{pattern}");
         }
     }

@@ -46,19 +46,48 @@ const TYPED: [&str; 9] = [
 
 /// The first permanent identifier that `text` looks like or contains.
 ///
-/// Percent-encoding is taken off first, as often as it was put on (three times at most). Digit
+/// Percent-encoding is taken off first, as often as it was put on. Digit
 /// runs count where neither side is a letter or digit, so hexadecimal and UUIDs pass: a whole
 /// text of 5 to 20 digits, or a run of 10 to 20 within a longer one.
 #[must_use]
 pub fn find_permanent_identifier(text: &str) -> Option<PermanentIdentifier> {
+    if is_plainly_anonymous(text) {
+        return None;
+    }
     let mut decoded = Cow::Borrowed(text);
-    for _ in 0..3 {
-        match percent_decode(&decoded) {
-            Some(next) => decoded = Cow::Owned(next),
-            None => break,
-        }
+    // Each layer makes the text shorter, so this ends.
+    while let Some(next) = percent_decode(&decoded) {
+        decoded = Cow::Owned(next);
     }
     find_plain(&without_anonymous_uuids(&decoded))
+}
+
+/// Whether nothing below could find anything: most identifiers, told in one pass without copying.
+///
+/// Every shape has an `@`, a `+`, a `%` that hides one, five digits in a row, the end of a typed
+/// prefix (`imsi-`, `msisdn-`, `tel:`), a `3g`, or no letter beyond hexadecimal ones.
+fn is_plainly_anonymous(text: &str) -> bool {
+    let (mut before, mut digits, mut beyond_hexadecimal) = (0_u8, 0_u8, false);
+    for byte in text.bytes().map(|b| b.to_ascii_lowercase()) {
+        digits = if byte.is_ascii_digit() {
+            digits.saturating_add(1)
+        } else {
+            0
+        };
+        let telling = match byte {
+            b'@' | b'+' | b'%' => true,
+            b'-' => matches!(before, b'i' | b'd' | b'v' | b'n' | b'c'),
+            b':' => before == b'l',
+            b'g' => before == b'3',
+            _ => digits >= 5,
+        };
+        if telling {
+            return false;
+        }
+        beyond_hexadecimal |= matches!(byte, b'g'..=b'z');
+        before = byte;
+    }
+    beyond_hexadecimal
 }
 
 /// The text with each random UUID replaced by letters: one in 300 ends in twelve digits by chance.

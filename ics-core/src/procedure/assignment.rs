@@ -135,6 +135,20 @@ pub fn decide_answer(
             },
             Answer::Rejected { .. },
         ) => Ok(AnswerOutcome::Replayed(row.clone())),
+        // The same answer again is overruled again, with the same cause.
+        (State::Failing { cause, .. } | State::Failed { cause, .. }, Answer::Accepted { .. })
+            if cause.overrules() =>
+        {
+            Ok(AnswerOutcome::Overruled {
+                cause: cause.clone(),
+                mapping: row.clone(),
+                change: Change::default(),
+            })
+        }
+        // Not "not pending": that would make the device forget what it rightly holds.
+        (State::Established { .. }, Answer::Rejected { .. }) => {
+            Err(AnswerRefusal::DeviceAlreadyAssigned)
+        }
         // No resurrection: a de-mapped or failed row stays so, whatever comes late (Y54).
         _ => Err(AnswerRefusal::NotPending),
     }

@@ -68,15 +68,21 @@ pub fn decide_delivery(
             }
             // The subscription is gone: the assignment can still be pulled.
             DeliveryReport::NoDestination => return decide_taken_over(row, Some(entry), now),
-            DeliveryReport::Failed { wait } => return retry(entry, wait, now),
+            DeliveryReport::Failed { wait } => {
+                // The push is worth sending as long as the row waits; its end may have moved.
+                let deadline = row.due().unwrap_or(entry.deadline);
+                return retry(entry, (wait, deadline), now);
+            }
         }
     }
     match report {
         DeliveryReport::Accepted => settled(entry),
         DeliveryReport::NoDestination => dead(entry, DeadReason::NoDestination),
         // A receiver that is broken today may be mended before the deadline.
-        DeliveryReport::Refused => retry(entry, knobs.retry_max, now),
-        DeliveryReport::Failed { wait } => retry(entry, wait, now),
+        // A test that is refused has told what it was asked for; nothing waits behind it.
+        DeliveryReport::Refused if entry.message == Message::Test => settled(entry),
+        DeliveryReport::Refused => retry(entry, (knobs.retry_max, entry.deadline), now),
+        DeliveryReport::Failed { wait } => retry(entry, (wait, entry.deadline), now),
     }
 }
 
@@ -86,11 +92,12 @@ fn settled(entry: &OutboxEntry) -> Change {
     change
 }
 
-fn retry(entry: &OutboxEntry, wait: Duration, now: Timestamp) -> Change {
+fn retry(entry: &OutboxEntry, (wait, deadline): (Duration, Timestamp), now: Timestamp) -> Change {
     let mut next = entry.clone();
+    next.deadline = deadline;
     next.attempts = entry.attempts.saturating_add(1);
     next.next_attempt = now.plus(wait);
-    next.dead = (entry.deadline <= now).then_some(DeadReason::DeadlinePassed);
+    next.dead = (next.deadline <= now).then_some(DeadReason::DeadlinePassed);
     let mut change = Change::default();
     change.replace_entry(entry, next);
     change

@@ -34,9 +34,12 @@ pub fn decide_due(
         .is_some_and(|end| end <= now);
     let uti_over = row.uti_expiry.is_some_and(|end| end <= now);
     match &row.state {
-        State::Pending { .. } | State::Established { .. } if uti_over => Some(Due::Demap(
-            by_service(DemappingCause::UtiInvalid, sub_cause::EXPIRED),
-        )),
+        State::Pending { .. } | State::Established { .. } | State::Failing { .. } if uti_over => {
+            Some(Due::Demap(by_service(
+                DemappingCause::UtiInvalid,
+                sub_cause::EXPIRED,
+            )))
+        }
         State::Pending { .. } if consent_over => {
             let why = Some(CauseCode::fixed(sub_cause::CONSENT_EXPIRED));
             Some(Due::Change(end_pending(

@@ -168,10 +168,11 @@ impl IcsService {
                     change,
                 } => (mapping, change, Some(cause)),
             };
+            let changed = !change.is_empty();
             if self.commit(change).await? == Committed::Overtaken {
                 continue;
             }
-            if mapping.device_id().is_none() {
+            if changed && mapping.device_id().is_none() {
                 self.ports
                     .limiter
                     .count_failure(&mapping.third_party_sp, now);

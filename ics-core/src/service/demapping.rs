@@ -56,6 +56,24 @@ pub struct Demapped {
 impl Demapped {
     /// How many rows an answer lists.
     pub const LISTED: usize = 1000;
+
+    fn add(&mut self, more: Self) {
+        self.removed = self.removed.saturating_add(more.removed);
+        let room = Self::LISTED.saturating_sub(self.mappings.len());
+        self.mappings.extend(more.mappings.into_iter().take(room));
+    }
+}
+
+/// Whether a row is meant.
+pub(super) type Wanted<'a> = &'a (dyn Fn(&Mapping) -> bool + Sync);
+
+/// How rows end, and which of them the requester is told of.
+#[derive(Clone, Copy)]
+pub(super) struct Ending<'a> {
+    /// Why, in what words, by whom.
+    pub(super) demapping: &'a Demapping,
+    /// The requester's own rows.
+    pub(super) told: Wanted<'a>,
 }
 
 /// Why nothing was removed.
@@ -104,23 +122,26 @@ impl IcsService {
             by: EndedBy::Party(role),
         };
         let selection = choose_rows(&principal.sp, role, &request.selector)?;
-        // t8 A.3: from the IoT SP by device ID, the device ID is dead; even before any row has it,
-        // so that an answer on its way cannot bring it in.
-        if let (Selector::Device(device_id, _), DemappingCause::DeviceUnregistered) =
-            (&request.selector, request.cause)
-        {
-            let device = self.device_index(&principal.sp, device_id);
-            self.commit(decide_device_death(device)).await?;
-        }
+        // t8 A.3: from the IoT SP by device ID alone, the device ID is dead.
+        let death = match (&request.selector, request.cause) {
+            (Selector::Device(device_id, None), DemappingCause::DeviceUnregistered) => {
+                decide_device_death(self.device_index(&principal.sp, device_id))
+            }
+            _ => Change::default(),
+        };
         let own = |row: &Mapping| match role {
             Role::ThirdPartySp => row.third_party_sp == principal.sp,
             Role::IotSp => row.iot_sp == principal.sp,
+        };
+        let ending = Ending {
+            demapping: &demapping,
+            told: &own,
         };
         let removed = match &selection {
             Chosen::One(id) => {
                 let row = self.ports.store.load(*id).await.map_err(Failure::from)?;
                 let row = row.filter(|row| own(row)).ok_or(DemapError::NotFound)?;
-                self.end_rows(&[row], &demapping, now).await?
+                self.end_rows(&[row], ending, &death, now).await?
             }
             Chosen::Key(key) => {
                 let row = self
@@ -130,7 +151,7 @@ impl IcsService {
                     .await
                     .map_err(Failure::from)?;
                 let row = row.filter(|row| own(row)).ok_or(DemapError::NotFound)?;
-                self.end_rows(&[row], &demapping, now).await?
+                self.end_rows(&[row], ending, &death, now).await?
             }
             Chosen::Many(selection, service) => {
                 let wanted = |row: &Mapping| {
@@ -139,8 +160,16 @@ impl IcsService {
                             .as_ref()
                             .is_none_or(|uri| *uri == row.key.service_uri)
                 };
-                self.end_selection(selection, wanted, &demapping, now)
-                    .await?
+                let which = (selection, &wanted as Wanted<'_>);
+                let mut removed = self.end_selection(which, ending, &death, now).await?;
+                if !death.is_empty() {
+                    // Rows that got the device ID while it was dying; none can from now on.
+                    let late = self
+                        .end_selection(which, ending, &Change::default(), now)
+                        .await?;
+                    removed.add(late);
+                }
+                removed
             }
         };
         if removed.removed == 0 {
@@ -150,14 +179,16 @@ impl IcsService {
         }
     }
 
-    /// Ends all live rows of a selection, a batch at a time.
+    /// Ends all live rows of a selection, a batch at a time; `also` goes with the first batch.
     pub(super) async fn end_selection(
         &self,
-        selection: &Selection,
-        wanted: impl Fn(&Mapping) -> bool,
-        demapping: &Demapping,
+        (selection, wanted): (&Selection, Wanted<'_>),
+        ending: Ending<'_>,
+        also: &Change,
         now: Timestamp,
     ) -> Result<Demapped, Failure> {
+        let nothing = Change::default();
+        let mut also = also;
         let mut total = Demapped::default();
         let mut cursor = None;
         loop {
@@ -171,10 +202,8 @@ impl IcsService {
                 .into_iter()
                 .filter(|row| row.is_live() && wanted(row))
                 .collect();
-            let ended = self.end_rows(&rows, demapping, now).await?;
-            let room = Demapped::LISTED.saturating_sub(total.mappings.len());
-            total.removed = total.removed.saturating_add(ended.removed);
-            total.mappings.extend(ended.mappings.into_iter().take(room));
+            total.add(self.end_rows(&rows, ending, also, now).await?);
+            also = &nothing;
             cursor = page.next;
             if cursor.is_none() {
                 return Ok(total);
@@ -182,11 +211,13 @@ impl IcsService {
         }
     }
 
-    /// Ends these rows in one transaction; with UTI_INVALID, all rows of their UTIs.
+    /// Ends these rows, and writes `also`, in one transaction; with UTI_INVALID, all rows of their
+    /// UTIs.
     pub(super) async fn end_rows(
         &self,
         rows: &[Mapping],
-        demapping: &Demapping,
+        ending: Ending<'_>,
+        also: &Change,
         now: Timestamp,
     ) -> Result<Demapped, Failure> {
         let ids: BTreeSet<MappingId> = rows.iter().map(|row| row.id).collect();
@@ -199,29 +230,32 @@ impl IcsService {
                 let uti = (row.third_party_sp.clone(), row.key.uti.clone());
                 by_uti.entry(uti).or_default().insert(row.id, row);
             }
-            if demapping.cause == DemappingCause::UtiInvalid {
+            if ending.demapping.cause == DemappingCause::UtiInvalid {
                 self.complete_utis(&mut by_uti).await?;
             }
-            let mut change = Change::default();
+            let mut change = also.clone();
             for rows in by_uti.into_values() {
                 let mut with_facts = Vec::with_capacity(rows.len());
                 for row in rows.into_values() {
                     let facts = self.row_facts(&row).await?;
                     with_facts.push((row, facts));
                 }
-                if let Some(more) = decide_demapping(&with_facts, demapping, &self.knobs, now) {
-                    change = change.join(more);
-                }
+                let more = decide_demapping(&with_facts, ending.demapping, &self.knobs, now);
+                change = change.join(more.unwrap_or_default());
             }
-            let ended: Vec<MappingId> = change
+            // A UTI's rows may be of several IoT SPs: each is told of its own.
+            let told = change
                 .mappings()
                 .iter()
-                .filter_map(|write| write.after.as_ref().map(|row| row.id))
+                .filter_map(|write| write.after.as_ref());
+            let mappings: Vec<_> = told
+                .filter(|row| (ending.told)(row))
+                .map(|row| row.id)
                 .collect();
             if self.commit(change).await? == Committed::Yes {
                 return Ok(Demapped {
-                    removed: ended.len(),
-                    mappings: ended,
+                    removed: mappings.len(),
+                    mappings,
                 });
             }
         }

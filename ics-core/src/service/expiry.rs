@@ -1,6 +1,8 @@
 //! What time does by itself, a batch at a time. The gateway calls this on its own clock.
 
+use super::demapping::{Ending, Wanted};
 use super::{ATTEMPTS, Committed, Failure, IcsService};
+use crate::change::Change;
 use crate::mapping::{CauseCode, DemappingCause, EndedBy, FailureCause, Mapping, State, sub_cause};
 use crate::party::{Agreement, PartyStatus};
 use crate::port::Selection;
@@ -50,7 +52,13 @@ impl IcsService {
             match decide_due(&row, &facts, (&self.knobs, self.disclose_at(&row)), now) {
                 None => return Ok(false),
                 Some(Due::Demap(demapping)) => {
-                    let ended = self.end_rows(&[row], &demapping, now).await?;
+                    let ending = Ending {
+                        demapping: &demapping,
+                        told: &|_| true,
+                    };
+                    let ended = self
+                        .end_rows(&[row], ending, &Change::default(), now)
+                        .await?;
                     return Ok(ended.removed > 0);
                 }
                 Some(Due::Change(change)) => {
@@ -132,8 +140,13 @@ impl IcsService {
         };
         let selection = Selection::IotSp(agreement.iot_sp.clone());
         let of_agreement = |row: &Mapping| row.agreement == agreement.id;
+        let ending = Ending {
+            demapping: &demapping,
+            told: &|_| true,
+        };
+        let which = (&selection, &of_agreement as Wanted<'_>);
         Ok(self
-            .end_selection(&selection, of_agreement, &demapping, now)
+            .end_selection(which, ending, &Change::default(), now)
             .await?
             .removed)
     }

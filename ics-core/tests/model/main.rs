@@ -8,7 +8,10 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "a test of its own; these lints spare #[test] functions alone"
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test of its own, which tells how much it searched and how long; these lints spare \
+              #[test] functions alone"
 )]
 
 mod gateway;

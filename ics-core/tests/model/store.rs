@@ -155,12 +155,12 @@ impl Store {
     }
 
     fn write_entry(&mut self, write: &Write<OutboxEntry>) {
-        if let (None, Some(after)) = (&write.before, &write.after) {
-            if let Subject::Mapping(id) = after.key.subject {
-                let name = (id, after.key.addressee.role, after.key.sequence);
-                if !self.history.told.insert(name) {
-                    self.history.wrongs.insert(Wrong::NameTwice);
-                }
+        if let (None, Some(after)) = (&write.before, &write.after)
+            && let Subject::Mapping(id) = after.key.subject
+        {
+            let name = (id, after.key.addressee.role, after.key.sequence);
+            if !self.history.told.insert(name) {
+                self.history.wrongs.insert(Wrong::NameTwice);
             }
         }
         match (&write.before, &write.after) {
