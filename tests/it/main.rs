@@ -1,4 +1,16 @@
 //! One binary, a module a theme: it starts the real gateway and talks to it through sockets.
 
+mod command_line;
+mod containment;
+mod durability;
 mod layering;
+mod readme;
+mod notifications;
+mod openapi;
+mod preconditions;
+mod replays;
+mod story;
 mod strangers;
+mod suspension;
+mod tls;
+mod tokens;

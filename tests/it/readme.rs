@@ -1,0 +1,62 @@
+//! The fifteen minutes of the third party SP's developer, as README tells them, line by line.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use ics_tests::Gateway;
+
+/// The shell blocks of README between two marks.
+fn blocks(readme: &str, from: &str, to: &str) -> String {
+    let (_, rest) = readme.split_once(&format!("<!-- ci: {from} -->")).expect("the first mark");
+    let (part, _) = rest.split_once(&format!("<!-- ci: {to} -->")).expect("the second mark");
+    let mut script = String::new();
+    let mut rest = part;
+    while let Some((_, block)) = rest.split_once("```sh\n") {
+        let (block, after) = block.split_once("```").expect("a block that ends");
+        script.push_str(block);
+        rest = after;
+    }
+    script
+}
+
+#[test]
+fn every_line_of_the_third_party_path_runs() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let readme = std::fs::read_to_string(root.join("README.md")).expect("README.md");
+    let script = format!(
+        r#"set -euo pipefail
+shopt -s expand_aliases
+# The binary is built; `cargo run --release -- ARGS` is ARGS to it.
+cargo() {{ test "$1 $2 $3" = "run --release --"; exec "$ICS_GATEWAY" "${{@:4}}"; }}
+{}
+trap 'kill %1; wait %1' EXIT
+{}
+echo "whole path walked"
+"#,
+        blocks(&readme, "sandbox", "steps"),
+        blocks(&readme, "steps", "end"),
+    );
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(dir.path())
+        .env("ICS_GATEWAY", Gateway::binary())
+        .stdin(Stdio::null())
+        .output()
+        .expect("bash");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("whole path walked"),
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn readme_names_the_two_commands_of_a_fresh_machine() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let readme = std::fs::read_to_string(root.join("README.md")).expect("README.md");
+    for command in ["cargo run --release -- demo", "tests/run"] {
+        assert!(readme.lines().any(|line| line == command), "{command}");
+    }
+}
