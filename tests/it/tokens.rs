@@ -242,11 +242,10 @@ fn every_scope_opens_its_own_reference_point_and_no_other() {
                 assert_eq!(answer.status, 403, "{what}");
                 let challenge = answer.header("www-authenticate").unwrap_or_default();
                 assert!(challenge.contains("error=\"insufficient_scope\""), "{what}");
-                assert!(
-                    challenge.contains(&format!("scope=\"{}\"", SCOPES[needed]))
-                        || (needed == 5 || needed == 3),
-                    "{what}"
-                );
+                // Where two points share a resource, the first is named until the body is read.
+                let named = challenge.contains(&format!("scope=\"{}\"", SCOPES[needed]));
+                let first = challenge.contains(&format!("scope=\"{}\"", SCOPES[needed & !1]));
+                assert!(named || (matches!(needed, 3 | 5) && first), "{what}");
             }
         }
     }
@@ -341,7 +340,10 @@ fn path_of_another_sp_is_refused_by_name() {
     for (caller, method, path, body) in cases {
         let answer = caller.call(method, &path, body.as_ref()).expect(403);
         assert_eq!(answer.cause(), "SCS_AS_ID_MISMATCH", "{method} {path}");
-        answers.push(answer.comparable());
+        // The body of a POST was not read, so its connection ends: by its method, not its path.
+        let (status, mut headers, body) = answer.comparable();
+        headers.retain(|(name, _)| method != "POST" || name != "connection");
+        answers.push((status, headers, body));
     }
     answers.dedup();
     assert_eq!(
