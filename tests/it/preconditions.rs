@@ -20,16 +20,27 @@ fn refused(sandbox: &Sandbox, caller: &Party, request: &Value, status: u16) -> A
     assert_eq!(picture(sandbox), before, "a refused request left something");
     let uti = request["uti"].as_str().expect("a UTI");
     let service = request["serviceUri"].as_str().expect("a service URI");
-    caller.inquire(service, uti).expect(404);
+    let found = caller.inquire(service, uti);
+    assert!(matches!(found.status, 400 | 404), "{found:?}");
     answer
 }
 
 fn agreement_of(sandbox: &Sandbox, iot_sp: &Party, third_party_sp: &Party) -> String {
-    let all = sandbox.operator("GET", "/operator/v1/agreements", None).expect(200).json();
-    let found = all["items"].as_array().expect("a page").iter().find(|agreement| {
-        agreement["iotSpId"] == iot_sp.id && agreement["thirdPartySpId"] == third_party_sp.id
-    });
-    found.expect("an agreement")["agreementId"].as_str().expect("an id").to_owned()
+    let all = sandbox
+        .operator("GET", "/operator/v1/agreements", None)
+        .expect(200)
+        .json();
+    let found = all["items"]
+        .as_array()
+        .expect("a page")
+        .iter()
+        .find(|agreement| {
+            agreement["iotSpId"] == iot_sp.id && agreement["thirdPartySpId"] == third_party_sp.id
+        });
+    found.expect("an agreement")["agreementId"]
+        .as_str()
+        .expect("an id")
+        .to_owned()
 }
 
 #[test]
@@ -39,7 +50,10 @@ fn without_an_agreement_there_is_no_mapping() {
     let service = music.service("polka");
     let mut request = music.request(&service, &fresh_uuid(), &bolt.fresh_serial());
     request["iotSpId"] = bolt.id.clone().into();
-    assert_eq!(refused(&sandbox, &music, &request, 403).cause(), "NO_AGREEMENT");
+    assert_eq!(
+        refused(&sandbox, &music, &request, 403).cause(),
+        "NO_AGREEMENT"
+    );
 }
 
 #[test]
@@ -48,12 +62,25 @@ fn without_consent_there_is_no_mapping() {
     let (shop, acme) = (sandbox.shop(), sandbox.acme());
     let good = shop.request(&shop.service("eggs"), &fresh_uuid(), &acme.fresh_serial());
     let mut without = good.clone();
-    without.as_object_mut().expect("an object").remove("userConsent");
-    assert_eq!(refused(&sandbox, &shop, &without, 403).cause(), "CONSENT_REQUIRED");
-    for (member, time) in [("expires", "2026-01-02T00:00:00Z"), ("grantedAt", "2999-01-01T00:00:00Z")] {
+    without
+        .as_object_mut()
+        .expect("an object")
+        .remove("userConsent");
+    assert_eq!(
+        refused(&sandbox, &shop, &without, 403).cause(),
+        "CONSENT_REQUIRED"
+    );
+    for (member, time) in [
+        ("expires", "2026-01-02T00:00:00Z"),
+        ("grantedAt", "2999-01-01T00:00:00Z"),
+    ] {
         let mut request = good.clone();
         request["userConsent"][member] = time.into();
-        assert_eq!(refused(&sandbox, &shop, &request, 403).cause(), "CONSENT_REQUIRED", "{member}");
+        assert_eq!(
+            refused(&sandbox, &shop, &request, 403).cause(),
+            "CONSENT_REQUIRED",
+            "{member}"
+        );
     }
 }
 
@@ -69,9 +96,17 @@ fn a_service_of_another_is_not_mapped() {
     ];
     for service in foreign {
         let request = shop.request(&service, &fresh_uuid(), &acme.fresh_serial());
-        assert_eq!(refused(&sandbox, &shop, &request, 403).cause(), "SERVICE_NOT_OWNED", "{service}");
+        assert_eq!(
+            refused(&sandbox, &shop, &request, 403).cause(),
+            "SERVICE_NOT_OWNED",
+            "{service}"
+        );
     }
-    let climbing = shop.request(&format!("{}/../admin", shop.grant), &fresh_uuid(), &acme.fresh_serial());
+    let climbing = shop.request(
+        &format!("{}/../admin", shop.grant),
+        &fresh_uuid(),
+        &acme.fresh_serial(),
+    );
     refused(&sandbox, &shop, &climbing, 400);
 }
 
@@ -79,7 +114,10 @@ fn a_service_of_another_is_not_mapped() {
 fn a_third_party_does_not_say_which_device_it_is() {
     let sandbox = Sandbox::start();
     let (shop, acme) = (sandbox.shop(), sandbox.acme());
-    for (member, value) in [("deviceId", json!(fresh_device())), ("mappingStatus", json!("ESTABLISHED"))] {
+    for (member, value) in [
+        ("deviceId", json!(fresh_device())),
+        ("mappingStatus", json!("ESTABLISHED")),
+    ] {
         let mut request = shop.request(&shop.service("eggs"), &fresh_uuid(), &acme.fresh_serial());
         request[member] = value;
         refused(&sandbox, &shop, &request, 400);
@@ -91,10 +129,18 @@ fn notifications_go_where_the_operator_pinned_them_alone() {
     let sandbox = Sandbox::start();
     let (shop, acme) = (sandbox.shop(), sandbox.acme());
     let inbox = sandbox.env("ICS_INBOX_URL").to_owned();
-    for elsewhere in ["https://127.0.0.1:1/cb", "https://evil.example/cb", inbox.as_str(), "https://u@127.0.0.1/"] {
+    for elsewhere in [
+        "https://127.0.0.1:1/cb",
+        "https://evil.example/cb",
+        inbox.as_str(),
+        "https://u@127.0.0.1/",
+    ] {
         let mut request = shop.request(&shop.service("eggs"), &fresh_uuid(), &acme.fresh_serial());
         request["notificationDestination"] = elsewhere.into();
-        assert_eq!(refused(&sandbox, &shop, &request, 400).cause(), "MANDATORY_IE_INCORRECT");
+        assert_eq!(
+            refused(&sandbox, &shop, &request, 400).cause(),
+            "MANDATORY_IE_INCORRECT"
+        );
     }
 }
 
@@ -112,7 +158,11 @@ fn times_that_lie_in_the_past_or_outside_the_range_are_refused() {
     for (member, value) in wrong {
         let mut request = shop.request(&shop.service("eggs"), &fresh_uuid(), &acme.fresh_serial());
         request[member] = value;
-        assert_eq!(refused(&sandbox, &shop, &request, 400).cause(), "OPTIONAL_IE_INCORRECT", "{member}");
+        assert_eq!(
+            refused(&sandbox, &shop, &request, 400).cause(),
+            "OPTIONAL_IE_INCORRECT",
+            "{member}"
+        );
     }
 }
 
@@ -127,17 +177,33 @@ fn an_agreement_that_ends_takes_its_rows_and_lets_nothing_new_in() {
     let id = agreement_of(&sandbox, &acme, &shop);
     let end = format!("/operator/v1/agreements/{id}/end");
 
-    let asked = sandbox.operator("POST", &end, Some(&json!({}))).expect(409).json();
-    assert_eq!((&asked["cause"], &asked["affectedMappings"]), (&json!("CONFIRMATION_REQUIRED"), &json!(2)));
+    let asked = sandbox
+        .operator("POST", &end, Some(&json!({})))
+        .expect(409)
+        .json();
+    assert_eq!(
+        (&asked["cause"], &asked["affectedMappings"]),
+        (&json!("CONFIRMATION_REQUIRED"), &json!(2))
+    );
     assert_eq!(shop.status(&established), "ESTABLISHED");
-    let ended = sandbox.operator("POST", &end, Some(&json!({ "confirm": true }))).expect(200).json();
-    assert_eq!((&ended["agreement"]["status"], &ended["demapped"]), (&json!("ENDED"), &json!(2)));
+    let ended = sandbox
+        .operator("POST", &end, Some(&json!({ "confirm": true })))
+        .expect(200)
+        .json();
+    assert_eq!(
+        (&ended["agreement"]["status"], &ended["demapped"]),
+        (&json!("ENDED"), &json!(2))
+    );
 
     told_by_the_service(&shop, &established);
     told_by_the_service(&acme, &established);
-    let undo = acme.inbox.wait(&pending.uti, "the undo", |body| body["undo"] == true);
+    let undo = acme
+        .inbox
+        .wait(&pending.uti, "the undo", |body| body["undo"] == true);
     assert_eq!(undo["mappingStatus"], "DELETED");
-    shop.inbox.wait(&pending.uti, "the end", |body| body["mappingStatus"] == "DELETED");
+    shop.inbox.wait(&pending.uti, "the end", |body| {
+        body["mappingStatus"] == "DELETED"
+    });
     for mapping in [&established, &pending] {
         assert_eq!(shop.status(mapping), "DELETED");
         shop.inquire(&mapping.service, &mapping.uti).expect(404);
@@ -146,14 +212,23 @@ fn an_agreement_that_ends_takes_its_rows_and_lets_nothing_new_in() {
     acme.accept(&pending, &device).expect(409);
 
     let mut request = shop.request(&shop.service("eggs"), &fresh_uuid(), &acme.fresh_serial());
-    assert_eq!(refused(&sandbox, &shop, &request, 404).cause(), "IOT_SP_NOT_FOUND");
+    assert_eq!(
+        refused(&sandbox, &shop, &request, 404).cause(),
+        "IOT_SP_NOT_FOUND"
+    );
     request["iotSpId"] = acme.id.clone().into();
-    assert_eq!(refused(&sandbox, &shop, &request, 403).cause(), "NO_AGREEMENT");
-    shop.inquire(&of_another.service, &of_another.uti).expect(200);
+    assert_eq!(
+        refused(&sandbox, &shop, &request, 403).cause(),
+        "NO_AGREEMENT"
+    );
+    shop.inquire(&of_another.service, &of_another.uti)
+        .expect(200);
 }
 
 fn told_by_the_service(party: &Party, mapping: &Mapping) {
-    let told = party.inbox.wait(&mapping.uti, "the end", |body| body.get("cause").is_some());
+    let told = party
+        .inbox
+        .wait(&mapping.uti, "the end", |body| body.get("cause").is_some());
     assert_eq!(told["cause"], "SERVICE_INVALID");
 }
 
@@ -164,9 +239,17 @@ fn a_party_that_is_removed_takes_its_rows_with_it() {
     let egg = shop.establish(&acme, "eggs", &fresh_device());
     let song = music.establish(&acme, "polka", &fresh_device());
     let path = format!("/operator/v1/sps/{}/remove", music.id);
-    sandbox.operator("POST", &path, Some(&json!({}))).expect(409);
-    let removed = sandbox.operator("POST", &path, Some(&json!({ "confirm": true }))).expect(200).json();
-    assert_eq!((&removed["demapped"], &removed["sp"]["status"]), (&json!(1), &json!("REMOVED")));
+    sandbox
+        .operator("POST", &path, Some(&json!({})))
+        .expect(409);
+    let removed = sandbox
+        .operator("POST", &path, Some(&json!({ "confirm": true })))
+        .expect(200)
+        .json();
+    assert_eq!(
+        (&removed["demapped"], &removed["sp"]["status"]),
+        (&json!(1), &json!("REMOVED"))
+    );
     told_by_the_service(&acme, &song);
     music.get(&song.own).expect(401);
     music.ask_token("").expect(401);

@@ -48,7 +48,9 @@ fn a_mapping_is_requested_pushed_assigned_told_to_both_and_inquired() {
     let mapping = shop.follow(&acme, &request, &answer);
 
     // Step 3: to the IoT SP whose serial number it is, and to nobody else.
-    let push = acme.inbox.wait(&uti, "the push", |body| body.get("assignment").is_some());
+    let push = acme
+        .inbox
+        .wait(&uti, "the push", |body| body.get("assignment").is_some());
     assert_eq!(push["serviceUri"], service);
     assert_eq!(push["deviceSerialNumber"], serial);
     assert_eq!(push["assignment"], mapping.assignment);
@@ -61,16 +63,26 @@ fn a_mapping_is_requested_pushed_assigned_told_to_both_and_inquired() {
 
     // Step 7, and step 9 to the IoT SP at once.
     let outcome = acme.accept(&mapping, &device).expect(200);
-    assert_eq!(outcome.json()["status"], "ESTABLISHED");
+    assert_eq!(outcome.json()["mappingStatus"], "ESTABLISHED");
     assert!(!outcome.body.contains(&serial), "{outcome:?}");
 
     // Step 9 to both.
-    let told = shop.inbox.wait(&uti, "the result", is_result("ESTABLISHED"));
+    let told = shop
+        .inbox
+        .wait(&uti, "the result", is_result("ESTABLISHED"));
     assert_eq!(told["mapping"], mapping.own);
-    assert!(told.get("deviceId").is_none() && told.get("deviceSerialNumber").is_none(), "{told}");
-    let told = acme.inbox.wait(&uti, "the result", is_result("ESTABLISHED"));
+    assert!(
+        told.get("deviceId").is_none() && told.get("deviceSerialNumber").is_none(),
+        "{told}"
+    );
+    let told = acme
+        .inbox
+        .wait(&uti, "the result", is_result("ESTABLISHED"));
     assert_eq!(told["mapping"], mapping.assignment);
-    assert!(told["sequence"].as_u64() > push["sequence"].as_u64(), "{told} after {push}");
+    assert!(
+        told["sequence"].as_u64() > push["sequence"].as_u64(),
+        "{told} after {push}"
+    );
 
     // 10.3, both cases: all three identifiers.
     assert_eq!(shop.status(&mapping), "ESTABLISHED");
@@ -91,8 +103,12 @@ fn the_simulated_iot_sps_accept_their_automatic_serial_numbers() {
     for (number, iot_sp) in [sandbox.acme(), sandbox.bolt()].iter().enumerate() {
         let serial = format!("{}AUTO-{number}", iot_sp.grant);
         let mapping = shop.ask_for(iot_sp, &shop.service("eggs"), &fresh_uuid(), &serial);
-        shop.inbox.wait(&mapping.uti, "the result", is_result("ESTABLISHED"));
-        let found = shop.inquire(&mapping.service, &mapping.uti).expect(200).json();
+        shop.inbox
+            .wait(&mapping.uti, "the result", is_result("ESTABLISHED"));
+        let found = shop
+            .inquire(&mapping.service, &mapping.uti)
+            .expect(200)
+            .json();
         assert_eq!(found["iotSpId"], iot_sp.id);
     }
 }
@@ -108,14 +124,23 @@ fn one_device_has_three_services_of_two_third_parties_and_keeps_two_when_one_end
         mapping
     };
     let (eggs, milk, song) = (ask(&shop, "eggs"), ask(&shop, "milk"), ask(&music, "polka"));
-    assert_eq!(keys(&acme.inquire_device(&device).expect(200).json()), sorted(&[&eggs, &milk, &song]));
+    assert_eq!(
+        keys(&acme.inquire_device(&device).expect(200).json()),
+        sorted(&[&eggs, &milk, &song])
+    );
     let one = json!({ "deviceId": device, "serviceUri": milk.service });
-    let one = acme.post("/ics-inquiry/v1/retrieve-by-device", &one).expect(200);
+    let one = acme
+        .post("/ics-inquiry/v1/retrieve-by-device", &one)
+        .expect(200);
     assert_eq!(keys(&one.json()), sorted(&[&milk]));
 
-    shop.demap("USER_AUTHORIZATION_WITHDRAWN", &milk.key()).expect(200);
+    shop.demap("USER_AUTHORIZATION_WITHDRAWN", &milk.key())
+        .expect(200);
 
-    assert_eq!(keys(&acme.inquire_device(&device).expect(200).json()), sorted(&[&eggs, &song]));
+    assert_eq!(
+        keys(&acme.inquire_device(&device).expect(200).json()),
+        sorted(&[&eggs, &song])
+    );
     shop.inquire(&milk.service, &milk.uti).expect(404);
     shop.inquire(&eggs.service, &eggs.uti).expect(200);
     music.inquire(&song.service, &song.uti).expect(200);
@@ -125,14 +150,19 @@ fn one_device_has_three_services_of_two_third_parties_and_keeps_two_when_one_end
 fn keys(answer: &Value) -> Vec<(String, String)> {
     let rows = answer["mappings"].as_array().expect("rows");
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
-    let mut keys: Vec<_> =
-        rows.iter().map(|row| (text(&row["serviceUri"]), text(&row["uti"]))).collect();
+    let mut keys: Vec<_> = rows
+        .iter()
+        .map(|row| (text(&row["serviceUri"]), text(&row["uti"])))
+        .collect();
     keys.sort();
     keys
 }
 
 fn sorted(mappings: &[&Mapping]) -> Vec<(String, String)> {
-    let mut keys: Vec<_> = mappings.iter().map(|m| (m.service.clone(), m.uti.clone())).collect();
+    let mut keys: Vec<_> = mappings
+        .iter()
+        .map(|m| (m.service.clone(), m.uti.clone()))
+        .collect();
     keys.sort();
     keys
 }
@@ -155,15 +185,27 @@ fn a_service_uri_and_a_uti_that_live_in_two_different_rows_are_not_there() {
 fn a_pending_a_cancelled_and_a_demapped_row_answer_like_one_that_never_was() {
     let sandbox = Sandbox::start();
     let (shop, acme) = (sandbox.shop(), sandbox.acme());
-    let never = shop.inquire(&shop.service("eggs"), &fresh_uuid()).expect(404).comparable();
+    let never = shop
+        .inquire(&shop.service("eggs"), &fresh_uuid())
+        .expect(404)
+        .comparable();
     let pending = shop.ask(&acme, "eggs");
-    assert_eq!(shop.inquire(&pending.service, &pending.uti).comparable(), never);
+    assert_eq!(
+        shop.inquire(&pending.service, &pending.uti).comparable(),
+        never
+    );
     shop.delete(&pending.own).expect(204);
-    assert_eq!(shop.inquire(&pending.service, &pending.uti).comparable(), never);
+    assert_eq!(
+        shop.inquire(&pending.service, &pending.uti).comparable(),
+        never
+    );
     let device = fresh_device();
     let gone = shop.establish(&acme, "eggs", &device);
     shop.demap("SERVICE_INVALID", &gone.key()).expect(200);
     assert_eq!(shop.inquire(&gone.service, &gone.uti).comparable(), never);
-    let unknown = acme.inquire_device(&fresh_device()).expect(404).comparable();
+    let unknown = acme
+        .inquire_device(&fresh_device())
+        .expect(404)
+        .comparable();
     assert_eq!(acme.inquire_device(&device).comparable(), unknown);
 }

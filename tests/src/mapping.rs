@@ -112,7 +112,7 @@ impl Party {
     pub fn establish(&self, iot_sp: &Party, service: &str, device: &str) -> Mapping {
         let mapping = self.ask(iot_sp, service);
         let answer = iot_sp.accept(&mapping, device).expect(200);
-        assert_eq!(answer.json()["status"], "ESTABLISHED");
+        assert_eq!(answer.json()["mappingStatus"], "ESTABLISHED");
         mapping
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::condition::wait_for;
 use crate::curl::{Answer, Curl};
@@ -41,6 +42,13 @@ impl Inbox {
     pub fn all(&self) -> Vec<Value> {
         let answer = Curl::new("GET", &self.url).send().expect(200);
         answer.json().as_array().cloned().unwrap_or_default()
+    }
+
+    /// All of them so far, each byte by byte as the inbox shows it.
+    pub fn items(&self) -> Vec<String> {
+        let answer = Curl::new("GET", &self.url).send().expect(200);
+        let items: Vec<&RawValue> = serde_json::from_str(&answer.body).expect("a JSON array");
+        items.iter().map(|item| item.get().to_owned()).collect()
     }
 
     /// The bodies of those that are about this mapping, or carry this service URI and UTI.

@@ -12,18 +12,30 @@ fn is_push(body: &Value) -> bool {
 /// Ends all registrations of an IoT SP: it takes no pushes any more.
 fn unsubscribe(iot_sp: &Party) {
     let list = iot_sp.path("ics-device-mapping", "subscriptions");
-    for subscription in iot_sp.get(&list).expect(200).json().as_array().expect("a list") {
+    for subscription in iot_sp
+        .get(&list)
+        .expect(200)
+        .json()
+        .as_array()
+        .expect("a list")
+    {
         let own = subscription["self"].as_str().expect("a link");
         iot_sp.get(own).expect(200);
         iot_sp.delete(own).expect(204);
-        assert_eq!(iot_sp.get(own).expect(404).cause(), "SUBSCRIPTION_NOT_FOUND");
+        assert_eq!(
+            iot_sp.get(own).expect(404).cause(),
+            "SUBSCRIPTION_NOT_FOUND"
+        );
         iot_sp.delete(own).expect(404);
     }
 }
 
 fn assignments(iot_sp: &Party, status: &str) -> Vec<Value> {
     let path = format!("assignments?status={status}");
-    let list = iot_sp.get(&iot_sp.path("ics-device-mapping", &path)).expect(200).json();
+    let list = iot_sp
+        .get(&iot_sp.path("ics-device-mapping", &path))
+        .expect(200)
+        .json();
     list.as_array().expect("a list").clone()
 }
 
@@ -36,22 +48,35 @@ fn a_refusal_of_the_iot_sp_is_device_not_available_to_the_third_party() {
     let sandbox = Sandbox::start();
     let (shop, acme) = (sandbox.shop(), sandbox.acme());
     let mapping = shop.ask(&acme, "eggs");
-    let outcome = acme.reject(&mapping, "SERIAL_NUMBER_UNKNOWN").expect(200).json();
-    assert_eq!(outcome["status"], "FAILED");
-    assert_eq!(outcome["cause"], "REJECTED");
-    let told = shop.inbox.wait(&mapping.uti, "the failure", is_result("FAILED"));
+    let outcome = acme
+        .reject(&mapping, "SERIAL_NUMBER_UNKNOWN")
+        .expect(200)
+        .json();
+    assert_eq!(outcome["mappingStatus"], "FAILED");
+    assert_eq!(outcome["mappingCause"], "REJECTED");
+    let told = shop
+        .inbox
+        .wait(&mapping.uti, "the failure", is_result("FAILED"));
     assert_eq!(told["mappingCause"], "DEVICE_NOT_AVAILABLE");
     assert!(told.get("undo").is_none(), "{told}");
-    let told = acme.inbox.wait(&mapping.uti, "the failure", is_result("FAILED"));
+    let told = acme
+        .inbox
+        .wait(&mapping.uti, "the failure", is_result("FAILED"));
     assert_eq!(told["undo"], true);
     let answer = shop.get(&mapping.own).expect(200);
     assert_eq!(answer.json()["mappingStatus"], "FAILED");
     assert_eq!(answer.json()["mappingCause"], "DEVICE_NOT_AVAILABLE");
     for text in [answer.body, shop.inbox.about(&mapping.uti)[0].to_string()] {
-        assert!(!text.contains("SERIAL_NUMBER_UNKNOWN") && !text.contains("REJECTED"), "{text}");
+        assert!(
+            !text.contains("SERIAL_NUMBER_UNKNOWN") && !text.contains("REJECTED"),
+            "{text}"
+        );
     }
     shop.inquire(&mapping.service, &mapping.uti).expect(404);
-    assert_eq!(acme.accept(&mapping, &fresh_device()).expect(409).cause(), "MAPPING_NOT_PENDING");
+    assert_eq!(
+        acme.accept(&mapping, &fresh_device()).expect(409).cause(),
+        "MAPPING_NOT_PENDING"
+    );
     // After FAILED the same key may be used again.
     let again = shop.ask_for(&acme, &mapping.service, &mapping.uti, &mapping.serial);
     acme.accept(&again, &fresh_device()).expect(200);
@@ -66,22 +91,26 @@ fn an_iot_sp_that_takes_no_pushes_pulls_its_assignments() {
     assert!(has(&assignments(&acme, "PENDING"), &mapping));
     assert!(!has(&assignments(&acme, "ESTABLISHED"), &mapping));
     let open = acme.get(&mapping.assignment).expect(200).json();
-    assert_eq!(open["status"], "PENDING");
+    assert_eq!(open["mappingStatus"], "PENDING");
     assert_eq!(open["deviceSerialNumber"], mapping.serial);
     assert_eq!(open["serviceUri"], mapping.service);
     assert_eq!(open["uti"], mapping.uti);
     assert_eq!(open["consent"]["id"], "c-81");
-    sandbox.bolt().get(&mapping.assignment.replace(&acme.id, &sandbox.bolt().id)).expect(404);
+    sandbox
+        .bolt()
+        .get(&mapping.assignment.replace(&acme.id, &sandbox.bolt().id))
+        .expect(404);
 
     acme.accept(&mapping, &device).expect(200);
 
     let closed = acme.get(&mapping.assignment).expect(200);
-    assert_eq!(closed.json()["status"], "ESTABLISHED");
+    assert_eq!(closed.json()["mappingStatus"], "ESTABLISHED");
     assert_eq!(closed.json()["deviceId"], device);
     assert!(!closed.body.contains(&mapping.serial), "{closed:?}");
     assert!(!has(&assignments(&acme, "PENDING"), &mapping));
     assert!(has(&assignments(&acme, "ESTABLISHED"), &mapping));
-    shop.inbox.wait(&mapping.uti, "the result", is_result("ESTABLISHED"));
+    shop.inbox
+        .wait(&mapping.uti, "the result", is_result("ESTABLISHED"));
     sandbox.settle();
     assert_eq!(acme.inbox.about(&mapping.uti), Vec::<Value>::new());
 }
@@ -100,7 +129,9 @@ fn a_new_registration_is_pushed_to_where_it_says() {
     // TS 29.122 5.2.5.3: the test names the resource it was asked for with.
     ics_tests::eventually("the test notification", || {
         let bodies = acme.inbox.all();
-        bodies.iter().any(|n| n["body"]["subscription"] == own && n["body"].get("uti").is_none())
+        bodies
+            .iter()
+            .any(|n| n["body"]["subscription"] == own && n["body"].get("uti").is_none())
     });
     let mapping = shop.ask(&acme, "eggs");
     let push = acme.inbox.wait(&mapping.uti, "the push", is_push);
@@ -119,10 +150,15 @@ fn a_third_party_that_asks_for_a_test_notification_gets_it_before_the_result() {
     let answer = shop.post_mapping(&request).expect(201);
     let mapping = shop.follow(&acme, &request, &answer);
     acme.accept(&mapping, &fresh_device()).expect(200);
-    shop.inbox.wait(&mapping.uti, "the result", is_result("ESTABLISHED"));
+    shop.inbox
+        .wait(&mapping.uti, "the result", is_result("ESTABLISHED"));
     let all = shop.inbox.all();
     let of = |body: &Value| body["subscription"] == mapping.own || body["mapping"] == mapping.own;
-    let about: Vec<_> = all.iter().map(|n| &n["body"]).filter(|body| of(body)).collect();
+    let about: Vec<_> = all
+        .iter()
+        .map(|n| &n["body"])
+        .filter(|body| of(body))
+        .collect();
     assert_eq!(about.len(), 2, "{about:?}");
     assert_eq!(about[0]["subscription"], mapping.own);
     assert!(about[0]["notificationId"].is_string());
@@ -138,16 +174,34 @@ fn an_answer_says_either_which_device_or_why_not() {
         (json!({ "result": "ACCEPTED" }), "MANDATORY_IE_MISSING"),
         (json!({ "result": "REJECTED" }), "MANDATORY_IE_MISSING"),
         (json!({ "deviceId": device }), "MANDATORY_IE_MISSING"),
-        (json!({ "result": "PERHAPS", "deviceId": device }), "MANDATORY_IE_INCORRECT"),
-        (json!({ "result": "ACCEPTED", "deviceId": device, "cause": "X" }), "MANDATORY_IE_INCORRECT"),
-        (json!({ "result": "ACCEPTED", "deviceId": 7 }), "MANDATORY_IE_INCORRECT"),
-        (json!({ "result": "ACCEPTED", "deviceId": device, "imei": "1" }), "INVALID_MSG_FORMAT"),
+        (
+            json!({ "result": "PERHAPS", "deviceId": device }),
+            "MANDATORY_IE_INCORRECT",
+        ),
+        (
+            json!({ "result": "ACCEPTED", "deviceId": device, "cause": "X" }),
+            "MANDATORY_IE_INCORRECT",
+        ),
+        (
+            json!({ "result": "ACCEPTED", "deviceId": 7 }),
+            "MANDATORY_IE_INCORRECT",
+        ),
+        (
+            json!({ "result": "ACCEPTED", "deviceId": device, "imei": "1" }),
+            "INVALID_MSG_FORMAT",
+        ),
     ];
     for (body, cause) in bad {
-        assert_eq!(acme.put(&mapping.assignment, &body).expect(400).cause(), cause, "{body}");
+        assert_eq!(
+            acme.put(&mapping.assignment, &body).expect(400).cause(),
+            cause,
+            "{body}"
+        );
     }
     // A device ID that gives the serial number away is none.
-    let telling = acme.accept(&mapping, &format!("dev-{}", mapping.serial)).expect(400);
+    let telling = acme
+        .accept(&mapping, &format!("dev-{}", mapping.serial))
+        .expect(400);
     assert_eq!(telling.cause(), "PERMANENT_ID_NOT_ALLOWED");
     assert_eq!(shop.status(&mapping), "PENDING");
 }
@@ -163,13 +217,22 @@ fn a_row_has_one_device_and_a_uti_one_device_for_ever() {
     // The same UTI with another serial number: neither for this service nor for another.
     for service in ["eggs", "milk"] {
         let request = shop.request(&shop.service(service), &eggs.uti, &acme.fresh_serial());
-        assert_eq!(shop.post_mapping(&request).expect(409).cause(), "UTI_IN_USE");
+        assert_eq!(
+            shop.post_mapping(&request).expect(409).cause(),
+            "UTI_IN_USE"
+        );
     }
     // The same serial number, and the IoT SP answers with another device.
     let milk = shop.ask_for(&acme, &shop.service("milk"), &eggs.uti, &eggs.serial);
-    assert_eq!(acme.accept(&milk, &fresh_device()).expect(409).cause(), "UTI_IN_USE");
+    assert_eq!(
+        acme.accept(&milk, &fresh_device()).expect(409).cause(),
+        "UTI_IN_USE"
+    );
     assert_eq!(shop.status(&milk), "FAILED");
-    assert_eq!(shop.inquire(&eggs.service, &eggs.uti).expect(200).json()["deviceId"], device);
+    assert_eq!(
+        shop.inquire(&eggs.service, &eggs.uti).expect(200).json()["deviceId"],
+        device
+    );
 }
 
 #[test]
@@ -182,8 +245,16 @@ fn two_third_parties_with_the_same_uti_do_not_know_of_each_other() {
     acme.accept(&egg, &one).expect(200);
     let song = music.ask_for(&acme, &music.service("polka"), &uti, &acme.fresh_serial());
     acme.accept(&song, &other).expect(200);
-    assert_eq!(shop.inquire(&egg.service, &uti).expect(200).json()["deviceId"], one);
-    assert_eq!(music.inquire(&song.service, &uti).expect(200).json()["deviceId"], other);
-    music.demap("UTI_INVALID", &json!({ "uti": uti })).expect(200);
+    assert_eq!(
+        shop.inquire(&egg.service, &uti).expect(200).json()["deviceId"],
+        one
+    );
+    assert_eq!(
+        music.inquire(&song.service, &uti).expect(200).json()["deviceId"],
+        other
+    );
+    music
+        .demap("UTI_INVALID", &json!({ "uti": uti }))
+        .expect(200);
     shop.inquire(&egg.service, &uti).expect(200);
 }
