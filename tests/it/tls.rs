@@ -272,25 +272,37 @@ fn sslscan_finds_the_suites_of_the_profile_and_no_others() {
     }
 }
 
-/// Nagle's algorithm with a delayed acknowledgement costs 40 ms a fresh connection; a handshake
-/// does not. The measure is what this machine needs for a request when nothing waits: a kept
-/// connection's time, plus a handshake's work measured on the same machine as that of openssl's
-/// own s_time would vary too much; so the bound is generous in one direction only (performance.md).
+/// Times `act`.
+fn timed(act: &mut dyn FnMut()) -> Duration {
+    let start = Instant::now();
+    act();
+    start.elapsed()
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+/// A wait for a delayed acknowledgement takes 40 ms (performance.md); so long as what is measured
+/// stays far below that on a quiet machine, or is a few times what it is compared with on a loaded
+/// one, nothing waits for one.
+#[track_caller]
+fn assert_no_wait(what: &str, measured: Vec<Duration>, (times, yardstick): (u32, Vec<Duration>)) {
+    let (measured, yardstick) = (median(measured), median(yardstick));
+    let allowed = (yardstick * times).max(Duration::from_millis(30));
+    assert!(
+        measured < allowed,
+        "{what}: {measured:?}, compared with {yardstick:?}"
+    );
+}
+
 #[test]
 fn fresh_connection_does_not_wait_for_a_delayed_acknowledgement() {
     let sandbox = Sandbox::start();
     let shop = sandbox.shop();
     let (dialer, token) = (Dialer::of(&shop), shop.token());
     let profile = shop.path("ics-access", "profile");
-    let timed = |act: &mut dyn FnMut()| {
-        let start = Instant::now();
-        act();
-        start.elapsed()
-    };
-    let median = |mut times: Vec<Duration>| {
-        times.sort_unstable();
-        times[times.len() / 2]
-    };
     let (mut fresh, mut kept) = (Vec::new(), Vec::new());
     let mut open = dialer.dial().unwrap();
     // Interleaved, so that both see the same load.
@@ -307,9 +319,45 @@ fn fresh_connection_does_not_wait_for_a_delayed_acknowledgement() {
                 .expect(200);
         }));
     }
-    let (fresh, kept) = (median(fresh), median(kept));
-    // Quiet: 0.1 ms against 2 ms. With a 40 ms wait the ratio is beyond 300; on a machine so
-    // loaded that a kept request takes 1 ms and more, 40 waits of a scheduler tick.
-    let allowed = (kept * 40).max(Duration::from_millis(30));
-    assert!(fresh < allowed, "fresh {fresh:?}, kept {kept:?}");
+    assert_no_wait("a fresh connection", fresh, (40, kept));
+}
+
+/// The second of two answers is a small write while the first is not acknowledged yet: the very
+/// case of Nagle's algorithm. (With TCP_NODELAY off this takes 40 ms a pair.)
+#[test]
+fn second_answer_does_not_wait_for_the_acknowledgement_of_the_first() {
+    let sandbox = Sandbox::start();
+    let shop = sandbox.shop();
+    let (dialer, token) = (Dialer::of(&shop), shop.token());
+    let path = shop.path("ics-mapping", "mappings");
+    let mut number = 0;
+    let mut next = || {
+        number += 1;
+        json!({
+            "serviceUri": shop.grant,
+            "uti": format!("0b7f3a52-7d0a-4b1e-9f35-6a3d{number:08x}"),
+            "deviceSerialNumber": format!("ACME-{number}"),
+            "notificationDestination": shop.callback,
+            "userConsent": { "consentId": "c-1", "grantedAt": "2026-11-01T00:00:00Z",
+                             "purpose": "dpv:RequestedServiceProvision" },
+        })
+    };
+    let (mut pairs, mut singles) = (Vec::new(), Vec::new());
+    let mut open = dialer.dial().unwrap();
+    for _ in 0..30 {
+        let (one, two, three) = (next(), next(), next());
+        singles.push(timed(&mut || {
+            open.call(("POST", &path), &token, Some(&one))
+                .unwrap()
+                .expect(201);
+        }));
+        // Durable writes: the first answer is on its way before the second is made.
+        pairs.push(timed(&mut || {
+            open.send(("POST", &path), &token, Some(&two)).unwrap();
+            open.send(("POST", &path), &token, Some(&three)).unwrap();
+            open.receive().unwrap().expect(201);
+            open.receive().unwrap().expect(201);
+        }));
+    }
+    assert_no_wait("two answers in a row", pairs, (4, singles));
 }

@@ -71,10 +71,24 @@ impl Connection {
     /// [`io::Error`] when the connection ended before an answer was whole.
     pub fn call(
         &mut self,
-        (method, path): (&str, &str),
+        request: (&str, &str),
         token: &str,
         body: Option<&Value>,
     ) -> io::Result<Answer> {
+        self.send(request, token, body)?;
+        self.receive()
+    }
+
+    /// Sends a request, without waiting for anything.
+    ///
+    /// # Errors
+    /// [`io::Error`] when the connection ended.
+    pub fn send(
+        &mut self,
+        (method, path): (&str, &str),
+        token: &str,
+        body: Option<&Value>,
+    ) -> io::Result<()> {
         let body = body.map(Value::to_string);
         let mut request = format!(
             "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n",
@@ -88,7 +102,14 @@ impl Connection {
         request.push_str(body.as_deref().unwrap_or_default());
         let stream = self.stream.get_mut();
         stream.write_all(request.as_bytes())?;
-        stream.flush()?;
+        stream.flush()
+    }
+
+    /// Reads the next answer.
+    ///
+    /// # Errors
+    /// [`io::Error`] when the connection ended before it was whole.
+    pub fn receive(&mut self) -> io::Result<Answer> {
         let answer = Message::read(&mut self.stream, has_body)?;
         let answer = answer.ok_or(ErrorKind::UnexpectedEof)?;
         let status = answer
