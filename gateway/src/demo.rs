@@ -67,6 +67,7 @@ pub(crate) async fn play(directory: &Path) -> Result<(), DemoError> {
     let options = Options {
         directory: directory.join("sandbox"),
         base_port: None,
+        log: None,
     };
     let sandbox = Sandbox::start(options).await?;
     let told = perform(&sandbox).await;

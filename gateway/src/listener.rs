@@ -19,7 +19,7 @@ use actix_web::{App, HttpServer};
 use rustls::ServerConfig;
 
 use crate::config::ConnectionsSection;
-use crate::telemetry::RequestLog;
+use crate::telemetry::{RequestLines, RequestLog};
 
 pub(crate) use guard::{Admission, PeerGuard};
 
@@ -35,6 +35,8 @@ pub(crate) struct Listener {
     pub(crate) connections: ConnectionsSection,
     /// Who is admitted.
     pub(crate) admission: Arc<Admission>,
+    /// Where requests leave their lines.
+    pub(crate) log: Option<RequestLines>,
 }
 
 /// A listener that accepts connections once its server is awaited.
@@ -61,6 +63,7 @@ impl Listener {
             tls,
             connections,
             admission,
+            log,
         } = self;
         let note_peer = admission.note();
         let max_age = connections.max_age;
@@ -73,7 +76,7 @@ impl Listener {
                 .configure(configure)
                 .default_service(web::to(problem::not_found))
                 .wrap(PeerGuard::new(Arc::clone(&admission), max_age))
-                .wrap(RequestLog::new(name))
+                .wrap(RequestLog::new(name, log.clone()))
         })
         // Before any bind: sockets bound earlier would not have the hook.
         .on_connect(move |stream, data| {

@@ -24,6 +24,11 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+/// Requests allocate little and often on several threads; the system's allocator costs a tenth
+/// of an inquiry more.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match cli::Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,

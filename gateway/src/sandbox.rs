@@ -29,6 +29,7 @@ use crate::compose::{Running, StartError};
 use crate::config::{Config, ConfigError};
 use crate::init::{Domain, InitError, Settings, create_domain};
 use crate::t8_client::{ClientError, ClientFiles, T8Client};
+use crate::telemetry::RequestLines;
 use crate::tls::{CredentialError, callback_server_config};
 
 pub(crate) use bench_domain::BenchDomain;
@@ -75,6 +76,8 @@ pub(crate) struct Options {
     pub(crate) directory: PathBuf,
     /// The first of four ports; free ones when not said. A sandbox keeps its ports.
     pub(crate) base_port: Option<u16>,
+    /// Where requests leave their lines.
+    pub(crate) log: Option<RequestLines>,
 }
 
 /// A running sandbox.
@@ -100,7 +103,7 @@ impl Sandbox {
         }
         parties::make_credentials(&layout, &clock)?;
         let config = Config::load(&layout.of_domain("gateway.toml"))?;
-        let running = Running::start(config).await?;
+        let running = Running::start(config, options.log).await?;
         let mut sandbox = Self {
             running,
             layout,

@@ -13,15 +13,16 @@
 //! | `bytes` | the answer's body, where its length is known |
 //! | `request_id` | unique for this process and all before it on this machine |
 //!
-//! A line costs 3 to 4 microseconds of the request's thread (two loaded cores), nothing when
-//! `info` is off; writing is another thread's work, and what it cannot keep up with is dropped
-//! and counted.
+//! The line is made by the request's thread, nothing when `info` is off; writing it is another
+//! thread's work, and what that cannot keep up with is dropped and counted.
 //!
 //! Never a path, a query, a body, a header: no identifier of a device, a user or a
 //! transaction, whatever the caller wrote into the URL.
 
 mod request;
 mod writer;
+
+use std::sync::Arc;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -30,20 +31,40 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry, fmt};
 
+use crate::ambient::SystemClock;
 use crate::config::{LogFormat, LogLevel, LogSection};
 
-pub(crate) use request::RequestLog;
+pub(crate) use request::{RequestLines, RequestLog};
 pub(crate) use writer::LogWriter;
 
 /// Starts the log for the whole process. What is logged is written until the writer is dropped.
 #[must_use = "the log ends when this is dropped"]
-pub(crate) fn start_log(section: &LogSection) -> LogWriter {
+pub(crate) fn start_log(section: &LogSection) -> Log {
     let writer = LogWriter::start(std::io::stderr());
     // A second start in one process keeps the first log.
     let _ = Registry::default()
         .with(layer(section, writer.sink()))
         .try_init();
-    writer
+    Log {
+        lines: request_lines(section, &writer),
+        _writer: writer,
+    }
+}
+
+/// Where requests leave their lines, if the log wants them.
+fn request_lines(section: &LogSection, writer: &LogWriter) -> Option<RequestLines> {
+    (section.level >= LogLevel::Info).then(|| RequestLines {
+        sink: writer.sink(),
+        format: section.format,
+        clock: Arc::new(SystemClock::new()),
+    })
+}
+
+/// The log of a process.
+pub(crate) struct Log {
+    /// Where each request leaves its line, if they are wanted.
+    pub(crate) lines: Option<RequestLines>,
+    _writer: LogWriter,
 }
 
 fn layer<W>(section: &LogSection, sink: W) -> Box<dyn Layer<Registry> + Send + Sync>

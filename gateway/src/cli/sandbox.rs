@@ -39,11 +39,12 @@ Example:
 
 impl SandboxArguments {
     pub(super) fn run(self) -> Outcome {
-        let _log = start_log(&LogSection::default());
+        let log = start_log(&LogSection::default());
         block_on(async {
             let options = Options {
                 directory: self.dir,
                 base_port: self.base_port,
+                log: log.lines.clone(),
             };
             let mut signals = Signals::listen()?;
             let sandbox = Sandbox::start(options).await?;

@@ -31,10 +31,10 @@ Example:
 impl ServeArguments {
     pub(super) fn run(self) -> Outcome {
         let config = Config::load(&self.config)?;
-        let _log = start_log(&config.log);
+        let log = start_log(&config.log);
         block_on(async {
             let mut signals = Signals::listen()?;
-            let running = Running::start(config).await?;
+            let running = Running::start(config, log.lines.clone()).await?;
             let (t8, operator) = (running.t8(), running.operator());
             tracing::info!(%t8, %operator, version = env!("CARGO_PKG_VERSION"), "serving");
             say(&format!("listening t8 {t8} operator {operator}"))?;

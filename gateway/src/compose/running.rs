@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use super::{Parts, ReloadableTls, StartError, operator_credentials, t8_credentials};
 use crate::config::Config;
 use crate::listener::{Admission, Listener, OpenListener};
+use crate::telemetry::RequestLines;
 use crate::tls::{Credential, client_config, load_certificates};
 
 /// How often what is due by itself is looked for.
@@ -46,15 +47,18 @@ impl Running {
     ///
     /// # Errors
     /// [`StartError`].
-    pub(crate) async fn start(config: Config) -> Result<Self, StartError> {
+    pub(crate) async fn start(
+        config: Config,
+        log: Option<RequestLines>,
+    ) -> Result<Self, StartError> {
         let parts = Parts::open(&config).await?;
         let signing_key = Arc::new(Parts::open_signing_key(&config)?);
         let (anchors, credential) = operator_credentials(&config.operator)?;
         let operator_tls = ReloadableTls::new(anchors, credential, None)?;
-        let operator_listener = open_operator(&config, &parts, &operator_tls)?;
+        let operator_listener = open_operator(&config, &parts, (&operator_tls, log.clone()))?;
         let (anchors, credential) = t8_credentials(&config)?;
         let t8_tls = ReloadableTls::new(anchors, credential, Some(Arc::clone(&parts.directory)))?;
-        let t8_listener = open_t8(&config, &parts, (&t8_tls, &signing_key))?;
+        let t8_listener = open_t8(&config, &parts, (&t8_tls, &signing_key, log))?;
         let (t8, operator) = (t8_listener.address, operator_listener.address);
         let deliverer = start_deliverer(&config, &parts, signing_key, vec![t8, operator])?;
         let (stop_sweeper, stopping) = watch::channel(false);
@@ -131,7 +135,7 @@ fn serve(listener: OpenListener) -> (ServerHandle, JoinHandle<()>) {
 fn open_t8(
     config: &Config,
     parts: &Parts,
-    (tls, signing_key): (&ReloadableTls, &SigningKey),
+    (tls, signing_key, log): (&ReloadableTls, &SigningKey, Option<RequestLines>),
 ) -> Result<OpenListener, StartError> {
     let setting = |part, reason: String| StartError::Setting { part, reason };
     let mut settings = ics_oauth::Settings::new(config.t8.public_url.clone());
@@ -170,6 +174,7 @@ fn open_t8(
             directory: Arc::clone(&parts.directory),
             clock: Arc::clone(&parts.clock),
         }),
+        log,
     };
     open(listener, move |routes| {
         ics_oauth::configure(routes, Arc::clone(&tokens));
@@ -180,7 +185,7 @@ fn open_t8(
 fn open_operator(
     config: &Config,
     parts: &Parts,
-    tls: &ReloadableTls,
+    (tls, log): (&ReloadableTls, Option<RequestLines>),
 ) -> Result<OpenListener, StartError> {
     let ports = ics_operator::Ports {
         service: Arc::clone(&parts.service),
@@ -206,6 +211,7 @@ fn open_operator(
         admission: Arc::new(Admission::Operators {
             clock: Arc::clone(&parts.clock),
         }),
+        log,
     };
     open(listener, move |routes| {
         ics_operator::configure(routes, Arc::clone(&api))

@@ -115,6 +115,7 @@ impl Running {
                 directory: Arc::clone(&records) as Arc<dyn DirectorySource>,
                 clock: Arc::clone(&clock) as Arc<dyn Clock>,
             }),
+            log: None,
         };
         let open = listener.open(|routes| {
             routes.route("/whoami", web::get().to(whoami));

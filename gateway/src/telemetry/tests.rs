@@ -41,14 +41,15 @@ async fn handler(request: HttpRequest) -> HttpResponse {
 /// What is logged when `uri` is asked for by `method`.
 async fn logged(section: &LogSection, method: Method, uri: &str) -> String {
     let lines = Lines::default();
-    let subscriber = Registry::default().with(layer(section, lines.clone()));
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let writer = LogWriter::start(lines.clone());
     let app = App::new()
         .route("/inquiry/{scs_as_id}/retrieve", web::to(handler))
-        .wrap(RequestLog::new("t8"));
+        .wrap(RequestLog::new("t8", request_lines(section, &writer)));
     let service = test::init_service(app).await;
     let request = test::TestRequest::with_uri(uri).method(method).to_request();
     test::call_service(&service, request).await;
+    drop(service);
+    drop(writer);
     lines.text()
 }
 

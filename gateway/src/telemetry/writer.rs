@@ -115,6 +115,13 @@ impl Queue {
 #[derive(Clone)]
 pub(crate) struct LogSink(Arc<Queue>);
 
+impl LogSink {
+    /// Hands a whole line over.
+    pub(super) fn hand_over(&self, line: &[u8]) {
+        self.0.hand_over(line);
+    }
+}
+
 impl Write for LogSink {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.0.hand_over(line);
