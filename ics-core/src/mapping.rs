@@ -94,6 +94,8 @@ pub enum State {
         disclose_at: Timestamp,
         /// When it failed.
         at: Timestamp,
+        /// When waiting would have ended: what the third party is still shown.
+        deadline: Timestamp,
     },
     /// Ended before it was established. A tombstone.
     Failed {
@@ -389,6 +391,25 @@ impl Mapping {
             }
             (State::Deleted { cause: None, .. }, _) => Some(ResultCause::Cancelled),
             _ => None,
+        }
+    }
+
+    /// When waiting ends, as `role` may know it; `None` where nobody waits.
+    #[must_use]
+    pub const fn deadline_towards(&self, role: Role) -> Option<Timestamp> {
+        match (&self.state, role) {
+            (State::Pending { deadline, .. }, _)
+            | (State::Failing { deadline, .. }, Role::ThirdPartySp) => Some(*deadline),
+            _ => None,
+        }
+    }
+
+    /// When it last changed, as `role` may know it.
+    #[must_use]
+    pub const fn updated_towards(&self, role: Role) -> Timestamp {
+        match (&self.state, role) {
+            (State::Failing { at, .. }, Role::IotSp) => *at,
+            _ => self.updated,
         }
     }
 

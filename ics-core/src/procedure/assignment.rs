@@ -242,9 +242,14 @@ pub fn decide_failure(
             cause,
             disclose_at,
             at: now,
+            deadline: row.deadline_towards(Role::ThirdPartySp).unwrap_or(now),
         }
     };
-    let next = row.with_state(state, now);
+    let mut next = row.with_state(state, now);
+    if !disclosed {
+        // The third party must not see that anything happened.
+        next.updated = row.updated;
+    }
     if disclosed {
         tell_result(
             &mut change,

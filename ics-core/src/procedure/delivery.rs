@@ -56,7 +56,7 @@ pub fn decide_delivery(
             return settled(entry);
         };
         match report {
-            DeliveryReport::Accepted => return decide_taken_over(row, Some(entry), now),
+            DeliveryReport::Accepted => return decide_taken_over(row, Some(entry)),
             DeliveryReport::Refused => {
                 // The push itself is settled as part of the row's failure.
                 let facts = RowFacts {
@@ -67,7 +67,7 @@ pub fn decide_delivery(
                 return decide_failure(row, FailureCause::Unreachable, &facts, times, now).1;
             }
             // The subscription is gone: the assignment can still be pulled.
-            DeliveryReport::NoDestination => return decide_taken_over(row, Some(entry), now),
+            DeliveryReport::NoDestination => return decide_taken_over(row, Some(entry)),
             DeliveryReport::Failed { wait } => {
                 // The push is worth sending as long as the row waits; its end may have moved.
                 let deadline = row.due().unwrap_or(entry.deadline);

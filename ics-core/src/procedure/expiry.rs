@@ -63,6 +63,7 @@ pub fn decide_due(
             cause,
             disclose_at,
             at,
+            ..
         } if *disclose_at <= now => Some(Due::Change(disclose_failure(
             row,
             (cause, *at),

@@ -218,11 +218,10 @@ pub fn decide_amendment(
 ) -> Result<(Mapping, Change), NotPending> {
     let mut next = row.clone();
     match &mut next.state {
-        State::Pending { deadline, .. } => {
+        // Failing is still pending for the third party, which must not notice.
+        State::Pending { deadline, .. } | State::Failing { deadline, .. } => {
             *deadline = amendment.deadline.unwrap_or(*deadline);
         }
-        // Still pending for the third party, which must not notice: the wait is over already.
-        State::Failing { .. } => {}
         _ => return Err(NotPending),
     }
     if let Some(destination) = &amendment.destination {
@@ -252,9 +251,10 @@ pub fn decide_cancellation(
     Ok(demapping::end_pending(row, facts, (by, None), knobs, now))
 }
 
-/// The IoT SP has taken the assignment over (a 2xx to the push, or its own GET).
+/// The IoT SP has taken the assignment over (a 2xx to the push, or its own GET). The third party
+/// does not see it, nor when it was.
 #[must_use]
-pub fn decide_taken_over(row: &Mapping, push: Option<&OutboxEntry>, now: Timestamp) -> Change {
+pub fn decide_taken_over(row: &Mapping, push: Option<&OutboxEntry>) -> Change {
     let mut change = Change::default();
     if let State::Pending {
         serial,
@@ -268,7 +268,6 @@ pub fn decide_taken_over(row: &Mapping, push: Option<&OutboxEntry>, now: Timesta
             deadline: *deadline,
             dispatch: Dispatch::AwaitingDevice,
         };
-        next.updated = now;
         next.version = row.version.saturating_add(1);
         change.put_mapping(Some(row), next);
     }

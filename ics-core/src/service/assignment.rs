@@ -124,7 +124,7 @@ impl IcsService {
         for _ in 0..ATTEMPTS {
             let row = self.load_routed(principal, id).await?;
             let facts = self.row_facts(&row).await?;
-            let change = decide_taken_over(&row, facts.push.as_ref(), now);
+            let change = decide_taken_over(&row, facts.push.as_ref());
             if self.commit(change).await? == Committed::Yes {
                 return Ok(self.open_assignment(row)?);
             }

@@ -3,6 +3,7 @@
 use ics_core::mapping::{
     DemappingCause, Dispatch, EndedBy, FailureCause, Mapping, MappingStatus, State,
 };
+use ics_core::reference_point::Role;
 use ics_core::time::Timestamp;
 
 use super::role_name;
@@ -33,7 +34,7 @@ pub(crate) fn show_mapping(row: &Mapping) -> MappingView {
         iot_sp_id: row.iot_sp.to_string(),
         agreement_id: row.agreement.to_string(),
         create_time: row.created.to_rfc3339(),
-        update_time: row.updated.to_rfc3339(),
+        update_time: row.updated_towards(Role::IotSp).to_rfc3339(),
         cause: cause.map(Into::into),
         sub_cause,
         sequence: row.sequence,

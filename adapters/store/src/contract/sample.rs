@@ -146,6 +146,7 @@ pub fn failing(row: &Mapping) -> Mapping {
             cause,
             disclose_at: at(500),
             at: at(2),
+            deadline: at(100),
         },
     )
 }

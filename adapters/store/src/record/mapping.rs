@@ -100,11 +100,13 @@ impl Encoder {
                 cause,
                 disclose_at,
                 at,
+                deadline,
             } => {
                 self.byte(3);
                 self.failure_cause(cause);
                 self.instant(*disclose_at);
                 self.instant(*at);
+                self.instant(*deadline);
             }
             State::Failed {
                 cause,
@@ -222,6 +224,7 @@ impl Decoder<'_> {
                 cause: self.failure_cause()?,
                 disclose_at: self.instant()?,
                 at: self.instant()?,
+                deadline: self.instant()?,
             },
             4 => State::Failed {
                 cause: self.failure_cause()?,

@@ -67,13 +67,14 @@ fn states() -> impl Strategy<Value = State> {
             let device_id = ics_core::id::DeviceId::parse(&id).ok()?;
             Some(State::Established { device_id, since })
         }),
-        (failure_causes(), instants(), instants()).prop_map(|(cause, disclose_at, at)| {
-            State::Failing {
+        (failure_causes(), instants(), instants(), instants()).prop_map(
+            |(cause, disclose_at, at, deadline)| State::Failing {
                 cause,
                 disclose_at,
                 at,
+                deadline,
             }
-        }),
+        ),
         (failure_causes(), instants(), instants()).prop_map(|(cause, at, purge_at)| {
             State::Failed {
                 cause,

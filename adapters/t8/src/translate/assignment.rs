@@ -73,7 +73,7 @@ pub(crate) fn show_assignment<'a>(
             .map(|bytes| URL_SAFE_NO_PAD.encode(bytes)),
         expiry: deadline.map(Shown),
         create_time: Shown(mapping.created),
-        update_time: Shown(mapping.updated),
+        update_time: Shown(mapping.updated_towards(Role::IotSp)),
     }
 }
 

@@ -5,7 +5,7 @@ use core::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ics_core::id::{CallbackUri, DeviceSerialNumber, InvalidId, ServiceUri, SpId, Uti};
-use ics_core::mapping::{Attribute, Consent, Features, Mapping, MappingKey, State};
+use ics_core::mapping::{Attribute, Consent, Features, Mapping, MappingKey};
 use ics_core::reference_point::Role;
 use ics_core::service::{AmendmentInput, MappingRequest};
 use ics_core::time::Timestamp;
@@ -153,10 +153,7 @@ pub(super) fn read_new_destination(
 
 /// A row as its third party SP sees it.
 pub(crate) fn show_mapping<'a>(row: &'a Mapping, own: Link<'a>) -> MappingView<'a> {
-    let deadline = match &row.state {
-        State::Pending { deadline, .. } => Some(*deadline),
-        _ => None,
-    };
+    let deadline = row.deadline_towards(Role::ThirdPartySp);
     MappingView {
         own: Shown(own),
         supported_features: negotiation::tell(row.features),
