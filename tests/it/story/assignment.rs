@@ -1,6 +1,6 @@
 //! Steps 3 to 9 in all the ways an IoT SP may take them: pushed, pulled, refused, tested.
 
-use ics_tests::{Mapping, Party, Sandbox, fresh_device, fresh_uuid};
+use ics_tests::{Domain, Mapping, Party, Sandbox, fresh_device, fresh_uuid};
 use serde_json::{Value, json};
 
 use super::is_result;
@@ -257,4 +257,60 @@ fn two_third_parties_with_the_same_uti_do_not_know_of_each_other() {
         .demap("UTI_INVALID", &json!({ "uti": uti }))
         .expect(200);
     shop.inquire(&egg.service, &uti).expect(200);
+}
+
+/// A third party SP and an IoT SP of a domain with the settings `init` writes.
+fn onboard_pair(domain: &Domain, limits: &Value) -> (Party, Party) {
+    let nowhere = "https://127.0.0.1:1";
+    let mut shop = domain.onboard(&json!({
+        "id": "shop", "roles": ["THIRD_PARTY_SP"], "services": ["https://shop.example"],
+        "callbackOrigins": [nowhere], "limits": limits,
+    }));
+    let mut acme = domain.onboard(&json!({
+        "id": "acme", "roles": ["IOT_SP"], "serialNamespaces": [{ "prefix": "ACME-" }],
+    }));
+    domain.agree(&acme, &shop);
+    shop.grant = "https://shop.example".into();
+    shop.callback = format!("{nowhere}/shop");
+    acme.grant = "ACME-".into();
+    (shop, acme)
+}
+
+#[test]
+fn a_failure_at_the_device_looks_pending_to_the_third_party_for_a_while() {
+    let domain = Domain::start(|text| text);
+    let (shop, acme) = onboard_pair(&domain, &json!({}));
+    let (failed, waiting) = (shop.ask(&acme, "eggs"), shop.ask(&acme, "milk"));
+    let outcome = acme.reject(&failed, "OWNER_REFUSED").expect(200).json();
+    assert_eq!(outcome["mappingStatus"], "FAILED");
+    // Whatever happened at the IoT SP cannot be told by the time it took.
+    for mapping in [&failed, &waiting] {
+        let row = shop.get(&mapping.own).expect(200).json();
+        assert_eq!(row["mappingStatus"], "PENDING");
+        assert_eq!(row["mappingCause"], Value::Null);
+        assert_eq!(row["updateTime"], row["createTime"]);
+        assert_eq!(row["validityPeriod"], 24 * 3600);
+    }
+    let detail = format!("/operator/v1/mappings/{}", failed.id());
+    let detail = domain.operator("GET", &detail, None).expect(200).json();
+    assert_eq!(detail["status"], "FAILED", "the operator sees it as it is");
+    assert!(!has(&assignments(&acme, "PENDING"), &failed));
+    assert!(has(&assignments(&acme, "PENDING"), &waiting));
+    let late = acme.accept(&failed, &fresh_device()).expect(409);
+    assert_eq!(late.cause(), "MAPPING_NOT_PENDING");
+}
+
+#[test]
+fn a_third_party_whose_mappings_fail_too_often_asks_no_more_that_day() {
+    let domain = Domain::start(|text| text);
+    let (shop, acme) = onboard_pair(&domain, &json!({ "failedMappingsPerDay": 2 }));
+    let kept = shop.establish(&acme, "eggs", &fresh_device());
+    for _ in 0..2 {
+        let mapping = shop.ask(&acme, "eggs");
+        acme.reject(&mapping, "NO_SUCH_DEVICE").expect(200);
+    }
+    let request = shop.request(&shop.service("eggs"), &fresh_uuid(), &acme.fresh_serial());
+    let refused = shop.post_mapping(&request).expect(403);
+    assert_eq!(refused.cause(), "QUOTA_EXCEEDED");
+    shop.inquire(&kept.service, &kept.uti).expect(200);
 }

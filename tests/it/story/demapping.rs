@@ -44,7 +44,7 @@ fn the_third_party_demaps_for_each_cause_and_the_iot_sp_is_told() {
         selector["subCause"] = "MOVED_OUT".into();
         let answer = shop.demap(cause, &selector).expect(200).json();
         assert_eq!(answer["removed"], 1, "{cause}");
-        assert_eq!(links(&answer), [mapping.own.clone()]);
+        assert_eq!(links(&answer), [mapping.own.as_str()]);
         let told = told_of_end(&acme, &mapping);
         assert_eq!(told["cause"], cause);
         assert_eq!(told["subCause"], "MOVED_OUT");
@@ -76,7 +76,7 @@ fn the_iot_sp_demaps_for_each_cause_and_the_third_party_is_told() {
             .expect(200);
         assert_eq!(
             links(&answer.json()),
-            [mapping.assignment.clone()],
+            [mapping.assignment.as_str()],
             "{cause}"
         );
         let told = told_of_end(&shop, &mapping);

@@ -134,6 +134,29 @@ fn an_iot_sp_that_is_named_needs_an_agreement_and_no_namespace() {
 }
 
 #[test]
+fn a_serial_number_that_two_agreed_iot_sps_answer_for_goes_to_neither_unless_named() {
+    let sandbox = Sandbox::start();
+    let (shop, acme) = (sandbox.shop(), sandbox.acme());
+    let rival = json!({
+        "id": "rival-iot", "roles": ["IOT_SP"], "serialNamespaces": [{ "prefix": "ACME-R" }],
+    });
+    let agreement = json!({ "iotSpId": "rival-iot", "thirdPartySpId": shop.id });
+    for (path, body) in [("sps", rival), ("agreements", agreement)] {
+        let path = format!("/operator/v1/{path}");
+        sandbox.operator("POST", &path, Some(&body)).expect(201);
+    }
+    let serial = format!("ACME-R{}", fresh_uuid());
+    let mut request = shop.request(&shop.service("eggs"), &fresh_uuid(), &serial);
+    let ambiguous = shop.post_mapping(&request).expect(409);
+    assert_eq!(ambiguous.cause(), "IOT_SP_AMBIGUOUS");
+    request["iotSpId"] = acme.id.clone().into();
+    let row = shop.post_mapping(&request).expect(201).json();
+    assert_eq!(row["iotSpId"], acme.id);
+    sandbox.settle();
+    assert_eq!(shop.list().len(), 1);
+}
+
+#[test]
 fn a_serial_number_goes_to_the_registration_that_wants_it() {
     let sandbox = Sandbox::start();
     let (shop, acme) = (sandbox.shop(), sandbox.acme());
