@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use ics_store::engine::{Engine, EngineError, ReadKeys, Verdict, WriteKeys};
 use redb::{
@@ -30,6 +30,9 @@ pub struct RedbEngine {
     open: Box<OpenDatabase>,
     /// `None` after an error, until it could be opened again.
     database: RwLock<Option<Database>>,
+    /// The newest committed state, shared by all readers until the next commit: beginning a read
+    /// costs more than the look-up itself.
+    newest: RwLock<Option<Arc<ReadOnlyTable<Bytes, Bytes>>>>,
     /// An operation failed: the database may have closed itself.
     is_suspect: AtomicBool,
 }
@@ -68,6 +71,7 @@ impl RedbEngine {
             path,
             open,
             database,
+            newest: RwLock::new(None),
             is_suspect: AtomicBool::new(false),
         })
     }
@@ -88,7 +92,8 @@ impl RedbEngine {
         if !self.is_suspect.load(Ordering::Acquire) {
             return;
         }
-        // The lock on the file goes with it.
+        // The lock on the file goes with it, and with whatever still reads.
+        self.forget_newest();
         drop(database.take());
         match catch_unwind(AssertUnwindSafe(|| (self.open)(&self.path))) {
             Ok(Ok(reopened)) => {
@@ -102,6 +107,22 @@ impl RedbEngine {
             }
             Err(_) => tracing::error!(path = %self.path.display(), "store not reopened"),
         }
+    }
+
+    fn forget_newest(&self) {
+        *self.newest.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The state of now, for this reader and those after it until the next commit.
+    fn read_newest(&self) -> Result<Arc<ReadOnlyTable<Bytes, Bytes>>, EngineError> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = database.as_ref().ok_or_else(closed)?;
+        // Under the lock: a commit that comes meanwhile forgets what is put here.
+        let mut newest = self.newest.write().unwrap_or_else(PoisonError::into_inner);
+        let reading = database.begin_read().map_err(|e| self.suspect(e))?;
+        let table = Arc::new(reading.open_table(KEYS).map_err(|e| self.suspect(e))?);
+        *newest = Some(Arc::clone(&table));
+        Ok(table)
     }
 
     fn suspect(&self, error: impl Into<redb::Error>) -> EngineError {
@@ -151,10 +172,15 @@ impl Engine for RedbEngine {
 
     fn snapshot(&self) -> Result<Snapshot<'_>, EngineError> {
         self.recover();
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let database = database.as_ref().ok_or_else(closed)?;
-        let reading = database.begin_read().map_err(|e| self.suspect(e))?;
-        let table = reading.open_table(KEYS).map_err(|e| self.suspect(e))?;
+        let newest = self
+            .newest
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let table = match newest {
+            Some(table) => table,
+            None => self.read_newest()?,
+        };
         Ok(Snapshot {
             table,
             engine: self,
@@ -170,6 +196,8 @@ impl Engine for RedbEngine {
         let open = database.as_ref().ok_or_else(closed)?;
         let written = catch_unwind(AssertUnwindSafe(|| self.write_to(open, work)))
             .unwrap_or_else(|_| Err(self.suspect(panicked()).into()));
+        // Before anybody is told that it is committed.
+        self.forget_newest();
         drop(database);
         // Reads go on: they need not wait for the next one that fails.
         self.recover();
@@ -179,13 +207,13 @@ impl Engine for RedbEngine {
 
 /// The keys as of one instant. Neither waits for a writer nor holds one up.
 pub struct Snapshot<'e> {
-    table: ReadOnlyTable<Bytes, Bytes>,
+    table: Arc<ReadOnlyTable<Bytes, Bytes>>,
     engine: &'e RedbEngine,
 }
 
 impl ReadKeys for Snapshot<'_> {
     fn read<T>(&self, key: &[u8], take: impl FnOnce(&[u8]) -> T) -> Result<Option<T>, EngineError> {
-        read(&self.table, key, take).map_err(|e| self.engine.suspect(e))
+        read(&*self.table, key, take).map_err(|e| self.engine.suspect(e))
     }
 
     fn scan(
@@ -194,7 +222,7 @@ impl ReadKeys for Snapshot<'_> {
         to: &[u8],
         visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<(), EngineError> {
-        scan(&self.table, from, to, visit).map_err(|e| self.engine.suspect(e))
+        scan(&*self.table, from, to, visit).map_err(|e| self.engine.suspect(e))
     }
 }
 
