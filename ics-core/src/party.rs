@@ -333,7 +333,15 @@ mod tests {
 
     #[test]
     fn a_pattern_does_not_leave_its_anchors() {
-        let foreign = ["a)|(?:.*", "(", "", "a{999999}", "(?x) a #", "\u{d7}", "a\n"];
+        let foreign = [
+            "a)|(?:.*",
+            "(",
+            "",
+            "a{999999}",
+            "(?x) a #",
+            "\u{d7}",
+            "a\n",
+        ];
         for pattern in foreign {
             assert!(SerialMatcher::pattern(pattern).is_err(), "{pattern}");
         }

@@ -31,10 +31,7 @@ pub(crate) fn read_demap(
     ))
 }
 
-fn read_selector(
-    body: &Demap<'_>,
-    (root, sp): (&str, &SpId),
-) -> Result<(Role, Selector), Problem> {
+fn read_selector(body: &Demap<'_>, (root, sp): (&str, &SpId)) -> Result<(Role, Selector), Problem> {
     use Need::Mandatory;
     let service = |text: &Text<'_>| read_member(text, ServiceUri::parse, "/serviceUri", Mandatory);
     let uti = |text: &Text<'_>| read_member(text, Uti::parse, "/uti", Mandatory);
@@ -72,10 +69,7 @@ fn read_selector(
 
 /// A link the caller was given, in the eyes of the role it was given to. Any other text is a row
 /// that is not there.
-fn read_link(
-    link: &Text<'_>,
-    (root, sp): (&str, &SpId),
-) -> Result<(Role, Selector), Problem> {
+fn read_link(link: &Text<'_>, (root, sp): (&str, &SpId)) -> Result<(Role, Selector), Problem> {
     let (role, id) = match parse_row_link(root, sp, link.as_str()) {
         Some(Target::Mapping(id)) => (Role::ThirdPartySp, id),
         Some(Target::Assignment(id)) => (Role::IotSp, id),
