@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::runtime::{Outcome, block_on};
+use super::runtime::{Outcome, block_on, block_on_until_asked_to_end};
 use crate::bench::{AnswerSizes, Options, inquiry, serve_yardstick};
 use crate::config::Config;
 
@@ -59,7 +59,9 @@ impl BenchArguments {
         match self.what {
             What::Inquiry(InquiryArguments { quick, json }) => {
                 let directory = tempfile::tempdir()?;
-                block_on(async { Ok(inquiry(directory.path(), Options { quick, json }).await?) })
+                block_on_until_asked_to_end(async {
+                    Ok(inquiry(directory.path(), Options { quick, json }).await?)
+                })
             }
             What::Yardstick(YardstickArguments {
                 config,

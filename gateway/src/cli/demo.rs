@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::runtime::{Outcome, block_on};
+use super::runtime::{Outcome, block_on_until_asked_to_end};
 use crate::config::{LogLevel, LogSection};
 use crate::telemetry::start_log;
 
@@ -28,6 +28,6 @@ impl DemoArguments {
             ..LogSection::default()
         });
         let directory = tempfile::tempdir()?;
-        block_on(async { Ok(crate::demo::play(directory.path()).await?) })
+        block_on_until_asked_to_end(async { Ok(crate::demo::play(directory.path()).await?) })
     }
 }

@@ -20,6 +20,22 @@ pub(super) fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
         .block_on(work)
 }
 
+/// Runs `work` to its end, or until the process is asked to end: then it is dropped, with the
+/// processes and directories it made.
+///
+/// # Errors
+/// What `work` answered, or that it was cut off.
+pub(super) fn block_on_until_asked_to_end(work: impl Future<Output = Outcome>) -> Outcome {
+    block_on(async {
+        let mut signals = Signals::listen()?;
+        let asked = async { while let Request::Reload = signals.next().await {} };
+        tokio::select! {
+            outcome = work => outcome,
+            () = asked => Err("cut off by a signal".into()),
+        }
+    })
+}
+
 /// What a signal asks for.
 pub(super) enum Request {
     /// SIGTERM, SIGINT.
