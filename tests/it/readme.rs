@@ -7,8 +7,12 @@ use ics_tests::Gateway;
 
 /// The shell blocks of README between two marks.
 fn blocks(readme: &str, from: &str, to: &str) -> String {
-    let (_, rest) = readme.split_once(&format!("<!-- ci: {from} -->")).expect("the first mark");
-    let (part, _) = rest.split_once(&format!("<!-- ci: {to} -->")).expect("the second mark");
+    let (_, rest) = readme
+        .split_once(&format!("<!-- ci: {from} -->"))
+        .expect("the first mark");
+    let (part, _) = rest
+        .split_once(&format!("<!-- ci: {to} -->"))
+        .expect("the second mark");
     let mut script = String::new();
     let mut rest = part;
     while let Some((_, block)) = rest.split_once("```sh\n") {

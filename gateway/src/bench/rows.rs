@@ -38,12 +38,25 @@ const SILENT: Listeners = Listeners {
 /// The key of row `n`: as long as real ones are.
 pub(super) fn key_of(n: usize) -> (String, String) {
     let service = format!("https://shop.example/services/s{}", n % 97);
-    (service, format!("b{:016x}n{n:08x}z", mix(n)))
+    (service, uuid_of(n))
 }
 
 /// The device ID of row `n`.
 pub(super) fn device_of(n: usize) -> String {
-    format!("d{:016x}n{n:08x}z", mix(n.wrapping_add(1 << 40)))
+    uuid_of(n.wrapping_add(1 << 40))
+}
+
+/// A UUID of version 4, as most UTIs and device IDs are.
+fn uuid_of(n: usize) -> String {
+    let (high, low) = (mix(n), mix(n.wrapping_add(1 << 50)));
+    format!(
+        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xffff,
+        high & 0xfff,
+        0x8000 | (low >> 48) & 0x3fff,
+        low & 0xffff_ffff_ffff
+    )
 }
 
 /// Spreads numbers over 64 bits, so that neighbours in time are not neighbours in an index.

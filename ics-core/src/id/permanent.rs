@@ -67,6 +67,9 @@ pub fn find_permanent_identifier(text: &str) -> Option<PermanentIdentifier> {
 /// Every shape has an `@`, a `+`, a `%` that hides one, five digits in a row, the end of a typed
 /// prefix (`imsi-`, `msisdn-`, `tel:`), a `3g`, or no letter beyond hexadecimal ones.
 fn is_plainly_anonymous(text: &str) -> bool {
+    if text.len() == 36 && uuid::Uuid::try_parse(text).is_ok_and(|uuid| is_anonymous(&uuid)) {
+        return true;
+    }
     let (mut before, mut digits, mut beyond_hexadecimal) = (0_u8, 0_u8, false);
     for byte in text.bytes().map(|b| b.to_ascii_lowercase()) {
         digits = if byte.is_ascii_digit() {
@@ -90,13 +93,18 @@ fn is_plainly_anonymous(text: &str) -> bool {
     beyond_hexadecimal
 }
 
+/// Whether a UUID is of a version that tells nobody's name and no machine's address.
+pub(super) fn is_anonymous(uuid: &uuid::Uuid) -> bool {
+    matches!(uuid.get_version_num(), 4 | 7) && uuid.get_variant() == uuid::Variant::RFC4122
+}
+
 /// The text with each random UUID replaced by letters: one in 300 ends in twelve digits by chance.
 fn without_anonymous_uuids(text: &str) -> Cow<'_, str> {
     let mut out = Cow::Borrowed(text);
     let mut at = 0;
     while let Some(rest) = out.get(at..) {
         let uuid = rest.get(..36).and_then(|t| uuid::Uuid::try_parse(t).ok());
-        if uuid.is_some_and(|u| matches!(u.get_version_num(), 4 | 7)) {
+        if uuid.is_some_and(|uuid| is_anonymous(&uuid)) {
             let mut blanked = String::from(out.get(..at).unwrap_or_default());
             blanked.push_str(&"u".repeat(36));
             blanked.push_str(rest.get(36..).unwrap_or_default());

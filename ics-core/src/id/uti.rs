@@ -5,6 +5,7 @@ use core::fmt;
 
 use uuid::Uuid;
 
+use super::permanent::is_anonymous;
 use super::{InvalidId, check_anonymous, check_length, check_stored};
 
 /// A UTI: an anonymous UUID (version 4 or 7) or an opaque text of 16 to 128 characters.
@@ -30,11 +31,11 @@ impl Uti {
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         if let Some(uuid) = parse_uuid(text) {
             // Y.4462 3.2.2 with RFC 9562: 4 is random, 7 tells a time only; the rest can be traced.
-            return match uuid.get_version_num() {
-                4 | 7 if uuid.get_variant() == uuid::Variant::RFC4122 => {
-                    Ok(Self(alloc::format!("{}", uuid.hyphenated())))
-                }
-                _ => Err(InvalidId::NotAnonymous),
+            return if is_anonymous(&uuid) {
+                let mut text = Uuid::encode_buffer();
+                Ok(Self((&*uuid.hyphenated().encode_lower(&mut text)).into()))
+            } else {
+                Err(InvalidId::NotAnonymous)
             };
         }
         check_anonymous(text)?;
@@ -67,8 +68,11 @@ impl Uti {
 
 /// The UUID in `text`, in any of the spellings of one: bare or hyphenated, any case, `urn:uuid:`.
 fn parse_uuid(text: &str) -> Option<Uuid> {
-    let lower = text.to_ascii_lowercase();
-    Uuid::try_parse(lower.strip_prefix("urn:uuid:").unwrap_or(&lower)).ok()
+    let bare = match text.get(..9) {
+        Some(prefix) if prefix.eq_ignore_ascii_case("urn:uuid:") => text.get(9..)?,
+        _ => text,
+    };
+    Uuid::try_parse(bare).ok()
 }
 
 impl fmt::Debug for Uti {
