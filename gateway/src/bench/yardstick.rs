@@ -51,6 +51,7 @@ pub(crate) async fn serve(config: &Config, sizes: AnswerSizes) -> Result<(), Ben
     })
     .workers(super::workers(config))
     .tcp_nodelay(true)
+    .keep_alive(config.t8.connections.keep_alive)
     .disable_signals()
     .bind_rustls_0_23("127.0.0.1:0", tls)?;
     for address in server.addrs() {
