@@ -47,6 +47,9 @@ pub(crate) enum SandboxError {
     /// `--base-port` leaves no room for four ports.
     #[error("base port {0} is too high: four ports in a row are needed")]
     BasePort(u16),
+    /// The directory is an operator's domain, not a sandbox.
+    #[error("`{}` is no sandbox but a domain that `init` made; choose another directory", .0.display())]
+    Domain(PathBuf),
     /// The domain could not be made.
     #[error(transparent)]
     Init(#[from] InitError),
@@ -263,6 +266,9 @@ fn receiver_tls(layout: &Layout) -> Result<ServerConfig, CredentialError> {
 
 fn absolute(directory: &Path) -> Result<PathBuf, SandboxError> {
     let named = |error| SandboxError::Io(directory.display().to_string(), error);
+    if directory.join("gateway.toml").exists() {
+        return Err(SandboxError::Domain(directory.into()));
+    }
     std::fs::create_dir_all(directory).map_err(named)?;
     std::fs::canonicalize(directory).map_err(named)
 }

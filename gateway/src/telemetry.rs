@@ -81,7 +81,9 @@ where
     // Libraries below us log paths, headers and peers at their finer levels: their warnings only.
     let filter = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
-        .with_target("ics_", level);
+        .with_target("ics_", level)
+        // What a caller does to its own connection is no error of ours, and no flood of lines.
+        .with_target("actix_http::h1::dispatcher", LevelFilter::OFF);
     let lines = fmt::layer().with_ansi(false).with_writer(sink);
     match section.format {
         LogFormat::Text => lines.with_filter(filter).boxed(),

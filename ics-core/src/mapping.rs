@@ -207,6 +207,78 @@ pub enum ResultCause {
     TimedOut,
 }
 
+impl MappingStatus {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Pending,
+        Self::Established,
+        Self::Failed,
+        Self::Deleted,
+    ];
+
+    /// Its name on every interface (t8 A.6).
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Established => "ESTABLISHED",
+            Self::Failed => "FAILED",
+            Self::Deleted => "DELETED",
+        }
+    }
+
+    /// The status of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+}
+
+impl DemappingCause {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::DeviceUnregistered,
+        Self::UtiInvalid,
+        Self::ServiceInvalid,
+        Self::UserAuthorizationWithdrawn,
+    ];
+
+    /// Its name on every interface (t8 A.3).
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DeviceUnregistered => "DEVICE_UNREGISTERED",
+            Self::UtiInvalid => "UTI_INVALID",
+            Self::ServiceInvalid => "SERVICE_INVALID",
+            Self::UserAuthorizationWithdrawn => "USER_AUTHORIZATION_WITHDRAWN",
+        }
+    }
+
+    /// The condition of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.name() == name)
+    }
+}
+
+impl ResultCause {
+    /// Its name on every interface (t8 A.6).
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DeviceNotAvailable => "DEVICE_NOT_AVAILABLE",
+            Self::NoAgreement => "NO_AGREEMENT",
+            Self::ConsentRequired => "CONSENT_REQUIRED",
+            Self::Cancelled => "CANCELLED",
+            Self::UtiInUse => "UTI_IN_USE",
+            Self::DeviceRevoked => "DEVICE_REVOKED",
+            Self::Rejected => "REJECTED",
+            Self::Unreachable => "UNREACHABLE",
+            Self::TimedOut => "TIMED_OUT",
+        }
+    }
+}
+
 impl FailureCause {
     /// Whether it is a re-check's refusal of an ACCEPTED answer (t8 A.7).
     #[must_use]

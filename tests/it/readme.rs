@@ -23,22 +23,18 @@ fn blocks(readme: &str, from: &str, to: &str) -> String {
     script
 }
 
-#[test]
-fn every_line_of_the_third_party_path_runs() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let readme = std::fs::read_to_string(root.join("README.md")).expect("README.md");
+/// Runs lines of README in a directory of their own, and what was started to its end.
+fn walk(background: &str, steps: &str) {
     let script = format!(
         r#"set -euo pipefail
 shopt -s expand_aliases
 # The binary is built; `cargo run --release -- ARGS` is ARGS to it.
-cargo() {{ test "$1 $2 $3" = "run --release --"; exec "$ICS_GATEWAY" "${{@:4}}"; }}
-{}
-trap 'kill %1; wait %1' EXIT
-{}
+cargo() {{ test "$1 $2 $3" = "run --release --"; "$ICS_GATEWAY" "${{@:4}}"; }}
+trap 'pkill -TERM -P $$ || true; for child in $(pgrep -P $$); do pkill -TERM -P $child || true; done; wait' EXIT
+{background}
+{steps}
 echo "whole path walked"
-"#,
-        blocks(&readme, "sandbox", "steps"),
-        blocks(&readme, "steps", "end"),
+"#
     );
     let dir = tempfile::tempdir().expect("a temporary directory");
     let output = Command::new("bash")
@@ -56,10 +52,35 @@ echo "whole path walked"
     );
 }
 
+fn readme() -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    std::fs::read_to_string(root.join("README.md")).expect("README.md")
+}
+
+#[test]
+fn every_line_of_the_third_party_path_runs() {
+    let readme = readme();
+    walk(
+        &blocks(&readme, "sandbox", "steps"),
+        &blocks(&readme, "steps", "end"),
+    );
+}
+
+#[test]
+fn every_line_of_the_operator_s_path_runs() {
+    let readme = readme();
+    let steps = blocks(&readme, "operator", "operator end");
+    // Ports that are free on this machine instead of those a reader sees.
+    let (t8, operator) = ics_tests::domain::free_ports();
+    let steps = steps
+        .replace("18443", &t8.to_string())
+        .replace("18444", &operator.to_string());
+    walk("", &steps);
+}
+
 #[test]
 fn readme_names_the_two_commands_of_a_fresh_machine() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let readme = std::fs::read_to_string(root.join("README.md")).expect("README.md");
+    let readme = readme();
     for command in ["cargo run --release -- demo", "tests/run"] {
         assert!(readme.lines().any(|line| line == command), "{command}");
     }

@@ -24,7 +24,7 @@ pub struct Domain {
 }
 
 /// Two ports that are free now, held together so that they differ.
-fn free_ports() -> (u16, u16) {
+pub fn free_ports() -> (u16, u16) {
     let held = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
     let [a, b] = held.map(|listener| listener.local_addr().expect("an address").port());
     (a, b)

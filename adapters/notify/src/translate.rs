@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ics_core::mapping::{Consent, DemappingCause, MappingKey, MappingStatus, ResultCause, State};
+use ics_core::mapping::{Consent, MappingKey, ResultCause, State};
 use ics_core::outbox::{Message, OutboxEntry, Subject};
 use ics_core::reference_point::Role;
 use ics_core::service::{Consignment, OpenAssignment};
@@ -38,8 +38,8 @@ pub(crate) fn write_body(consignment: &Consignment, api_root: &str) -> Result<Ve
             to_json(&MappingResultNotification {
                 notification_id: &id,
                 mapping: subject_link(consignment, api_root),
-                mapping_status: status_name(*status),
-                mapping_cause: cause.map(result_cause_name),
+                mapping_status: status.name(),
+                mapping_cause: cause.map(ResultCause::name),
                 undo: *undo,
                 service_uri: key.service_uri.as_str(),
                 uti: key.uti.as_str(),
@@ -64,7 +64,7 @@ pub(crate) fn write_body(consignment: &Consignment, api_root: &str) -> Result<Ve
                     .as_ref()
                     .filter(|_| to_iot_sp)
                     .map(|device_id| device_id.as_str()),
-                cause: demapping_cause_name(*cause),
+                cause: cause.name(),
                 sub_cause: sub_cause.as_ref().map(|code| code.as_str()),
                 event_time: entry.event_time.to_rfc3339(),
                 sequence: entry.key.sequence,
@@ -146,38 +146,6 @@ fn subject_link(consignment: &Consignment, api_root: &str) -> String {
         (_, Subject::Subscription(id)) => {
             format!("{api_root}/ics-device-mapping/v1/{sp}/subscriptions/{id}")
         }
-    }
-}
-
-const fn status_name(status: MappingStatus) -> &'static str {
-    match status {
-        MappingStatus::Pending => "PENDING",
-        MappingStatus::Established => "ESTABLISHED",
-        MappingStatus::Failed => "FAILED",
-        MappingStatus::Deleted => "DELETED",
-    }
-}
-
-const fn result_cause_name(cause: ResultCause) -> &'static str {
-    match cause {
-        ResultCause::DeviceNotAvailable => "DEVICE_NOT_AVAILABLE",
-        ResultCause::NoAgreement => "NO_AGREEMENT",
-        ResultCause::ConsentRequired => "CONSENT_REQUIRED",
-        ResultCause::Cancelled => "CANCELLED",
-        ResultCause::UtiInUse => "UTI_IN_USE",
-        ResultCause::DeviceRevoked => "DEVICE_REVOKED",
-        ResultCause::Rejected => "REJECTED",
-        ResultCause::Unreachable => "UNREACHABLE",
-        ResultCause::TimedOut => "TIMED_OUT",
-    }
-}
-
-const fn demapping_cause_name(cause: DemappingCause) -> &'static str {
-    match cause {
-        DemappingCause::DeviceUnregistered => "DEVICE_UNREGISTERED",
-        DemappingCause::UtiInvalid => "UTI_INVALID",
-        DemappingCause::ServiceInvalid => "SERVICE_INVALID",
-        DemappingCause::UserAuthorizationWithdrawn => "USER_AUTHORIZATION_WITHDRAWN",
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::http::StatusCode;
@@ -9,6 +10,7 @@ use actix_web::http::header::{
     ACCEPT, ALLOW, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap,
     HeaderName, HeaderValue, LINK, LOCATION, RETRY_AFTER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
 };
+use actix_web::rt::time::timeout;
 use actix_web::web::{self, Bytes, Data, Payload, ServiceConfig};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use ics_core::principal::PeerCertificate;
@@ -25,6 +27,10 @@ use crate::resource;
 
 /// The largest body read (t8 A.7).
 const MAX_BODY: usize = 64 * 1024;
+/// How long a body may take to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// A body that took longer came in parts: its sender is asked for again.
+const BODY_IN_ONE_GO: Duration = Duration::from_millis(100);
 /// The longest path and query: no resource of ours comes near it.
 const MAX_URI: usize = 2048;
 
@@ -81,20 +87,32 @@ async fn answer(
     payload: Payload,
     api: &T8Api,
 ) -> Result<HttpResponse, Problem> {
-    let now = api.clock.now();
+    let began = api.clock.now();
     let path = request.match_info();
-    let admitted = guard::admit(
-        api,
-        operation.gate(),
-        credentials(request),
-        path.get("scsAsId"),
-        now,
-    )?;
+    let admit = |now| {
+        guard::admit(
+            api,
+            operation.gate(),
+            credentials(request),
+            path.get("scsAsId"),
+            now,
+        )
+    };
+    let admitted = admit(began)?;
     let page = check_frame(operation, request)?;
-    let Some((principal, point)) = admitted else {
+    let Some((mut principal, mut point)) = admitted else {
         return Ok(show(operation, api));
     };
     let body = read_body(operation, request.headers(), payload).await?;
+    // A body may take its time; what is decided is decided by the time it is whole, and for whom
+    // is still admitted then.
+    let now = api.clock.now();
+    if now.since(began) > BODY_IN_ONE_GO {
+        let Some(still) = admit(now)? else {
+            return Ok(show(operation, api));
+        };
+        (principal, point) = still;
+    }
     let call = Call {
         principal,
         point: Cell::new(point),
@@ -190,10 +208,11 @@ async fn read_body(
     if !plain || !media::is_taken(header(CONTENT_TYPE).unwrap_or_default(), taken) {
         return Err(Problem::status_only(415));
     }
-    match payload.to_bytes_limited(MAX_BODY).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(_)) => Err(Cause::InvalidMsgFormat.into()),
-        Err(_) => Err(Problem::status_only(413)),
+    match timeout(BODY_TIMEOUT, payload.to_bytes_limited(MAX_BODY)).await {
+        Ok(Ok(Ok(body))) => Ok(body),
+        Ok(Ok(Err(_))) => Err(Cause::InvalidMsgFormat.into()),
+        Ok(Err(_)) => Err(Problem::status_only(413)),
+        Err(_) => Err(Problem::status_only(408)),
     }
 }
 

@@ -9,7 +9,7 @@ mod profile;
 mod subscription;
 
 use ics_core::id::{InvalidId, find_permanent_identifier};
-use ics_core::mapping::{DemappingCause, MappingStatus, ResultCause};
+use ics_core::mapping::ResultCause;
 
 pub(crate) use assignment::{read_answer, show_assignment};
 pub(crate) use demapping::{read_demap, show_demapped};
@@ -80,64 +80,6 @@ pub(crate) fn read_optional<T>(
         .transpose()
 }
 
-/// A status by its name on the wire.
-pub(crate) fn parse_status(text: &str) -> Option<MappingStatus> {
-    let all = [
-        MappingStatus::Pending,
-        MappingStatus::Established,
-        MappingStatus::Failed,
-        MappingStatus::Deleted,
-    ];
-    all.into_iter().find(|status| show_status(*status) == text)
-}
-
-/// The name of a status on the wire.
-pub(crate) const fn show_status(status: MappingStatus) -> &'static str {
-    match status {
-        MappingStatus::Pending => "PENDING",
-        MappingStatus::Established => "ESTABLISHED",
-        MappingStatus::Failed => "FAILED",
-        MappingStatus::Deleted => "DELETED",
-    }
-}
-
-/// The name of a result's cause on the wire.
-const fn show_result_cause(cause: ResultCause) -> &'static str {
-    match cause {
-        ResultCause::DeviceNotAvailable => "DEVICE_NOT_AVAILABLE",
-        ResultCause::NoAgreement => "NO_AGREEMENT",
-        ResultCause::ConsentRequired => "CONSENT_REQUIRED",
-        ResultCause::Cancelled => "CANCELLED",
-        ResultCause::UtiInUse => "UTI_IN_USE",
-        ResultCause::DeviceRevoked => "DEVICE_REVOKED",
-        ResultCause::Rejected => "REJECTED",
-        ResultCause::Unreachable => "UNREACHABLE",
-        ResultCause::TimedOut => "TIMED_OUT",
-    }
-}
-
-/// The name of a condition of Y.4462 10.2 on the wire.
-const fn show_demapping_cause(cause: DemappingCause) -> &'static str {
-    match cause {
-        DemappingCause::DeviceUnregistered => "DEVICE_UNREGISTERED",
-        DemappingCause::UtiInvalid => "UTI_INVALID",
-        DemappingCause::ServiceInvalid => "SERVICE_INVALID",
-        DemappingCause::UserAuthorizationWithdrawn => "USER_AUTHORIZATION_WITHDRAWN",
-    }
-}
-
-/// A condition of Y.4462 10.2 by its name.
-fn parse_demapping_cause(text: &str) -> Option<DemappingCause> {
-    let all = [
-        DemappingCause::DeviceUnregistered,
-        DemappingCause::UtiInvalid,
-        DemappingCause::ServiceInvalid,
-        DemappingCause::UserAuthorizationWithdrawn,
-    ];
-    all.into_iter()
-        .find(|cause| show_demapping_cause(*cause) == text)
-}
-
 /// Why a row ended, as `role` may know it.
 fn show_end(
     row: &ics_core::mapping::Mapping,
@@ -146,8 +88,8 @@ fn show_end(
     match &row.state {
         ics_core::mapping::State::Deleted {
             cause: Some(cause), ..
-        } => Some(show_demapping_cause(*cause)),
-        _ => row.cause_towards(role).map(show_result_cause),
+        } => Some(cause.name()),
+        _ => row.cause_towards(role).map(ResultCause::name),
     }
 }
 

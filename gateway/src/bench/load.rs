@@ -61,7 +61,10 @@ impl Loader {
         let target = Arc::new(target);
         let mut open = Vec::with_capacity(connections);
         for _ in 0..connections {
-            open.push(connect(target.address, tls).await?);
+            let mut connection = connect(target.address, tls).await?;
+            // A connection that has answered once may rest; a new one is cut off after seconds.
+            exchange(&mut connection, &target, 0).await?;
+            open.push(connection);
         }
         Ok(Self {
             connections: open,

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use core::fmt;
 
+use super::permanent::decode_percent;
 use super::{
     DeviceSerialNumber, InvalidId, PermanentIdentifier, check_anonymous, check_length, check_stored,
 };
@@ -49,10 +50,8 @@ impl DeviceId {
     /// [`InvalidId::Permanent`]; Y.4462 10.1 wants the device ID anonymous, and the third party
     /// that typed the serial number would recognize it.
     pub fn check_differs_from(&self, serial: &DeviceSerialNumber) -> Result<(), InvalidId> {
-        let (id, serial) = (
-            self.0.to_ascii_lowercase(),
-            serial.expose().to_ascii_lowercase(),
-        );
+        // Without separators and percent-encoding: `FR-2291` is no secret in `fr%2D2291` either.
+        let (id, serial) = (bare_characters(&self.0), bare_characters(serial.expose()));
         // One or two characters are part of nearly every id and give nothing away.
         if id == serial || (serial.len() > 2 && id.contains(&serial)) {
             Err(InvalidId::Permanent(PermanentIdentifier::SerialNumber))
@@ -66,6 +65,16 @@ impl DeviceId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Letters and digits in lower case, percent-encoding taken off.
+fn bare_characters(text: &str) -> String {
+    let decoded = decode_percent(text);
+    decoded
+        .chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 impl fmt::Debug for DeviceId {

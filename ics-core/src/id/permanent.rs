@@ -46,43 +46,53 @@ const TYPED: [&str; 9] = [
 
 /// The first permanent identifier that `text` looks like or contains.
 ///
-/// Percent-encoding is taken off first, as often as it was put on. Digit
-/// runs count where neither side is a letter or digit, so hexadecimal and UUIDs pass: a whole
-/// text of 5 to 20 digits, or a run of 10 to 20 within a longer one.
+/// Percent-encoding is taken off first, as often as it was put on. Digits count alone, in runs of
+/// the lengths such numbers have, and grouped as people write them; hexadecimal words and random
+/// UUIDs pass. Not seen: what is encoded in another way (base64, TBCD).
 #[must_use]
 pub fn find_permanent_identifier(text: &str) -> Option<PermanentIdentifier> {
     if is_plainly_anonymous(text) {
         return None;
     }
+    find_plain(&without_anonymous_uuids(&decode_percent(text)))
+}
+
+/// The text without percent-encoding, however often it was put on.
+pub(super) fn decode_percent(text: &str) -> Cow<'_, str> {
     let mut decoded = Cow::Borrowed(text);
     // Each layer makes the text shorter, so this ends.
     while let Some(next) = percent_decode(&decoded) {
         decoded = Cow::Owned(next);
     }
-    find_plain(&without_anonymous_uuids(&decoded))
+    decoded
 }
 
 /// Whether nothing below could find anything: most identifiers, told in one pass without copying.
 ///
-/// Every shape has an `@`, a `+`, a `%` that hides one, five digits in a row, the end of a typed
-/// prefix (`imsi-`, `msisdn-`, `tel:`), a `3g`, or no letter beyond hexadecimal ones.
+/// Every shape has an `@`, a `+`, a `%` that hides one, a letter beyond ASCII, five digits in a
+/// row or ten in groups, the end of a typed prefix (`imsi-`, `msisdn-`, `tel:`), a `3g`, or the
+/// hexadecimal pairs of a hardware address.
 fn is_plainly_anonymous(text: &str) -> bool {
     if text.len() == 36 && uuid::Uuid::try_parse(text).is_ok_and(|uuid| is_anonymous(&uuid)) {
         return true;
     }
-    let (mut before, mut digits, mut beyond_hexadecimal) = (0_u8, 0_u8, false);
+    let (mut before, mut digits, mut grouped) = (0_u8, 0_u8, 0_u8);
+    let mut beyond_hexadecimal = false;
     for byte in text.bytes().map(|b| b.to_ascii_lowercase()) {
-        digits = if byte.is_ascii_digit() {
-            digits.saturating_add(1)
-        } else {
-            0
-        };
+        match byte {
+            b'0'..=b'9' => {
+                digits = digits.saturating_add(1);
+                grouped = grouped.saturating_add(1);
+            }
+            b'-' | b'.' | b'_' | b' ' => digits = 0,
+            _ => (digits, grouped) = (0, 0),
+        }
         let telling = match byte {
-            b'@' | b'+' | b'%' => true,
+            b'@' | b'+' | b'%' | 128.. => true,
             b'-' => matches!(before, b'i' | b'd' | b'v' | b'n' | b'c'),
             b':' => before == b'l',
             b'g' => before == b'3',
-            _ => digits >= 5,
+            _ => digits >= 5 || grouped >= 10,
         };
         if telling {
             return false;
@@ -90,7 +100,8 @@ fn is_plainly_anonymous(text: &str) -> bool {
         beyond_hexadecimal |= matches!(byte, b'g'..=b'z');
         before = byte;
     }
-    beyond_hexadecimal
+    // Six pairs of hexadecimal digits may stand beside a letter; five separators are needed then.
+    beyond_hexadecimal && text.bytes().filter(|b| matches!(b, b'-' | b':')).count() < 5
 }
 
 /// Whether a UUID is of a version that tells nobody's name and no machine's address.
@@ -121,14 +132,14 @@ fn without_anonymous_uuids(text: &str) -> Cow<'_, str> {
 }
 
 fn find_plain(text: &str) -> Option<PermanentIdentifier> {
-    let lower = text.to_ascii_lowercase();
+    let lower: String = text.chars().map(plain_character).collect();
     if has_typed_prefix(&lower) {
         return Some(PermanentIdentifier::Subscription);
     }
     if has_mail_address(&lower) {
         return Some(PermanentIdentifier::MailAddress);
     }
-    if is_hardware_address(&lower) {
+    if has_hardware_address(&lower) {
         return Some(PermanentIdentifier::HardwareAddress);
     }
     if has_phone_number(&lower) {
@@ -137,36 +148,47 @@ fn find_plain(text: &str) -> Option<PermanentIdentifier> {
     find_digits(&lower)
 }
 
-/// A typed prefix at the start of the text or of a part of it, with a digit (or, for `nai-` and
-/// the other name-like ones, anything) behind it.
+/// Lower case; digits and `@` of other scripts as those of ASCII.
+fn plain_character(c: char) -> char {
+    match c {
+        '\u{ff20}' | '\u{fe6b}' => '@',
+        _ if !c.is_ascii() && c.is_numeric() => '0',
+        _ => c.to_ascii_lowercase(),
+    }
+}
+
+/// A typed prefix with a digit behind it at the start of a part, the whole text behind a name-like
+/// one, or the bare type with five digits behind it.
 fn has_typed_prefix(lower: &str) -> bool {
-    lower
-        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
-        .any(|part| {
-            TYPED.iter().any(|prefix| {
-                part.strip_prefix(prefix)
-                    .is_some_and(|rest| rest.bytes().next().is_some_and(|b| b.is_ascii_digit()))
-            })
+    let digits_behind = |rest: &str| rest.bytes().take_while(u8::is_ascii_digit).count();
+    let typed_part = |part: &str| {
+        TYPED.iter().any(|prefix| {
+            let bare = prefix.trim_end_matches('-');
+            part.strip_prefix(prefix)
+                .is_some_and(|rest| digits_behind(rest) > 0)
+                || part
+                    .strip_prefix(bare)
+                    .is_some_and(|rest| digits_behind(rest) >= 5)
         })
+    };
+    TYPED.iter().any(|prefix| lower.starts_with(prefix))
+        || lower
+            .split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
+            .any(typed_part)
         || lower.contains("3gppnetwork.org")
 }
 
-/// `local@domain.tld` anywhere.
+/// `local@anything` anywhere.
 fn has_mail_address(lower: &str) -> bool {
-    lower
-        .split('@')
-        .zip(lower.split('@').skip(1))
-        .any(|(before, after)| {
-            let local = before
-                .chars()
-                .next_back()
-                .is_some_and(|c| c.is_alphanumeric() || "._-+%".contains(c));
-            local && after.chars().next().is_some_and(char::is_alphanumeric)
-        })
+    lower.match_indices('@').any(|(at, _)| {
+        let before = lower.get(..at).and_then(|head| head.chars().next_back());
+        before.is_some_and(|c| c.is_alphanumeric() || "._-+%".contains(c))
+    })
 }
 
-/// `aa:bb:cc:dd:ee:ff`, the same with hyphens, eight groups (EUI-64), or twelve bare hex digits.
-fn is_hardware_address(lower: &str) -> bool {
+/// `aa:bb:cc:dd:ee:ff` or `aa-bb-cc-dd-ee-ff` (eight groups: EUI-64) anywhere, or a text of twelve
+/// bare hexadecimal digits.
+fn has_hardware_address(lower: &str) -> bool {
     let bare = lower
         .strip_prefix("mac-")
         .or_else(|| lower.strip_prefix("eui-"))
@@ -174,12 +196,19 @@ fn is_hardware_address(lower: &str) -> bool {
     if bare.len() == 12 && bare.bytes().all(|b| b.is_ascii_hexdigit()) {
         return true;
     }
-    [':', '-'].into_iter().any(|separator| {
-        let groups: Vec<&str> = bare.split(separator).collect();
-        matches!(groups.len(), 6 | 8)
-            && groups
-                .iter()
-                .all(|g| g.len() == 2 && g.bytes().all(|b| b.is_ascii_hexdigit()))
+    let part_of_one = |c: char| c.is_ascii_hexdigit() || c == ':' || c == '-';
+    bare.split(|c: char| !part_of_one(c)).any(|part| {
+        let pairs = |separator| {
+            part.split(separator)
+                .filter(|group| !group.is_empty())
+                .map(|group| group.len() == 2)
+                .fold((0_usize, true), |(n, all), pair| {
+                    (n.saturating_add(1), all && pair)
+                })
+        };
+        [':', '-']
+            .into_iter()
+            .any(|separator| matches!(pairs(separator), (6 | 8, true)))
     })
 }
 
@@ -199,33 +228,42 @@ fn has_phone_number(lower: &str) -> bool {
     })
 }
 
-/// Digit runs of the lengths that subscription, equipment, card and telephone numbers have.
+/// Digits in the numbers that subscriptions, equipment, cards and telephones have.
 fn find_digits(lower: &str) -> Option<PermanentIdentifier> {
-    let bytes = lower.as_bytes();
     // Digits alone are never anonymous enough, however many (row Y2).
-    if bytes.len() >= 5 && bytes.iter().all(u8::is_ascii_digit) {
-        return Some(PermanentIdentifier::Digits);
-    }
-    let mut start = 0;
-    while let Some(run) = bytes.get(start..).filter(|rest| !rest.is_empty()) {
-        let digits = run.iter().take_while(|b| b.is_ascii_digit()).count();
-        if digits == 0 {
-            start = start.saturating_add(1);
-            continue;
-        }
-        let before = start.checked_sub(1).and_then(|i| bytes.get(i)).copied();
-        let after = run.get(digits).copied();
-        let bounded = !before.is_some_and(|b| b.is_ascii_alphanumeric())
-            && !after.is_some_and(|b| b.is_ascii_alphanumeric());
-        if bounded && (10..=20).contains(&digits) {
-            return Some(PermanentIdentifier::Digits);
-        }
-        start = start.saturating_add(digits);
-    }
-    None
+    let alone = lower.len() >= 5 && lower.bytes().all(|b| b.is_ascii_digit());
+    let words = || lower.split(|c: char| !c.is_ascii_alphanumeric());
+    let grouped = || lower.split(|c: char| !(c.is_ascii_alphanumeric() || "-._ ".contains(c)));
+    (alone || words().any(is_number_in_word) || grouped().any(is_grouped_number))
+        .then_some(PermanentIdentifier::Digits)
 }
 
-/// Takes one layer of percent-encoding off; `None` when there is none or it is not UTF-8.
+/// A word that is a number of 10 to 20 digits, or has a number in it: 10 digits and more beside
+/// letters that no hexadecimal word has, 14 to 16 beside at most two that one might.
+fn is_number_in_word(word: &str) -> bool {
+    let longest = word
+        .split(|c: char| !c.is_ascii_digit())
+        .map(str::len)
+        .max()
+        .unwrap_or(0);
+    let hexadecimal = word.bytes().all(|b| b.is_ascii_hexdigit());
+    let beside = word.len().saturating_sub(longest);
+    match (hexadecimal, beside) {
+        (true, 0) | (false, _) => (10..=20).contains(&longest),
+        (true, beside) => (14..=16).contains(&longest) && beside <= 2,
+    }
+}
+
+/// Groups of digits, nothing else, that come to 14 to 20 of them (`262-011-234-567-890`).
+fn is_grouped_number(part: &str) -> bool {
+    let digits = part.bytes().filter(u8::is_ascii_digit).count();
+    (14..=20).contains(&digits)
+        && part
+            .bytes()
+            .all(|b| b.is_ascii_digit() || b"-._ ".contains(&b))
+}
+
+/// Takes one layer of percent-encoding off; `None` when there is none.
 fn percent_decode(text: &str) -> Option<String> {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
@@ -244,11 +282,8 @@ fn percent_decode(text: &str) -> Option<String> {
             None => out.push(byte),
         }
     }
-    if changed {
-        String::from_utf8(out).ok()
-    } else {
-        None
-    }
+    // What is no UTF-8 hides nothing: the rest of it is looked at all the same.
+    changed.then(|| String::from_utf8_lossy(&out).into_owned())
 }
 
 fn hex(byte: u8) -> Option<u8> {

@@ -197,6 +197,11 @@ fn parse_uri(text: &str) -> Result<Uri<&str>, InvalidId> {
     if authority.has_userinfo() || uri.has_fragment() {
         return Err(InvalidId::UriParts);
     }
+    // An empty query is a second spelling; an encoded slash or NUL is one to whoever decodes it.
+    let lower = text.to_ascii_lowercase();
+    if text.ends_with('?') || lower.contains("%2f") || lower.contains("%00") {
+        return Err(InvalidId::NotNormalUri);
+    }
     // `normalize` drops an empty path's slash rules and default ports; what it changes is refused.
     if uri.normalize().as_str() == text {
         Ok(uri)

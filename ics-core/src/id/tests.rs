@@ -41,6 +41,24 @@ fn uti_shaped_like_a_permanent_identifier_is_refused() {
         "user%40example.com-and-more",
         "00000000000000000000000000000000000000000000",
         "suci-0-262-01-0-0-0-1234567890",
+        "alice%40example.com%FF",
+        "%FF%32%36%32%30%31%31%32%33%34%35%36%37%38%39%30",
+        "%FFimsi%2D262011234567890%FF",
+        "imsi262011234567890",
+        "msisdn4915112345678xx",
+        "a262011234567890",
+        "user490170123456",
+        "262-011-234-567-890",
+        "26201.12345.67890",
+        "35-209900-176148-1",
+        "urn:gsma:imei:90420156-025763-0",
+        "0049-170-1234567",
+        "49_170_123_45_67_89",
+        "AA-BB-CC-DD-EE-FF-",
+        "x/00:11:22:33:44:55/",
+        "alice@[1.2.3.4]/xxxxxx",
+        "nai-alice-example",
+        "gci-abcdefghijklmnop",
     ] {
         assert!(
             matches!(Uti::parse(text), Err(InvalidId::Permanent(_))),
@@ -95,7 +113,13 @@ fn device_ids_shaped_like_hardware_or_subscriptions_are_refused() {
 #[test]
 fn device_id_that_contains_the_serial_number_is_refused() {
     let serial = DeviceSerialNumber::parse("FR-2291-00031").unwrap();
-    for text in ["fr-2291-00031", "d-FR-2291-00031-x"] {
+    for text in [
+        "fr-2291-00031",
+        "d-FR-2291-00031-x",
+        "FR229100031",
+        "d_FR_2291_00031",
+        "FR%2D2291%2D00031",
+    ] {
         assert!(
             DeviceId::parse(text)
                 .unwrap()
@@ -142,6 +166,12 @@ fn service_uris_are_absolute_and_normal() {
         "https://shop.example/u/%32%36%32011234567890",
         "https://shop.example/u?m=bob@example.com",
         "https://shop.example/imsi-262011234567890",
+        "https://shop.example/alice%40example.com/%FF",
+        "https://shop.example/alice%EF%BC%A0example.com",
+        "https://shop.example/%D9%A2%D9%A6%D9%A2%D9%A0%D9%A1%D9%A1%D9%A2%D9%A3%D9%A4%D9%A5%D9%A6%D9%A7%D9%A8%D9%A9%D9%A0",
+        "https://shop.example/services?",
+        "https://shop.example/%2F..%2F..",
+        "https://shop.example/%00",
     ] {
         assert!(ServiceUri::parse(text).is_err(), "{text}");
     }

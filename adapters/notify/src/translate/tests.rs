@@ -4,6 +4,7 @@ use ics_core::sealed::{BlindIndex, Sealed};
 
 use super::*;
 use crate::rig::{NOW, consignment, entry, mapping_id, mapping_key};
+use ics_core::mapping::{DemappingCause, MappingStatus};
 
 const ROOT: &str = "https://ics.op.example";
 const URL: &str = "https://sp.example/cb";

@@ -1,7 +1,7 @@
 //! Rows. The sealed serial number and its hash have no place in any of these.
 
 use ics_core::mapping::{
-    DemappingCause, Dispatch, EndedBy, FailureCause, Mapping, MappingStatus, State,
+    DemappingCause, Dispatch, EndedBy, FailureCause, Mapping, MappingStatus, ResultCause, State,
 };
 use ics_core::reference_point::Role;
 use ics_core::time::Timestamp;
@@ -84,25 +84,17 @@ const fn ended_by(state: &State) -> Option<RoleName> {
 fn show_cause(state: &State) -> (Option<&'static str>, Option<String>) {
     match state {
         State::Pending { .. } | State::Established { .. } => (None, None),
-        State::Failing { cause, .. } | State::Failed { cause, .. } => match cause {
-            FailureCause::Rejected(code) => (Some("REJECTED"), Some(code.as_str().into())),
-            FailureCause::Unreachable => (Some("UNREACHABLE"), None),
-            FailureCause::TimedOut => (Some("TIMED_OUT"), None),
-            FailureCause::NoAgreement => (Some("NO_AGREEMENT"), None),
-            FailureCause::ConsentRequired => (Some("CONSENT_REQUIRED"), None),
-            FailureCause::UtiInUse => (Some("UTI_IN_USE"), None),
-            FailureCause::DeviceRevoked => (Some("DEVICE_REVOKED"), None),
-        },
+        State::Failing { cause, .. } | State::Failed { cause, .. } => {
+            let code = match cause {
+                FailureCause::Rejected(code) => Some(code.as_str().into()),
+                _ => None,
+            };
+            (Some(cause.towards(Role::IotSp).name()), code)
+        }
         State::Deleted {
             cause, sub_cause, ..
         } => {
-            let cause = match cause {
-                None => "CANCELLED",
-                Some(DemappingCause::DeviceUnregistered) => "DEVICE_UNREGISTERED",
-                Some(DemappingCause::UtiInvalid) => "UTI_INVALID",
-                Some(DemappingCause::ServiceInvalid) => "SERVICE_INVALID",
-                Some(DemappingCause::UserAuthorizationWithdrawn) => "USER_AUTHORIZATION_WITHDRAWN",
-            };
+            let cause = cause.map_or(ResultCause::Cancelled.name(), DemappingCause::name);
             (
                 Some(cause),
                 sub_cause.as_ref().map(|code| code.as_str().into()),

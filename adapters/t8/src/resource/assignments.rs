@@ -8,7 +8,7 @@ use super::mappings::{id_of, page_of};
 use crate::exchange::{Call, Reply};
 use crate::link::Target;
 use crate::problem::{Cause, Problem};
-use crate::translate::{parse_status, read_answer, show_assignment};
+use crate::translate::{read_answer, show_assignment};
 use crate::wire::parse_answer;
 
 /// A page of the live rows routed to the caller: pull mode, and recovery after an outage.
@@ -61,7 +61,7 @@ fn parse_live_status(text: &str) -> Result<MappingStatus, Problem> {
     let live = |status: &MappingStatus| {
         matches!(status, MappingStatus::Pending | MappingStatus::Established)
     };
-    parse_status(text).filter(live).ok_or_else(|| {
+    MappingStatus::parse(text).filter(live).ok_or_else(|| {
         Problem::from(Cause::OptionalIeIncorrect).at("status", "must be PENDING or ESTABLISHED")
     })
 }

@@ -2,14 +2,14 @@
 //! party SP may do with a row while it waits.
 
 use ics_core::id::MappingId;
-use ics_core::mapping::Mapping;
+use ics_core::mapping::{Mapping, MappingStatus};
 use ics_core::service::{IcsService, MappingError};
 
 use crate::exchange::{Call, Reply};
 use crate::link::Target;
 use crate::problem::{Cause, Problem};
 use crate::query::PageQuery;
-use crate::translate::{parse_status, read_amendment, read_request, show_mapping};
+use crate::translate::{read_amendment, read_request, show_mapping};
 use crate::wire::{parse_identity_mapping, parse_identity_mapping_patch};
 
 /// 201 for a new row, 200 for one that the same request made before; `Location` on both.
@@ -33,7 +33,7 @@ pub(super) async fn list(service: &IcsService, call: &Call<'_>) -> Result<Reply,
     let status = page
         .status
         .as_deref()
-        .map(|text| parse_status(text).ok_or_else(unknown_status));
+        .map(|text| MappingStatus::parse(text).ok_or_else(unknown_status));
     let filter = (status.transpose()?, page.after.as_ref(), page.limit);
     let (rows, next) = service
         .list_mappings(&call.principal, filter, call.now)

@@ -7,7 +7,7 @@ use ics_core::mapping::{Attribute, CauseCode, Consent, Mapping, State};
 use ics_core::reference_point::Role;
 use ics_core::service::{AnswerInput, OpenAssignment};
 
-use super::{Need, read_member, show_end, show_status};
+use super::{Need, read_member, show_end};
 use crate::link::Link;
 use crate::problem::{Cause, Problem};
 use crate::wire::{Answer, AssignmentView, ConsentView, Shown};
@@ -57,7 +57,7 @@ pub(crate) fn show_assignment<'a>(
     let open = open.filter(|_| deadline.is_some());
     AssignmentView {
         own: Shown(own),
-        mapping_status: show_status(mapping.status_towards(Role::IotSp)),
+        mapping_status: mapping.status_towards(Role::IotSp).name(),
         mapping_cause: show_end(mapping, Role::IotSp),
         service_uri: mapping.key.service_uri.as_str(),
         uti: mapping.key.uti.as_str(),

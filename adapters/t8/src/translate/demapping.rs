@@ -1,11 +1,11 @@
 //! `ics-demapping`: which rows, in whose name, and what was removed.
 
 use ics_core::id::{DeviceId, ServiceUri, SpId, Uti};
-use ics_core::mapping::{CauseCode, MappingKey};
+use ics_core::mapping::{CauseCode, DemappingCause, MappingKey};
 use ics_core::reference_point::Role;
 use ics_core::service::{DemapRequest, Demapped, Selector};
 
-use super::{Need, parse_demapping_cause, read_member, read_optional};
+use super::{Need, read_member, read_optional};
 use crate::link::{Link, Target, parse_row_link};
 use crate::problem::{Cause, Problem};
 use crate::wire::{Demap, DemappedView, Shown, Text};
@@ -17,7 +17,7 @@ pub(crate) fn read_demap(
     body: &Demap<'_>,
     (root, sp): (&str, &SpId),
 ) -> Result<(Role, DemapRequest), Problem> {
-    let cause = parse_demapping_cause(body.cause.as_str())
+    let cause = DemappingCause::parse(body.cause.as_str())
         .ok_or_else(|| wrong("/cause", "must be one of the four causes of Y.4462 10.2"))?;
     let sub_cause = read_optional(body.sub_cause.as_ref(), CauseCode::parse, "/subCause")?;
     let (role, selector) = read_selector(body, (root, sp))?;

@@ -10,7 +10,7 @@ use ics_core::reference_point::Role;
 use ics_core::service::{AmendmentInput, MappingRequest};
 use ics_core::time::Timestamp;
 
-use super::{Need, read_member, read_optional, show_end, show_status};
+use super::{Need, read_member, read_optional, show_end};
 use crate::link::Link;
 use crate::negotiation;
 use crate::problem::{Cause, Problem};
@@ -165,7 +165,7 @@ pub(crate) fn show_mapping<'a>(row: &'a Mapping, own: Link<'a>) -> MappingView<'
         validity_period: deadline.map(|end| end.since(row.created).as_secs()),
         uti_expiry: row.uti_expiry.map(Shown),
         notification_destination: row.destination.as_ref().map(CallbackUri::as_str),
-        mapping_status: show_status(row.status_towards(Role::ThirdPartySp)),
+        mapping_status: row.status_towards(Role::ThirdPartySp).name(),
         mapping_cause: show_end(row, Role::ThirdPartySp),
         create_time: Shown(row.created),
         update_time: Shown(row.updated),

@@ -2,6 +2,8 @@ use ics_core::id::{DeviceId, ServiceUri, SpId};
 use ics_core::reference_point::Role;
 use ics_core::service::Selector;
 
+use ics_core::mapping::{DemappingCause, MappingStatus};
+
 use super::*;
 use crate::wire::{parse_answer, parse_demap};
 
@@ -116,12 +118,15 @@ fn what_looks_permanent_is_called_so_whatever_its_form() {
 #[test]
 fn names_on_the_wire_are_read_back() {
     for status in ["PENDING", "ESTABLISHED", "FAILED", "DELETED"] {
-        assert_eq!(parse_status(status).map(show_status), Some(status));
+        assert_eq!(
+            MappingStatus::parse(status).map(MappingStatus::name),
+            Some(status)
+        );
     }
-    assert_eq!(parse_status("pending"), None);
+    assert_eq!(MappingStatus::parse("pending"), None);
     for cause in crate::wire::schema::DEMAPPING_CAUSES {
         assert_eq!(
-            parse_demapping_cause(cause).map(show_demapping_cause),
+            DemappingCause::parse(cause).map(DemappingCause::name),
             Some(cause)
         );
     }
