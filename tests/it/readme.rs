@@ -28,9 +28,13 @@ fn walk(background: &str, steps: &str) {
     let script = format!(
         r#"set -euo pipefail
 shopt -s expand_aliases
-# The binary is built; `cargo run --release -- ARGS` is ARGS to it.
-cargo() {{ test "$1 $2 $3" = "run --release --"; "$ICS_GATEWAY" "${{@:4}}"; }}
-trap 'pkill -TERM -P $$ || true; for child in $(pgrep -P $$); do pkill -TERM -P $child || true; done; wait' EXIT
+# The binary is built; `cargo run --release -- ARGS` is ARGS to it. In the background it takes
+# the place of its subshell, so that the job is the gateway itself.
+cargo() {{
+    test "$1 $2 $3" = "run --release --"
+    if [ "$BASHPID" = $$ ]; then "$ICS_GATEWAY" "${{@:4}}"; else exec "$ICS_GATEWAY" "${{@:4}}"; fi
+}}
+trap 'kill $(jobs -p); wait' EXIT
 {background}
 {steps}
 echo "whole path walked"
