@@ -301,6 +301,29 @@ fn revoked_certificate_is_refused_within_5_s_on_new_and_open_connections() {
 }
 
 #[test]
+fn request_opened_before_a_revocation_is_refused_when_its_body_is_whole() {
+    let sandbox = Sandbox::start();
+    let dir = TempDir::new().unwrap();
+    let shop = shop_with(&sandbox, second_certificate(&sandbox, dir.path(), "shop"));
+    let token = shop.token();
+    let mut connection = Dialer::of(&shop).dial().unwrap();
+    let path = "/ics-inquiry/v1/retrieve-by-transaction";
+    let inquiry = json!({ "serviceUri": shop.grant, "uti": ics_tests::mapping::fresh_uuid() });
+    // The same request in one go is answered.
+    let answer = connection
+        .call(("POST", path), &token, Some(&inquiry))
+        .unwrap();
+    assert_eq!(answer.status, 404, "{answer:?}");
+
+    let rest = connection.begin_post(path, &token, &inquiry).unwrap();
+    revoke(&sandbox, &shop.certificate);
+    // The sender is slow: that is what is tried.
+    std::thread::sleep(Duration::from_millis(200));
+    let answer = connection.finish(&rest).unwrap();
+    assert_eq!(answer.status, 401, "{answer:?}");
+}
+
+#[test]
 fn revoked_certificate_stays_refused_after_a_restart() {
     let sandbox = Sandbox::start();
     let dir = TempDir::new().unwrap();

@@ -105,6 +105,37 @@ impl Connection {
         stream.flush()
     }
 
+    /// Sends the head of a `POST` and the first half of its body, as a slow sender; gives back the
+    /// rest, for [`Connection::finish`].
+    ///
+    /// # Errors
+    /// [`io::Error`] when the connection ended.
+    pub fn begin_post(&mut self, path: &str, token: &str, body: &Value) -> io::Result<String> {
+        let body = body.to_string();
+        let (first, rest) = body.split_at(body.len() / 2);
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{first}",
+            self.authority,
+            body.len()
+        );
+        let stream = self.stream.get_mut();
+        stream.write_all(head.as_bytes())?;
+        stream.flush()?;
+        Ok(rest.to_owned())
+    }
+
+    /// Sends the rest of a body and reads the answer.
+    ///
+    /// # Errors
+    /// [`io::Error`] when the connection ended before the answer was whole.
+    pub fn finish(&mut self, rest: &str) -> io::Result<Answer> {
+        let stream = self.stream.get_mut();
+        stream.write_all(rest.as_bytes())?;
+        stream.flush()?;
+        self.receive()
+    }
+
     /// Reads the next answer.
     ///
     /// # Errors
