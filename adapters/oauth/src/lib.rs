@@ -13,7 +13,7 @@
 //! do when one expires. Nothing is ever issued that is not bound to a certificate, and there are
 //! no refresh tokens.
 //!
-//! [`configure`] mounts the four endpoints; [`openapi`] describes them.
+//! [`configure`] mounts the four endpoints; [`openapi()`] describes them.
 
 #![forbid(unsafe_code)]
 

@@ -15,7 +15,7 @@
 //! decision point. Not served yet, and therefore neither routed nor in the document: bulk
 //! inquiries, jobs of large de-mappings, notifications by websocket, the device registry.
 //!
-//! [`configure`] mounts the operations; [`openapi`] describes them.
+//! [`configure`] mounts the operations; [`openapi()`] describes them.
 
 #![forbid(unsafe_code)]
 

@@ -34,7 +34,7 @@ pub(super) struct InitArguments {
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8444")]
     operator_address: SocketAddr,
 
-    /// What service providers put before every path, if not https://<T8 address>
+    /// What service providers put before every path, if not the T8 address behind https://
     #[arg(long, value_name = "URL", value_parser = parse_origin)]
     public_url: Option<Origin>,
 }

@@ -87,7 +87,7 @@ struct AddArguments {
     #[arg(long = "serial-namespace", value_name = "NAMESPACE", value_parser = parse_namespace)]
     serial_namespaces: Vec<SerialNamespaceView>,
 
-    /// Where its notifications may go: https://host[:port]
+    /// Where its notifications may go: https://HOST or https://HOST:PORT
     #[arg(long = "callback-origin", value_name = "ORIGIN")]
     callback_origins: Vec<String>,
 

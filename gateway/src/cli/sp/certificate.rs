@@ -27,8 +27,8 @@ pub(super) enum CertificateVerb {
 /// Issue a certificate to a service provider
 ///
 /// With --csr the key stays where it was made; the certificate is told on standard output, or
-/// written to --out. Without it a P-256 key is made here, DIR/<ID>.key (mode 0600) and
-/// DIR/<ID>.pem are written, and only the request goes to the gateway. Nothing is overwritten.
+/// written to --out. Without it a P-256 key is made here, DIR/ID.key (mode 0600) and
+/// DIR/ID.pem are written, and only the request goes to the gateway. Nothing is overwritten.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
