@@ -123,8 +123,8 @@ pub(crate) struct ConnectionsSection {
     pub(crate) workers: usize,
     /// Open connections of one worker; more wait in the kernel.
     pub(crate) max_connections: usize,
-    /// TLS handshakes one worker has under way at once: the brake on handshake floods. The
-    /// greater of the listeners' values holds for all.
+    /// TLS handshakes one worker has under way at once: the brake on handshake floods. The TLS
+    /// layer keeps one value for the process, the listener's that was opened last: set them alike.
     pub(crate) max_handshakes: usize,
     /// A handshake that takes longer is cut off.
     #[serde(deserialize_with = "duration")]
