@@ -12,8 +12,9 @@ use std::sync::Arc;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::http_client::mutual_tls_client;
 use crate::sandbox::{Options, Sandbox, SandboxError};
-use crate::t8_client::{Answer, ClientError, T8Client, member, mutual_tls_client};
+use crate::t8_client::{Answer, ClientError, T8Client, WAITS, member};
 use shop::{OrderDesk, place_order};
 use stage::{Stage, Unexpected, wait_for_notification};
 
@@ -79,7 +80,7 @@ async fn perform(sandbox: &Sandbox) -> Result<(), DemoError> {
     let mut stage = Stage::open();
     let desk = OrderDesk::open(sandbox)?;
     let mut cast = Cast {
-        http: mutual_tls_client(sandbox.files_of("shop").as_client())?,
+        http: mutual_tls_client(sandbox.files_of("shop").as_client(), WAITS)?,
         shop: sandbox.client("shop")?,
         vendor: sandbox.client("acme-iot")?,
         orders: desk.url(),

@@ -11,6 +11,7 @@ mod cli;
 mod compose;
 mod config;
 mod demo;
+mod http_client;
 mod init;
 mod listener;
 mod operator_client;

@@ -11,23 +11,23 @@ use reqwest::{Client, Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::tls::{Credential, CredentialError, client_config, load_certificates};
+use crate::http_client::{ClientFiles, Waits, mutual_tls_client};
+use crate::tls::CredentialError;
 
-/// De-mapping a million rows takes its time.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const WAITS: Waits = Waits {
+    connection: Duration::from_secs(5),
+    // De-mapping a million rows takes its time.
+    answer: Duration::from_secs(600),
+};
 /// Items of one page.
 const PAGE: usize = 500;
 
 /// A call that was not answered as hoped.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallError {
-    /// Certificate, key or authority.
+    /// Certificate, key or authority, or no client could be made of them.
     #[error(transparent)]
     Credential(#[from] CredentialError),
-    /// No HTTP client could be made of them.
-    #[error("no HTTP client: {0}")]
-    Client(reqwest::Error),
     /// Nobody answered.
     #[error("{}", unreachable_text(.0, .1))]
     Unreachable(String, reqwest::Error),
@@ -62,20 +62,14 @@ impl OperatorClient {
     /// A client of the gateway at `endpoint`.
     ///
     /// # Errors
-    /// [`CallError::Credential`] or [`CallError::Client`].
+    /// [`CallError::Credential`].
     pub(crate) fn new(endpoint: &Endpoint) -> Result<Self, CallError> {
-        let tls = client_config(
-            load_certificates(&endpoint.ca)?,
-            Credential::load(&endpoint.certificate, &endpoint.key)?,
-        )?;
-        let http = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(ANSWER_TIMEOUT)
-            .build()
-            .map_err(CallError::Client)?;
+        let files = ClientFiles {
+            certificate: &endpoint.certificate,
+            key: &endpoint.key,
+            root: &endpoint.ca,
+        };
+        let http = mutual_tls_client(files, WAITS)?;
         let root = format!("{}/operator/v1", endpoint.url.trim_end_matches('/'));
         Ok(Self { http, root })
     }

@@ -2,14 +2,14 @@
 //!
 //! Used by the sandbox's simulated IoT SPs, the demo and the bench; never by the service.
 
-use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 
-use crate::tls::{Credential, CredentialError, client_config, load_certificates};
+use crate::http_client::{ClientFiles, Waits, mutual_tls_client};
+use crate::tls::CredentialError;
 
 /// A call that did not come to an answer, or to one that was not hoped for.
 #[derive(Debug, thiserror::Error)]
@@ -34,36 +34,11 @@ pub(crate) enum ClientError {
     },
 }
 
-/// Where a client's certificate, key and root lie.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ClientFiles<'a> {
-    /// Certificate chain, PEM.
-    pub(crate) certificate: &'a Path,
-    /// Key, PEM.
-    pub(crate) key: &'a Path,
-    /// The authority that servers are checked against, PEM.
-    pub(crate) root: &'a Path,
-}
-
-/// An HTTP client with a client certificate, without redirects and proxies.
-///
-/// # Errors
-/// [`CredentialError`].
-pub(crate) fn mutual_tls_client(files: ClientFiles<'_>) -> Result<Client, CredentialError> {
-    let tls = client_config(
-        load_certificates(files.root)?,
-        Credential::load(files.certificate, files.key)?,
-    )?;
-    Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .tcp_nodelay(true)
-        .connect_timeout(Duration::from_secs(3))
-        .timeout(Duration::from_secs(30))
-        .build()
-        .map_err(CredentialError::Client)
-}
+/// How long the sandbox's own calls may take.
+pub(crate) const WAITS: Waits = Waits {
+    connection: Duration::from_secs(3),
+    answer: Duration::from_secs(30),
+};
 
 /// A member of a JSON object; `Null` where there is none.
 pub(crate) fn member<'a>(body: &'a Value, name: &str) -> &'a Value {
@@ -95,7 +70,7 @@ impl T8Client {
     /// [`CredentialError`].
     pub(crate) fn new(root: &str, files: ClientFiles<'_>) -> Result<Self, CredentialError> {
         Ok(Self {
-            http: mutual_tls_client(files)?,
+            http: mutual_tls_client(files, WAITS)?,
             root: root.into(),
             token: Mutex::default(),
         })

@@ -4,6 +4,7 @@
 
 mod access;
 mod ambient;
+mod naming;
 mod secrets;
 mod store;
 
@@ -15,6 +16,7 @@ pub use access::{
     AccessRequest, Authenticator, DecisionPoint, Denied, Operation, RateLimited, RateLimiter,
 };
 pub use ambient::{Clock, DirectorySource, Entropy, OutboxBell};
+pub use naming::ResourceNames;
 pub use secrets::{AuthorityError, CertificateAuthority, IssuedCertificate, SealError, Sealer};
 pub use store::{CommitError, Cursor, DueEntries, Page, Selection, Store, StoreError};
 

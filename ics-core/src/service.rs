@@ -28,15 +28,18 @@ pub use subscription::{SubscriptionError, SubscriptionTerms};
 
 use crate::change::Change;
 use crate::directory::Directory;
-use crate::id::DeviceId;
-use crate::mapping::{Mapping, State};
+use crate::id::{DeviceId, MappingId, SpId, Uti};
+use crate::mapping::{Mapping, MappingKey, State, UtiRecord};
 use crate::party::PartyStatus;
 use crate::port::{
-    CommitError, DecisionPoint, DirectorySource, Entropy, OutboxBell, RateLimiter, SealError,
-    Sealer, Store, StoreError,
+    CommitError, DecisionPoint, Denied, DirectorySource, Entropy, OutboxBell, RateLimiter,
+    SealError, Sealer, Store, StoreError,
 };
+use crate::principal::Principal;
+use crate::procedure::access::authorize_own;
 use crate::procedure::demapping::RowFacts;
 use crate::procedure::{Knobs, Listeners};
+use crate::reference_point::ReferencePoint;
 use crate::sealed::{BlindIndex, BlindIndexDomain};
 use crate::time::Timestamp;
 
@@ -136,10 +139,44 @@ impl IcsService {
         Ok(Committed::Yes)
     }
 
+    /// The directory of now, if `principal` may use what is its own over `point`.
+    fn admit(
+        &self,
+        principal: &Principal,
+        point: ReferencePoint,
+        now: Timestamp,
+    ) -> Result<Arc<Directory>, Denied> {
+        let directory = self.directory();
+        let decision_point = self.ports.decision_point.as_ref();
+        authorize_own(decision_point, &directory, principal, point, now)?;
+        Ok(directory)
+    }
+
+    async fn load(&self, id: MappingId) -> Result<Option<Mapping>, Failure> {
+        Ok(self.ports.store.load(id).await?)
+    }
+
+    async fn load_live(&self, key: &MappingKey) -> Result<Option<Mapping>, Failure> {
+        Ok(self.ports.store.load_live(key).await?)
+    }
+
+    /// What is kept of a UTI for ever, and under which index.
+    async fn load_uti(
+        &self,
+        third_party_sp: &SpId,
+        uti: &Uti,
+    ) -> Result<(BlindIndex, Option<UtiRecord>), Failure> {
+        let parts = [third_party_sp.as_str().as_bytes(), uti.as_str().as_bytes()];
+        let index = self
+            .ports
+            .sealer
+            .blind_index(BlindIndexDomain::UtiRecord, &parts);
+        Ok((index, self.ports.store.load_uti_record(index).await?))
+    }
+
     /// Everything a procedure needs to end or settle `row`.
     async fn row_facts(&self, row: &Mapping) -> Result<RowFacts, Failure> {
-        let uti_index = self.uti_index(&row.third_party_sp, row.key.uti.as_str());
-        let uti = self.ports.store.load_uti_record(uti_index).await?;
+        let (uti_index, uti) = self.load_uti(&row.third_party_sp, &row.key.uti).await?;
         let push = match row.state {
             State::Pending { .. } => {
                 self.ports
@@ -170,14 +207,7 @@ impl IcsService {
         }
     }
 
-    fn uti_index(&self, third_party_sp: &crate::id::SpId, uti: &str) -> BlindIndex {
-        let parts = [third_party_sp.as_str().as_bytes(), uti.as_bytes()];
-        self.ports
-            .sealer
-            .blind_index(BlindIndexDomain::UtiRecord, &parts)
-    }
-
-    fn device_index(&self, iot_sp: &crate::id::SpId, device_id: &DeviceId) -> BlindIndex {
+    fn device_index(&self, iot_sp: &SpId, device_id: &DeviceId) -> BlindIndex {
         let parts = [iot_sp.as_str().as_bytes(), device_id.as_str().as_bytes()];
         self.ports
             .sealer

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ics_core::port::{Clock, Entropy, PortFuture};
+use ics_core::port::{Clock, Entropy, PortFuture, ResourceNames};
 use ics_core::service::Consignment;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Method, Request, Url};
@@ -30,7 +30,7 @@ pub(crate) struct Courier {
     pub(crate) signer: Arc<dyn CallbackSigner>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) api_root: String,
+    pub(crate) names: Arc<dyn ResourceNames>,
     /// For everything: a token, the callback, and both again after a 401.
     pub(crate) patience: Duration,
 }
@@ -47,7 +47,7 @@ impl Carrier for Courier {
 
 impl Courier {
     async fn deliver(&self, consignment: &Consignment) -> Outcome {
-        let Ok(body) = write_body(consignment, &self.api_root) else {
+        let Ok(body) = write_body(consignment, self.names.as_ref()) else {
             return Outcome::Unsendable;
         };
         let target = match Driver::parse_target(consignment.destination.as_str()) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ics_core::outbox::Addressee;
-use ics_core::port::{Clock, Entropy, OutboxBell as _};
+use ics_core::port::{Clock, Entropy, OutboxBell as _, ResourceNames};
 use rustls::ClientConfig;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{Id, JoinHandle, JoinSet};
@@ -22,9 +22,6 @@ use crate::vetting::AddressRules;
 
 /// What the deliverer is to know of the outside.
 pub struct Settings {
-    /// What links start with: scheme, host and port of the T8 listener as SPs see it, without a
-    /// slash at the end.
-    pub api_root: String,
     /// The gateway's OAuth client id at the token endpoints of SPs.
     pub client_id: String,
     /// TLS towards SPs: profile, trusted roots, the gateway's own certificate. ALPN is set here.
@@ -65,7 +62,7 @@ impl Default for Pace {
     }
 }
 
-/// Time, chance, and the key callbacks are signed with.
+/// Time, chance, names, and the key callbacks are signed with.
 pub struct Surroundings {
     /// Tells the time of signatures and deadlines.
     pub clock: Arc<dyn Clock>,
@@ -73,6 +70,8 @@ pub struct Surroundings {
     pub entropy: Arc<dyn Entropy>,
     /// Signs every callback.
     pub signer: Arc<dyn CallbackSigner>,
+    /// What rows and subscriptions are called towards their parties.
+    pub names: Arc<dyn ResourceNames>,
 }
 
 /// Delivers the outbox until it is shut down or dropped. What is not delivered stays in the store,
@@ -105,7 +104,7 @@ impl Deliverer {
             signer: surroundings.signer,
             clock: surroundings.clock.clone(),
             entropy: surroundings.entropy.clone(),
-            api_root: settings.api_root.trim_end_matches('/').to_owned(),
+            names: surroundings.names,
             patience: pace.total_timeout.saturating_mul(2),
         };
         let ambient = (surroundings.clock, surroundings.entropy);

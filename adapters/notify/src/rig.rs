@@ -10,7 +10,7 @@ use ics_core::id::{CallbackUri, MappingId, ServiceUri, SpId, SubscriptionId, Uti
 use ics_core::mapping::{Features, MappingKey};
 use ics_core::outbox::{Addressee, Message, OutboxEntry, OutboxKey, Subject};
 use ics_core::party::{Limits, Party, PartyStatus, Subscription};
-use ics_core::port::{Clock, Entropy};
+use ics_core::port::{Clock, Entropy, ResourceNames};
 use ics_core::reference_point::Role;
 use ics_core::service::Consignment;
 use ics_core::time::Timestamp;
@@ -33,6 +33,19 @@ impl StandingClock {
 impl Clock for StandingClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Role, party and id, one after the other.
+pub(crate) struct PlainNames;
+
+impl ResourceNames for PlainNames {
+    fn uri(&self, addressee: &Addressee, subject: Subject) -> String {
+        let subject = match subject {
+            Subject::Mapping(id) => format!("mapping:{id}"),
+            Subject::Subscription(id) => format!("subscription:{id}"),
+        };
+        format!("urn:{:?}:{}:{subject}", addressee.role, addressee.sp)
     }
 }
 

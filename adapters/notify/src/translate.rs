@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ics_core::mapping::{Consent, MappingKey, ResultCause, State};
 use ics_core::outbox::{Message, OutboxEntry, Subject};
+use ics_core::port::ResourceNames;
 use ics_core::reference_point::Role;
 use ics_core::service::{Consignment, OpenAssignment};
 use serde::Serialize;
@@ -17,17 +18,20 @@ use crate::wire::{
 #[error("consignment is incomplete")]
 pub(crate) struct Incomplete;
 
-/// The JSON body of `consignment`; links start with `api_root`.
+/// The JSON body of `consignment`; resources are called as `names` says.
 ///
 /// # Errors
 /// [`Incomplete`].
-pub(crate) fn write_body(consignment: &Consignment, api_root: &str) -> Result<Vec<u8>, Incomplete> {
+pub(crate) fn write_body(
+    consignment: &Consignment,
+    names: &dyn ResourceNames,
+) -> Result<Vec<u8>, Incomplete> {
     let entry = &consignment.entry;
     let id = entry.key.notification_id();
     match &entry.message {
         Message::Assignment => {
             let open = consignment.assignment.as_deref().ok_or(Incomplete)?;
-            to_json(&assignment_push(consignment, open, &id, api_root)?)
+            to_json(&assignment_push(consignment, open, &id, names)?)
         }
         Message::Result {
             status,
@@ -37,7 +41,7 @@ pub(crate) fn write_body(consignment: &Consignment, api_root: &str) -> Result<Ve
             let key = mapping_key(entry)?;
             to_json(&MappingResultNotification {
                 notification_id: &id,
-                mapping: subject_link(consignment, api_root),
+                mapping: subject_uri(&consignment.entry, names),
                 mapping_status: status.name(),
                 mapping_cause: cause.map(ResultCause::name),
                 undo: *undo,
@@ -57,7 +61,7 @@ pub(crate) fn write_body(consignment: &Consignment, api_root: &str) -> Result<Ve
             let to_iot_sp = entry.key.addressee.role == Role::IotSp;
             to_json(&DemappingNotification {
                 notification_id: &id,
-                mapping: subject_link(consignment, api_root),
+                mapping: subject_uri(&consignment.entry, names),
                 service_uri: key.service_uri.as_str(),
                 uti: key.uti.as_str(),
                 device_id: device_id
@@ -72,7 +76,7 @@ pub(crate) fn write_body(consignment: &Consignment, api_root: &str) -> Result<Ve
         }
         Message::Test => to_json(&TestNotification {
             notification_id: &id,
-            subscription: subject_link(consignment, api_root),
+            subscription: subject_uri(&consignment.entry, names),
         }),
     }
 }
@@ -91,21 +95,21 @@ fn assignment_push<'a>(
     consignment: &'a Consignment,
     open: &'a OpenAssignment,
     notification_id: &'a str,
-    api_root: &str,
+    names: &dyn ResourceNames,
 ) -> Result<AssignmentPush<'a>, Incomplete> {
     let row = &open.mapping;
     let State::Pending { deadline, .. } = &row.state else {
         return Err(Incomplete);
     };
-    let iot_sp = &consignment.entry.key.addressee.sp;
-    let subscription = consignment.subscription.as_ref().map(|subscription| {
-        let id = subscription.id;
-        format!("{api_root}/ics-device-mapping/v1/{iot_sp}/subscriptions/{id}")
-    });
+    let addressee = &consignment.entry.key.addressee;
+    let subscription = consignment
+        .subscription
+        .as_ref()
+        .map(|subscription| names.uri(addressee, Subject::Subscription(subscription.id)));
     Ok(AssignmentPush {
         notification_id,
         subscription,
-        assignment: subject_link(consignment, api_root),
+        assignment: subject_uri(&consignment.entry, names),
         service_uri: row.key.service_uri.as_str(),
         uti: row.key.uti.as_str(),
         device_serial_number: open.serial.as_ref().ok_or(Incomplete)?.expose(),
@@ -132,21 +136,9 @@ fn to_json(body: &impl Serialize) -> Result<Vec<u8>, Incomplete> {
     serde_json::to_vec(body).map_err(|_| Incomplete)
 }
 
-/// The resource an entry is about, as its addressee knows it (t8 A.1, A.2).
-fn subject_link(consignment: &Consignment, api_root: &str) -> String {
-    let key = &consignment.entry.key;
-    let sp = &key.addressee.sp;
-    match (key.addressee.role, key.subject) {
-        (Role::ThirdPartySp, Subject::Mapping(id)) => {
-            format!("{api_root}/ics-mapping/v1/{sp}/mappings/{id}")
-        }
-        (Role::IotSp, Subject::Mapping(id)) => {
-            format!("{api_root}/ics-device-mapping/v1/{sp}/assignments/{id}")
-        }
-        (_, Subject::Subscription(id)) => {
-            format!("{api_root}/ics-device-mapping/v1/{sp}/subscriptions/{id}")
-        }
-    }
+/// The resource an entry is about, as its addressee knows it.
+fn subject_uri(entry: &OutboxEntry, names: &dyn ResourceNames) -> String {
+    names.uri(&entry.key.addressee, entry.key.subject)
 }
 
 #[cfg(test)]

@@ -37,4 +37,5 @@ pub mod wire;
 
 pub use api::{InvalidSettings, Settings, T8Api};
 pub use driver::configure;
+pub use link::ResourceUris;
 pub use openapi::openapi;

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use ics_core::id::{MappingId, SpId, SubscriptionId};
+use ics_core::id::{MappingId, Origin, SpId, SubscriptionId};
+use ics_core::outbox::{Addressee, Subject};
+use ics_core::port::ResourceNames;
+use ics_core::reference_point::Role;
 
 /// What a link names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +52,36 @@ impl fmt::Display for Link<'_> {
     }
 }
 
+/// What this API calls rows and subscriptions, for those who tell parties of them.
+#[derive(Clone, Debug)]
+pub struct ResourceUris {
+    root: Origin,
+}
+
+impl ResourceUris {
+    /// Names under `root`, where callers reach this API.
+    #[must_use]
+    pub const fn new(root: Origin) -> Self {
+        Self { root }
+    }
+}
+
+impl ResourceNames for ResourceUris {
+    fn uri(&self, addressee: &Addressee, subject: Subject) -> String {
+        let target = match (addressee.role, subject) {
+            (Role::ThirdPartySp, Subject::Mapping(id)) => Target::Mapping(id),
+            (Role::IotSp, Subject::Mapping(id)) => Target::Assignment(id),
+            (_, Subject::Subscription(id)) => Target::Subscription(id),
+        };
+        let link = Link {
+            root: self.root.as_str(),
+            sp: &addressee.sp,
+            target,
+        };
+        link.to_string()
+    }
+}
+
 /// Which row a link names, and in whose eyes: absolute under the API root, or a path. `None`:
 /// not one of ours, or of another SP than `sp`.
 pub(crate) fn parse_row_link(root: &str, sp: &SpId, text: &str) -> Option<Target> {
@@ -67,6 +100,24 @@ mod tests {
     use super::*;
 
     const ROOT: &str = "https://ics.example";
+
+    #[test]
+    fn what_a_party_is_told_of_it_can_read_back() {
+        let names = ResourceUris::new(Origin::parse(ROOT).unwrap());
+        let sp = SpId::parse("shop").unwrap();
+        let id = MappingId::from_bytes([7; 16]);
+        for (role, target) in [
+            (Role::ThirdPartySp, Target::Mapping(id)),
+            (Role::IotSp, Target::Assignment(id)),
+        ] {
+            let addressee = Addressee {
+                role,
+                sp: sp.clone(),
+            };
+            let uri = names.uri(&addressee, Subject::Mapping(id));
+            assert_eq!(parse_row_link(ROOT, &sp, &uri), Some(target));
+        }
+    }
 
     #[test]
     fn a_link_is_read_back_absolute_or_as_a_path_by_its_owner_alone() {

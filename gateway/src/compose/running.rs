@@ -12,7 +12,7 @@ use ics_notify::{AddressRules, CallbackSigner, Deliverer, Pace, Surroundings};
 use ics_oauth::AuthorizationServer;
 use ics_operator::{OperatorApi, StatusSource, StoreCounts};
 use ics_store_redb::{RedbStore, Table};
-use ics_t8::T8Api;
+use ics_t8::{ResourceUris, T8Api};
 use ics_vault::SigningKey;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -241,7 +241,6 @@ fn start_deliverer(
     }
     let credential = Credential::load(&section.certificate, &section.key)?;
     let settings = ics_notify::Settings {
-        api_root: config.t8.public_url.as_str().to_owned(),
         client_id: "ics-gateway".to_owned(),
         tls: client_config(roots, credential)?,
         addresses: AddressRules {
@@ -258,6 +257,7 @@ fn start_deliverer(
         clock: Arc::clone(&parts.clock),
         entropy: Arc::clone(&parts.entropy),
         signer: Arc::new(Signer(signing_key)),
+        names: Arc::new(ResourceUris::new(config.t8.public_url.clone())),
     };
     let outbox = Arc::clone(&parts.service) as _;
     Ok(Deliverer::start(

@@ -21,7 +21,7 @@ pub(crate) struct StoreSection {
 }
 
 const fn default_cache() -> usize {
-    256 << 20
+    1 << 30
 }
 
 impl StoreSection {

@@ -11,8 +11,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{DemoError, shop_client};
+use crate::http_client::mutual_tls_client;
 use crate::sandbox::Sandbox;
-use crate::t8_client::{ClientError, T8Client, member, mutual_tls_client};
+use crate::t8_client::{ClientError, T8Client, WAITS, member};
 
 /// A running order desk.
 pub(super) struct OrderDesk {
@@ -84,7 +85,7 @@ pub(super) async fn place_order(
     url: &str,
     order: &Value,
 ) -> Result<StatusCode, ClientError> {
-    let client = mutual_tls_client(sandbox.files_of(sp).as_client())?;
+    let client = mutual_tls_client(sandbox.files_of(sp).as_client(), WAITS)?;
     let sent = client.post(url).json(order).send().await;
     sent.map(|response| response.status())
         .map_err(|error| ClientError::Unreachable(url.to_owned(), error))

@@ -87,7 +87,7 @@ workers = 1
 [store]
 # One gateway at a time.
 directory = "store"
-#cache = "256MiB"
+#cache = "1GiB"
 
 [vault]
 # Seals serial numbers at rest. Back it up apart from the store: lost keys are lost serial

@@ -6,7 +6,7 @@
 use crate::directory::{Directory, RoutingFailure};
 use crate::id::{AgreementId, DeviceSerialNumber, ServiceUri, SpId};
 use crate::mapping::{Attribute, Consent, Mapping};
-use crate::party::{Agreement, Party, PartyStatus};
+use crate::party::{Agreement, PartyStatus};
 use crate::port::{AccessRequest, DecisionPoint, Denied, Operation};
 use crate::principal::Principal;
 use crate::reference_point::{ReferencePoint, Role};
@@ -92,15 +92,14 @@ pub fn authorize_own(
     reference_point: ReferencePoint,
     now: Timestamp,
 ) -> Result<Authorized<UseOwn>, Denied> {
-    let party = served_party(directory, principal, reference_point)?;
-    let operation = Operation::UseOwn;
-    decision_point.decide(&AccessRequest {
+    let question = Question {
+        decision_point,
+        directory,
         principal,
-        party,
         reference_point,
-        operation,
         now,
-    })?;
+    };
+    question.ask(Operation::UseOwn)?;
     Ok(Authorized(UseOwn {
         sp: principal.sp.clone(),
         role: reference_point.role(),
@@ -119,25 +118,23 @@ pub fn authorize_request(
     requested: &RequestedMapping<'_>,
     now: Timestamp,
 ) -> Result<Authorized<RequestMapping>, RequestDenied> {
-    let reference_point = ReferencePoint::Ics1;
-    let party = served_party(directory, principal, reference_point)?;
+    let question = Question {
+        decision_point,
+        directory,
+        principal,
+        reference_point: ReferencePoint::Ics1,
+        now,
+    };
     let RequestedMapping {
         service_uri,
         consent,
         ..
     } = *requested;
     let decide = |agreement: Option<&Agreement>| {
-        let operation = Operation::RequestMapping {
+        question.ask(Operation::RequestMapping {
             service_uri,
             agreement,
             consent,
-        };
-        decision_point.decide(&AccessRequest {
-            principal,
-            party,
-            reference_point,
-            operation,
-            now,
         })
     };
     match choose_agreement(directory, &principal.sp, requested, now) {
@@ -171,20 +168,18 @@ pub fn authorize_establishment(
     row: &Mapping,
     now: Timestamp,
 ) -> Result<Authorized<EstablishMapping>, Denied> {
-    let reference_point = ReferencePoint::Ics2;
-    let party = served_party(directory, principal, reference_point)?;
+    let question = Question {
+        decision_point,
+        directory,
+        principal,
+        reference_point: ReferencePoint::Ics2,
+        now,
+    };
     let agreement = agreement_in_force(directory, row, now);
-    let operation = Operation::EstablishMapping {
+    question.ask(Operation::EstablishMapping {
         service_uri: &row.key.service_uri,
         agreement,
         consent: row.consent.as_ref(),
-    };
-    decision_point.decide(&AccessRequest {
-        principal,
-        party,
-        reference_point,
-        operation,
-        now,
     })?;
     let agreement = agreement.ok_or(Denied::NoAgreement)?;
     Ok(Authorized(EstablishMapping {
@@ -204,33 +199,53 @@ pub fn authorize_inquiry<'d>(
     (row, reference_point): (&Mapping, ReferencePoint),
     now: Timestamp,
 ) -> Result<&'d Agreement, Denied> {
-    let party = served_party(directory, principal, reference_point)?;
-    let agreement = agreement_in_force(directory, row, now);
-    let service_uri = &row.key.service_uri;
-    let operation = Operation::Inquire {
-        service_uri,
-        agreement,
-    };
-    decision_point.decide(&AccessRequest {
+    let question = Question {
+        decision_point,
+        directory,
         principal,
-        party,
         reference_point,
-        operation,
         now,
+    };
+    let agreement = agreement_in_force(directory, row, now);
+    question.ask(Operation::Inquire {
+        service_uri: &row.key.service_uri,
+        agreement,
     })?;
     agreement.ok_or(Denied::NoAgreement)
 }
 
-fn served_party<'d>(
-    directory: &'d Directory,
-    principal: &Principal,
+/// Who asks, over which point, when; and who answers.
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    decision_point: &'a dyn DecisionPoint,
+    directory: &'a Directory,
+    principal: &'a Principal,
     reference_point: ReferencePoint,
-) -> Result<&'d Party, Denied> {
-    directory
-        .party(&principal.sp)
-        .filter(|party| party.status == PartyStatus::Active)
-        .map(AsRef::as_ref)
-        .ok_or(Denied::Role(reference_point.role()))
+    now: Timestamp,
+}
+
+impl Question<'_> {
+    /// May this be done? A party that is not served has no role.
+    fn ask(&self, operation: Operation<'_>) -> Result<(), Denied> {
+        let Self {
+            principal,
+            reference_point,
+            now,
+            ..
+        } = *self;
+        let party = self
+            .directory
+            .party(&principal.sp)
+            .filter(|party| party.status == PartyStatus::Active)
+            .ok_or(Denied::Role(reference_point.role()))?;
+        self.decision_point.decide(&AccessRequest {
+            principal,
+            party,
+            reference_point,
+            operation,
+            now,
+        })
+    }
 }
 
 /// The agreement a row stands on, if it is still in force.

@@ -7,7 +7,6 @@ use super::IcsService;
 use crate::party::{Agreement, Party};
 use crate::port::Denied;
 use crate::principal::Principal;
-use crate::procedure::access::authorize_own;
 use crate::reference_point::ReferencePoint;
 use crate::time::Timestamp;
 
@@ -39,9 +38,7 @@ impl IcsService {
         point: ReferencePoint,
         now: Timestamp,
     ) -> Result<Profile, ProfileError> {
-        let directory = self.directory();
-        let decision_point = self.ports.decision_point.as_ref();
-        authorize_own(decision_point, &directory, principal, point, now)?;
+        let directory = self.admit(principal, point, now)?;
         let party = directory
             .party(&principal.sp)
             .ok_or(Denied::Role(point.role()))?;

@@ -7,7 +7,7 @@ use crate::id::{DeviceId, DeviceSerialNumber, InvalidId, MappingId};
 use crate::mapping::{CauseCode, FailureCause, Mapping, MappingStatus, State};
 use crate::port::{Cursor, Denied, SealError, Selection};
 use crate::principal::Principal;
-use crate::procedure::access::{authorize_establishment, authorize_own};
+use crate::procedure::access::authorize_establishment;
 use crate::procedure::assignment::{Answer, AnswerOutcome, AnswerRefusal, decide_answer};
 use crate::procedure::mapping::decide_taken_over;
 use crate::reference_point::{ReferencePoint, Role};
@@ -183,15 +183,7 @@ impl IcsService {
     }
 
     fn authorize_ics2(&self, principal: &Principal, now: Timestamp) -> Result<(), AssignmentError> {
-        let directory = self.directory();
-        let point = ReferencePoint::Ics2;
-        authorize_own(
-            self.ports.decision_point.as_ref(),
-            &directory,
-            principal,
-            point,
-            now,
-        )?;
+        self.admit(principal, ReferencePoint::Ics2, now)?;
         Ok(())
     }
 
@@ -201,7 +193,7 @@ impl IcsService {
         principal: &Principal,
         id: MappingId,
     ) -> Result<Mapping, AssignmentError> {
-        let row = self.ports.store.load(id).await.map_err(Failure::from)?;
+        let row = self.load(id).await?;
         row.filter(|row| row.iot_sp == principal.sp)
             .ok_or(AssignmentError::NotFound)
     }

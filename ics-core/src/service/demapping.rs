@@ -10,7 +10,6 @@ use crate::id::{DeviceId, MappingId, ServiceUri, SpId, Uti};
 use crate::mapping::{CauseCode, DemappingCause, EndedBy, Mapping, MappingKey};
 use crate::port::{Denied, Selection};
 use crate::principal::Principal;
-use crate::procedure::access::authorize_own;
 use crate::procedure::demapping::{Demapping, decide_demapping, decide_device_death};
 use crate::reference_point::{ReferencePoint, Role};
 use crate::time::Timestamp;
@@ -108,14 +107,7 @@ impl IcsService {
             Role::ThirdPartySp => ReferencePoint::Ics3,
             Role::IotSp => ReferencePoint::Ics4,
         };
-        let directory = self.directory();
-        authorize_own(
-            self.ports.decision_point.as_ref(),
-            &directory,
-            principal,
-            point,
-            now,
-        )?;
+        self.admit(principal, point, now)?;
         let demapping = Demapping {
             cause: request.cause,
             sub_cause: request.sub_cause.clone(),
@@ -139,17 +131,12 @@ impl IcsService {
         };
         let removed = match &selection {
             Chosen::One(id) => {
-                let row = self.ports.store.load(*id).await.map_err(Failure::from)?;
+                let row = self.load(*id).await?;
                 let row = row.filter(|row| own(row)).ok_or(DemapError::NotFound)?;
                 self.end_rows(&[row], ending, &death, now).await?
             }
             Chosen::Key(key) => {
-                let row = self
-                    .ports
-                    .store
-                    .load_live(key)
-                    .await
-                    .map_err(Failure::from)?;
+                let row = self.load_live(key).await?;
                 let row = row.filter(|row| own(row)).ok_or(DemapError::NotFound)?;
                 self.end_rows(&[row], ending, &death, now).await?
             }
@@ -224,7 +211,7 @@ impl IcsService {
         for _ in 0..ATTEMPTS {
             let mut by_uti: BTreeMap<(SpId, Uti), BTreeMap<MappingId, Mapping>> = BTreeMap::new();
             for id in &ids {
-                let Some(row) = self.ports.store.load(*id).await? else {
+                let Some(row) = self.load(*id).await? else {
                     continue;
                 };
                 let uti = (row.third_party_sp.clone(), row.key.uti.clone());

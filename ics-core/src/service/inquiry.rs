@@ -7,7 +7,7 @@ use crate::id::{DeviceId, ServiceUri, SpId};
 use crate::mapping::MappingKey;
 use crate::port::{Denied, Selection};
 use crate::principal::Principal;
-use crate::procedure::access::{authorize_inquiry, authorize_own};
+use crate::procedure::access::authorize_inquiry;
 use crate::procedure::inquiry::{answer_by_device, answer_by_transaction};
 use crate::reference_point::ReferencePoint;
 use crate::time::Timestamp;
@@ -56,16 +56,10 @@ impl IcsService {
         key: &MappingKey,
         now: Timestamp,
     ) -> Result<TransactionAnswer, InquiryError> {
-        let directory = self.directory();
-        let decision_point = self.ports.decision_point.as_ref();
         let point = ReferencePoint::Ics7;
-        authorize_own(decision_point, &directory, principal, point, now)?;
-        let row = self
-            .ports
-            .store
-            .load_live(key)
-            .await
-            .map_err(Failure::from)?;
+        let directory = self.admit(principal, point, now)?;
+        let decision_point = self.ports.decision_point.as_ref();
+        let row = self.load_live(key).await?;
         let row =
             answer_by_transaction(row.as_ref(), &principal.sp).ok_or(InquiryError::NotFound)?;
         let agreement = authorize_inquiry(decision_point, &directory, principal, (row, point), now)
@@ -87,10 +81,9 @@ impl IcsService {
         (device_id, service_uri): (&DeviceId, Option<&ServiceUri>),
         now: Timestamp,
     ) -> Result<DeviceAnswer, InquiryError> {
-        let directory = self.directory();
-        let decision_point = self.ports.decision_point.as_ref();
         let point = ReferencePoint::Ics8;
-        authorize_own(decision_point, &directory, principal, point, now)?;
+        let directory = self.admit(principal, point, now)?;
+        let decision_point = self.ports.decision_point.as_ref();
         let selection = Selection::Device {
             iot_sp: principal.sp.clone(),
             device_id: device_id.clone(),

@@ -1,5 +1,6 @@
 //! ICS-1: request a mapping, see it, amend it, cancel it.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -7,10 +8,11 @@ use super::{ATTEMPTS, Committed, Failure, IcsService};
 use crate::directory::RoutingFailure;
 use crate::id::{CallbackUri, DeviceSerialNumber, MappingId, SpId};
 use crate::mapping::{Attribute, Consent, Features, Mapping, MappingKey, MappingStatus};
+use crate::party::Party;
 use crate::port::{Cursor, Denied, Selection};
 use crate::principal::Principal;
 use crate::procedure::Listeners;
-use crate::procedure::access::{RequestDenied, RequestedMapping, authorize_own, authorize_request};
+use crate::procedure::access::{RequestDenied, RequestedMapping, authorize_request};
 use crate::procedure::mapping::{
     Amendment, NewMapping, RequestFacts, RequestOutcome, decide_amendment, decide_cancellation,
     decide_request,
@@ -142,19 +144,8 @@ impl IcsService {
                     },
                 )?;
             self.check_request(principal, request, now)?;
-            let live = self
-                .ports
-                .store
-                .load_live(&request.key)
-                .await
-                .map_err(Failure::from)?;
-            let uti_index = self.uti_index(&principal.sp, request.key.uti.as_str());
-            let uti = self
-                .ports
-                .store
-                .load_uti_record(uti_index)
-                .await
-                .map_err(Failure::from)?;
+            let live = self.load_live(&request.key).await?;
+            let (uti_index, uti) = self.load_uti(&principal.sp, &request.key.uti).await?;
             let mut new = self.seal_request(request, now)?;
             let (iot_sp, vendor) = (&permission.facts().iot_sp, request.device_vendor.as_ref());
             new.subscription = directory
@@ -192,11 +183,10 @@ impl IcsService {
     ) -> Result<(), RequestError> {
         let directory = self.directory();
         let party = directory.party(&principal.sp);
-        let registered = |d: &CallbackUri| party.is_some_and(|p| p.may_be_notified_at(d));
-        if request.destination.as_ref().is_some_and(|d| !registered(d)) {
+        if !may_be_notified(party, request.destination.as_ref()) {
             return Err(RequestError::DestinationNotRegistered);
         }
-        if request.validity.is_some_and(|v| !self.allows_wait(v)) {
+        if !self.allows_wait(request.validity) {
             return Err(RequestError::ValidityOutOfRange);
         }
         if request.uti_expiry.is_some_and(|end| end <= now) {
@@ -208,8 +198,10 @@ impl IcsService {
         Ok(())
     }
 
-    fn allows_wait(&self, wait: Duration) -> bool {
-        (self.knobs.pending_min..=self.knobs.pending_max).contains(&wait)
+    /// What the caller leaves open is the operator's choice.
+    fn allows_wait(&self, wait: Option<Duration>) -> bool {
+        let range = self.knobs.pending_min..=self.knobs.pending_max;
+        wait.is_none_or(|wait| range.contains(&wait))
     }
 
     fn seal_request(
@@ -249,16 +241,8 @@ impl IcsService {
         id: MappingId,
         now: Timestamp,
     ) -> Result<Mapping, MappingError> {
-        let directory = self.directory();
-        let point = ReferencePoint::Ics1;
-        authorize_own(
-            self.ports.decision_point.as_ref(),
-            &directory,
-            principal,
-            point,
-            now,
-        )?;
-        let row = self.ports.store.load(id).await.map_err(Failure::from)?;
+        self.admit(principal, ReferencePoint::Ics1, now)?;
+        let row = self.load(id).await?;
         row.filter(|row| row.third_party_sp == principal.sp)
             .ok_or(MappingError::NotFound)
     }
@@ -273,15 +257,7 @@ impl IcsService {
         (status, after, limit): (StatusFilter, Option<&Cursor>, usize),
         now: Timestamp,
     ) -> Result<(Vec<Mapping>, Option<Cursor>), MappingError> {
-        let directory = self.directory();
-        let point = ReferencePoint::Ics1;
-        authorize_own(
-            self.ports.decision_point.as_ref(),
-            &directory,
-            principal,
-            point,
-            now,
-        )?;
+        self.admit(principal, ReferencePoint::Ics1, now)?;
         let selection = Selection::ThirdPartySp(principal.sp.clone());
         let wanted = |row: &Mapping| {
             status.is_none_or(|status| row.status_towards(Role::ThirdPartySp) == status)
@@ -329,11 +305,10 @@ impl IcsService {
             let row = self.read_mapping(principal, id, now).await?;
             let directory = self.directory();
             let party = directory.party(&principal.sp);
-            let registered = |d: &CallbackUri| party.is_some_and(|p| p.may_be_notified_at(d));
-            if input.destination.as_ref().is_some_and(|d| !registered(d)) {
+            if !may_be_notified(party, input.destination.as_ref()) {
                 return Err(MappingError::DestinationNotRegistered);
             }
-            if input.validity.is_some_and(|v| !self.allows_wait(v)) {
+            if !self.allows_wait(input.validity) {
                 return Err(MappingError::ValidityOutOfRange);
             }
             let amendment = Amendment {
@@ -374,4 +349,9 @@ impl IcsService {
         }
         Err(Failure::Busy.into())
     }
+}
+
+/// Whether `destination`, if there is one, is at an origin the operator pinned for the party.
+fn may_be_notified(party: Option<&Arc<Party>>, destination: Option<&CallbackUri>) -> bool {
+    destination.is_none_or(|uri| party.is_some_and(|party| party.may_be_notified_at(uri)))
 }

@@ -12,7 +12,6 @@ use crate::outbox::{Addressee, Message, OutboxEntry, OutboxKey, Subject};
 use crate::party::{Party, SerialNamespace, Subscription};
 use crate::port::Denied;
 use crate::principal::Principal;
-use crate::procedure::access::authorize_own;
 use crate::reference_point::{ReferencePoint, Role};
 use crate::time::Timestamp;
 
@@ -171,16 +170,7 @@ impl IcsService {
         principal: &Principal,
         now: Timestamp,
     ) -> Result<Arc<Party>, SubscriptionError> {
-        let directory = self.directory();
-        let point = ReferencePoint::Ics2;
-        authorize_own(
-            self.ports.decision_point.as_ref(),
-            &directory,
-            principal,
-            point,
-            now,
-        )?;
-        directory
+        self.admit(principal, ReferencePoint::Ics2, now)?
             .party(&principal.sp)
             .cloned()
             .ok_or(SubscriptionError::NotFound)

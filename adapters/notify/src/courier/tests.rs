@@ -9,7 +9,9 @@ use ics_core::reference_point::Role;
 
 use super::*;
 use crate::driver::Patience;
-use crate::rig::{CountingEntropy, Peer, Pki, Reply, SeededKey, StandingClock, consignment, entry};
+use crate::rig::{
+    CountingEntropy, Peer, Pki, PlainNames, Reply, SeededKey, StandingClock, consignment, entry,
+};
 use crate::token::NoToken;
 use crate::vetting::AddressRules;
 
@@ -28,7 +30,7 @@ fn courier(pki: &Pki) -> Courier {
         signer: Arc::new(SeededKey::new()),
         clock: StandingClock::new(),
         entropy: Arc::new(CountingEntropy::default()),
-        api_root: "https://ics.op.example".into(),
+        names: Arc::new(PlainNames),
         patience: Duration::from_secs(20),
     }
 }

@@ -3,10 +3,9 @@ use ics_core::mapping::{Attribute, CauseCode, Dispatch, Features, Mapping};
 use ics_core::sealed::{BlindIndex, Sealed};
 
 use super::*;
-use crate::rig::{NOW, consignment, entry, mapping_id, mapping_key};
+use crate::rig::{NOW, PlainNames, consignment, entry, mapping_id, mapping_key};
 use ics_core::mapping::{DemappingCause, MappingStatus};
 
-const ROOT: &str = "https://ics.op.example";
 const URL: &str = "https://sp.example/cb";
 
 fn pending_row() -> Mapping {
@@ -51,7 +50,7 @@ fn push(consent: Option<Consent>, e2e: Option<Vec<u8>>) -> Consignment {
 }
 
 fn body(consignment: &Consignment) -> String {
-    String::from_utf8(write_body(consignment, ROOT).unwrap()).unwrap()
+    String::from_utf8(write_body(consignment, &PlainNames).unwrap()).unwrap()
 }
 
 fn message_body(role: Role, message: Message) -> String {
@@ -63,9 +62,9 @@ fn push_of_step_3_byte_by_byte() {
     assert_eq!(
         body(&push(None, None)),
         "{\"notificationId\":\"01a1ffb1-ba00-7101-8101-010101010101.1i\",\
-         \"subscription\":\"https://ics.op.example/ics-device-mapping/v1/acme-iot/subscriptions/\
+         \"subscription\":\"urn:IotSp:acme-iot:subscription:\
          01a1ffb1-ba00-7909-8909-090909090909\",\
-         \"assignment\":\"https://ics.op.example/ics-device-mapping/v1/acme-iot/assignments/\
+         \"assignment\":\"urn:IotSp:acme-iot:mapping:\
          01a1ffb1-ba00-7101-8101-010101010101\",\
          \"serviceUri\":\"https://shop.example/services/eggs\",\
          \"uti\":\"0b7f3a52-7d0a-4b1e-9f35-6a3d2f4f9a11\",\
@@ -97,9 +96,9 @@ fn push_carries_consent_and_the_end_to_end_value() {
 fn push_without_its_serial_number_is_not_sent() {
     let mut consignment = push(None, None);
     consignment.assignment.as_mut().unwrap().serial = None;
-    assert_eq!(write_body(&consignment, ROOT), Err(Incomplete));
+    assert_eq!(write_body(&consignment, &PlainNames), Err(Incomplete));
     consignment.assignment = None;
-    assert_eq!(write_body(&consignment, ROOT), Err(Incomplete));
+    assert_eq!(write_body(&consignment, &PlainNames), Err(Incomplete));
 }
 
 #[test]
@@ -112,7 +111,7 @@ fn result_to_the_third_party_byte_by_byte() {
     assert_eq!(
         message_body(Role::ThirdPartySp, established),
         "{\"notificationId\":\"01a1ffb1-ba00-7101-8101-010101010101.3t\",\
-         \"mapping\":\"https://ics.op.example/ics-mapping/v1/shop/mappings/\
+         \"mapping\":\"urn:ThirdPartySp:shop:mapping:\
          01a1ffb1-ba00-7101-8101-010101010101\",\
          \"mappingStatus\":\"ESTABLISHED\",\
          \"serviceUri\":\"https://shop.example/services/eggs\",\
@@ -131,7 +130,7 @@ fn failure_to_the_iot_sp_byte_by_byte() {
     assert_eq!(
         message_body(Role::IotSp, failed),
         "{\"notificationId\":\"01a1ffb1-ba00-7101-8101-010101010101.3i\",\
-         \"mapping\":\"https://ics.op.example/ics-device-mapping/v1/acme-iot/assignments/\
+         \"mapping\":\"urn:IotSp:acme-iot:mapping:\
          01a1ffb1-ba00-7101-8101-010101010101\",\
          \"mappingStatus\":\"FAILED\",\"mappingCause\":\"TIMED_OUT\",\"undo\":true,\
          \"serviceUri\":\"https://shop.example/services/eggs\",\
@@ -150,7 +149,7 @@ fn demapping_to_the_iot_sp_byte_by_byte() {
     assert_eq!(
         message_body(Role::IotSp, demapped.clone()),
         "{\"notificationId\":\"01a1ffb1-ba00-7101-8101-010101010101.3i\",\
-         \"mapping\":\"https://ics.op.example/ics-device-mapping/v1/acme-iot/assignments/\
+         \"mapping\":\"urn:IotSp:acme-iot:mapping:\
          01a1ffb1-ba00-7101-8101-010101010101\",\
          \"serviceUri\":\"https://shop.example/services/eggs\",\
          \"uti\":\"0b7f3a52-7d0a-4b1e-9f35-6a3d2f4f9a11\",\
@@ -163,7 +162,7 @@ fn demapping_to_the_iot_sp_byte_by_byte() {
         !text.contains("d-5f0a9c") && !text.contains("deviceId"),
         "{text}"
     );
-    assert!(text.contains("/ics-mapping/v1/shop/mappings/"), "{text}");
+    assert!(text.contains("urn:ThirdPartySp:shop:mapping:"), "{text}");
 }
 
 #[test]
@@ -174,14 +173,14 @@ fn test_notification_byte_by_byte() {
     assert_eq!(
         body(&consignment(test, URL)),
         "{\"notificationId\":\"01a1ffb1-ba00-7909-8909-090909090909.1i\",\
-         \"subscription\":\"https://ics.op.example/ics-device-mapping/v1/acme-iot/subscriptions/\
+         \"subscription\":\"urn:IotSp:acme-iot:subscription:\
          01a1ffb1-ba00-7909-8909-090909090909\"}"
     );
     let test = entry(Role::ThirdPartySp, (1, 0), Message::Test);
     assert_eq!(
         body(&consignment(test, URL)),
         "{\"notificationId\":\"01a1ffb1-ba00-7101-8101-010101010101.0t\",\
-         \"subscription\":\"https://ics.op.example/ics-mapping/v1/shop/mappings/\
+         \"subscription\":\"urn:ThirdPartySp:shop:mapping:\
          01a1ffb1-ba00-7101-8101-010101010101\"}"
     );
 }
