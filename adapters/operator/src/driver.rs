@@ -5,6 +5,7 @@
 
 mod directory;
 mod read;
+mod refusal;
 mod request;
 
 use std::fmt;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, LOCATION, RETRY_AFTER};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{Error, HttpMessage, HttpResponse, Resource, ResponseError, Route, rt};
@@ -149,8 +150,27 @@ async fn complete<T: 'static>(
     rt::spawn(act).await.unwrap_or(Err(Refusal::Interrupted))
 }
 
-fn ok<T: Serialize>(body: &T) -> HttpResponse {
-    HttpResponse::Ok().json(body)
+/// 200 with what was read.
+fn answer<T: Serialize>(view: Result<T, Refusal>) -> Answer {
+    view.map(|view| HttpResponse::Ok().json(view))
+}
+
+/// Runs `act` to its end; 200 with what came of it.
+async fn answer_done<T: Serialize + 'static>(
+    act: impl Future<Output = Result<T, Refusal>> + 'static,
+) -> Answer {
+    answer(complete(act).await)
+}
+
+/// Runs `act` to its end; 201 with what was made, and where it lies.
+async fn answer_created<T: Serialize + 'static>(
+    act: impl Future<Output = Result<T, Refusal>> + 'static,
+    locate: impl FnOnce(&T) -> String,
+) -> Answer {
+    let made = complete(act).await?;
+    Ok(HttpResponse::Created()
+        .insert_header((LOCATION, locate(&made)))
+        .json(made))
 }
 
 impl ResponseError for Refusal {

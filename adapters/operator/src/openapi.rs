@@ -33,6 +33,7 @@ use utoipa::{Modify, OpenApi};
         crate::driver::show_readiness,
         crate::driver::show_openapi,
     ),
+    components(schemas(crate::wire::ProblemView)),
     modifiers(&MutualTls)
 )]
 struct Document;

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 use serde_path_to_error::Segment;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 pub use agreement::{
     AgreementStatusName, AgreementView, ConsentModeName, EndedAgreement, ExposureName, NewAgreement,
@@ -47,8 +47,9 @@ pub struct Page<T> {
 }
 
 /// `limit` and `page-token` of a list.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct PageQuery {
     /// The most items wanted: 1 to 500.
     pub limit: Option<usize>,

@@ -1,30 +1,32 @@
 //! Service providers, certificates, agreements.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::LOCATION;
 use actix_web::web::Path;
 
+use super::refusal::{
+    AgreementExists, BodyNotValid, BodyTooLarge, NoAgreement, NoAuthority, NoCertificate,
+    NoCertificateKnown, NoParty, NotJson, OrderNotValid, PartyExists, PartyRemoved, QueryNotValid,
+    SerialTaken, Unconfirmed,
+};
 use super::request::{Body, Params};
-use super::{Answer, Api, complete, ok};
+use super::{Answer, Api, answer, answer_created, answer_done, complete};
 use crate::api::Caller;
 use crate::wire::{
     AgreementView, CertificateOrder, CertificateView, Confirmation, EndedAgreement, IssuedView,
-    NewAgreement, NewParty, Page, PageQuery, PartyView, ProblemView, RemovedParty, Revocation,
+    NewAgreement, NewParty, Page, PageQuery, PartyView, RemovedParty, Revocation,
 };
 
 /// List service providers
 #[utoipa::path(
     get, path = "/operator/v1/sps", tag = "Service providers", operation_id = "listSps",
-    params(("limit" = Option<usize>, Query, description = "1 to 500"),
-           ("page-token" = Option<String>, Query, description = "Where to go on")),
+    params(PageQuery),
     responses(
         (status = 200, description = "A page, by id", body = Page<PartyView>),
-        (status = 400, description = "Query not valid", body = ProblemView, content_type = "application/problem+json"),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
+        QueryNotValid, NoCertificate,
     )
 )]
 pub(crate) async fn list_sps(api: Api, query: Params<PageQuery>) -> Answer {
-    Ok(ok(&api.list_parties(&query.0)?))
+    answer(api.list_parties(&query.0))
 }
 
 /// Onboard a service provider
@@ -33,19 +35,12 @@ pub(crate) async fn list_sps(api: Api, query: Params<PageQuery>) -> Answer {
     request_body = NewParty,
     responses(
         (status = 201, description = "Onboarded", body = PartyView, headers(("Location" = String))),
-        (status = 400, description = "Body not valid", body = ProblemView, content_type = "application/problem+json"),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
-        (status = 409, description = "Id given out, or service owned by another", body = ProblemView, content_type = "application/problem+json"),
-        (status = 413, description = "Body too large", body = ProblemView, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON", body = ProblemView, content_type = "application/problem+json"),
+        BodyNotValid, NoCertificate, PartyExists, BodyTooLarge, NotJson,
     )
 )]
 pub(crate) async fn add_sp(api: Api, caller: Caller, new: Body<NewParty>) -> Answer {
-    let party = complete(async move { api.add_party(&caller, &new.0).await }).await?;
-    let location = format!("/operator/v1/sps/{}", party.id);
-    Ok(HttpResponse::Created()
-        .insert_header((LOCATION, location))
-        .json(party))
+    let act = async move { api.add_party(&caller, &new.0).await };
+    answer_created(act, |party| format!("/operator/v1/sps/{}", party.id)).await
 }
 
 /// Show a service provider
@@ -54,12 +49,11 @@ pub(crate) async fn add_sp(api: Api, caller: Caller, new: Body<NewParty>) -> Ans
     params(("id" = String, Path, description = "Its id")),
     responses(
         (status = 200, description = "The service provider", body = PartyView),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
-        (status = 404, description = "No such service provider", body = ProblemView, content_type = "application/problem+json"),
+        NoCertificate, NoParty,
     )
 )]
 pub(crate) async fn show_sp(api: Api, id: Path<String>) -> Answer {
-    Ok(ok(&api.show_party(&id)?))
+    answer(api.show_party(&id))
 }
 
 /// Suspend a service provider
@@ -71,14 +65,11 @@ pub(crate) async fn show_sp(api: Api, id: Path<String>) -> Answer {
     params(("id" = String, Path, description = "Its id")),
     responses(
         (status = 200, description = "Suspended", body = PartyView),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
-        (status = 404, description = "No such service provider", body = ProblemView, content_type = "application/problem+json"),
-        (status = 409, description = "Removed", body = ProblemView, content_type = "application/problem+json"),
+        NoCertificate, NoParty, PartyRemoved,
     )
 )]
 pub(crate) async fn suspend_sp(api: Api, caller: Caller, id: Path<String>) -> Answer {
-    let party = complete(async move { api.suspend_party(&caller, &id).await }).await?;
-    Ok(ok(&party))
+    answer_done(async move { api.suspend_party(&caller, &id).await }).await
 }
 
 /// Resume a suspended service provider
@@ -87,14 +78,11 @@ pub(crate) async fn suspend_sp(api: Api, caller: Caller, id: Path<String>) -> An
     params(("id" = String, Path, description = "Its id")),
     responses(
         (status = 200, description = "Active", body = PartyView),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
-        (status = 404, description = "No such service provider", body = ProblemView, content_type = "application/problem+json"),
-        (status = 409, description = "Removed", body = ProblemView, content_type = "application/problem+json"),
+        NoCertificate, NoParty, PartyRemoved,
     )
 )]
 pub(crate) async fn resume_sp(api: Api, caller: Caller, id: Path<String>) -> Answer {
-    let party = complete(async move { api.resume_party(&caller, &id).await }).await?;
-    Ok(ok(&party))
+    answer_done(async move { api.resume_party(&caller, &id).await }).await
 }
 
 /// Off-board a service provider for good
@@ -106,10 +94,7 @@ pub(crate) async fn resume_sp(api: Api, caller: Caller, id: Path<String>) -> Ans
     request_body = Confirmation,
     responses(
         (status = 200, description = "Removed", body = RemovedParty),
-        (status = 400, description = "Body not valid", body = ProblemView, content_type = "application/problem+json"),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
-        (status = 404, description = "No such service provider", body = ProblemView, content_type = "application/problem+json"),
-        (status = 409, description = "Not confirmed: `affectedMappings` rows would go", body = ProblemView, content_type = "application/problem+json"),
+        BodyNotValid, NoCertificate, NoParty, Unconfirmed,
     )
 )]
 pub(crate) async fn remove_sp(
@@ -118,21 +103,16 @@ pub(crate) async fn remove_sp(
     id: Path<String>,
     confirmation: Body<Confirmation>,
 ) -> Answer {
-    let act = async move { api.remove_party(&caller, &id, confirmation.0).await };
-    Ok(ok(&complete(act).await?))
+    answer_done(async move { api.remove_party(&caller, &id, confirmation.0).await }).await
 }
 
 /// List a service provider's certificates
 #[utoipa::path(
     get, path = "/operator/v1/sps/{id}/certificates", tag = "Certificates", operation_id = "listCertificates",
-    params(("id" = String, Path, description = "Its id"),
-           ("limit" = Option<usize>, Query, description = "1 to 500"),
-           ("page-token" = Option<String>, Query, description = "Where to go on")),
+    params(("id" = String, Path, description = "Its id"), PageQuery),
     responses(
         (status = 200, description = "A page, by serial number", body = Page<CertificateView>),
-        (status = 400, description = "Query not valid", body = ProblemView, content_type = "application/problem+json"),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
-        (status = 404, description = "No such service provider", body = ProblemView, content_type = "application/problem+json"),
+        QueryNotValid, NoCertificate, NoParty,
     )
 )]
 pub(crate) async fn list_certificates(
@@ -140,7 +120,7 @@ pub(crate) async fn list_certificates(
     id: Path<String>,
     query: Params<PageQuery>,
 ) -> Answer {
-    Ok(ok(&api.list_certificates(&id, &query.0)?))
+    answer(api.list_certificates(&id, &query.0))
 }
 
 /// Issue a certificate to a service provider
@@ -152,11 +132,7 @@ pub(crate) async fn list_certificates(
     request_body = CertificateOrder,
     responses(
         (status = 201, description = "Issued", body = IssuedView),
-        (status = 400, description = "Request or key not valid", body = ProblemView, content_type = "application/problem+json"),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
-        (status = 404, description = "No such service provider", body = ProblemView, content_type = "application/problem+json"),
-        (status = 409, description = "Removed", body = ProblemView, content_type = "application/problem+json"),
-        (status = 503, description = "Authority unavailable", body = ProblemView, content_type = "application/problem+json"),
+        OrderNotValid, NoCertificate, NoParty, PartyRemoved, NoAuthority,
     )
 )]
 pub(crate) async fn issue_certificate(
@@ -177,10 +153,7 @@ pub(crate) async fn issue_certificate(
     request_body = Revocation,
     responses(
         (status = 200, description = "Revoked", body = CertificateView),
-        (status = 400, description = "Body not valid", body = ProblemView, content_type = "application/problem+json"),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
-        (status = 404, description = "Not known", body = ProblemView, content_type = "application/problem+json"),
-        (status = 409, description = "The serial number is on record for another certificate", body = ProblemView, content_type = "application/problem+json"),
+        BodyNotValid, NoCertificate, NoCertificateKnown, SerialTaken,
     )
 )]
 pub(crate) async fn revoke_certificate(
@@ -188,23 +161,20 @@ pub(crate) async fn revoke_certificate(
     caller: Caller,
     revocation: Body<Revocation>,
 ) -> Answer {
-    let act = async move { api.revoke_certificate(&caller, &revocation.0).await };
-    Ok(ok(&complete(act).await?))
+    answer_done(async move { api.revoke_certificate(&caller, &revocation.0).await }).await
 }
 
 /// List agreements
 #[utoipa::path(
     get, path = "/operator/v1/agreements", tag = "Agreements", operation_id = "listAgreements",
-    params(("limit" = Option<usize>, Query, description = "1 to 500"),
-           ("page-token" = Option<String>, Query, description = "Where to go on")),
+    params(PageQuery),
     responses(
         (status = 200, description = "A page, oldest first", body = Page<AgreementView>),
-        (status = 400, description = "Query not valid", body = ProblemView, content_type = "application/problem+json"),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
+        QueryNotValid, NoCertificate,
     )
 )]
 pub(crate) async fn list_agreements(api: Api, query: Params<PageQuery>) -> Answer {
-    Ok(ok(&api.list_agreements(&query.0)?))
+    answer(api.list_agreements(&query.0))
 }
 
 /// Put an agreement in force
@@ -213,18 +183,15 @@ pub(crate) async fn list_agreements(api: Api, query: Params<PageQuery>) -> Answe
     request_body = NewAgreement,
     responses(
         (status = 201, description = "In force from `validFrom` on", body = AgreementView, headers(("Location" = String))),
-        (status = 400, description = "Body not valid", body = ProblemView, content_type = "application/problem+json"),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
-        (status = 404, description = "No such service provider", body = ProblemView, content_type = "application/problem+json"),
-        (status = 409, description = "Role missing, SP removed, or services already covered", body = ProblemView, content_type = "application/problem+json"),
+        BodyNotValid, NoCertificate, NoParty, AgreementExists,
     )
 )]
 pub(crate) async fn add_agreement(api: Api, caller: Caller, new: Body<NewAgreement>) -> Answer {
-    let agreement = complete(async move { api.add_agreement(&caller, &new.0).await }).await?;
-    let location = format!("/operator/v1/agreements/{}", agreement.agreement_id);
-    Ok(HttpResponse::Created()
-        .insert_header((LOCATION, location))
-        .json(agreement))
+    let act = async move { api.add_agreement(&caller, &new.0).await };
+    answer_created(act, |agreement| {
+        format!("/operator/v1/agreements/{}", agreement.agreement_id)
+    })
+    .await
 }
 
 /// Show an agreement
@@ -233,12 +200,11 @@ pub(crate) async fn add_agreement(api: Api, caller: Caller, new: Body<NewAgreeme
     params(("id" = String, Path, description = "Its id")),
     responses(
         (status = 200, description = "The agreement", body = AgreementView),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
-        (status = 404, description = "No such agreement", body = ProblemView, content_type = "application/problem+json"),
+        NoCertificate, NoAgreement,
     )
 )]
 pub(crate) async fn show_agreement(api: Api, id: Path<String>) -> Answer {
-    Ok(ok(&api.show_agreement(&id)?))
+    answer(api.show_agreement(&id))
 }
 
 /// End an agreement for good
@@ -250,10 +216,7 @@ pub(crate) async fn show_agreement(api: Api, id: Path<String>) -> Answer {
     request_body = Confirmation,
     responses(
         (status = 200, description = "Ended", body = EndedAgreement),
-        (status = 400, description = "Body not valid", body = ProblemView, content_type = "application/problem+json"),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
-        (status = 404, description = "No such agreement", body = ProblemView, content_type = "application/problem+json"),
-        (status = 409, description = "Not confirmed: `affectedMappings` rows would go", body = ProblemView, content_type = "application/problem+json"),
+        BodyNotValid, NoCertificate, NoAgreement, Unconfirmed,
     )
 )]
 pub(crate) async fn end_agreement(
@@ -262,6 +225,5 @@ pub(crate) async fn end_agreement(
     id: Path<String>,
     confirmation: Body<Confirmation>,
 ) -> Answer {
-    let act = async move { api.end_agreement(&caller, &id, confirmation.0).await };
-    Ok(ok(&complete(act).await?))
+    answer_done(async move { api.end_agreement(&caller, &id, confirmation.0).await }).await
 }

@@ -2,12 +2,15 @@
 
 use actix_web::web::Path;
 
+use super::refusal::{
+    BodyNotValid, NoCertificate, NoMapping, NoNotification, NoParty, NoStore, QueryNotValid,
+};
 use super::request::{Body, Params};
-use super::{Answer, Api, complete, ok};
+use super::{Answer, Api, answer, answer_done};
 use crate::api::{Caller, OperatorApi};
 use crate::wire::{
-    HealthView, MappingDetail, MappingQuery, MappingStatusName, MappingView, OutboxQuery,
-    OutboxRetry, OutboxView, Page, ProblemView, RetriedView, StatusView,
+    HealthView, MappingDetail, MappingQuery, MappingView, OutboxQuery, OutboxRetry, OutboxView,
+    Page, RetriedView, StatusView,
 };
 
 /// List mappings
@@ -16,20 +19,14 @@ use crate::wire::{
 /// even empty, and still have a next one.
 #[utoipa::path(
     get, path = "/operator/v1/mappings", tag = "Mappings", operation_id = "listMappings",
-    params(("sp" = Option<String>, Query, description = "Of this service provider, on either side"),
-           ("status" = Option<MappingStatusName>, Query, description = "In this state"),
-           ("limit" = Option<usize>, Query, description = "1 to 500"),
-           ("page-token" = Option<String>, Query, description = "Where to go on")),
+    params(MappingQuery),
     responses(
         (status = 200, description = "A page, oldest first", body = Page<MappingView>),
-        (status = 400, description = "Query not valid", body = ProblemView, content_type = "application/problem+json"),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
-        (status = 404, description = "No such service provider", body = ProblemView, content_type = "application/problem+json"),
-        (status = 503, description = "Store unavailable", body = ProblemView, content_type = "application/problem+json"),
+        QueryNotValid, NoCertificate, NoParty, NoStore,
     )
 )]
 pub(crate) async fn list_mappings(api: Api, query: Params<MappingQuery>) -> Answer {
-    Ok(ok(&api.list_mappings(&query.0).await?))
+    answer(api.list_mappings(&query.0).await)
 }
 
 /// Show a mapping
@@ -40,31 +37,24 @@ pub(crate) async fn list_mappings(api: Api, query: Params<MappingQuery>) -> Answ
     params(("id" = String, Path, description = "Its id")),
     responses(
         (status = 200, description = "The mapping, tombstones included", body = MappingDetail),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
-        (status = 404, description = "No such mapping", body = ProblemView, content_type = "application/problem+json"),
-        (status = 503, description = "Store unavailable", body = ProblemView, content_type = "application/problem+json"),
+        NoCertificate, NoMapping, NoStore,
     )
 )]
 pub(crate) async fn show_mapping(api: Api, id: Path<String>) -> Answer {
-    Ok(ok(&api.show_mapping(&id).await?))
+    answer(api.show_mapping(&id).await)
 }
 
 /// List notifications that wait or were given up
 #[utoipa::path(
     get, path = "/operator/v1/outbox", tag = "Outbox", operation_id = "listOutbox",
-    params(("sp" = Option<String>, Query, description = "To this service provider"),
-           ("dead" = Option<bool>, Query, description = "true: given up; false: waiting"),
-           ("limit" = Option<usize>, Query, description = "1 to 500"),
-           ("page-token" = Option<String>, Query, description = "Where to go on")),
+    params(OutboxQuery),
     responses(
         (status = 200, description = "A page", body = Page<OutboxView>),
-        (status = 400, description = "Query not valid", body = ProblemView, content_type = "application/problem+json"),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
-        (status = 503, description = "Store unavailable", body = ProblemView, content_type = "application/problem+json"),
+        QueryNotValid, NoCertificate, NoStore,
     )
 )]
 pub(crate) async fn list_outbox(api: Api, query: Params<OutboxQuery>) -> Answer {
-    Ok(ok(&api.list_outbox(&query.0).await?))
+    answer(api.list_outbox(&query.0).await)
 }
 
 /// Try everything again that was given up towards a service provider
@@ -73,16 +63,11 @@ pub(crate) async fn list_outbox(api: Api, query: Params<OutboxQuery>) -> Answer 
     request_body = OutboxRetry,
     responses(
         (status = 200, description = "How many are tried again", body = RetriedView),
-        (status = 400, description = "Body not valid", body = ProblemView, content_type = "application/problem+json"),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
-        (status = 404, description = "No such service provider", body = ProblemView, content_type = "application/problem+json"),
+        BodyNotValid, NoCertificate, NoParty,
     )
 )]
 pub(crate) async fn retry_outbox(api: Api, caller: Caller, wanted: Body<OutboxRetry>) -> Answer {
-    Ok(ok(&complete(async move {
-        api.retry_all(&caller, &wanted.0).await
-    })
-    .await?))
+    answer_done(async move { api.retry_all(&caller, &wanted.0).await }).await
 }
 
 /// Try one notification again, now
@@ -91,15 +76,11 @@ pub(crate) async fn retry_outbox(api: Api, caller: Caller, wanted: Body<OutboxRe
     params(("notificationId" = String, Path, description = "Its id")),
     responses(
         (status = 200, description = "It is tried again", body = RetriedView),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
-        (status = 404, description = "Delivered meanwhile, or never there", body = ProblemView, content_type = "application/problem+json"),
+        NoCertificate, NoNotification,
     )
 )]
 pub(crate) async fn retry_notification(api: Api, caller: Caller, id: Path<String>) -> Answer {
-    Ok(ok(&complete(
-        async move { api.retry_entry(&caller, &id).await },
-    )
-    .await?))
+    answer_done(async move { api.retry_entry(&caller, &id).await }).await
 }
 
 /// Show how the gateway is
@@ -107,12 +88,11 @@ pub(crate) async fn retry_notification(api: Api, caller: Caller, id: Path<String
     get, path = "/operator/v1/status", tag = "Gateway", operation_id = "showStatus",
     responses(
         (status = 200, description = "Version, counts, what runs out next", body = StatusView),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
-        (status = 503, description = "Store unavailable", body = ProblemView, content_type = "application/problem+json"),
+        NoCertificate, NoStore,
     )
 )]
 pub(crate) async fn show_status(api: Api) -> Answer {
-    Ok(ok(&api.show_status().await?))
+    answer(api.show_status().await)
 }
 
 /// Ask whether the gateway is alive
@@ -122,11 +102,11 @@ pub(crate) async fn show_status(api: Api) -> Answer {
     get, path = "/operator/v1/health/live", tag = "Gateway", operation_id = "showLiveness",
     responses(
         (status = 200, description = "Alive", body = HealthView),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
+        NoCertificate,
     )
 )]
 pub(crate) async fn show_liveness() -> Answer {
-    Ok(ok(&OperatorApi::show_liveness()))
+    answer(Ok(OperatorApi::show_liveness()))
 }
 
 /// Ask whether the gateway is ready: its store answers a read
@@ -136,12 +116,11 @@ pub(crate) async fn show_liveness() -> Answer {
     get, path = "/operator/v1/health/ready", tag = "Gateway", operation_id = "showReadiness",
     responses(
         (status = 200, description = "Ready", body = HealthView),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
-        (status = 503, description = "Store unavailable", body = ProblemView, content_type = "application/problem+json"),
+        NoCertificate, NoStore,
     )
 )]
 pub(crate) async fn show_readiness(api: Api) -> Answer {
-    Ok(ok(&api.show_readiness().await?))
+    answer(api.show_readiness().await)
 }
 
 /// This description
@@ -149,9 +128,9 @@ pub(crate) async fn show_readiness(api: Api) -> Answer {
     get, path = "/operator/v1/openapi.json", tag = "Gateway", operation_id = "showOpenapi",
     responses(
         (status = 200, description = "OpenAPI 3.1", body = serde_json::Value),
-        (status = 401, description = "No operator certificate", body = ProblemView, content_type = "application/problem+json"),
+        NoCertificate,
     )
 )]
 pub(crate) async fn show_openapi() -> Answer {
-    Ok(ok(&crate::openapi::openapi()))
+    answer(Ok(crate::openapi::openapi()))
 }

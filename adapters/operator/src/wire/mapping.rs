@@ -1,7 +1,7 @@
 //! Rows, as the operator may see them: never a serial number.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::RoleName;
 
@@ -20,8 +20,9 @@ pub enum MappingStatusName {
 }
 
 /// Which rows: `sp`, `status`, `limit`, `page-token`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct MappingQuery {
     /// Rows of this service provider, on either side.
     pub sp: Option<String>,

@@ -1,7 +1,7 @@
 //! Notifications that wait, and those that were given up.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::RoleName;
 
@@ -30,8 +30,9 @@ pub enum DeadReasonName {
 }
 
 /// Which notifications: `sp`, `dead`, `limit`, `page-token`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct OutboxQuery {
     /// To this service provider.
     pub sp: Option<String>,

@@ -1,0 +1,55 @@
+//! Refusals as the description of the API names them: a status, and when it is given.
+//!
+//! Each is a type without values, to be named among an operation's `responses`. What is answered
+//! in fact is [`crate::error::Refusal`]'s business.
+
+use std::collections::BTreeMap;
+
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::{Content, Ref, RefOr};
+use utoipa::{IntoResponses, ToSchema};
+
+use super::PROBLEM;
+use crate::wire::ProblemView;
+
+macro_rules! refusals {
+    ($($name:ident $status:literal $when:literal)*) => {$(
+        #[doc = $when]
+        pub(super) enum $name {}
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                describe_refusal($status, $when)
+            }
+        }
+    )*};
+}
+
+refusals! {
+    QueryNotValid "400" "Query not valid"
+    BodyNotValid "400" "Body not valid"
+    OrderNotValid "400" "Request or key not valid"
+    NoCertificate "401" "No operator certificate"
+    NoParty "404" "No such service provider"
+    NoAgreement "404" "No such agreement"
+    NoMapping "404" "No such mapping"
+    NoNotification "404" "Delivered meanwhile, or never there"
+    NoCertificateKnown "404" "Not known"
+    PartyExists "409" "Id given out, or service owned by another"
+    PartyRemoved "409" "Removed"
+    AgreementExists "409" "Role missing, SP removed, or services already covered"
+    SerialTaken "409" "The serial number is on record for another certificate"
+    Unconfirmed "409" "Not confirmed: `affectedMappings` rows would go"
+    BodyTooLarge "413" "Body too large"
+    NotJson "415" "Not JSON"
+    NoStore "503" "Store unavailable"
+    NoAuthority "503" "Authority unavailable"
+}
+
+fn describe_refusal(status: &str, when: &str) -> BTreeMap<String, RefOr<Response>> {
+    let problem = Content::new(Some(Ref::from_schema_name(ProblemView::name())));
+    let response = ResponseBuilder::new()
+        .description(when)
+        .content(PROBLEM, problem);
+    BTreeMap::from([(status.to_owned(), response.build().into())])
+}
