@@ -19,11 +19,9 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use rustls::ClientConfig;
 
-use crate::compose::{Parts, StartError};
-use crate::config::{Config, ConfigError};
+use crate::compose::StartError;
+use crate::config::Config;
 use crate::sandbox::{BenchDomain, SandboxError};
-use crate::t8_client::ClientError;
-use crate::tls::CredentialError;
 
 use figures::Figures;
 use load::{Loader, Target};
@@ -39,21 +37,12 @@ pub(crate) enum BenchError {
     /// Files, sockets, processes.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The bench's own domain.
+    /// The bench's own domain: configuration, parts, certificates, tokens.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
-    /// Its configuration.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The gateway's parts.
+    /// The yardstick's TLS configuration.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// Certificates and keys.
-    #[error(transparent)]
-    Credential(#[from] CredentialError),
-    /// A token.
-    #[error(transparent)]
-    Client(#[from] ClientError),
     /// A row.
     #[error("{0}")]
     Rows(String),
@@ -62,10 +51,10 @@ pub(crate) enum BenchError {
     Identifier(#[from] ics_core::id::InvalidId),
     /// The store.
     #[error(transparent)]
-    Commit(ics_core::port::CommitError),
+    Commit(#[from] ics_core::port::CommitError),
     /// The vault.
     #[error(transparent)]
-    Seal(ics_core::port::SealError),
+    Seal(#[from] ics_core::port::SealError),
     /// HTTP.
     #[error(transparent)]
     Http(#[from] hyper::Error),
@@ -118,40 +107,31 @@ pub(super) fn say(line: &str) {
 pub(crate) async fn inquiry(directory: &Path, options: Options) -> Result<(), BenchError> {
     let domain = BenchDomain::create(directory)?;
     fill(&domain, options).await?;
-    let (gateway, address) = spawn(&domain.config(), &[], "gateway")?;
-    let shop_token = domain.client("shop")?.fetch_token().await?;
-    let acme_token = domain.client("acme-iot")?.fetch_token().await?;
-    let (shop_tls, acme_tls) = (
-        Arc::new(domain.tls("shop")?),
+    let gateway = spawn(&domain.config(), &[], "gateway")?;
+    let tls = [
         Arc::new(domain.tls("acme-iot")?),
-    );
-    let pid = gateway.0.id();
-    let by_device = Target {
-        address,
-        pid,
-        path: "/ics-inquiry/v1/retrieve-by-device",
-        token: format!("Bearer {acme_token}"),
-        body: device_body,
-    };
-    let by_transaction = Target {
-        address,
-        pid,
-        path: "/ics-inquiry/v1/retrieve-by-transaction",
-        token: format!("Bearer {shop_token}"),
-        body: transaction_body,
-    };
-    let load = (CONNECTIONS, options.rows());
-    let mut ours = [
-        Loader::connect(by_device, &acme_tls, load).await?,
-        Loader::connect(by_transaction, &shop_tls, load).await?,
+        Arc::new(domain.tls("shop")?),
     ];
+    let by_device = (
+        "/ics-inquiry/v1/retrieve-by-device",
+        domain.fetch_token("acme-iot").await?,
+    );
+    let by_transaction = (
+        "/ics-inquiry/v1/retrieve-by-transaction",
+        domain.fetch_token("shop").await?,
+    );
+    let rows = options.rows();
+    let mut ours = connect(&gateway, [by_device, by_transaction], &tls, rows).await?;
     let [by_device, by_transaction] = &mut ours;
     let sizes = AnswerSizes {
         by_device: by_device.ask(0).await?.len(),
         by_transaction: by_transaction.ask(0).await?.len(),
     };
-    let (yardstick, at) = spawn_yardstick(&domain.config(), sizes)?;
-    let mut bare = connect_yardstick((&yardstick, at), (&acme_tls, &shop_tls), load).await?;
+    let yardstick = spawn_yardstick(&domain.config(), sizes)?;
+    // As long as a real token.
+    let token = "x".repeat(43);
+    let paths = [("/by-device", token.clone()), ("/by-transaction", token)];
+    let mut bare = connect(&yardstick, paths, &tls, rows).await?;
     let (rounds, span) = options.rounds();
     let progress = progress(rounds as u64, "measuring");
     let mut figures = Figures::default();
@@ -170,28 +150,34 @@ pub(crate) async fn inquiry(directory: &Path, options: Options) -> Result<(), Be
         progress.inc(1);
     }
     progress.finish_and_clear();
-    figures.tell(options.json, options.rows(), CONNECTIONS);
+    figures.tell(options.json, rows, CONNECTIONS);
     Ok(())
 }
 
-async fn connect_yardstick(
-    (server, address): (&Guard, SocketAddr),
-    (acme, shop): (&Arc<ClientConfig>, &Arc<ClientConfig>),
-    load: (usize, usize),
+/// Opens the connections to a server, by device and by transaction: path and token of each, and
+/// TLS as who asks that.
+async fn connect(
+    (server, address): &(Guard, SocketAddr),
+    [by_device, by_transaction]: [(&'static str, String); 2],
+    [iot_sp, third_party_sp]: &[Arc<ClientConfig>; 2],
+    rows: usize,
 ) -> Result<[Loader; 2], BenchError> {
-    let pid = server.0.id();
-    // As long as the header field of the real request.
-    let token = format!("Bearer {}", "x".repeat(43));
-    let target = |path, body| Target {
-        address,
-        pid,
+    let target = |(path, token), body| Target {
+        address: *address,
+        pid: server.0.id(),
         path,
-        token: token.clone(),
+        token: format!("Bearer {token}"),
         body,
     };
+    let load = (CONNECTIONS, rows);
     Ok([
-        Loader::connect(target("/by-device", device_body), acme, load).await?,
-        Loader::connect(target("/by-transaction", transaction_body), shop, load).await?,
+        Loader::connect(target(by_device, device_body), iot_sp, load).await?,
+        Loader::connect(
+            target(by_transaction, transaction_body),
+            third_party_sp,
+            load,
+        )
+        .await?,
     ])
 }
 
@@ -205,7 +191,7 @@ fn transaction_body(n: usize) -> String {
 }
 
 async fn fill(domain: &BenchDomain, options: Options) -> Result<(), BenchError> {
-    let parts = Parts::open(&Config::load(&domain.config())?).await?;
+    let parts = domain.open_parts().await?;
     let agreement = domain.onboard(&parts.service, &parts.clock).await?;
     let maker = rows::RowMaker {
         store: Arc::clone(&parts.store) as _,

@@ -27,8 +27,9 @@ use tokio::task::JoinHandle;
 use crate::ambient::{SystemClock, SystemEntropy};
 use crate::compose::{Running, StartError};
 use crate::config::{Config, ConfigError};
+use crate::http_client::ClientFiles;
 use crate::init::{Domain, InitError, Settings, create_domain};
-use crate::t8_client::{ClientError, ClientFiles, T8Client};
+use crate::t8_client::{ClientError, T8Client};
 use crate::telemetry::RequestLines;
 use crate::tls::{CredentialError, callback_server_config};
 
@@ -62,9 +63,9 @@ pub(crate) enum SandboxError {
     /// A certificate or key of the sandbox.
     #[error(transparent)]
     Credential(#[from] CredentialError),
-    /// A certificate could not be made.
-    #[error("cannot make the sandbox's certificates: {0}")]
-    Certificates(String),
+    /// A party's certificate could not be made, or what it is granted does not hold.
+    #[error("cannot make the sandbox's parties: {0}")]
+    Parties(String),
     /// A party could not be onboarded.
     #[error(transparent)]
     Onboarding(#[from] ics_core::service::OnboardingError),
@@ -134,17 +135,17 @@ impl Sandbox {
 
     /// `https://host:port` of the T8 listener.
     pub(crate) fn root(&self) -> String {
-        format!("https://{}", loopback(self.ports.t8))
+        self.ports.t8_url()
     }
 
     /// Where a party takes its notifications.
     pub(crate) fn callback(&self, sp: &str) -> String {
-        format!("https://{}/{sp}", loopback(self.ports.callback))
+        format!("{}/{sp}", self.ports.callback_url())
     }
 
     /// Where they can be looked at.
     pub(crate) fn inbox(&self, sp: &str) -> String {
-        format!("http://{}/{sp}", loopback(self.ports.inbox))
+        format!("{}/{sp}", self.ports.inbox_url())
     }
 
     /// A client that acts as a party.

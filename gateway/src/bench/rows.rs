@@ -103,18 +103,12 @@ impl RowMaker {
                 created.push((n, mapping));
                 change = change.join(more);
             }
-            self.store
-                .commit(change)
-                .await
-                .map_err(BenchError::Commit)?;
+            self.store.commit(change).await?;
             let mut change = Change::default();
             for (n, mapping) in created {
                 change = change.join(self.establish(&mapping, n, now)?);
             }
-            self.store
-                .commit(change)
-                .await
-                .map_err(BenchError::Commit)?;
+            self.store.commit(change).await?;
             progress.inc((to - from) as u64);
             from = to;
         }
@@ -162,10 +156,7 @@ impl RowMaker {
         let serial = format!("ACME-BENCH-{n}");
         let new = NewMapping {
             id,
-            serial: self
-                .sealer
-                .seal(id.as_bytes(), serial.as_bytes())
-                .map_err(BenchError::Seal)?,
+            serial: self.sealer.seal(id.as_bytes(), serial.as_bytes())?,
             serial_index: self
                 .sealer
                 .blind_index(BlindIndexDomain::Serial, &[serial.as_bytes()]),

@@ -8,11 +8,13 @@ use ics_core::port::Clock;
 use ics_core::service::IcsService;
 use rustls::ClientConfig;
 
-use super::plan::{Layout, Ports, loopback};
+use super::plan::{Layout, Ports};
 use super::{PartyFiles, SandboxError, absolute, make_domain, parties};
 use crate::ambient::SystemClock;
+use crate::compose::Parts;
+use crate::config::Config;
 use crate::t8_client::T8Client;
-use crate::tls::{Credential, CredentialError, client_config, load_certificates};
+use crate::tls::{Credential, client_config, load_certificates};
 
 /// A domain in a directory of its own.
 pub(crate) struct BenchDomain {
@@ -39,6 +41,14 @@ impl BenchDomain {
         self.layout.of_domain("gateway.toml")
     }
 
+    /// The gateway's parts over its store, without listeners.
+    ///
+    /// # Errors
+    /// [`SandboxError`].
+    pub(crate) async fn open_parts(&self) -> Result<Parts, SandboxError> {
+        Ok(Parts::open(&Config::load(&self.config())?).await?)
+    }
+
     /// Onboards the parties; answers the agreement that rows are made under.
     ///
     /// # Errors
@@ -55,25 +65,26 @@ impl BenchDomain {
             .find(|a| a.iot_sp.as_str() == "acme-iot" && a.third_party_sp.as_str() == "shop");
         agreement
             .cloned()
-            .ok_or_else(|| SandboxError::Certificates("the agreement is not there".into()))
+            .ok_or_else(|| SandboxError::Parties("the agreement is not there".into()))
     }
 
-    /// A client that acts as a party.
+    /// A token for a party, from the running gateway.
     ///
     /// # Errors
-    /// [`CredentialError`].
-    pub(crate) fn client(&self, sp: &str) -> Result<T8Client, CredentialError> {
-        let root = format!("https://{}", loopback(self.ports.t8));
-        T8Client::new(&root, PartyFiles::of(&self.layout, sp).as_client())
+    /// [`SandboxError`].
+    pub(crate) async fn fetch_token(&self, sp: &str) -> Result<String, SandboxError> {
+        let files = PartyFiles::of(&self.layout, sp);
+        let client = T8Client::new(&self.ports.t8_url(), files.as_client())?;
+        Ok(client.fetch_token().await?)
     }
 
     /// TLS as a party's client has it.
     ///
     /// # Errors
-    /// [`CredentialError`].
-    pub(crate) fn tls(&self, sp: &str) -> Result<ClientConfig, CredentialError> {
+    /// [`SandboxError`].
+    pub(crate) fn tls(&self, sp: &str) -> Result<ClientConfig, SandboxError> {
         let files = PartyFiles::of(&self.layout, sp);
         let credential = Credential::load(&files.certificate, &files.key)?;
-        client_config(load_certificates(&files.root)?, credential)
+        Ok(client_config(load_certificates(&files.root)?, credential)?)
     }
 }

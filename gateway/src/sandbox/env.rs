@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io;
 
-use super::plan::{Grant, Layout, PARTIES, Ports, loopback};
+use super::plan::{Grant, Layout, PARTIES, Ports};
 
 /// Writes the file whole, or not at all.
 ///
@@ -16,19 +16,10 @@ pub(super) fn write(layout: &Layout, ports: Ports) -> io::Result<()> {
         // Writing to a string does not fail.
         let _ = writeln!(text, "{key}='{value}'");
     };
-    line("ICS_T8_URL", &format!("https://{}", loopback(ports.t8)));
-    line(
-        "ICS_OPERATOR_URL",
-        &format!("https://{}", loopback(ports.operator)),
-    );
-    line(
-        "ICS_CALLBACK_URL",
-        &format!("https://{}", loopback(ports.callback)),
-    );
-    line(
-        "ICS_INBOX_URL",
-        &format!("http://{}", loopback(ports.inbox)),
-    );
+    line("ICS_T8_URL", &ports.t8_url());
+    line("ICS_OPERATOR_URL", &ports.operator_url());
+    line("ICS_CALLBACK_URL", &ports.callback_url());
+    line("ICS_INBOX_URL", &ports.inbox_url());
     line("ICS_CONFIG", &domain("gateway.toml"));
     line("ICS_CA", &domain("authority/sp-ca.pem"));
     line("ICS_CA_KEY", &domain("authority/sp-ca.key"));

@@ -1,5 +1,6 @@
 //! The sandbox's service providers: their certificates, grants, agreements, registrations.
 
+use std::fmt::Display;
 use std::io::Write as _;
 use std::num::NonZeroU32;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -16,7 +17,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::SandboxError;
-use super::plan::{AGREEMENTS, Grant, Layout, PARTIES, Ports, loopback};
+use super::plan::{AGREEMENTS, Grant, Layout, PARTIES, Ports};
 use crate::ambient::SystemEntropy;
 use crate::t8_client::T8Client;
 
@@ -31,15 +32,14 @@ pub(super) fn make_credentials(
     layout: &Layout,
     clock: &Arc<dyn Clock>,
 ) -> Result<(), SandboxError> {
-    let refused = |error: &dyn std::fmt::Display| SandboxError::Certificates(error.to_string());
     let read = |file: &str| {
         let path = layout.of_domain(file);
         std::fs::read_to_string(&path)
             .map_err(|error| SandboxError::Io(path.display().to_string(), error))
     };
     let (certificate, key) = (read("authority/sp-ca.pem")?, read("authority/sp-ca.key")?);
-    let authority = Authority::load(&certificate, &key, Arc::new(SystemEntropy::default()))
-        .map_err(|error| refused(&error))?;
+    let authority =
+        Authority::load(&certificate, &key, Arc::new(SystemEntropy::default())).map_err(refused)?;
     let now = clock.now();
     for party in &PARTIES {
         let (certificate, key) = layout.credential(party.id);
@@ -47,17 +47,16 @@ pub(super) fn make_credentials(
             let identity = CertificateIdentity::Sp(sp_id(party.id)?);
             let issued = authority
                 .issue_client(&identity, VALIDITY, now)
-                .map_err(|error| refused(&error))?;
+                .map_err(refused)?;
             write_credential((&certificate, &key), &issued)?;
         }
     }
     let (certificate, key) = layout.credential("receivers");
     if !certificate.exists() {
-        let names =
-            ServerNames::parse(["localhost", "127.0.0.1"]).map_err(|error| refused(&error))?;
+        let names = ServerNames::parse(["localhost", "127.0.0.1"]).map_err(refused)?;
         let issued = authority
             .issue_server(&names, VALIDITY, now)
-            .map_err(|error| refused(&error))?;
+            .map_err(refused)?;
         write_credential((&certificate, &key), &issued)?;
     }
     Ok(())
@@ -126,28 +125,26 @@ pub(super) async fn onboard(
 }
 
 fn terms_of(id: &str, grant: Grant, ports: Ports) -> Result<PartyTerms, SandboxError> {
-    let invalid = |error: &dyn std::fmt::Display| SandboxError::Certificates(error.to_string());
     let (mut services, mut serial_namespaces) = (Vec::new(), Vec::new());
     match grant {
         Grant::Service(uri) => {
-            services.push(ServicePrefix::parse(uri).map_err(|error| invalid(&error))?);
+            services.push(ServicePrefix::parse(uri).map_err(refused)?);
         }
         Grant::SerialPrefix(prefix) => {
-            let matcher = SerialMatcher::prefix(prefix).map_err(|error| invalid(&error))?;
+            let matcher = SerialMatcher::prefix(prefix).map_err(refused)?;
             serial_namespaces.push(SerialNamespace {
                 vendor: None,
                 matcher,
             });
         }
     }
-    let origin = format!("https://{}", loopback(ports.callback));
     Ok(PartyTerms {
         id: sp_id(id)?,
         third_party_sp: matches!(grant, Grant::Service(_)),
         iot_sp: matches!(grant, Grant::SerialPrefix(_)),
         services,
         serial_namespaces,
-        callback_origins: vec![Origin::parse(&origin).map_err(|error| invalid(&error))?],
+        callback_origins: vec![Origin::parse(&ports.callback_url()).map_err(refused)?],
         token_endpoint: None,
         limits: Limits {
             requests_per_second: NonZeroU32::new(50_000).unwrap_or(NonZeroU32::MAX),
@@ -157,7 +154,11 @@ fn terms_of(id: &str, grant: Grant, ports: Ports) -> Result<PartyTerms, SandboxE
 }
 
 fn sp_id(text: &str) -> Result<SpId, SandboxError> {
-    SpId::parse(text).map_err(|error| SandboxError::Certificates(error.to_string()))
+    SpId::parse(text).map_err(refused)
+}
+
+fn refused(error: impl Display) -> SandboxError {
+    SandboxError::Parties(error.to_string())
 }
 
 /// Registers an IoT SP for its pushes, over T8 as it would itself, where it is not yet.
@@ -174,7 +175,7 @@ pub(super) async fn subscribe(
     if known.body.as_array().is_some_and(|list| !list.is_empty()) {
         return Ok(());
     }
-    let destination = format!("https://{}/{sp}", loopback(ports.callback));
+    let destination = format!("{}/{sp}", ports.callback_url());
     let body: Value = json!({ "notificationDestination": destination });
     client.expect(Method::POST, &path, Some(&body)).await?;
     Ok(())

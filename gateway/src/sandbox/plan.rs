@@ -108,6 +108,26 @@ impl Ports {
         })
     }
 
+    /// `https://host:port` of the T8 listener.
+    pub(crate) fn t8_url(self) -> String {
+        format!("https://{}", loopback(self.t8))
+    }
+
+    /// `https://host:port` of the operator listener.
+    pub(crate) fn operator_url(self) -> String {
+        format!("https://{}", loopback(self.operator))
+    }
+
+    /// `https://host:port` of the receivers; it is the origin of every party's callbacks.
+    pub(crate) fn callback_url(self) -> String {
+        format!("https://{}", loopback(self.callback))
+    }
+
+    /// `http://host:port` of the page that shows notifications.
+    pub(crate) fn inbox_url(self) -> String {
+        format!("http://{}", loopback(self.inbox))
+    }
+
     /// Reads those of an earlier run.
     pub(crate) fn read(file: &Path) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(file).ok()?).ok()

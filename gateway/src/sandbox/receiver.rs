@@ -2,7 +2,6 @@
 //! one, and a plain HTTP page on loopback that shows what came in.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use actix_web::dev::Server;
@@ -13,6 +12,7 @@ use rustls::ServerConfig;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::inbox::{Inbox, Received};
+use super::plan::loopback;
 
 /// What both servers share.
 #[derive(Clone)]
@@ -21,10 +21,6 @@ pub(crate) struct Receiving {
     pub(crate) inbox: Arc<Inbox>,
     /// The time they came.
     pub(crate) clock: Arc<dyn Clock>,
-}
-
-fn loopback(port: u16) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
 
 /// Takes notifications at `/<sp id>` and below.
