@@ -15,19 +15,11 @@ mod read;
 pub(crate) mod schema;
 mod text;
 
-pub use demapping::{Demap, parse_demap};
-pub use device_mapping::{
-    Answer, SerialNamespace, Subscription, SubscriptionPatch, parse_answer, parse_subscription,
-    parse_subscription_patch,
-};
-pub use inquiry::{
-    DeviceInquiry, TransactionInquiry, parse_device_inquiry, parse_transaction_inquiry,
-};
-pub use mapping::{
-    IdentityMapping, IdentityMappingPatch, UserConsent, WebsockNotifConfig, parse_identity_mapping,
-    parse_identity_mapping_patch,
-};
-pub use read::{Fault, InvalidBody};
+pub use demapping::Demap;
+pub use device_mapping::{Answer, SerialNamespace, Subscription, SubscriptionPatch};
+pub use inquiry::{DeviceInquiry, TransactionInquiry};
+pub use mapping::{IdentityMapping, IdentityMappingPatch, UserConsent, WebsockNotifConfig};
+pub use read::{Body, Fault, InvalidBody, parse_body};
 
 pub(crate) use access::{AgreementView, LimitsView, ProfileView};
 pub(crate) use demapping::DemappedView;

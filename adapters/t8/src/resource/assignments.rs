@@ -9,7 +9,7 @@ use crate::exchange::{Call, Reply};
 use crate::link::Target;
 use crate::problem::{Cause, Problem};
 use crate::translate::{read_answer, show_assignment};
-use crate::wire::parse_answer;
+use crate::wire::parse_body;
 
 /// A page of the live rows routed to the caller: pull mode, and recovery after an outage.
 pub(super) async fn list(service: &IcsService, call: &Call<'_>) -> Result<Reply, Problem> {
@@ -45,7 +45,7 @@ pub(super) async fn read(service: &IcsService, call: &Call<'_>) -> Result<Reply,
 
 /// Step 7; the answer is step 9 towards the IoT SP.
 pub(super) async fn answer(service: &IcsService, call: &Call<'_>) -> Result<Reply, Problem> {
-    let answer = read_answer(&parse_answer(call.body)?)?;
+    let answer = read_answer(&parse_body(call.body)?)?;
     let input = (id_of(call)?, &answer);
     let row = service
         .answer_assignment(&call.principal, input, call.now)

@@ -7,12 +7,12 @@ use crate::error::refuse_demap;
 use crate::exchange::{Call, Reply};
 use crate::problem::Problem;
 use crate::translate::{read_demap, show_demapped};
-use crate::wire::parse_demap;
+use crate::wire::{Demap, parse_body};
 
 /// De-maps in the name of the role whose selector it is; a token for the other point alone is
 /// refused for its scope.
 pub(super) async fn demap(service: &IcsService, call: &Call<'_>) -> Result<Reply, Problem> {
-    let body = parse_demap(call.body)?;
+    let body = parse_body::<Demap>(call.body)?;
     let (role, request) = read_demap(&body, (call.root, &call.principal.sp))?;
     call.point.set(match role {
         Role::ThirdPartySp => ReferencePoint::Ics3,

@@ -10,11 +10,11 @@ use crate::link::Target;
 use crate::problem::{Cause, Problem};
 use crate::query::PageQuery;
 use crate::translate::{read_amendment, read_request, show_mapping};
-use crate::wire::{parse_identity_mapping, parse_identity_mapping_patch};
+use crate::wire::{IdentityMappingPatch, parse_body};
 
 /// 201 for a new row, 200 for one that the same request made before; `Location` on both.
 pub(super) async fn create(service: &IcsService, call: &Call<'_>) -> Result<Reply, Problem> {
-    let request = read_request(&parse_identity_mapping(call.body)?)?;
+    let request = read_request(&parse_body(call.body)?)?;
     let (row, is_new) = service
         .request_mapping(&call.principal, &request, call.now)
         .await?;
@@ -59,7 +59,7 @@ pub(super) async fn read(service: &IcsService, call: &Call<'_>) -> Result<Reply,
 
 /// A merge patch. A patch that changes nothing is answered with the row as it is.
 pub(super) async fn amend(service: &IcsService, call: &Call<'_>) -> Result<Reply, Problem> {
-    let patch = parse_identity_mapping_patch(call.body)?;
+    let patch = parse_body::<IdentityMappingPatch>(call.body)?;
     let amendment = read_amendment(&patch, service.knobs().pending_default)?;
     let id = id_of(call)?;
     let Some(amendment) = amendment else {

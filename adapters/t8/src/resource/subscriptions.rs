@@ -8,10 +8,10 @@ use crate::exchange::{Call, Reply};
 use crate::link::Target;
 use crate::problem::{Cause, Problem};
 use crate::translate::{patch_subscription, read_subscription, show_subscription};
-use crate::wire::{parse_subscription, parse_subscription_patch};
+use crate::wire::{SubscriptionPatch, parse_body};
 
 pub(super) async fn create(service: &IcsService, call: &Call<'_>) -> Result<Reply, Problem> {
-    let terms = read_subscription(&parse_subscription(call.body)?)?;
+    let terms = read_subscription(&parse_body(call.body)?)?;
     let made = service
         .create_subscription(&call.principal, &terms, call.now)
         .await?;
@@ -40,7 +40,7 @@ pub(super) fn read(service: &IcsService, call: &Call<'_>) -> Result<Reply, Probl
 
 /// The features negotiated at creation stay, whatever the new representation says.
 pub(super) async fn replace(service: &IcsService, call: &Call<'_>) -> Result<Reply, Problem> {
-    let terms = read_subscription(&parse_subscription(call.body)?)?;
+    let terms = read_subscription(&parse_body(call.body)?)?;
     let input = (id_of(call)?, &terms);
     let made = service
         .replace_subscription(&call.principal, input, call.now)
@@ -50,7 +50,7 @@ pub(super) async fn replace(service: &IcsService, call: &Call<'_>) -> Result<Rep
 
 /// A merge patch over what is there now. Of two at the same moment the later one stands.
 pub(super) async fn amend(service: &IcsService, call: &Call<'_>) -> Result<Reply, Problem> {
-    let patch = parse_subscription_patch(call.body)?;
+    let patch = parse_body::<SubscriptionPatch>(call.body)?;
     let id = id_of(call)?;
     let before = service.read_subscription(&call.principal, id, call.now)?;
     let terms = patch_subscription(&before, &patch)?;

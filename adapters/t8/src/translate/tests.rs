@@ -5,13 +5,13 @@ use ics_core::service::Selector;
 use ics_core::mapping::{DemappingCause, MappingStatus};
 
 use super::*;
-use crate::wire::{parse_answer, parse_demap};
+use crate::wire::{Demap, parse_body};
 
 const ROOT: &str = "https://ics.example";
 
 fn demap(body: &str) -> Result<(Role, Selector), Problem> {
     let sp = SpId::parse("shop").unwrap();
-    let body = parse_demap(body.as_bytes()).unwrap();
+    let body = parse_body::<Demap>(body.as_bytes()).unwrap();
     read_demap(&body, (ROOT, &sp)).map(|(role, request)| (role, request.selector))
 }
 
@@ -68,7 +68,7 @@ fn there_is_exactly_one_selector() {
 
 #[test]
 fn an_answer_is_accepted_with_a_device_or_rejected_with_a_cause() {
-    let read = |body: &str| read_answer(&parse_answer(body.as_bytes()).unwrap());
+    let read = |body: &str| read_answer(&parse_body(body.as_bytes()).unwrap());
     assert!(read(r#"{"result":"ACCEPTED","deviceId":"d-1"}"#).is_ok());
     assert!(read(r#"{"result":"REJECTED","cause":"SERIAL_NUMBER_UNKNOWN"}"#).is_ok());
     for (body, cause) in [

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::read::{Body, InvalidBody, parse_body, present};
+use super::read::{Body, present};
 use super::schema;
 use super::text::{Shown, Text};
 use crate::link::Link;
@@ -40,12 +40,4 @@ pub(crate) struct DemappedView<'a> {
 impl<'a> Body<'a> for Demap<'a> {
     const MANDATORY: &'static [&'static str] =
         &["cause", "mapping", "deviceId", "uti", "serviceUri"];
-}
-
-/// Reads a de-mapping request.
-///
-/// # Errors
-/// [`InvalidBody`].
-pub fn parse_demap(bytes: &[u8]) -> Result<Demap<'_>, InvalidBody> {
-    parse_body(bytes)
 }

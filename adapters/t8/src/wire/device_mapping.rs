@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::mapping::WebsockNotifConfig;
-use super::read::{Body, InvalidBody, Object, parse_body, present, removable};
+use super::read::{Body, Object, first_present, present, removable};
 use super::schema;
 use super::text::{Shown, Text};
 use crate::link::Link;
@@ -70,12 +70,10 @@ pub struct SubscriptionPatch<'a> {
 impl SubscriptionPatch<'_> {
     /// A member that may not change, if the patch has one.
     pub(crate) fn fixed_member(&self) -> Option<&'static str> {
-        let own = self.own.as_ref().map(|_| "/self");
-        own.or_else(|| {
-            self.supported_features
-                .as_ref()
-                .map(|_| "/supportedFeatures")
-        })
+        first_present([
+            (&self.own, "/self"),
+            (&self.supported_features, "/supportedFeatures"),
+        ])
     }
 }
 
@@ -186,28 +184,4 @@ impl<'a> Body<'a> for SubscriptionPatch<'a> {
 
 impl<'a> Body<'a> for Answer<'a> {
     const MANDATORY: &'static [&'static str] = &["result", "deviceId", "cause"];
-}
-
-/// Reads the body of a subscription.
-///
-/// # Errors
-/// [`InvalidBody`].
-pub fn parse_subscription(bytes: &[u8]) -> Result<Subscription<'_>, InvalidBody> {
-    parse_body(bytes)
-}
-
-/// Reads a merge patch of a subscription.
-///
-/// # Errors
-/// [`InvalidBody`].
-pub fn parse_subscription_patch(bytes: &[u8]) -> Result<SubscriptionPatch<'_>, InvalidBody> {
-    parse_body(bytes)
-}
-
-/// Reads an answer to an assignment.
-///
-/// # Errors
-/// [`InvalidBody`].
-pub fn parse_answer(bytes: &[u8]) -> Result<Answer<'_>, InvalidBody> {
-    parse_body(bytes)
 }

@@ -4,7 +4,7 @@ use ics_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::read::{Body, InvalidBody, parse_body, present};
+use super::read::{Body, present};
 use super::schema;
 use super::text::{Shown, Text};
 
@@ -76,20 +76,4 @@ impl<'a> Body<'a> for DeviceInquiry<'a> {
 
 impl<'a> Body<'a> for TransactionInquiry<'a> {
     const MANDATORY: &'static [&'static str] = &["serviceUri", "uti"];
-}
-
-/// Reads an inquiry by device.
-///
-/// # Errors
-/// [`InvalidBody`].
-pub fn parse_device_inquiry(bytes: &[u8]) -> Result<DeviceInquiry<'_>, InvalidBody> {
-    parse_body(bytes)
-}
-
-/// Reads an inquiry by transaction.
-///
-/// # Errors
-/// [`InvalidBody`].
-pub fn parse_transaction_inquiry(bytes: &[u8]) -> Result<TransactionInquiry<'_>, InvalidBody> {
-    parse_body(bytes)
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::number::Whole;
-use super::read::{Body, InvalidBody, Object, parse_body, present, removable};
+use super::read::{Body, Object, first_present, present, removable};
 use super::schema;
 use super::text::{Shown, Text};
 use crate::link::Link;
@@ -147,7 +147,7 @@ pub struct IdentityMappingPatch<'a> {
 impl IdentityMappingPatch<'_> {
     /// A member that may not change, if the patch has one.
     pub(crate) fn fixed_member(&self) -> Option<&'static str> {
-        let fixed = [
+        first_present([
             (&self.own, "/self"),
             (&self.supported_features, "/supportedFeatures"),
             (&self.service_uri, "/serviceUri"),
@@ -164,10 +164,7 @@ impl IdentityMappingPatch<'_> {
             (&self.mapping_cause, "/mappingCause"),
             (&self.create_time, "/createTime"),
             (&self.update_time, "/updateTime"),
-        ];
-        fixed
-            .into_iter()
-            .find_map(|(member, pointer)| member.as_ref().map(|_| pointer))
+        ])
     }
 }
 
@@ -223,20 +220,4 @@ impl<'a> Body<'a> for IdentityMapping<'a> {
 
 impl<'a> Body<'a> for IdentityMappingPatch<'a> {
     const MANDATORY: &'static [&'static str] = &["notificationDestination"];
-}
-
-/// Reads the body of a mapping request.
-///
-/// # Errors
-/// [`InvalidBody`].
-pub fn parse_identity_mapping(bytes: &[u8]) -> Result<IdentityMapping<'_>, InvalidBody> {
-    parse_body(bytes)
-}
-
-/// Reads a merge patch of a mapping.
-///
-/// # Errors
-/// [`InvalidBody`].
-pub fn parse_identity_mapping_patch(bytes: &[u8]) -> Result<IdentityMappingPatch<'_>, InvalidBody> {
-    parse_body(bytes)
 }

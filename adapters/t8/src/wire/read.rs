@@ -8,7 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_path_to_error::Segment;
 
@@ -39,13 +39,16 @@ pub struct InvalidBody {
 }
 
 /// A body of a request.
-pub(crate) trait Body<'de>: Deserialize<'de> {
+pub trait Body<'de>: Deserialize<'de> {
     /// Members it cannot do without.
     const MANDATORY: &'static [&'static str];
 }
 
 /// Reads a body.
-pub(crate) fn parse_body<'de, T: Body<'de>>(bytes: &'de [u8]) -> Result<T, InvalidBody> {
+///
+/// # Errors
+/// [`InvalidBody`].
+pub fn parse_body<'de, T: Body<'de>>(bytes: &'de [u8]) -> Result<T, InvalidBody> {
     match serde_json::from_slice::<Object<T>>(bytes) {
         Ok(object) => Ok(object.0),
         Err(_) => Err(diagnose::<T>(bytes)),
@@ -92,6 +95,15 @@ where
     D: Deserializer<'de>,
 {
     Option::<T>::deserialize(deserializer).map(Some)
+}
+
+/// The pointer of the first of these members of a patch that is there.
+pub(crate) fn first_present<const N: usize>(
+    members: [(&Option<IgnoredAny>, &'static str); N],
+) -> Option<&'static str> {
+    members
+        .into_iter()
+        .find_map(|(member, pointer)| member.as_ref().map(|_| pointer))
 }
 
 /// Every member name of every body. Only these are repeated in a pointer: anything can stand
@@ -150,22 +162,14 @@ fn diagnose<'de, T: Body<'de>>(bytes: &'de [u8]) -> InvalidBody {
     let segments: Vec<&Segment> = error.path().iter().collect();
     let message = error.inner().to_string();
     let told = told_name(&message);
+    // Of a member that is there, the path may have the name already.
+    let untold = told.filter(|name| !ends_with_name(&segments, name));
     let (fault, pointer) = if message.starts_with("missing field") {
         (Fault::Missing, pointer(&segments, told))
     } else if message.starts_with("unknown field") {
-        let at = if ends_with_name(&segments, told) {
-            None
-        } else {
-            told
-        };
-        (Fault::Unknown, pointer(&segments, at))
+        (Fault::Unknown, pointer(&segments, untold))
     } else if message.starts_with("duplicate field") {
-        let at = if ends_with_name(&segments, told) {
-            None
-        } else {
-            told
-        };
-        (Fault::Duplicate, pointer(&segments, at))
+        (Fault::Duplicate, pointer(&segments, untold))
     } else if segments.is_empty() {
         (Fault::NotJson, Cow::Borrowed(""))
     } else {
@@ -188,8 +192,8 @@ fn told_name(message: &str) -> Option<&'static str> {
     NAMES.iter().copied().find(|known| *known == name)
 }
 
-fn ends_with_name(segments: &[&Segment], name: Option<&str>) -> bool {
-    matches!((segments.last(), name), (Some(Segment::Map { key }), Some(name)) if key == name)
+fn ends_with_name(segments: &[&Segment], name: &str) -> bool {
+    matches!(segments.last(), Some(Segment::Map { key }) if key == name)
 }
 
 /// The pointer as far as its names are known, and `last`.

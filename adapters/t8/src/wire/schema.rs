@@ -366,27 +366,27 @@ pub(crate) fn demap() -> RefOr<Schema> {
 
 /// A merge patch of a pending mapping.
 pub(crate) fn mapping_patch() -> RefOr<Schema> {
-    closed()
-        .property("notificationDestination", callback_uri())
+    patch()
         .property("validityPeriod", nullable(seconds()))
-        .property(
-            "websockNotifConfig",
-            nullable(inline::<super::WebsockNotifConfig>()),
-        )
         .into()
 }
 
 /// A merge patch of a subscription.
 pub(crate) fn subscription_patch() -> RefOr<Schema> {
-    closed()
+    patch()
         .property("serialNamespaces", nullable(serial_namespaces()))
-        .property("notificationDestination", callback_uri())
         .property("requestTestNotification", nullable(flag()))
+        .into()
+}
+
+/// What every merge patch may change: where notifications go.
+fn patch() -> ObjectBuilder {
+    closed()
+        .property("notificationDestination", callback_uri())
         .property(
             "websockNotifConfig",
             nullable(inline::<super::WebsockNotifConfig>()),
         )
-        .into()
 }
 
 fn nullable(schema: RefOr<Schema>) -> RefOr<Schema> {

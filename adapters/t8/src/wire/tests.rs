@@ -10,15 +10,16 @@ fn fault<T: std::fmt::Debug>(read: Result<T, InvalidBody>) -> (Fault, String) {
 #[test]
 fn a_good_body_borrows_from_its_bytes() {
     let bytes = br#"{"serviceUri":"https://a.example/","uti":"abc"}"#;
-    let body = parse_transaction_inquiry(bytes).unwrap();
+    let body = parse_body::<TransactionInquiry>(bytes).unwrap();
     assert!(bytes.as_ptr_range().contains(&body.uti.as_str().as_ptr()));
-    let escaped = parse_transaction_inquiry(br#"{"serviceUri":"a\u002fb","uti":"c"}"#).unwrap();
+    let escaped =
+        parse_body::<TransactionInquiry>(br#"{"serviceUri":"a\u002fb","uti":"c"}"#).unwrap();
     assert_eq!(escaped.service_uri.as_str(), "a/b");
 }
 
 #[test]
 fn a_bad_body_is_named_by_its_member() {
-    let read = |body: &str| fault(parse_transaction_inquiry(body.as_bytes()));
+    let read = |body: &str| fault(parse_body::<TransactionInquiry>(body.as_bytes()));
     for (body, expected, pointer) in [
         ("", Fault::NotJson, ""),
         ("null", Fault::NotJson, ""),
@@ -58,7 +59,7 @@ fn a_bad_body_is_named_by_its_member() {
 
 #[test]
 fn members_within_are_pointed_at() {
-    let read = |body: &str| fault(parse_subscription(body.as_bytes()));
+    let read = |body: &str| fault(parse_body::<Subscription>(body.as_bytes()));
     let (kind, at) =
         read(r#"{"notificationDestination":"x","serialNamespaces":[{"prefix":"a"},null]}"#);
     assert_eq!(
@@ -71,7 +72,7 @@ fn members_within_are_pointed_at() {
         (Fault::OptionalIncorrect, "/serialNamespaces/0/prefix")
     );
     let consent = r#"{"userConsent":{"consentId":"a","purpose":"b"}}"#;
-    let (kind, at) = fault(parse_identity_mapping(consent.as_bytes()));
+    let (kind, at) = fault(parse_body::<IdentityMapping>(consent.as_bytes()));
     assert_eq!(
         (kind, at.as_str()),
         (Fault::Missing, "/userConsent/grantedAt")
@@ -82,7 +83,7 @@ fn members_within_are_pointed_at() {
 fn a_whole_number_may_be_spelled_with_a_fraction() {
     let read = |number: &str| {
         let body = format!(r#"{{"validityPeriod":{number}}}"#);
-        let patch = parse_identity_mapping_patch(body.as_bytes());
+        let patch = parse_body::<IdentityMappingPatch>(body.as_bytes());
         patch
             .ok()
             .and_then(|patch| patch.validity_period.flatten())
@@ -104,11 +105,11 @@ fn a_whole_number_may_be_spelled_with_a_fraction() {
 
 #[test]
 fn a_merge_patch_tells_removed_from_absent() {
-    let patch = parse_identity_mapping_patch(br#"{"validityPeriod":null}"#).unwrap();
+    let patch = parse_body::<IdentityMappingPatch>(br#"{"validityPeriod":null}"#).unwrap();
     assert_eq!(patch.validity_period, Some(None));
     assert!(patch.notification_destination.is_none());
     assert_eq!(patch.fixed_member(), None);
-    let patch = parse_identity_mapping_patch(br#"{"mappingCause":null}"#).unwrap();
+    let patch = parse_body::<IdentityMappingPatch>(br#"{"mappingCause":null}"#).unwrap();
     assert_eq!(patch.fixed_member(), Some("/mappingCause"));
 }
 
@@ -117,10 +118,10 @@ proptest! {
     fn no_bytes_are_repeated_whatever_comes(body in "[ -~]{0,40}", member in "[a-zA-Z0-9-]{1,20}") {
         for text in [body, format!(r#"{{"{member}":"{member}"}}"#)] {
             for read in [
-                parse_identity_mapping(text.as_bytes()).map(|_| ()),
-                parse_demap(text.as_bytes()).map(|_| ()),
-                parse_answer(text.as_bytes()).map(|_| ()),
-                parse_subscription_patch(text.as_bytes()).map(|_| ()),
+                parse_body::<IdentityMapping>(text.as_bytes()).map(|_| ()),
+                parse_body::<Demap>(text.as_bytes()).map(|_| ()),
+                parse_body::<Answer>(text.as_bytes()).map(|_| ()),
+                parse_body::<SubscriptionPatch>(text.as_bytes()).map(|_| ()),
             ] {
                 if let Err(invalid) = read {
                     let pointer = invalid.pointer.into_owned();
@@ -136,7 +137,7 @@ proptest! {
     #[test]
     fn a_string_is_read_as_it_was_written(text in "\\PC{0,60}") {
         let json = serde_json::to_string(&serde_json::json!({"deviceId": text})).unwrap();
-        let body = parse_device_inquiry(json.as_bytes()).unwrap();
+        let body = parse_body::<DeviceInquiry>(json.as_bytes()).unwrap();
         prop_assert_eq!(body.device_id.as_str(), text);
     }
 }
