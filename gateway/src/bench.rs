@@ -87,6 +87,12 @@ impl Options {
             (11, Duration::from_secs(2))
         }
     }
+
+    /// How long both are loaded before anything counts: until most of the store's pages have been
+    /// asked for once.
+    const fn warm_up(self) -> Duration {
+        Duration::from_secs(if self.quick { 2 } else { 20 })
+    }
 }
 
 /// How many workers both servers run.
@@ -132,24 +138,7 @@ pub(crate) async fn inquiry(directory: &Path, options: Options) -> Result<(), Be
     let token = "x".repeat(43);
     let paths = [("/by-device", token.clone()), ("/by-transaction", token)];
     let mut bare = connect(&yardstick, paths, &tls, rows).await?;
-    let (rounds, span) = options.rounds();
-    let progress = progress(rounds as u64, "measuring");
-    let mut figures = Figures::default();
-    for round in 0..rounds {
-        for case in 0..2 {
-            let (Some(ours), Some(bare)) = (ours.get_mut(case), bare.get_mut(case)) else {
-                continue;
-            };
-            let seed = (round * 2 + case) as u64;
-            let measured = (ours.run(span, seed).await?, bare.run(span, seed).await?);
-            // The first round warms both up.
-            if round > 0 {
-                figures.add(case, measured);
-            }
-        }
-        progress.inc(1);
-    }
-    progress.finish_and_clear();
+    let figures = measure(&mut ours, &mut bare, options).await?;
     figures.tell(options.json, rows, CONNECTIONS);
     Ok(())
 }
@@ -170,15 +159,37 @@ async fn connect(
         body,
     };
     let load = (CONNECTIONS, rows);
+    let by_device = target(by_device, device_body);
+    let by_transaction = target(by_transaction, transaction_body);
     Ok([
-        Loader::connect(target(by_device, device_body), iot_sp, load).await?,
-        Loader::connect(
-            target(by_transaction, transaction_body),
-            third_party_sp,
-            load,
-        )
-        .await?,
+        Loader::connect(by_device, iot_sp, load).await?,
+        Loader::connect(by_transaction, third_party_sp, load).await?,
     ])
+}
+
+/// Loads both in turn, round by round.
+async fn measure(
+    ours: &mut [Loader; 2],
+    bare: &mut [Loader; 2],
+    options: Options,
+) -> Result<Figures, BenchError> {
+    let (rounds, span) = options.rounds();
+    let progress = progress(rounds as u64, "measuring");
+    let mut figures = Figures::default();
+    for round in 0..rounds {
+        for (case, (ours, bare)) in ours.iter_mut().zip(bare.iter_mut()).enumerate() {
+            let seed = (round * 2 + case) as u64;
+            let span = if round > 0 { span } else { options.warm_up() };
+            let measured = (ours.run(span, seed).await?, bare.run(span, seed).await?);
+            // The first round warms both up.
+            if round > 0 {
+                figures.add(case, measured);
+            }
+        }
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    Ok(figures)
 }
 
 fn device_body(n: usize) -> String {
