@@ -22,6 +22,7 @@
 extern crate alloc;
 
 pub mod change;
+pub mod correlation;
 pub mod device_document;
 pub mod directory;
 pub mod id;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ics_core::change::{Change, Write};
+use ics_core::correlation::Correlation;
 use ics_core::directory::{Directory, DirectoryKey, DirectoryRecord};
 use ics_core::id::{AgreementId, DeviceId, MappingId, ServiceUri, SpId, Uti};
 use ics_core::mapping::{Dispatch, Features, Mapping, MappingKey, State, UtiRecord};
@@ -222,6 +223,22 @@ impl Store for FakeStore {
         _: &'a MappingKey,
     ) -> PortFuture<'a, Result<Option<Mapping>, StoreError>> {
         self.answer(|| None)
+    }
+
+    fn correlate<'a>(
+        &'a self,
+        _: &'a MappingKey,
+    ) -> PortFuture<'a, Result<Option<Correlation>, StoreError>> {
+        self.answer(|| None)
+    }
+
+    fn correlations<'a>(
+        &'a self,
+        _: (&'a SpId, &'a DeviceId),
+        _: Option<MappingId>,
+        _: usize,
+    ) -> PortFuture<'a, Result<Vec<Correlation>, StoreError>> {
+        self.answer(Vec::new)
     }
 
     fn walk<'a>(

@@ -80,6 +80,7 @@ macro_rules! store_contract {
     ($open:expr) => {
         $crate::store_contract!(@ $open;
             a_row_is_found_by_every_index_of_its_state
+            only_established_rows_correlate
             a_tombstone_leaves_the_live_indexes_and_stays_until_purged
             live_key_is_unique_and_free_again_after_the_end
             a_row_may_take_over_the_key_of_one_that_dies_in_the_same_change

@@ -7,8 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ics_core::change::Change;
+use ics_core::correlation::Correlation;
 use ics_core::directory::DirectoryRecord;
-use ics_core::id::MappingId;
+use ics_core::id::{DeviceId, MappingId, SpId};
 use ics_core::mapping::{Mapping, MappingKey, UtiRecord};
 use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey};
 use ics_core::port::{
@@ -22,7 +23,7 @@ use crate::fault::Fault;
 use crate::group_commit::{BatchLimits, GroupCommitter};
 use crate::index::{self, Table};
 use crate::integrity::{self, IntegrityReport};
-use crate::record::{Format, RecordError, Tally, encode};
+use crate::record::{Format, LiveEntry, RecordError, Tally, encode};
 use crate::walk;
 
 /// The version of the layout of keys and tables that this code writes and reads.
@@ -137,18 +138,30 @@ impl<E: Engine> Store for EmbeddedStore<E> {
         key: &'a MappingKey,
     ) -> PortFuture<'a, Result<Option<Mapping>, StoreError>> {
         self.answer(move |view| {
-            let key = index::live(key);
-            let id = view.read(key.as_bytes(), |value| {
-                index::row_of_entry(key.as_bytes(), value)
-            })?;
-            match id {
-                Some(id) => {
-                    let id = id.ok_or(Fault::Layout(Table::Live))?;
-                    walk::load_indexed(view, id).map(Some)
-                }
-                None => Ok(None),
-            }
+            let entry = walk::load::<LiveEntry, _>(view, Table::Live, &index::live(key))?;
+            entry
+                .map(|entry| walk::load_indexed(view, entry.id))
+                .transpose()
         })
+    }
+
+    fn correlate<'a>(
+        &'a self,
+        key: &'a MappingKey,
+    ) -> PortFuture<'a, Result<Option<Correlation>, StoreError>> {
+        self.answer(move |view| {
+            let entry = walk::load::<LiveEntry, _>(view, Table::Live, &index::live(key))?;
+            Ok(entry.and_then(|entry| entry.correlation(key)))
+        })
+    }
+
+    fn correlations<'a>(
+        &'a self,
+        (iot_sp, device_id): (&'a SpId, &'a DeviceId),
+        after: Option<MappingId>,
+        limit: usize,
+    ) -> PortFuture<'a, Result<Vec<Correlation>, StoreError>> {
+        self.answer(move |view| walk::correlations(view, (iot_sp, device_id), after, limit))
     }
 
     fn walk<'a>(

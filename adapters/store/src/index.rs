@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use ics_core::correlation::Correlation;
 use ics_core::directory::DirectoryKey;
 use ics_core::id::{DeviceId, MappingId, ServiceUri, SpId, Uti};
 use ics_core::mapping::{Mapping, MappingKey};
@@ -13,7 +14,7 @@ use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey, Subject};
 use ics_core::sealed::BlindIndex;
 use ics_core::time::Timestamp;
 
-use crate::record::{role_byte, subject_bytes};
+use crate::record::{DeviceEntry, LiveEntry, decode, encode, role_byte, subject_bytes};
 
 /// The tables of a store. The number is the first byte of the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,9 +24,9 @@ pub enum Table {
     Meta = 0x01,
     /// Rows, tombstones included, by mapping id.
     Mapping = 0x10,
-    /// Live rows by (service URI, UTI); the value is the mapping id.
+    /// Live rows by (service URI, UTI); the value is the mapping id, and what an inquiry needs.
     Live = 0x11,
-    /// Established rows by (IoT SP, device ID, mapping id).
+    /// Established rows by (IoT SP, device ID, mapping id); the value is what an inquiry needs.
     Device = 0x12,
     /// Live rows by (third party SP, UTI, mapping id).
     Uti = 0x13,
@@ -146,7 +147,7 @@ impl Key {
         self.framed(sp.as_str().as_bytes())
     }
 
-    fn id(self, id: MappingId) -> Self {
+    pub(crate) fn id(self, id: MappingId) -> Self {
         self.fixed(id.as_bytes())
     }
 
@@ -286,15 +287,19 @@ pub(crate) fn directory(key: &DirectoryKey) -> Key {
 pub(crate) fn entries_of(row: &Mapping) -> Vec<(Key, Vec<u8>)> {
     let mut entries = vec![(third_party_sp(&row.third_party_sp).id(row.id), Vec::new())];
     if row.is_live() {
-        entries.push((live(&row.key), row.id.as_bytes().to_vec()));
+        let key = live(&row.key);
+        let value = encode(key.as_bytes(), &LiveEntry::of(row));
+        entries.push((key, value));
         entries.push((
             uti(&row.third_party_sp, &row.key.uti).id(row.id),
             Vec::new(),
         ));
         entries.push((iot_sp_row(row), Vec::new()));
     }
-    if let Some(device_id) = row.device_id() {
-        entries.push((device(&row.iot_sp, device_id).id(row.id), Vec::new()));
+    if let Some(correlation) = Correlation::of(row) {
+        let key = device(&row.iot_sp, &correlation.device_id).id(row.id);
+        let value = encode(key.as_bytes(), &DeviceEntry::of(&correlation));
+        entries.push((key, value));
     }
     if let Some(instant) = row.due() {
         entries.push((due(instant).id(row.id), Vec::new()));
@@ -302,14 +307,12 @@ pub(crate) fn entries_of(row: &Mapping) -> Vec<(Key, Vec<u8>)> {
     entries
 }
 
-/// The mapping id an index entry stands for: its value in [`Table::Live`], else its key's tail.
+/// The mapping id an index entry stands for: in its value in [`Table::Live`], else its key's tail.
 pub(crate) fn row_of_entry(key: &[u8], value: &[u8]) -> Option<MappingId> {
-    let bytes = if key.first() == Some(&(Table::Live as u8)) {
-        value
-    } else {
-        key
-    };
-    bytes.last_chunk().copied().map(MappingId::from_bytes)
+    if key.first() == Some(&(Table::Live as u8)) {
+        return decode(key, value).ok().map(|entry: LiveEntry| entry.id);
+    }
+    key.last_chunk().copied().map(MappingId::from_bytes)
 }
 
 #[cfg(test)]

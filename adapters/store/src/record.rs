@@ -5,6 +5,7 @@
 //! versions: an older one stays readable, a newer one is refused by name.
 
 mod bytes;
+mod correlation;
 mod directory;
 mod mapping;
 mod message;
@@ -14,6 +15,7 @@ mod uti;
 use ics_core::id::InvalidId;
 
 use bytes::{Decoder, Encoder};
+pub(crate) use correlation::{DeviceEntry, LiveEntry};
 pub(crate) use directory::peek_version;
 pub(crate) use mapping::role_byte;
 pub(crate) use message::subject_bytes;

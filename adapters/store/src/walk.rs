@@ -2,7 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use ics_core::id::MappingId;
+use ics_core::correlation::Correlation;
+use ics_core::id::{DeviceId, MappingId, SpId};
 use ics_core::mapping::Mapping;
 use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey, Subject};
 use ics_core::port::{Cursor, DueEntries, Page, Selection};
@@ -11,7 +12,7 @@ use ics_core::time::Timestamp;
 use crate::engine::ReadKeys;
 use crate::fault::Fault;
 use crate::index::{self, Key, Table};
-use crate::record::{Record, decode};
+use crate::record::{DeviceEntry, Record, decode};
 
 /// The record under `key`.
 pub(crate) fn load<T: Record, R: ReadKeys>(
@@ -91,6 +92,24 @@ pub(crate) fn walk<R: ReadKeys>(
         }
     })?;
     result.map(|()| page)
+}
+
+/// At most `limit` established rows of a device behind `after`, in the order of their ids.
+pub(crate) fn correlations<R: ReadKeys>(
+    view: &R,
+    (iot_sp, device_id): (&SpId, &DeviceId),
+    after: Option<MappingId>,
+    limit: usize,
+) -> Result<Vec<Correlation>, Fault> {
+    let prefix = index::device(iot_sp, device_id);
+    let end = prefix.prefix_end();
+    let from = match after {
+        Some(id) => prefix.id(id).fixed(&[0]),
+        None => prefix,
+    };
+    let entries = collect_range::<DeviceEntry, _>(view, Table::Device, (&from, &end), limit)?;
+    let correlation = |entry: DeviceEntry| entry.correlation(iot_sp, device_id);
+    Ok(entries.into_iter().map(correlation).collect())
 }
 
 /// Where the rows of a selection lie, in order.
@@ -241,10 +260,19 @@ pub(crate) fn collect<T: Record, R: ReadKeys>(
 ) -> Result<Vec<T>, Fault> {
     let whole = Key::of(table);
     let end = whole.prefix_end();
-    let from = after.map_or_else(|| whole.into_bytes(), |key| key.fixed(&[0]).into_bytes());
+    let from = after.map_or(whole, |key| key.fixed(&[0]));
+    collect_range(view, table, (&from, &end), limit)
+}
+
+fn collect_range<T: Record, R: ReadKeys>(
+    view: &R,
+    table: Table,
+    (from, end): (&Key, &[u8]),
+    limit: usize,
+) -> Result<Vec<T>, Fault> {
     let mut records = Vec::new();
     let mut result = Ok(());
-    view.scan(&from, &end, |key, value| {
+    view.scan(from.as_bytes(), end, |key, value| {
         if records.len() >= limit {
             return ControlFlow::Break(());
         }

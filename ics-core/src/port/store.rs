@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::change::Change;
+use crate::correlation::Correlation;
 use crate::directory::DirectoryRecord;
 use crate::id::{DeviceId, MappingId, ServiceUri, SpId, Uti};
 use crate::mapping::{Mapping, MappingKey, UtiRecord};
@@ -98,6 +99,21 @@ pub trait Store: Send + Sync {
         &'a self,
         key: &'a MappingKey,
     ) -> PortFuture<'a, Result<Option<Mapping>, StoreError>>;
+
+    /// Y.4462 10.3 case 2: the established row of (service URI, UTI).
+    fn correlate<'a>(
+        &'a self,
+        key: &'a MappingKey,
+    ) -> PortFuture<'a, Result<Option<Correlation>, StoreError>>;
+
+    /// Y.4462 10.3 case 1: at most `limit` established rows of a device of `iot_sp`, in the order
+    /// of their ids, after `after`.
+    fn correlations<'a>(
+        &'a self,
+        device: (&'a SpId, &'a DeviceId),
+        after: Option<MappingId>,
+        limit: usize,
+    ) -> PortFuture<'a, Result<Vec<Correlation>, StoreError>>;
 
     /// At most `limit` rows of `selection`, after `after`.
     fn walk<'a>(

@@ -3,6 +3,7 @@
 //! [`Authorized`] values are made here alone, by asking the decision point with the facts of the
 //! directory; procedures take them as arguments.
 
+use crate::correlation::Correlation;
 use crate::directory::{Directory, RoutingFailure};
 use crate::id::{AgreementId, DeviceSerialNumber, ServiceUri, SpId};
 use crate::mapping::{Attribute, Consent, Mapping};
@@ -175,9 +176,10 @@ pub fn authorize_establishment(
         reference_point: ReferencePoint::Ics2,
         now,
     };
-    let agreement = agreement_in_force(directory, row, now);
+    let service_uri = &row.key.service_uri;
+    let agreement = agreement_in_force(directory, (row.agreement, service_uri), now);
     question.ask(Operation::EstablishMapping {
-        service_uri: &row.key.service_uri,
+        service_uri,
         agreement,
         consent: row.consent.as_ref(),
     })?;
@@ -188,7 +190,7 @@ pub fn authorize_establishment(
     }))
 }
 
-/// Whether `principal` may see `row` over an inquiry point, and under which agreement.
+/// Whether `principal` may be told of a row over an inquiry point, and under which agreement.
 ///
 /// # Errors
 /// [`Denied`]; the caller must answer it like an absent row.
@@ -196,7 +198,7 @@ pub fn authorize_inquiry<'d>(
     decision_point: &dyn DecisionPoint,
     directory: &'d Directory,
     principal: &Principal,
-    (row, reference_point): (&Mapping, ReferencePoint),
+    (found, reference_point): (&Correlation, ReferencePoint),
     now: Timestamp,
 ) -> Result<&'d Agreement, Denied> {
     let question = Question {
@@ -206,9 +208,10 @@ pub fn authorize_inquiry<'d>(
         reference_point,
         now,
     };
-    let agreement = agreement_in_force(directory, row, now);
+    let service_uri = &found.key.service_uri;
+    let agreement = agreement_in_force(directory, (found.agreement, service_uri), now);
     question.ask(Operation::Inquire {
-        service_uri: &row.key.service_uri,
+        service_uri,
         agreement,
     })?;
     agreement.ok_or(Denied::NoAgreement)
@@ -251,13 +254,13 @@ impl Question<'_> {
 /// The agreement a row stands on, if it is still in force.
 fn agreement_in_force<'d>(
     directory: &'d Directory,
-    row: &Mapping,
+    (id, service_uri): (AgreementId, &ServiceUri),
     now: Timestamp,
 ) -> Option<&'d Agreement> {
     directory
-        .agreement(&row.agreement)
+        .agreement(&id)
         .map(AsRef::as_ref)
-        .filter(|agreement| agreement.is_active(now) && agreement.covers(&row.key.service_uri))
+        .filter(|agreement| agreement.is_active(now) && agreement.covers(service_uri))
 }
 
 /// By name where the request names an IoT SP, by serial number else. `Ok(None)`: named, but there

@@ -1,24 +1,19 @@
-//! Y.4462 10.3: what an inquiry answers. Only established rows answer, only to their own parties.
+//! Y.4462 10.3: what an inquiry answers. Only rows that hold answer, only to their own parties.
 
+use crate::correlation::Correlation;
 use crate::id::SpId;
-use crate::mapping::{Mapping, State};
 use crate::time::Timestamp;
 
-/// Case 2: the row of (service URI, UTI), if the caller is its third party and it is established.
+/// Case 2: whether the row of (service URI, UTI) may be told to `caller` as its third party.
 ///
 /// Both in one row, else refuse: unknown, pending, deleted and somebody else's look the same.
 #[must_use]
-pub fn answer_by_transaction<'r>(row: Option<&'r Mapping>, caller: &SpId) -> Option<&'r Mapping> {
-    row.filter(|row| {
-        row.third_party_sp == *caller && matches!(row.state, State::Established { .. })
-    })
+pub fn answers_by_transaction(found: &Correlation, caller: &SpId, now: Timestamp) -> bool {
+    found.third_party_sp == *caller && found.holds(now)
 }
 
-/// Case 1: whether a row found under the caller's device ID may be told, and since when it holds.
+/// Case 1: whether a row found under a device ID may be told to `caller` as its IoT SP.
 #[must_use]
-pub fn answer_by_device(row: &Mapping, caller: &SpId) -> Option<Timestamp> {
-    match &row.state {
-        State::Established { since, .. } if row.iot_sp == *caller => Some(*since),
-        _ => None,
-    }
+pub fn answers_by_device(found: &Correlation, caller: &SpId, now: Timestamp) -> bool {
+    found.iot_sp == *caller && found.holds(now)
 }

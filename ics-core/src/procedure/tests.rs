@@ -9,9 +9,11 @@ use super::assignment::*;
 use super::delivery::*;
 use super::demapping::*;
 use super::expiry::*;
+use super::inquiry::*;
 use super::mapping::*;
 use super::{Knobs, Listeners};
 use crate::change::{Assumption, Change};
+use crate::correlation::Correlation;
 use crate::directory::{Directory, DirectoryRecord};
 use crate::id::*;
 use crate::mapping::*;
@@ -773,6 +775,21 @@ fn waiting_ends_at_the_deadline() {
     assert_eq!(next.cause_towards(Role::IotSp), Some(ResultCause::TimedOut));
     assert_eq!(roles(&change), [Role::ThirdPartySp, Role::IotSp]);
     assert_eq!(removed(&change).len(), 1);
+}
+
+#[test]
+fn an_inquiry_is_answered_to_its_own_side_while_the_row_holds() {
+    assert_eq!(Correlation::of(&pending().0), None);
+    let (mut row, _) = established();
+    let (shop, maker) = (sp("shop"), sp("maker"));
+    row.uti_expiry = Some(LATER);
+    let found = Correlation::of(&row).unwrap();
+    for (now, holds) in [(NOW, true), (LATER, false)] {
+        assert_eq!(answers_by_transaction(&found, &shop, now), holds);
+        assert_eq!(answers_by_device(&found, &maker, now), holds);
+        assert!(!answers_by_transaction(&found, &maker, now));
+        assert!(!answers_by_device(&found, &shop, now));
+    }
 }
 
 #[test]

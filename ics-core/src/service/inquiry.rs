@@ -1,14 +1,14 @@
-//! ICS-7 and ICS-8: Y.4462 10.3. The hot path: one look-up, no write, no allocation to spare.
+//! ICS-7 and ICS-8: Y.4462 10.3. The hot path: one look-up in one index, no write, no allocation to spare.
 
 use alloc::vec::Vec;
 
 use super::{Failure, IcsService};
 use crate::id::{DeviceId, ServiceUri, SpId};
 use crate::mapping::MappingKey;
-use crate::port::{Denied, Selection};
+use crate::port::Denied;
 use crate::principal::Principal;
 use crate::procedure::access::authorize_inquiry;
-use crate::procedure::inquiry::{answer_by_device, answer_by_transaction};
+use crate::procedure::inquiry::{answers_by_device, answers_by_transaction};
 use crate::reference_point::ReferencePoint;
 use crate::time::Timestamp;
 
@@ -59,15 +59,19 @@ impl IcsService {
         let point = ReferencePoint::Ics7;
         let directory = self.admit(principal, point, now)?;
         let decision_point = self.ports.decision_point.as_ref();
-        let row = self.load_live(key).await?;
-        let row =
-            answer_by_transaction(row.as_ref(), &principal.sp).ok_or(InquiryError::NotFound)?;
-        let agreement = authorize_inquiry(decision_point, &directory, principal, (row, point), now)
-            .map_err(|_| InquiryError::NotFound)?;
-        let device_id = row.device_id().ok_or(InquiryError::NotFound)?;
+        let store = self.ports.store.as_ref();
+        let found = store
+            .correlate(key)
+            .await
+            .map_err(Failure::from)?
+            .filter(|found| answers_by_transaction(found, &principal.sp, now))
+            .ok_or(InquiryError::NotFound)?;
+        let agreement =
+            authorize_inquiry(decision_point, &directory, principal, (&found, point), now)
+                .map_err(|_| InquiryError::NotFound)?;
         Ok(TransactionAnswer {
-            device_id: decision_point.disclose(agreement, device_id),
-            iot_sp: row.iot_sp.clone(),
+            device_id: decision_point.disclose(agreement, &found.device_id),
+            iot_sp: found.iot_sp,
         })
     }
 
@@ -84,32 +88,34 @@ impl IcsService {
         let point = ReferencePoint::Ics8;
         let directory = self.admit(principal, point, now)?;
         let decision_point = self.ports.decision_point.as_ref();
-        let selection = Selection::Device {
-            iot_sp: principal.sp.clone(),
-            device_id: device_id.clone(),
-        };
+        let device = (&principal.sp, device_id);
         let mut mappings = Vec::new();
-        let mut cursor = None;
+        let mut after = None;
         loop {
-            let page = self
-                .ports
-                .store
-                .walk(&selection, cursor.as_ref(), PAGE)
+            let store = self.ports.store.as_ref();
+            let page = store
+                .correlations(device, after, PAGE)
                 .await
                 .map_err(Failure::from)?;
-            for row in page.mappings {
-                let Some(since) = answer_by_device(&row, &principal.sp) else {
-                    continue;
-                };
-                let permitted =
-                    authorize_inquiry(decision_point, &directory, principal, (&row, point), now);
-                let wanted = service_uri.is_none_or(|uri| *uri == row.key.service_uri);
-                if wanted && permitted.is_ok() {
-                    mappings.push((row.key, since));
+            let is_last = page.len() < PAGE;
+            after = page.last().map(|found| found.mapping);
+            for found in page {
+                let asked = service_uri.is_none_or(|uri| *uri == found.key.service_uri);
+                if asked
+                    && answers_by_device(&found, &principal.sp, now)
+                    && authorize_inquiry(
+                        decision_point,
+                        &directory,
+                        principal,
+                        (&found, point),
+                        now,
+                    )
+                    .is_ok()
+                {
+                    mappings.push((found.key, found.since));
                 }
             }
-            cursor = page.next;
-            if cursor.is_none() {
+            if is_last {
                 break;
             }
         }

@@ -3,6 +3,7 @@
 use std::slice::from_ref;
 
 use ics_core::change::Change;
+use ics_core::correlation::Correlation;
 use ics_core::mapping::Mapping;
 use ics_core::port::{CommitError, Selection};
 
@@ -92,6 +93,45 @@ pub fn a_row_is_found_by_every_index_of_its_state(store: &dyn Contender) {
         [],
         "an established row without an end"
     );
+}
+
+/// Y.4462 10.3: an inquiry finds a row by device and by transaction while it is established, with
+/// all that decides who may be told, and never before or after.
+pub fn only_established_rows_correlate(store: &dyn Contender) {
+    let by_key = |row: &Mapping| block_on(store.store().correlate(&row.key)).unwrap();
+    let by_device = |row: &Mapping, id: &str, after, limit| {
+        let id = device(id);
+        block_on(store.store().correlations((&row.iot_sp, &id), after, limit)).unwrap()
+    };
+    let mut all = Vec::new();
+    for n in 1..=5 {
+        let row = pending(n);
+        create(store, &row);
+        assert_eq!(by_key(&row), None);
+        let mut established = established(&row, "d-1");
+        established.uti_expiry = (n == 2).then_some(at(700));
+        step(store, &row, &established);
+        let correlation = Correlation::of(&established).unwrap();
+        assert_eq!(by_key(&row), Some(correlation.clone()));
+        all.push((established, correlation));
+    }
+    let (row, _) = all.first().unwrap();
+    let found: Vec<_> = all.iter().map(|(_, c)| c.clone()).collect();
+    assert_eq!(by_device(row, "d-1", None, 9), found);
+    assert_eq!(by_device(row, "d-1", None, 2), found.get(..2).unwrap());
+    let second = found.get(1).map(|c| c.mapping);
+    assert_eq!(by_device(row, "d-1", second, 2), found.get(2..4).unwrap());
+    assert_eq!(by_device(row, "d-11", None, 9), []);
+    assert_eq!(by_device(row, "d-", None, 9), []);
+    // What the row stands on may change while it is established.
+    let mut extended = in_state(row, row.state.clone());
+    extended.uti_expiry = Some(at(900));
+    step(store, row, &extended);
+    assert_eq!(by_key(row), Correlation::of(&extended));
+    assert_eq!(by_device(row, "d-1", None, 1), [by_key(row).unwrap()]);
+    step(store, &extended, &deleted(&extended));
+    assert_eq!(by_key(row), None);
+    assert_eq!(by_device(row, "d-1", None, 9), found.get(1..).unwrap());
 }
 
 /// What is over is found by its owner and its id alone, until it goes.

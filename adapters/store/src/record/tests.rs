@@ -11,7 +11,8 @@ use ics_core::time::Timestamp;
 use proptest::prelude::*;
 
 use super::{
-    DeadDevice, Format, Record, RecordError, Tally, checksum, decode, encode, peek_version,
+    DeadDevice, DeviceEntry, Format, LiveEntry, Record, RecordError, Tally, checksum, decode,
+    encode, peek_version,
 };
 use crate::contract::sample;
 use crate::index::{self, Table};
@@ -244,6 +245,8 @@ proptest! {
             let _ = decode::<UtiRecord>(b"key", &bytes);
             let _ = decode::<DirectoryRecord>(b"key", &bytes);
             let _ = decode::<Tally>(b"key", &bytes);
+            let _ = decode::<LiveEntry>(b"key", &bytes);
+            let _ = decode::<DeviceEntry>(b"key", &bytes);
             prop_assert!(decode::<Format>(b"other key", &bytes).is_err());
         }
         let _ = decode::<Mapping>(b"key", &body);
@@ -373,5 +376,10 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
     }
     all.push(("outbox-key", index::outbox(&told.key).into_bytes()));
     all.push(("outbox-due-key", index::outbox_due(&told).into_bytes()));
+    for row in [&row, &established] {
+        let entries = index::entries_of(row).into_iter();
+        let told = entries.filter(|(_, value)| !value.is_empty());
+        all.extend(told.map(|(_, value)| ("index-value", value)));
+    }
     all
 }

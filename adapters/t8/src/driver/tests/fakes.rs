@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ics_core::change::Change;
+use ics_core::correlation::Correlation;
 use ics_core::directory::{Directory, DirectoryRecord};
 use ics_core::id::*;
 use ics_core::mapping::*;
@@ -75,6 +76,37 @@ impl Store for FakeStore {
                 .values()
                 .find(|row| row.is_live() && row.key == *key)
                 .cloned())
+        })
+    }
+
+    fn correlate<'a>(
+        &'a self,
+        key: &'a MappingKey,
+    ) -> PortFuture<'a, Result<Option<Correlation>, StoreError>> {
+        Box::pin(async move {
+            self.check()?;
+            let rows = self.rows.lock().unwrap();
+            let mut correlations = rows.values().filter_map(Correlation::of);
+            Ok(correlations.find(|found| found.key == *key))
+        })
+    }
+
+    fn correlations<'a>(
+        &'a self,
+        (iot_sp, device_id): (&'a SpId, &'a DeviceId),
+        after: Option<MappingId>,
+        limit: usize,
+    ) -> PortFuture<'a, Result<Vec<Correlation>, StoreError>> {
+        Box::pin(async move {
+            self.check()?;
+            let rows = self.rows.lock().unwrap();
+            let correlations = rows.values().filter_map(Correlation::of);
+            let of_device = correlations.filter(|found| {
+                found.iot_sp == *iot_sp
+                    && found.device_id == *device_id
+                    && after.is_none_or(|after| found.mapping > after)
+            });
+            Ok(of_device.take(limit).collect())
         })
     }
 
