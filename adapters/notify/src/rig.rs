@@ -4,6 +4,7 @@ mod peer;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::time::Duration;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
 use ics_core::id::{CallbackUri, MappingId, ServiceUri, SpId, SubscriptionId, Uti};
@@ -17,7 +18,9 @@ use ics_core::time::Timestamp;
 
 pub(crate) use peer::{Peer, Pki, Reply};
 
+use crate::driver::{Driver, Patience};
 use crate::signature::CallbackSigner;
+use crate::vetting::AddressRules;
 
 /// 2026-11-21T20:00:00.000Z.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_795_291_200_000);
@@ -77,6 +80,25 @@ impl CallbackSigner for SeededKey {
     }
 }
 
+/// As long as a test on loopback ever takes.
+pub(crate) const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(3),
+    total: Duration::from_secs(10),
+};
+
+/// Peers of loopback alone.
+pub(crate) fn loopback() -> AddressRules {
+    AddressRules {
+        allowed: vec!["127.0.0.0/8".parse().unwrap()],
+        forbidden: Vec::new(),
+    }
+}
+
+/// Reaches peers of loopback.
+pub(crate) fn driver(pki: &Pki) -> Arc<Driver> {
+    Arc::new(Driver::new(pki.client_config(), loopback(), PATIENCE))
+}
+
 pub(crate) fn addressee(role: Role) -> Addressee {
     let sp = match role {
         Role::ThirdPartySp => "shop",
@@ -109,7 +131,7 @@ pub(crate) fn entry(role: Role, (n, sequence): (u8, u64), message: Message) -> O
         message,
         mapping_key: Some(mapping_key()),
         event_time: NOW,
-        deadline: NOW.plus(std::time::Duration::from_secs(86_400)),
+        deadline: NOW.plus(Duration::from_secs(86_400)),
         attempts: 0,
         next_attempt: NOW,
         dead: None,

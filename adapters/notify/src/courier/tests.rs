@@ -8,24 +8,15 @@ use ics_core::outbox::Message;
 use ics_core::reference_point::Role;
 
 use super::*;
-use crate::driver::Patience;
 use crate::rig::{
-    CountingEntropy, Peer, Pki, PlainNames, Reply, SeededKey, StandingClock, consignment, entry,
+    CountingEntropy, Peer, Pki, PlainNames, Reply, SeededKey, StandingClock, consignment, driver,
+    entry,
 };
 use crate::token::NoToken;
-use crate::vetting::AddressRules;
 
 fn courier(pki: &Pki) -> Courier {
-    let rules = AddressRules {
-        allowed: vec!["127.0.0.0/8".parse().unwrap()],
-        forbidden: Vec::new(),
-    };
-    let patience = Patience {
-        connect: Duration::from_secs(3),
-        total: Duration::from_secs(10),
-    };
     Courier {
-        driver: Arc::new(Driver::new(pki.client_config(), rules, patience)),
+        driver: driver(pki),
         tokens: Tokens::new("ics-gateway".into()),
         signer: Arc::new(SeededKey::new()),
         clock: StandingClock::new(),

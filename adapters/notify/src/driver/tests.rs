@@ -1,22 +1,7 @@
 use reqwest::Method;
 
 use super::*;
-use crate::rig::{Peer, Pki, Reply};
-
-fn driver(pki: &Pki, rules: AddressRules) -> Driver {
-    let patience = Patience {
-        connect: Duration::from_secs(3),
-        total: Duration::from_secs(10),
-    };
-    Driver::new(pki.client_config(), rules, patience)
-}
-
-fn loopback() -> AddressRules {
-    AddressRules {
-        allowed: vec!["127.0.0.0/8".parse().unwrap()],
-        forbidden: Vec::new(),
-    }
-}
+use crate::rig::{PATIENCE, Peer, Pki, Reply, driver, loopback};
 
 async fn post(driver: &Driver, url: &str) -> Result<Answer, NoAnswer> {
     let mut request = Request::new(Method::POST, Driver::parse_target(url)?);
@@ -29,7 +14,7 @@ async fn answer_comes_back_over_mutual_tls_and_a_kept_connection() {
     let pki = Pki::new();
     let reply = |_: &str| Reply::Answer("200 OK", "retry-after: 7\r\n".into(), "hello".into());
     let peer = Peer::start(&pki, "localhost", reply).await;
-    let driver = driver(&pki, loopback());
+    let driver = driver(&pki);
     for _ in 0..2 {
         let answer = post(&driver, &peer.url("localhost", "/cb?x=1"))
             .await
@@ -54,7 +39,7 @@ async fn certificate_of_another_name_or_authority_gets_nothing() {
     let (pki, other) = (Pki::new(), Pki::new());
     let ok = |_: &str| Reply::status("204 No Content");
     let wrong_name = Peer::start(&pki, "elsewhere.example", ok).await;
-    let driver = driver(&pki, loopback());
+    let driver = driver(&pki);
     let answer = post(&driver, &wrong_name.url("localhost", "/")).await;
     assert_eq!(answer.unwrap_err(), NoAnswer::Connect);
     let wrong_authority = Peer::start(&other, "localhost", ok).await;
@@ -69,11 +54,7 @@ async fn peer_that_does_not_know_our_certificate_counts_as_no_answer() {
     let peer = Peer::start(&pki, "localhost", |_: &str| Reply::status("204 No Content")).await;
     let mut tls = pki.client_config();
     tls.client_auth_cert_resolver = other.client_config().client_auth_cert_resolver.clone();
-    let patience = Patience {
-        connect: Duration::from_secs(3),
-        total: Duration::from_secs(10),
-    };
-    let driver = Driver::new(tls, loopback(), patience);
+    let driver = Driver::new(tls, loopback(), PATIENCE);
     let answer = post(&driver, &peer.url("localhost", "/")).await;
     let no_answer = answer.unwrap_err();
     assert!(
@@ -95,7 +76,7 @@ async fn redirect_is_an_answer_and_not_followed() {
         let location = format!("location: {}\r\n", target.url("localhost", "/"));
         let reply = move |_: &str| Reply::Answer(status, location.clone(), String::new());
         let peer = Peer::start(&pki, "localhost", reply).await;
-        let answer = post(&driver(&pki, loopback()), &peer.url("localhost", "/")).await;
+        let answer = post(&driver(&pki), &peer.url("localhost", "/")).await;
         assert!((300..400).contains(&answer.unwrap().status));
     }
     assert!(target.seen().is_empty());
@@ -125,7 +106,7 @@ async fn refused_addresses_are_never_connected_to() {
     let pki = Pki::new();
     let peer = Peer::start(&pki, "localhost", |_: &str| Reply::status("204 No Content")).await;
     let refused = |reason| NoAnswer::Address(reason);
-    let strict = driver(&pki, AddressRules::default());
+    let strict = Driver::new(pki.client_config(), AddressRules::default(), PATIENCE);
     let port = peer.address.port();
     for host in [
         "localhost",
@@ -144,7 +125,7 @@ async fn refused_addresses_are_never_connected_to() {
     }
     let mut rules = loopback();
     rules.forbidden.push(peer.address);
-    let own = driver(&pki, rules);
+    let own = Driver::new(pki.client_config(), rules, PATIENCE);
     for host in ["localhost", "127.0.0.1"] {
         let answer = post(&own, &peer.url(host, "/")).await;
         assert_eq!(
@@ -159,7 +140,7 @@ async fn refused_addresses_are_never_connected_to() {
 #[tokio::test]
 async fn dead_port_and_unknown_name_are_connection_failures() {
     let pki = Pki::new();
-    let driver = driver(&pki, loopback());
+    let driver = driver(&pki);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
@@ -174,7 +155,7 @@ async fn endless_answer_is_read_no_further_than_needed() {
     let pki = Pki::new();
     let reply = |_: &str| Reply::Answer("200 OK", String::new(), "x".repeat(1 << 20));
     let peer = Peer::start(&pki, "localhost", reply).await;
-    let driver = driver(&pki, loopback());
+    let driver = driver(&pki);
     let answer = post(&driver, &peer.url("localhost", "/")).await.unwrap();
     assert_eq!((answer.status, answer.body.len()), (200, ANSWER_MAX));
 }

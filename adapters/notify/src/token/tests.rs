@@ -1,21 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::driver::Patience;
-use crate::rig::{self, NOW, Peer, Pki, Reply};
-use crate::vetting::AddressRules;
-
-fn driver(pki: &Pki) -> Arc<Driver> {
-    let rules = AddressRules {
-        allowed: vec!["127.0.0.0/8".parse().unwrap()],
-        forbidden: Vec::new(),
-    };
-    let patience = Patience {
-        connect: Duration::from_secs(3),
-        total: Duration::from_secs(10),
-    };
-    Arc::new(Driver::new(pki.client_config(), rules, patience))
-}
+use crate::rig::{self, NOW, Peer, Pki, Reply, driver};
 
 fn party_with(endpoint: &str) -> Party {
     let mut party = rig::party(&SpId::parse("shop").unwrap());
