@@ -8,9 +8,9 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 /// What each package of ours may name of ours, in its production code.
 fn allowed(package: &str) -> Option<BTreeSet<&'static str>> {
     Some(match package {
-        "ics-core" => BTreeSet::new(),
-        "ics-policies" | "ics-notify" | "ics-oauth" | "ics-operator" | "ics-store" | "ics-t8"
-        | "ics-vault" => BTreeSet::from(["ics-core"]),
+        "ics-core" | "ics-http" => BTreeSet::new(),
+        "ics-policies" | "ics-notify" | "ics-store" | "ics-vault" => BTreeSet::from(["ics-core"]),
+        "ics-oauth" | "ics-operator" | "ics-t8" => BTreeSet::from(["ics-core", "ics-http"]),
         "ics-store-redb" => BTreeSet::from(["ics-core", "ics-store"]),
         "ics-gateway" | "ics-tests" | "ics-examples" => return None,
         other => panic!("{other} has no floor yet: say here what it may name"),
@@ -21,7 +21,13 @@ fn allowed(package: &str) -> Option<BTreeSet<&'static str>> {
 const ENGINES: [(&str, &[&str]); 4] = [
     (
         "actix-web",
-        &["ics-t8", "ics-oauth", "ics-operator", "ics-gateway"],
+        &[
+            "ics-http",
+            "ics-t8",
+            "ics-oauth",
+            "ics-operator",
+            "ics-gateway",
+        ],
     ),
     ("redb", &["ics-store-redb"]),
     ("oxide-auth", &["ics-oauth"]),
