@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, PRAGMA,
-    RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, HeaderValue, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use ics_core::principal::PeerCertificate;
+use ics_http::{Terms, close_if_late, read_body, whole_seconds};
 
 use crate::error::Refusal;
 use crate::metadata::{INTROSPECTION_PATH, METADATA_PATH, REVOCATION_PATH, TOKEN_PATH};
@@ -21,6 +21,14 @@ use crate::wire::{
 
 /// The largest body read: a form with a token and a scope fits many times over.
 const MAX_BODY: usize = 16 * 1024;
+
+const FORM: Terms = Terms {
+    media_types: &["application/x-www-form-urlencoded"],
+    // A form is ASCII whatever charset it names, and some clients name ISO-8859-1.
+    utf8_only: false,
+    max_size: MAX_BODY,
+    length_required: false,
+};
 
 /// Mounts the endpoints. Connections must carry their verified client certificate as connection
 /// data of type `Arc<PeerCertificate>`; one without is answered 401.
@@ -56,6 +64,7 @@ pub fn configure(cfg: &mut ServiceConfig, server: Arc<AuthorizationServer>) {
         (status = 400, description = "Request or scope not valid", body = ErrorBody),
         (status = 401, description = "Client not accepted", body = ErrorBody, headers(("WWW-Authenticate" = String))),
         (status = 405, description = "Not POST", body = ErrorBody, headers(("Allow" = String))),
+        (status = 408, description = "Body not whole within 10 s; the connection is closed", body = ErrorBody),
         (status = 413, description = "Body too large", body = ErrorBody),
         (status = 415, description = "Not a form", body = ErrorBody),
         (status = 429, description = "Too many requests", body = ErrorBody, headers(("Retry-After" = u64))),
@@ -85,6 +94,7 @@ pub(crate) async fn token(
         (status = 400, description = "Request not valid", body = ErrorBody),
         (status = 401, description = "Client not accepted", body = ErrorBody, headers(("WWW-Authenticate" = String))),
         (status = 405, description = "Not POST", body = ErrorBody, headers(("Allow" = String))),
+        (status = 408, description = "Body not whole within 10 s; the connection is closed", body = ErrorBody),
         (status = 413, description = "Body too large", body = ErrorBody),
         (status = 415, description = "Not a form", body = ErrorBody),
         (status = 429, description = "Too many requests", body = ErrorBody, headers(("Retry-After" = u64))),
@@ -115,6 +125,7 @@ pub(crate) async fn revoke(
         (status = 400, description = "Request not valid", body = ErrorBody),
         (status = 401, description = "Client not accepted", body = ErrorBody, headers(("WWW-Authenticate" = String))),
         (status = 405, description = "Not POST", body = ErrorBody, headers(("Allow" = String))),
+        (status = 408, description = "Body not whole within 10 s; the connection is closed", body = ErrorBody),
         (status = 413, description = "Body too large", body = ErrorBody),
         (status = 415, description = "Not a form", body = ErrorBody),
         (status = 429, description = "Too many requests", body = ErrorBody, headers(("Retry-After" = u64))),
@@ -171,7 +182,7 @@ async fn serve(
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
-    response
+    close_if_late(request, response)
 }
 
 async fn read_form(request: &HttpRequest, payload: Payload) -> Result<Form, Refusal> {
@@ -180,25 +191,7 @@ async fn read_form(request: &HttpRequest, payload: Payload) -> Result<Form, Refu
     if request.uri().query().is_some_and(|query| !query.is_empty()) {
         return Err(Refusal::Query);
     }
-    let header = |name| {
-        request
-            .headers()
-            .get(name)
-            .map(|value| value.to_str().unwrap_or("?"))
-    };
-    let essence = header(CONTENT_TYPE)
-        .and_then(|value| value.split(';').next())
-        .map(str::trim);
-    let is_form =
-        essence.is_some_and(|e| e.eq_ignore_ascii_case("application/x-www-form-urlencoded"));
-    if !is_form || header(CONTENT_ENCODING).is_some_and(|c| !c.eq_ignore_ascii_case("identity")) {
-        return Err(Refusal::MediaType);
-    }
-    let body = payload
-        .to_bytes_limited(MAX_BODY)
-        .await
-        .map_err(|_| Refusal::BodyTooLarge)?
-        .map_err(|_| Refusal::BodyBroken)?;
+    let body = read_body(request, payload, &FORM).await?;
     Ok(Form::parse(&body)?)
 }
 
@@ -242,9 +235,7 @@ fn answer_refusal(refusal: &Refusal) -> HttpResponseBuilder {
         response.insert_header((WWW_AUTHENTICATE, challenge.header()));
     }
     if let Some(wait) = refusal.retry_after() {
-        // Whole seconds, rounded up: who comes back then is served.
-        let seconds = wait.as_millis().div_ceil(1000).max(1);
-        response.insert_header((RETRY_AFTER, seconds.to_string()));
+        response.insert_header((RETRY_AFTER, whole_seconds(wait)));
     }
     response
 }

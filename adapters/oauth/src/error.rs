@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use ics_core::port::RateLimited;
 use ics_core::principal::AuthenticationFailure;
+use ics_http::BodyRefusal;
 
 use crate::wire::{ErrorBody, ErrorCode, InvalidForm};
 
@@ -28,6 +29,8 @@ pub(crate) enum Refusal {
     MediaType,
     #[error("the body is too large")]
     BodyTooLarge,
+    #[error("the body did not come in time")]
+    BodyTooSlow,
     #[error("the body could not be read")]
     BodyBroken,
     #[error("parameters belong into the body, not into the query")]
@@ -74,6 +77,7 @@ impl Refusal {
             Self::RateLimited(_) => 429,
             Self::MediaType => 415,
             Self::BodyTooLarge => 413,
+            Self::BodyTooSlow => 408,
             Self::Method => 405,
             Self::Engine => 500,
             Self::SecondAuthentication
@@ -121,12 +125,25 @@ impl Refusal {
             Self::SecondAuthentication
             | Self::MediaType
             | Self::BodyTooLarge
+            | Self::BodyTooSlow
             | Self::BodyBroken
             | Self::Query
             | Self::Form(_)
             | Self::GrantTypeMissing
             | Self::TokenMissing
             | Self::Method => ErrorCode::InvalidRequest,
+        }
+    }
+}
+
+impl From<BodyRefusal> for Refusal {
+    fn from(refusal: BodyRefusal) -> Self {
+        match refusal {
+            BodyRefusal::MediaType => Self::MediaType,
+            BodyRefusal::TooLarge => Self::BodyTooLarge,
+            BodyRefusal::TooSlow => Self::BodyTooSlow,
+            // A length is not asked for here: without one the body is empty.
+            BodyRefusal::Broken | BodyRefusal::LengthRequired => Self::BodyBroken,
         }
     }
 }

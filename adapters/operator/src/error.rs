@@ -3,6 +3,7 @@
 use ics_core::id::SpId;
 use ics_core::port::{AuthorityError, StoreError};
 use ics_core::service::{Failure, OnboardingError};
+use ics_http::BodyRefusal;
 
 use crate::wire::{InvalidBody, InvalidParam, ProblemView};
 
@@ -21,6 +22,8 @@ pub(crate) enum Refusal {
     MediaType,
     #[error("body too large")]
     BodyTooLarge,
+    #[error("body too slow")]
+    BodyTooSlow,
     #[error("body not readable")]
     Syntax,
     #[error("member missing")]
@@ -150,6 +153,7 @@ impl Refusal {
             | Self::Method(_)
             | Self::MediaType
             | Self::BodyTooLarge
+            | Self::BodyTooSlow
             | Self::Syntax
             | Self::Missing(_)
             | Self::Incorrect(_) => self.code_of_message(),
@@ -188,6 +192,7 @@ impl Refusal {
                 Some("send application/json without content encoding"),
             ),
             Self::BodyTooLarge => Code(413, "BODY_TOO_LARGE", "Body too large", None),
+            Self::BodyTooSlow => Code(408, "BODY_TOO_SLOW", "Body did not come in time", None),
             Self::Missing(_) => Code(400, "MANDATORY_IE_MISSING", "Member missing", None),
             Self::Incorrect(_) => Code(400, "MANDATORY_IE_INCORRECT", "Value not valid", None),
             _ => Code(400, "INVALID_MSG_FORMAT", "Body is not readable JSON", None),
@@ -314,6 +319,18 @@ impl From<InvalidBody> for Refusal {
             InvalidBody::Syntax => Self::Syntax,
             InvalidBody::Missing(param) => Self::Missing(vec![param]),
             InvalidBody::Incorrect(param) => Self::Incorrect(vec![param]),
+        }
+    }
+}
+
+impl From<BodyRefusal> for Refusal {
+    fn from(refusal: BodyRefusal) -> Self {
+        match refusal {
+            BodyRefusal::MediaType => Self::MediaType,
+            BodyRefusal::TooLarge => Self::BodyTooLarge,
+            BodyRefusal::TooSlow => Self::BodyTooSlow,
+            // A length is not asked for here: without one the body is empty.
+            BodyRefusal::Broken | BodyRefusal::LengthRequired => Self::Syntax,
         }
     }
 }

@@ -7,14 +7,14 @@ use std::time::Duration;
 use actix_web::http::Method;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ACCEPT, ALLOW, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap,
-    HeaderName, HeaderValue, LINK, LOCATION, RETRY_AFTER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+    ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK, LOCATION,
+    RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use actix_web::rt::time::timeout;
 use actix_web::web::{self, Bytes, Data, Payload, ServiceConfig};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use ics_core::principal::PeerCertificate;
 use ics_core::reference_point::ReferencePoint;
+use ics_http::{Terms, close_if_late, read_body};
 
 use crate::api::T8Api;
 use crate::exchange::{Call, Reply};
@@ -27,8 +27,6 @@ use crate::resource;
 
 /// The largest body read (t8 A.7).
 const MAX_BODY: usize = 64 * 1024;
-/// How long a body may take to come.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A body that took longer came in parts: its sender is asked for again.
 const BODY_IN_ONE_GO: Duration = Duration::from_millis(100);
 /// The longest path and query: no resource of ours comes near it.
@@ -77,7 +75,7 @@ async fn serve(
     }
     match answer(operation, request, payload, api).await {
         Ok(response) => response,
-        Err(problem) => refuse(&problem),
+        Err(problem) => close_if_late(request, refuse(&problem)),
     }
 }
 
@@ -103,7 +101,10 @@ async fn answer(
     let Some((mut principal, mut point)) = admitted else {
         return Ok(show(operation, api));
     };
-    let body = read_body(operation, request.headers(), payload).await?;
+    let body = match terms(operation) {
+        Some(terms) => read_body(request, payload, &terms).await?,
+        None => Bytes::new(),
+    };
     // A body may take its time; what is decided is decided by the time it is whole, and for whom
     // is still admitted then.
     let now = api.clock.now();
@@ -184,36 +185,15 @@ fn joined<'a>(headers: &'a HeaderMap, first: &'a HeaderValue) -> Option<std::bor
     Some(all.into())
 }
 
-async fn read_body(
-    operation: Operation,
-    headers: &HeaderMap,
-    payload: Payload,
-) -> Result<Bytes, Problem> {
-    let taken = operation.body();
-    if taken.is_empty() {
-        return Ok(Bytes::new());
-    }
-    let header = |name: HeaderName| headers.get(name).map(|v| v.to_str().unwrap_or_default());
-    let length = header(CONTENT_LENGTH);
-    if length.is_none() && !headers.contains_key(TRANSFER_ENCODING) {
-        return Err(Problem::status_only(411));
-    }
-    if length
-        .and_then(|text| text.parse::<u64>().ok())
-        .is_some_and(|n| n > MAX_BODY as u64)
-    {
-        return Err(Problem::status_only(413));
-    }
-    let plain = header(CONTENT_ENCODING).is_none_or(|c| c.eq_ignore_ascii_case("identity"));
-    if !plain || !media::is_taken(header(CONTENT_TYPE).unwrap_or_default(), taken) {
-        return Err(Problem::status_only(415));
-    }
-    match timeout(BODY_TIMEOUT, payload.to_bytes_limited(MAX_BODY)).await {
-        Ok(Ok(Ok(body))) => Ok(body),
-        Ok(Ok(Err(_))) => Err(Cause::InvalidMsgFormat.into()),
-        Ok(Err(_)) => Err(Problem::status_only(413)),
-        Err(_) => Err(Problem::status_only(408)),
-    }
+/// What a body must be, where an operation has one.
+fn terms(operation: Operation) -> Option<Terms> {
+    let media_types = operation.body();
+    (!media_types.is_empty()).then_some(Terms {
+        media_types,
+        utf8_only: true,
+        max_size: MAX_BODY,
+        length_required: true,
+    })
 }
 
 fn respond(reply: Reply) -> HttpResponse {

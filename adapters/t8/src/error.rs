@@ -30,9 +30,7 @@ impl From<AuthenticationFailure> for Problem {
 
 impl From<RateLimited> for Problem {
     fn from(limited: RateLimited) -> Self {
-        // Whole seconds, rounded up: who comes back then is served.
-        let seconds = limited.retry_after.as_millis().div_ceil(1000).max(1);
-        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+        let seconds = ics_http::whole_seconds(limited.retry_after);
         Self::status_only(429).with(Companion::RetryAfter(seconds))
     }
 }

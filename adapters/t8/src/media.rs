@@ -1,17 +1,4 @@
-//! Media types: what a request says its body is, and what its sender accepts.
-
-/// Whether `content_type` is one of `taken`, in UTF-8.
-pub(crate) fn is_taken(content_type: &str, taken: &[&str]) -> bool {
-    let mut parts = content_type.split(';').map(str::trim);
-    let essence = parts.next().unwrap_or_default();
-    let utf8 = parts.all(|parameter| match parameter.split_once('=') {
-        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
-            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
-        }
-        _ => true,
-    });
-    utf8 && taken.iter().any(|t| essence.eq_ignore_ascii_case(t))
-}
+//! Media types: what the sender of a request accepts.
 
 /// Whether an `Accept` header lets `application/json` through (RFC 9110 12.5.1): the most
 /// specific range that fits decides, and `q=0` is a no.
@@ -63,15 +50,5 @@ mod tests {
         ] {
             assert_eq!(accepts_json(accept), ok, "{accept}");
         }
-    }
-
-    #[test]
-    fn a_body_is_json_in_utf_8() {
-        let json = &["application/json"];
-        assert!(is_taken("application/json", json));
-        assert!(is_taken("Application/JSON; charset=\"UTF-8\"", json));
-        assert!(!is_taken("application/json; charset=utf-16", json));
-        assert!(!is_taken("text/plain", json));
-        assert!(!is_taken("", json));
     }
 }

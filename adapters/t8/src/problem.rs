@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use ics_core::reference_point::ReferencePoint;
+use ics_http::BodyRefusal;
 use serde::Serialize;
 
 /// The media type of RFC 9457.
@@ -213,6 +214,18 @@ impl From<Cause> for Problem {
     }
 }
 
+impl From<BodyRefusal> for Problem {
+    fn from(refusal: BodyRefusal) -> Self {
+        match refusal {
+            BodyRefusal::TooSlow => Self::status_only(408),
+            BodyRefusal::LengthRequired => Self::status_only(411),
+            BodyRefusal::TooLarge => Self::status_only(413),
+            BodyRefusal::MediaType => Self::status_only(415),
+            BodyRefusal::Broken => Cause::InvalidMsgFormat.into(),
+        }
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ProblemDetails<'p> {
@@ -235,6 +248,7 @@ pub(crate) const fn title(status: u16) -> &'static str {
         404 => "Not Found",
         405 => "Method Not Allowed",
         406 => "Not Acceptable",
+        408 => "Request Timeout",
         409 => "Conflict",
         411 => "Length Required",
         413 => "Content Too Large",

@@ -6,11 +6,14 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
+use actix_web::body::to_bytes;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, rt};
 use ics_core::principal::PeerCertificate;
+use ics_http::BodyRefusal;
 use serde_json::{Value, json};
 
+use crate::error::Refusal;
 use crate::fixture::{ISSUER, SHOP, VENDOR, World, certificate};
 
 type Peer = Option<Arc<PeerCertificate>>;
@@ -190,6 +193,7 @@ fn each_client_mistake_has_its_error() {
     let json_type = "Content-Type: application/json\r\n";
     let odd_type = "Content-Type: \u{fc}\r\n";
     let charset = "Content-Type: Application/X-WWW-form-urlencoded ; charset=utf-8\r\n";
+    let latin = "Content-Type: application/x-www-form-urlencoded; charset=ISO-8859-1\r\n";
     let basic = format!("{FORM}Authorization: basic c2hvcDp4\r\n");
     let bearer = format!("{FORM}Authorization: Bearer {}\r\n", "A".repeat(43));
     let digest = format!("{FORM}Authorization: Digest a=b\r\n");
@@ -198,6 +202,7 @@ fn each_client_mistake_has_its_error() {
     let table = [
         (token, FORM, GRANT, 200, ""),
         (token, charset, GRANT, 200, ""),
+        (token, latin, GRANT, 200, ""),
         (token, &bearer, GRANT, 200, ""),
         ("/oauth2/token?", FORM, GRANT, 200, ""),
         (
@@ -415,7 +420,7 @@ fn the_document_describes_every_answer_given() {
         let operation = &paths[path]["post"];
         let form = &operation["requestBody"]["content"]["application/x-www-form-urlencoded"];
         assert!(form["schema"]["$ref"].is_string(), "{path}");
-        for status in ["200", "400", "401", "405", "413", "415", "429"] {
+        for status in ["200", "400", "401", "405", "408", "413", "415", "429"] {
             assert!(
                 operation["responses"][status].is_object(),
                 "{path} {status}"
@@ -453,4 +458,17 @@ fn the_document_describes_every_answer_given() {
         document["components"]["securitySchemes"]["mutualTLS"]["type"],
         "mutualTLS"
     );
+}
+
+#[actix_web::test]
+async fn a_form_that_does_not_come_is_an_invalid_request() {
+    let refusal = Refusal::from(BodyRefusal::TooSlow);
+    let response = super::answer_refusal(&refusal).json(refusal.body());
+    assert_eq!(response.status(), 408);
+    let body = to_bytes(response.into_body()).await.unwrap();
+    let expected = json!({
+        "error": "invalid_request",
+        "error_description": "the body did not come in time"
+    });
+    assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), expected);
 }

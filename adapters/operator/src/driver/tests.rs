@@ -5,11 +5,14 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 
+use actix_web::body::to_bytes;
 use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer, rt};
+use actix_web::{App, HttpServer, ResponseError as _, rt};
 use ics_core::principal::OperatorCertificate;
+use ics_http::BodyRefusal;
 use serde_json::{Value, json};
 
+use crate::error::Refusal;
 use crate::fixture::{World, at, operator};
 
 type Peer = Option<Arc<OperatorCertificate>>;
@@ -285,4 +288,21 @@ fn description_names_every_route() {
         }
     }
     assert_eq!(probed, 22);
+}
+
+#[actix_web::test]
+async fn a_body_that_does_not_come_is_a_problem_of_its_own() {
+    let response = Refusal::from(BodyRefusal::TooSlow).error_response();
+    assert_eq!(response.status(), 408);
+    assert_eq!(
+        response.headers().get("content-type").unwrap(),
+        "application/problem+json"
+    );
+    let body = to_bytes(response.into_body()).await.unwrap();
+    let expected = json!({
+        "status": 408,
+        "title": "Body did not come in time",
+        "cause": "BODY_TOO_SLOW"
+    });
+    assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), expected);
 }

@@ -3,9 +3,11 @@ mod fakes;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use actix_web::body::to_bytes;
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer};
 use fakes::{ROOT, api, peer};
+use ics_http::BodyRefusal;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -685,4 +687,16 @@ async fn documents_and_profile_are_shown() {
     let agreements = shop.get("/ics-access/v1/shop/profile").await.json()["agreements"].clone();
     assert_eq!(agreements[0]["iotSpId"], "acme");
     assert_eq!(agreements[0]["status"], "ACTIVE");
+}
+
+#[actix_web::test]
+async fn a_body_that_does_not_come_is_a_problem_of_its_own() {
+    let response = super::refuse(&BodyRefusal::TooSlow.into());
+    assert_eq!(response.status(), 408);
+    assert_eq!(
+        response.headers().get("content-type").unwrap(),
+        "application/problem+json"
+    );
+    let body = to_bytes(response.into_body()).await.unwrap();
+    assert_eq!(body, r#"{"title":"Request Timeout","status":408}"#);
 }

@@ -12,7 +12,7 @@ use crate::problem;
 /// The refusals of every status.
 pub(super) fn shared() -> impl Iterator<Item = (String, Response)> {
     [
-        400, 401, 403, 404, 405, 406, 409, 411, 413, 414, 415, 429, 500, 503,
+        400, 401, 403, 404, 405, 406, 408, 409, 411, 413, 414, 415, 429, 500, 503,
     ]
     .into_iter()
     .map(|status| (name(status), describe(status)))
@@ -67,6 +67,7 @@ pub(super) fn add_refusals(
         (404, finds),
         (405, true),
         (406, operation.answers_json()),
+        (408, has_body),
         (409, conflicts),
         (411, has_body),
         (413, has_body),

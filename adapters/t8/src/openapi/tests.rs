@@ -49,6 +49,13 @@ fn every_operation_is_described_once() {
             !operation.body().is_empty()
         );
         assert!(entry["responses"]["401"].is_object());
+        for refusal in ["408", "411", "413", "415"] {
+            assert_eq!(
+                entry["responses"][refusal].is_object(),
+                !operation.body().is_empty(),
+                "{operation:?} {refusal}"
+            );
+        }
         assert!(entry["security"][0]["mutualTLS"].is_array());
     }
 }
