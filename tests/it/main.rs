@@ -9,6 +9,7 @@ mod openapi;
 mod preconditions;
 mod readme;
 mod replays;
+mod slow_bodies;
 mod story;
 mod strangers;
 mod suspension;

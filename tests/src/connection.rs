@@ -11,6 +11,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::Value;
 
 use crate::curl::Answer;
+use crate::gateway::Sandbox;
 use crate::message::Message;
 use crate::party::Party;
 use crate::tls;
@@ -31,15 +32,23 @@ pub struct Connection {
 impl Dialer {
     /// Connections of `party`.
     pub fn of(party: &Party) -> Self {
-        let authority = party
-            .root
-            .strip_prefix("https://")
-            .expect("https")
-            .to_owned();
-        Self {
-            tls: tls::client(&party.authority, &party.certificate, &party.key),
-            authority,
-        }
+        let tls = tls::client(&party.authority, &party.certificate, &party.key);
+        Self::to(&party.root, tls)
+    }
+
+    /// Connections of the operator to its listener.
+    pub fn of_operator(sandbox: &Sandbox) -> Self {
+        let tls = tls::client(
+            &sandbox.file("ICS_OPERATOR_CA"),
+            &sandbox.file("ICS_OPERATOR_CERT"),
+            &sandbox.file("ICS_OPERATOR_KEY"),
+        );
+        Self::to(sandbox.env("ICS_OPERATOR_URL"), tls)
+    }
+
+    fn to(root: &str, tls: Arc<ClientConfig>) -> Self {
+        let authority = root.strip_prefix("https://").expect("https").to_owned();
+        Self { tls, authority }
     }
 
     /// Opens one: TCP, then the first bytes of TLS with the first request.
@@ -100,8 +109,16 @@ impl Connection {
         }
         request.push_str("\r\n");
         request.push_str(body.as_deref().unwrap_or_default());
+        self.write(&request)
+    }
+
+    /// Sends this, whatever it is.
+    ///
+    /// # Errors
+    /// [`io::Error`] when the connection ended.
+    pub fn write(&mut self, text: &str) -> io::Result<()> {
         let stream = self.stream.get_mut();
-        stream.write_all(request.as_bytes())?;
+        stream.write_all(text.as_bytes())?;
         stream.flush()
     }
 
@@ -119,9 +136,7 @@ impl Connection {
             self.authority,
             body.len()
         );
-        let stream = self.stream.get_mut();
-        stream.write_all(head.as_bytes())?;
-        stream.flush()?;
+        self.write(&head)?;
         Ok(rest.to_owned())
     }
 
@@ -130,9 +145,7 @@ impl Connection {
     /// # Errors
     /// [`io::Error`] when the connection ended before the answer was whole.
     pub fn finish(&mut self, rest: &str) -> io::Result<Answer> {
-        let stream = self.stream.get_mut();
-        stream.write_all(rest.as_bytes())?;
-        stream.flush()?;
+        self.write(rest)?;
         self.receive()
     }
 
