@@ -4,8 +4,8 @@ use actix_web::HttpResponse;
 use actix_web::web::Path;
 
 use super::refusal::{
-    AgreementExists, BodyNotValid, BodyTooLarge, NoAgreement, NoAuthority, NoCertificate,
-    NoCertificateKnown, NoParty, NotJson, OrderNotValid, PartyExists, PartyRemoved, QueryNotValid,
+    AgreementExists, BodyNotRead, BodyNotValid, NoAgreement, NoAuthority, NoCertificate,
+    NoCertificateKnown, NoParty, OrderNotValid, PartyExists, PartyRemoved, QueryNotValid,
     SerialTaken, Unconfirmed,
 };
 use super::request::{Body, Params};
@@ -35,7 +35,7 @@ pub(crate) async fn list_sps(api: Api, query: Params<PageQuery>) -> Answer {
     request_body = NewParty,
     responses(
         (status = 201, description = "Onboarded", body = PartyView, headers(("Location" = String))),
-        BodyNotValid, NoCertificate, PartyExists, BodyTooLarge, NotJson,
+        BodyNotValid, BodyNotRead, NoCertificate, PartyExists,
     )
 )]
 pub(crate) async fn add_sp(api: Api, caller: Caller, new: Body<NewParty>) -> Answer {
@@ -94,7 +94,7 @@ pub(crate) async fn resume_sp(api: Api, caller: Caller, id: Path<String>) -> Ans
     request_body = Confirmation,
     responses(
         (status = 200, description = "Removed", body = RemovedParty),
-        BodyNotValid, NoCertificate, NoParty, Unconfirmed,
+        BodyNotValid, BodyNotRead, NoCertificate, NoParty, Unconfirmed,
     )
 )]
 pub(crate) async fn remove_sp(
@@ -132,7 +132,7 @@ pub(crate) async fn list_certificates(
     request_body = CertificateOrder,
     responses(
         (status = 201, description = "Issued", body = IssuedView),
-        OrderNotValid, NoCertificate, NoParty, PartyRemoved, NoAuthority,
+        OrderNotValid, BodyNotRead, NoCertificate, NoParty, PartyRemoved, NoAuthority,
     )
 )]
 pub(crate) async fn issue_certificate(
@@ -153,7 +153,7 @@ pub(crate) async fn issue_certificate(
     request_body = Revocation,
     responses(
         (status = 200, description = "Revoked", body = CertificateView),
-        BodyNotValid, NoCertificate, NoCertificateKnown, SerialTaken,
+        BodyNotValid, BodyNotRead, NoCertificate, NoCertificateKnown, SerialTaken,
     )
 )]
 pub(crate) async fn revoke_certificate(
@@ -183,7 +183,7 @@ pub(crate) async fn list_agreements(api: Api, query: Params<PageQuery>) -> Answe
     request_body = NewAgreement,
     responses(
         (status = 201, description = "In force from `validFrom` on", body = AgreementView, headers(("Location" = String))),
-        BodyNotValid, NoCertificate, NoParty, AgreementExists,
+        BodyNotValid, BodyNotRead, NoCertificate, NoParty, AgreementExists,
     )
 )]
 pub(crate) async fn add_agreement(api: Api, caller: Caller, new: Body<NewAgreement>) -> Answer {
@@ -216,7 +216,7 @@ pub(crate) async fn show_agreement(api: Api, id: Path<String>) -> Answer {
     request_body = Confirmation,
     responses(
         (status = 200, description = "Ended", body = EndedAgreement),
-        BodyNotValid, NoCertificate, NoAgreement, Unconfirmed,
+        BodyNotValid, BodyNotRead, NoCertificate, NoAgreement, Unconfirmed,
     )
 )]
 pub(crate) async fn end_agreement(

@@ -3,7 +3,8 @@
 use actix_web::web::Path;
 
 use super::refusal::{
-    BodyNotValid, NoCertificate, NoMapping, NoNotification, NoParty, NoStore, QueryNotValid,
+    BodyNotRead, BodyNotValid, NoCertificate, NoMapping, NoNotification, NoParty, NoStore,
+    QueryNotValid,
 };
 use super::request::{Body, Params};
 use super::{Answer, Api, answer, answer_done};
@@ -63,7 +64,7 @@ pub(crate) async fn list_outbox(api: Api, query: Params<OutboxQuery>) -> Answer 
     request_body = OutboxRetry,
     responses(
         (status = 200, description = "How many are tried again", body = RetriedView),
-        BodyNotValid, NoCertificate, NoParty,
+        BodyNotValid, BodyNotRead, NoCertificate, NoParty,
     )
 )]
 pub(crate) async fn retry_outbox(api: Api, caller: Caller, wanted: Body<OutboxRetry>) -> Answer {

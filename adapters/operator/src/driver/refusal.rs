@@ -40,10 +40,24 @@ refusals! {
     AgreementExists "409" "Role missing, SP removed, or services already covered"
     SerialTaken "409" "The serial number is on record for another certificate"
     Unconfirmed "409" "Not confirmed: `affectedMappings` rows would go"
-    BodyTooLarge "413" "Body too large"
-    NotJson "415" "Not JSON"
     NoStore "503" "Store unavailable"
     NoAuthority "503" "Authority unavailable"
+}
+
+/// What every operation with a body may say of it before it is parsed.
+pub(super) enum BodyNotRead {}
+
+impl IntoResponses for BodyNotRead {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        [
+            ("408", "Body did not come in time"),
+            ("413", "Body too large"),
+            ("415", "Not JSON"),
+        ]
+        .into_iter()
+        .flat_map(|(status, when)| describe_refusal(status, when))
+        .collect()
+    }
 }
 
 fn describe_refusal(status: &str, when: &str) -> BTreeMap<String, RefOr<Response>> {
