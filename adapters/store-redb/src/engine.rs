@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ics_store::engine::{Engine, EngineError, ReadKeys, Verdict, WriteKeys};
+use ics_store::{OpenError, io_error};
 use redb::{
     Builder, Database, DatabaseError, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable,
     StorageError, Table, TableDefinition,
 };
 
-use crate::file::io_error;
-use crate::{OpenError, Options};
+use crate::Options;
 
 type Bytes = &'static [u8];
 
@@ -156,6 +156,23 @@ impl RedbEngine {
             }
         }
     }
+}
+
+/// Moves pages to the front of the file and cuts off what is free then.
+pub(crate) fn compact_file(path: &Path, options: Options) -> Result<(), OpenError> {
+    let damaged = |source: Box<dyn std::error::Error + Send + Sync>| OpenError::Damaged {
+        path: path.to_owned(),
+        source,
+    };
+    let compacted = catch_unwind(AssertUnwindSafe(|| {
+        let mut database = builder(options)
+            .open(path)
+            .map_err(|error| open_error(path, error))?;
+        // One pass moves what fits; the next may find more.
+        while database.compact().map_err(|e| damaged(e.into()))? {}
+        Ok(())
+    }));
+    compacted.unwrap_or_else(|_| Err(damaged(panicked().into())))
 }
 
 fn builder(options: Options) -> Builder {

@@ -10,13 +10,13 @@
 mod engine;
 mod file;
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use ics_store::{BatchLimits, EmbeddedStore};
+use ics_store::{BatchLimits, EmbeddedStore, OnLoss, open_store};
 
 pub use engine::RedbEngine;
-pub use ics_store::Table;
+pub use file::{RedbFiles, compact};
+pub use ics_store::{Compacted, OpenError, Table};
 
 /// The file within the directory.
 pub const FILE_NAME: &str = "ics-store.redb";
@@ -33,6 +33,8 @@ pub struct Options {
     pub verify: bool,
     /// How writes are put together.
     pub batch: BatchLimits,
+    /// What to do when the store does not hold what was acknowledged.
+    pub on_loss: OnLoss,
 }
 
 impl Default for Options {
@@ -41,43 +43,9 @@ impl Default for Options {
             cache_bytes: 1 << 30,
             verify: false,
             batch: BatchLimits::default(),
+            on_loss: OnLoss::Refuse,
         }
     }
-}
-
-/// Why a store could not be opened. Each names the file.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process, or this one, has it open.
-    #[error("store `{}` is in use by another process", .0.display())]
-    InUse(PathBuf),
-    /// The file is damaged, or no store at all. Nothing was changed.
-    #[error("store `{}` is damaged: restore it from a backup", .path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What was found.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A later version of this software, or of redb, wrote it.
-    #[error("store `{}` was written by a version this software does not know", .path.display())]
-    OtherVersion {
-        /// The file.
-        path: PathBuf,
-        /// What was found.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The file system said no.
-    #[error("store `{}` cannot be read or written", .path.display())]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
 }
 
 /// Opens the store in `directory`, or begins one there (directory 0700, file 0600).
@@ -85,19 +53,8 @@ pub enum OpenError {
 /// # Errors
 /// [`OpenError`]. A file that is there is never replaced, whatever is in it.
 pub fn open(directory: &Path, options: Options) -> Result<RedbStore, OpenError> {
-    let path = file::prepare(directory, options)?;
-    let engine = RedbEngine::open(path.clone(), options)?;
-    EmbeddedStore::open(engine, options.batch).map_err(|error| match error {
-        ics_store::OpenError::NewerFormat { .. } => OpenError::OtherVersion {
-            path,
-            source: error.into(),
-        },
-        ics_store::OpenError::Thread(source) => OpenError::Io { path, source },
-        _ => OpenError::Damaged {
-            path,
-            source: error.into(),
-        },
-    })
+    let files = RedbFiles::new(options);
+    open_store(&files, directory, (options.batch, options.on_loss))
 }
 
 #[cfg(test)]

@@ -115,9 +115,11 @@ fn nobody_else_may_read_the_files() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&at), 0o700);
     assert_eq!(mode(&at.join(FILE_NAME)), 0o600);
+    assert_eq!(mode(&at.join("ics-store.witness")), 0o600);
+    assert_eq!(mode(&at.join("ics-store.begun")), 0o600);
     assert_eq!(
         fs::read_dir(&at).unwrap().count(),
-        1,
+        3,
         "nothing left of the making"
     );
 }
@@ -143,7 +145,7 @@ fn damage_is_told_with_the_name_of_the_file_and_never_replaced() {
     for damaged in [Vec::new(), vec![0; whole.len()], half, text] {
         fs::write(&path, &damaged).unwrap();
         match open(directory.path(), Options::default()) {
-            Err(error @ OpenError::Damaged { .. }) => {
+            Err(error @ (OpenError::Damaged { .. } | OpenError::Missing(_))) => {
                 assert!(error.to_string().contains(FILE_NAME), "{error}");
             }
             other => panic!("{} bytes: {other:?}", damaged.len()),

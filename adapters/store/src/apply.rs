@@ -4,10 +4,11 @@
 //! Works on an overlay: a change that is refused leaves nothing behind.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 use ics_core::change::{Assumption, Change};
 use ics_core::directory::DirectoryKey;
-use ics_core::id::MappingId;
+use ics_core::id::{JobId, MappingId};
 use ics_core::mapping::{Mapping, UtiRecord};
 use ics_core::outbox::{Addressee, OutboxEntry, Subject};
 
@@ -57,7 +58,13 @@ pub(crate) fn apply<R: ReadKeys>(
         }
     }
     writer.write_outbox(change)?;
-    writer.write_directory(change)
+    writer.write_directory(change)?;
+    if let Some(mark) = change.clock_mark() {
+        let key = index::clock_mark();
+        let record = encode(key.as_bytes(), &mark);
+        writer.view.put_owned(key.into_bytes(), record);
+    }
+    Ok(())
 }
 
 struct Writer<'w, 'b, R> {
@@ -75,12 +82,30 @@ impl<R: ReadKeys> Writer<'_, '_, R> {
             Assumption::DeviceAlive(index) => {
                 !self.view.holds(index::dead_device(*index).as_bytes())?
             }
+            Assumption::FencesKnown(known) => self.are_fences_among(known)?,
         };
         if holds {
             Ok(())
         } else {
             Err(Refusal::Conflict)
         }
+    }
+
+    /// Whether every fence in force is one of `known`. Mostly there is none.
+    fn are_fences_among(&self, known: &[JobId]) -> Result<bool, Fault> {
+        let prefix = index::fences();
+        let mut all_known = true;
+        self.view
+            .scan(prefix.as_bytes(), &prefix.prefix_end(), |key, _| {
+                let job = key.last_chunk().copied().map(JobId::from_bytes);
+                all_known = job.is_some_and(|job| known.contains(&job));
+                if all_known {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
+            })?;
+        Ok(all_known)
     }
 
     /// All old index entries go before new ones come: within one change a row may take over the

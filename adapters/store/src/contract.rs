@@ -101,7 +101,9 @@ macro_rules! store_contract {
             dead_devices_stay_dead_and_break_assumptions
             directory_records_come_back_as_they_were
             directory_records_are_compared_by_version
+            the_last_clock_mark_is_kept
             an_agreement_changed_meanwhile_breaks_the_assumption
+            a_fence_breaks_the_assumption_of_who_does_not_know_it
             of_many_changes_of_one_row_one_wins
             all_changes_of_many_writers_are_kept
         );

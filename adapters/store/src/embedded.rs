@@ -17,34 +17,52 @@ use ics_core::port::{
 };
 use ics_core::sealed::BlindIndex;
 use ics_core::time::Timestamp;
+use ics_core::timekeeping::ClockMark;
 
 use crate::engine::{Engine, EngineError, ReadKeys, Verdict, WriteKeys};
 use crate::fault::Fault;
 use crate::group_commit::{BatchLimits, GroupCommitter};
-use crate::index::{self, Table};
-use crate::integrity::{self, IntegrityReport};
-use crate::record::{Format, LiveEntry, RecordError, Tally, encode};
+use crate::index::{self, Key, Table};
+use crate::integrity::{self, Difference, IntegrityReport};
+use crate::place::Place;
+use crate::record::{Format, KINDS, LiveEntry, Record, RecordError, Tally, Versions, encode};
 use crate::walk;
+use crate::witness::Witness;
 
 /// The version of the layout of keys and tables that this code writes and reads.
 pub const FORMAT: u32 = 1;
 
-/// Why a store could not be opened.
+/// Why what lies in an engine is no store that can be served.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum PrepareError {
     /// A later version of this software wrote it.
-    #[error("store has format {found}, the newest this software reads is {known}")]
+    #[error("it has format {found}, the newest this version reads is {known}")]
     NewerFormat {
         /// The format found.
         found: u32,
         /// The newest known.
         known: u32,
     },
+    /// A later version of this software keeps records in it.
+    #[error(
+        "it may hold records `{kind}` of version {found}, the newest this version reads is {known}"
+    )]
+    NewerRecord {
+        /// Which.
+        kind: String,
+        /// The version found.
+        found: u8,
+        /// The newest known; 0 when the kind is not known at all.
+        known: u8,
+    },
+    /// It holds nothing.
+    #[error("it is empty")]
+    Empty,
     /// It holds something, but no word of what wrote it.
-    #[error("store holds data but does not say in which format")]
+    #[error("it holds data but does not say in which format")]
     NotAStore,
     /// What it says of itself cannot be read.
-    #[error("store's own record cannot be read")]
+    #[error("what it says of itself cannot be read")]
     Unreadable(#[source] RecordError),
     /// The engine failed.
     #[error(transparent)]
@@ -60,19 +78,56 @@ pub struct EmbeddedStore<E> {
     // Dropped first: what waits is written before the engine goes.
     committer: GroupCommitter,
     engine: Arc<E>,
+    // Dropped last: nobody else may come before the engine is gone.
+    place: Option<Place>,
 }
 
 impl<E: Engine> EmbeddedStore<E> {
-    /// Opens what lies in `engine`, or begins a new store where there is nothing.
+    /// Opens what lies in `engine`, or begins a new store where there is nothing. For engines
+    /// without files; those with files are opened by [`crate::open_store`].
     ///
     /// # Errors
-    /// [`OpenError`].
-    pub fn open(engine: E, limits: BatchLimits) -> Result<Self, OpenError> {
-        prepare(&engine)?;
+    /// [`PrepareError`].
+    pub fn open(engine: E, limits: BatchLimits) -> Result<Self, PrepareError> {
+        match Self::prepare(&engine) {
+            Err(PrepareError::Empty) => {
+                Self::begin(&engine)?;
+                Self::prepare(&engine)?
+            }
+            prepared => prepared?,
+        };
+        Self::start(engine, limits, (None, None))
+    }
+
+    pub(crate) fn start(
+        engine: E,
+        limits: BatchLimits,
+        (witness, place): (Option<Witness>, Option<Place>),
+    ) -> Result<Self, PrepareError> {
         let engine = Arc::new(engine);
-        let committer =
-            GroupCommitter::start(Arc::clone(&engine), limits).map_err(OpenError::Thread)?;
-        Ok(Self { committer, engine })
+        let committer = GroupCommitter::start(Arc::clone(&engine), limits, witness)
+            .map_err(PrepareError::Thread)?;
+        Ok(Self {
+            committer,
+            engine,
+            place,
+        })
+    }
+
+    /// Sees that what lies in `engine` is a store that this code reads, and says in it which
+    /// records it may hold from now on; answers its counters.
+    pub(crate) fn prepare(engine: &E) -> Result<Tally, PrepareError> {
+        contained(|| prepare(engine))
+    }
+
+    /// Begins a store in an engine that holds nothing.
+    pub(crate) fn begin(engine: &E) -> Result<(), PrepareError> {
+        contained(|| begin(engine))
+    }
+
+    /// What differs between the counters and what is there, without reading the records.
+    pub(crate) fn recount(engine: &E) -> Result<Option<Difference>, PrepareError> {
+        contained(|| integrity::recount(&engine.snapshot()?).map_err(PrepareError::from))
     }
 
     /// Reads the whole store and compares records, indexes and counters, as of one instant.
@@ -81,7 +136,15 @@ impl<E: Engine> EmbeddedStore<E> {
     /// [`StoreError::Unavailable`] when it could not be read to the end. What was read and is
     /// wrong is in the report.
     pub fn check(&self) -> Result<IntegrityReport, StoreError> {
-        self.reading(|view| integrity::check(view))
+        self.check_with(&mut || ())
+    }
+
+    /// [`Self::check`], telling `progress` of each key.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_with(&self, progress: &mut dyn FnMut()) -> Result<IntegrityReport, StoreError> {
+        self.reading(|view| integrity::check(view, progress))
     }
 
     /// How many keys a table holds, from the counters kept with every commit: costs no walk.
@@ -95,19 +158,39 @@ impl<E: Engine> EmbeddedStore<E> {
         })
     }
 
-    #[cfg(test)]
-    pub(crate) fn engine(&self) -> &E {
+    /// The engine under the store, for tests that make it fail.
+    #[cfg(any(test, feature = "contract"))]
+    pub fn engine(&self) -> &E {
         &self.engine
     }
 
-    fn reading<T>(
+    pub(crate) fn reading<T>(
         &self,
         read: impl FnOnce(&E::Snapshot<'_>) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
-        // An engine that panics on a damaged page must not take the caller with it.
-        catch_unwind(AssertUnwindSafe(|| read(&self.engine.snapshot()?)))
+        self.contain(|engine| read(&engine.snapshot()?))
+    }
+
+    /// An engine that panics on a damaged page must not take the caller with it.
+    pub(crate) fn contain<T>(
+        &self,
+        work: impl FnOnce(&E) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        catch_unwind(AssertUnwindSafe(|| work(&self.engine)))
             .unwrap_or(Err(Fault::Panicked))
             .map_err(|fault| fault.tell())
+    }
+
+    /// Closes the store and keeps its directory.
+    pub(crate) fn into_place(self) -> Option<Place> {
+        let Self {
+            committer,
+            engine,
+            place,
+        } = self;
+        drop(committer);
+        drop(engine);
+        place
     }
 
     fn answer<'a, T: Send + 'a>(
@@ -122,8 +205,8 @@ impl EmbeddedStore<crate::MemoryEngine> {
     /// A new, empty store in memory.
     ///
     /// # Errors
-    /// [`OpenError::Thread`].
-    pub fn in_memory() -> Result<Self, OpenError> {
+    /// [`PrepareError::Thread`].
+    pub fn in_memory() -> Result<Self, PrepareError> {
         Self::open(crate::MemoryEngine::default(), BatchLimits::default())
     }
 }
@@ -212,47 +295,115 @@ impl<E: Engine> Store for EmbeddedStore<E> {
         self.answer(move |view| walk::walk_outbox(view, after, limit))
     }
 
+    fn load_clock_mark(&self) -> PortFuture<'_, Result<Option<ClockMark>, StoreError>> {
+        self.answer(|view| walk::load(view, Table::Meta, &index::clock_mark()))
+    }
+
     fn commit(&self, change: Change) -> PortFuture<'_, Result<(), CommitError>> {
         Box::pin(self.committer.commit(change))
     }
 }
 
-/// Sees that the store is one this code reads; begins one where there is nothing at all.
-fn prepare<E: Engine>(engine: &E) -> Result<(), OpenError> {
-    let key = index::format();
-    let found = walk::load::<Format, _>(&engine.snapshot()?, Table::Meta, &key);
-    match found {
-        Ok(Some(Format(FORMAT))) => Ok(()),
-        Ok(Some(Format(found))) => Err(OpenError::NewerFormat {
-            found,
-            known: FORMAT,
-        }),
-        Ok(None) => begin(engine),
-        Err(Fault::Record { source, .. }) => Err(OpenError::Unreadable(source)),
-        Err(Fault::Engine(error)) => Err(error.into()),
-        Err(_) => Err(OpenError::NotAStore),
+/// An engine that panics on what it finds must not take the process with it.
+fn contained<T>(work: impl FnOnce() -> Result<T, PrepareError>) -> Result<T, PrepareError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Fault::Panicked.into()))
+}
+
+impl From<Fault> for PrepareError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Record {
+                table: Table::Meta,
+                source,
+            } => Self::Unreadable(source),
+            Fault::Engine(error) => Self::Engine(error),
+            other => Self::Engine(EngineError::Damaged(other.into())),
+        }
     }
 }
 
-fn begin<E: Engine>(engine: &E) -> Result<(), OpenError> {
-    engine.write(|transaction| {
-        let mut is_empty = true;
-        transaction.scan(&[], &[0xff; 4], |_, _| {
-            is_empty = false;
-            ControlFlow::Break(())
-        })?;
-        if !is_empty {
-            return Err(OpenError::NotAStore);
+fn prepare<E: Engine>(engine: &E) -> Result<Tally, PrepareError> {
+    let view = engine.snapshot()?;
+    match walk::load::<Format, _>(&view, Table::Meta, &index::format())? {
+        Some(Format(FORMAT)) => {}
+        Some(Format(found)) => {
+            return Err(PrepareError::NewerFormat {
+                found,
+                known: FORMAT,
+            });
         }
-        let (format, tally) = (index::format(), index::tally());
-        transaction.put(
-            format.as_bytes(),
-            &encode(format.as_bytes(), &Format(FORMAT)),
-        )?;
-        transaction.put(
-            tally.as_bytes(),
-            &encode(tally.as_bytes(), &Tally::default()),
-        )?;
+        None if is_empty(&view)? => return Err(PrepareError::Empty),
+        None => return Err(PrepareError::NotAStore),
+    }
+    let versions = walk::load::<Versions, _>(&view, Table::Meta, &index::versions())?;
+    let own = own_versions();
+    if let Some(Versions(found)) = &versions {
+        refuse_newer(found)?;
+    }
+    let tally = walk::load::<Tally, _>(&view, Table::Meta, &index::tally())?
+        .ok_or(PrepareError::Unreadable(RecordError::Truncated))?;
+    drop(view);
+    if versions.as_ref() != Some(&own) {
+        engine.write(|transaction| {
+            put(transaction, &index::versions(), &own)?;
+            Ok::<_, EngineError>(Verdict::Commit)
+        })?;
+    }
+    Ok(tally)
+}
+
+fn own_versions() -> Versions {
+    let kinds = KINDS.iter();
+    Versions(
+        kinds
+            .map(|(kind, version)| ((*kind).to_owned(), *version))
+            .collect(),
+    )
+}
+
+fn refuse_newer(found: &[(String, u8)]) -> Result<(), PrepareError> {
+    for (kind, found) in found {
+        let known = KINDS.iter().find(|(name, _)| name == kind);
+        let known = known.map_or(0, |(_, version)| *version);
+        if *found > known {
+            return Err(PrepareError::NewerRecord {
+                kind: kind.clone(),
+                found: *found,
+                known,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn is_empty<R: ReadKeys>(view: &R) -> Result<bool, EngineError> {
+    let mut is_empty = true;
+    view.scan(&[], &[0xff; 4], |_, _| {
+        is_empty = false;
+        ControlFlow::Break(())
+    })?;
+    Ok(is_empty)
+}
+
+fn begin<E: Engine>(engine: &E) -> Result<(), PrepareError> {
+    engine.write(|transaction| {
+        if !is_empty(transaction)? {
+            return Err(PrepareError::NotAStore);
+        }
+        put(transaction, &index::format(), &Format(FORMAT))?;
+        put(transaction, &index::tally(), &Tally::default())?;
+        put(transaction, &index::versions(), &own_versions())?;
         Ok(Verdict::Commit)
     })
 }
+
+fn put<T: Record>(
+    transaction: &mut impl WriteKeys,
+    key: &Key,
+    record: &T,
+) -> Result<(), EngineError> {
+    transaction.put(key.as_bytes(), &encode(key.as_bytes(), record))
+}
+
+#[cfg(test)]
+mod tests;

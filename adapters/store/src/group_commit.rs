@@ -19,6 +19,7 @@ use crate::fault::Fault;
 use crate::index::{self, Table};
 use crate::record::{Tally, encode};
 use crate::walk::load;
+use crate::witness::Witness;
 
 /// How much waits, and how much goes into one transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,14 +59,22 @@ pub(crate) struct GroupCommitter {
 }
 
 impl GroupCommitter {
-    /// Starts the thread.
-    pub(crate) fn start<E: Engine>(engine: Arc<E>, limits: BatchLimits) -> io::Result<Self> {
+    /// Starts the thread. The witness learns of each transaction before anybody else does, and
+    /// that the store was closed when the queue is.
+    pub(crate) fn start<E: Engine>(
+        engine: Arc<E>,
+        limits: BatchLimits,
+        mut witness: Option<Witness>,
+    ) -> io::Result<Self> {
         let (queue, mut waiting) = mpsc::channel(limits.queue.max(1));
         let writer = thread::Builder::new()
             .name("ics-store".to_owned())
             .spawn(move || {
                 while let Some(first) = waiting.blocking_recv() {
-                    Batch::write(&*engine, first, &mut waiting, limits);
+                    Batch::write(&*engine, first, (&mut waiting, witness.as_mut()), limits);
+                }
+                if let Some(witness) = witness {
+                    witness.close();
                 }
             })?;
         Ok(Self {
@@ -105,13 +114,15 @@ struct Batch {
     answers: Vec<(Waiter, Result<(), CommitError>)>,
     accepted: usize,
     bytes: usize,
+    /// The counters after it.
+    tally: Option<Tally>,
 }
 
 impl Batch {
     fn write<E: Engine>(
         engine: &E,
         first: Job,
-        waiting: &mut mpsc::Receiver<Job>,
+        (waiting, witness): (&mut mpsc::Receiver<Job>, Option<&mut Witness>),
         limits: BatchLimits,
     ) {
         let mut batch = Self::default();
@@ -121,6 +132,9 @@ impl Batch {
             engine.write(|transaction| batch.fill(transaction, &mut next, waiting, limits))
         }))
         .unwrap_or(Err(Fault::Panicked));
+        if let (Ok(()), Some(tally), Some(witness)) = (&written, &batch.tally, witness) {
+            witness.note(tally);
+        }
         let failed = written.err().map(|fault| CommitError::Store(fault.tell()));
         if let (Some(job), Some(error)) = (next, failed) {
             batch.answers.push((job.answer, Err(error)));
@@ -160,7 +174,9 @@ impl Batch {
         if self.accepted == 0 {
             return Ok(Verdict::Discard);
         }
+        tally.commits = tally.commits.wrapping_add(1);
         transaction.put(key.as_bytes(), &encode(key.as_bytes(), &tally))?;
+        self.tally = Some(tally);
         Ok(Verdict::Commit)
     }
 

@@ -189,6 +189,18 @@ pub(crate) fn tally() -> Key {
     Key::of(Table::Meta).fixed(b"tally")
 }
 
+pub(crate) fn clock_mark() -> Key {
+    Key::of(Table::Meta).fixed(b"clock")
+}
+
+pub(crate) fn versions() -> Key {
+    Key::of(Table::Meta).fixed(b"versions")
+}
+
+pub(crate) fn canary() -> Key {
+    Key::of(Table::Meta).fixed(b"canary")
+}
+
 pub(crate) fn mapping(id: MappingId) -> Key {
     Key::of(Table::Mapping).id(id)
 }
@@ -280,7 +292,14 @@ pub(crate) fn directory(key: &DirectoryKey) -> Key {
         DirectoryKey::Agreement(id) => table.fixed(&[1]).fixed(id.as_bytes()),
         DirectoryKey::Subscription(id) => table.fixed(&[2]).fixed(id.as_bytes()),
         DirectoryKey::Certificate(serial) => table.fixed(&[3]).framed(serial.as_bytes()),
+        DirectoryKey::Fence(job) => fences().fixed(job.as_bytes()),
+        DirectoryKey::Job(job) => table.fixed(&[5]).fixed(job.as_bytes()),
     }
+}
+
+/// The prefix of all fences; the job's id is the tail.
+pub(crate) fn fences() -> Key {
+    Key::of(Table::Directory).fixed(&[4])
 }
 
 /// All index entries a row must have, and no others: key and value.

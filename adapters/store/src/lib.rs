@@ -2,8 +2,9 @@
 //! committer, the integrity counters, and the suite they all pass.
 //!
 //! An embedded store is an [`engine::Engine`] (ordered bytes, one atomic durable write at a time)
-//! under [`EmbeddedStore`], which implements the core's `Store` port. Nothing here opens a file,
-//! and no identifier is ever logged.
+//! under [`EmbeddedStore`], which implements the core's `Store` port. The engines open their own
+//! files; here are the lock on a store's directory and the two small files beside the engine's
+//! (what was begun there, what was last acknowledged). No identifier is ever logged.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -11,19 +12,29 @@
 mod apply;
 mod embedded;
 mod fault;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod group_commit;
 mod index;
 mod integrity;
 mod memory;
+mod open;
+mod place;
 mod record;
+mod upkeep;
 mod walk;
+mod witness;
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod engine;
 
-pub use embedded::{EmbeddedStore, FORMAT, OpenError};
+pub use embedded::{EmbeddedStore, FORMAT, PrepareError};
 pub use group_commit::BatchLimits;
 pub use index::Table;
-pub use integrity::{Finding, FindingKind, IntegrityReport};
+pub use integrity::{Difference, Finding, FindingKind, IntegrityReport};
 pub use memory::{MemoryEngine, MemoryStore};
+pub use open::{EngineFiles, Loss, OnLoss, OpenError, open_store};
+pub use place::{io_error, sync_directory};
+pub use upkeep::{Compacted, Copied, CopyError, Upkeep, copy_store, exchange_store};

@@ -10,16 +10,21 @@ mod directory;
 mod mapping;
 mod message;
 mod meta;
+mod sweep;
 mod uti;
 
+use ics_core::directory::DirectoryRecord;
 use ics_core::id::InvalidId;
+use ics_core::mapping::{Mapping, UtiRecord};
+use ics_core::outbox::OutboxEntry;
+use ics_core::timekeeping::ClockMark;
 
 use bytes::{Decoder, Encoder};
 pub(crate) use correlation::{DeviceEntry, LiveEntry};
 pub(crate) use directory::peek_version;
 pub(crate) use mapping::role_byte;
 pub(crate) use message::subject_bytes;
-pub(crate) use meta::{Format, Tally};
+pub(crate) use meta::{Canary, Format, Tally, Versions};
 pub(crate) use uti::DeadDevice;
 
 /// Why bytes are no record.
@@ -64,6 +69,21 @@ pub(crate) trait Record: Sized {
     /// Reads the fields as `version` (at most [`Self::VERSION`]) wrote them.
     fn read(version: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError>;
 }
+
+/// The kinds of records, and the newest version of each that this code reads. Every kind stands
+/// here: what does not is not refused by an older version when it opens the store.
+pub(crate) const KINDS: &[(&str, u8)] = &[
+    ("tally", Tally::VERSION),
+    ("canary", Canary::VERSION),
+    ("clock mark", ClockMark::VERSION),
+    ("mapping", Mapping::VERSION),
+    ("live entry", LiveEntry::VERSION),
+    ("device entry", DeviceEntry::VERSION),
+    ("UTI record", UtiRecord::VERSION),
+    ("dead device", DeadDevice::VERSION),
+    ("outbox entry", OutboxEntry::VERSION),
+    ("directory record", DirectoryRecord::VERSION),
+];
 
 /// The bytes of `record` under `key`.
 pub(crate) fn encode<R: Record>(key: &[u8], record: &R) -> Vec<u8> {
@@ -112,7 +132,7 @@ fn open<'a>(key: &[u8], bytes: &'a [u8], known: u8) -> Result<(u8, &'a [u8]), Re
 
 /// A hash of key and body, eight bytes a step. Each step is a bijection of the state, so any
 /// damage within one word is always found. Part of the format: it must never change.
-fn checksum(key: &[u8], body: &[u8]) -> u64 {
+pub(crate) fn checksum(key: &[u8], body: &[u8]) -> u64 {
     let mut state = 0x6963_735f_7374_6f72;
     for part in [key, body] {
         let (words, tail) = part.as_chunks::<8>();

@@ -2,12 +2,28 @@
 
 use ics_core::change::{Assumption, Change, Write};
 use ics_core::directory::DirectoryRecord;
-use ics_core::id::AgreementId;
+use ics_core::id::{AgreementId, JobId};
 use ics_core::mapping::UtiRecord;
 use ics_core::port::CommitError;
+use ics_core::time::Timestamp;
+use ics_core::timekeeping::ClockMark;
 
-use super::sample::{agreement, certificate, hash, new, party, pending, subscription};
+use super::sample::{agreement, certificate, fence, hash, job, new, party, pending, subscription};
 use super::{Contender, block_on, commit};
+
+/// A clock set back over a restart shows by it.
+pub fn the_last_clock_mark_is_kept(store: &dyn Contender) {
+    let kept = || block_on(store.store().load_clock_mark()).unwrap();
+    assert_eq!(kept(), None);
+    for (millis, trusted) in [(2_000, true), (1_000, false)] {
+        let mark = ClockMark {
+            seen: Timestamp::from_millis(millis),
+            trusted,
+        };
+        commit(store, Change::default().with_clock_mark(mark)).unwrap();
+        assert_eq!(kept(), Some(mark), "whichever came last");
+    }
+}
 
 /// One UTI = one device, for ever: two mappings of one UTI must see each other.
 pub fn uti_records_are_compared_whole(store: &dyn Contender) {
@@ -77,13 +93,19 @@ pub fn dead_devices_stay_dead_and_break_assumptions(store: &dyn Contender) {
     assert_eq!(block_on(store.store().is_device_dead(hash(2))), Ok(false));
 }
 
-fn all_kinds() -> [DirectoryRecord; 5] {
+fn all_kinds() -> [DirectoryRecord; 11] {
     [
         party("shop1", 1),
         party("shop10", 1),
         agreement(1),
         subscription(1),
         certificate(1),
+        fence(0),
+        fence(1),
+        fence(2),
+        fence(3),
+        job(1, 1),
+        job(2, 1),
     ]
 }
 
@@ -102,7 +124,7 @@ pub fn directory_records_come_back_as_they_were(store: &dyn Contender) {
         commit(store, put(&record, None)).unwrap();
     }
     let found = block_on(store.store().load_directory()).unwrap();
-    assert_eq!(found.len(), 5);
+    assert_eq!(found.len(), 11);
     assert!(all_kinds().iter().all(|record| found.contains(record)));
     let gone = subscription(1);
     let drop_it = Write {
@@ -111,7 +133,7 @@ pub fn directory_records_come_back_as_they_were(store: &dyn Contender) {
     };
     commit(store, Change::default().with_record(gone.key(), drop_it)).unwrap();
     let found = block_on(store.store().load_directory()).unwrap();
-    assert_eq!(found.len(), 4);
+    assert_eq!(found.len(), 10);
     assert!(!found.contains(&gone));
 }
 
@@ -164,4 +186,35 @@ pub fn an_agreement_changed_meanwhile_breaks_the_assumption(store: &dyn Contende
         assume(2, 2).with_uti_record(hash(9), new(UtiRecord::default())),
     )
     .unwrap();
+}
+
+/// No row is made by a decision that did not know of a fence, in the order of commits; one that
+/// went meanwhile hurts nobody.
+pub fn a_fence_breaks_the_assumption_of_who_does_not_know_it(store: &dyn Contender) {
+    let make = |known: &[u8], number| {
+        let known = known.iter().map(|n| JobId::from_bytes([*n; 16])).collect();
+        Change::default()
+            .with_mapping(None, Some(pending(number)))
+            .with_assumption(Assumption::FencesKnown(known))
+    };
+    commit(store, make(&[], 1)).unwrap();
+    commit(store, put(&job(1, 1), None)).unwrap();
+    commit(store, make(&[], 2)).unwrap();
+    commit(store, put(&fence(1), None)).unwrap();
+    commit(store, put(&fence(2), None)).unwrap();
+    for unknown in [&[][..], &[1], &[2], &[3]] {
+        assert_eq!(commit(store, make(unknown, 3)), Err(CommitError::Conflict));
+    }
+    commit(store, make(&[1, 2], 3)).unwrap();
+    let gone = fence(2);
+    let write = Write {
+        before: Some(gone.clone()),
+        after: None,
+    };
+    commit(store, Change::default().with_record(gone.key(), write)).unwrap();
+    commit(store, make(&[1, 2], 4)).unwrap();
+    commit(store, make(&[1], 5)).unwrap();
+    assert_eq!(commit(store, make(&[2], 6)), Err(CommitError::Conflict));
+    let found = block_on(store.store().load_directory()).unwrap();
+    assert_eq!(found, [fence(1), job(1, 1)]);
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use ics_core::change::Write;
 use ics_core::directory::DirectoryRecord;
+use ics_core::fence::{Fence, FenceScope};
 use ics_core::id::{
-    AgreementId, CallbackUri, DeviceId, MappingId, Origin, ServicePrefix, ServiceUri, SpId,
+    AgreementId, CallbackUri, DeviceId, JobId, MappingId, Origin, ServicePrefix, ServiceUri, SpId,
     SubscriptionId, Uti,
 };
+use ics_core::job::{Job, JobOwner, JobStatus};
 use ics_core::mapping::{
     Attribute, CauseCode, Consent, DemappingCause, Dispatch, EndedBy, FailureCause, Features,
     Mapping, MappingKey, MappingStatus, State,
@@ -18,7 +20,9 @@ use ics_core::party::{
     Agreement, CertificateRecord, ConsentMode, Exposure, Limits, Party, PartyStatus, SerialMatcher,
     SerialNamespace, Subscription,
 };
+use ics_core::port::Cursor;
 use ics_core::principal::{CertificateSerial, CertificateThumbprint};
+use ics_core::procedure::demapping::Demapping;
 use ics_core::reference_point::Role;
 use ics_core::sealed::{BlindIndex, Sealed};
 use ics_core::time::Timestamp;
@@ -99,6 +103,7 @@ pub fn pending(number: u64) -> Mapping {
         device_model: None,
         e2e: Some(Sealed::from_bytes(vec![9; 40])),
         destination: Some(callback()),
+        websocket: false,
         subscription: Some(SubscriptionId::from_bytes([8; 16])),
         features: Features(3),
         uti_expiry: None,
@@ -265,7 +270,8 @@ pub fn subscription(version: u64) -> DirectoryRecord {
         id: SubscriptionId::from_bytes([8; 16]),
         iot_sp: sp("maker1"),
         serial_namespaces: Vec::new(),
-        destination: callback(),
+        destination: Some(callback()),
+        websocket: false,
         features: Features(1),
         created: at(0),
         version,
@@ -281,6 +287,65 @@ pub fn certificate(version: u64) -> DirectoryRecord {
         sp: sp("shop1"),
         not_after: at(1_000_000),
         revoked: Some(at(3)),
+        version,
+    }))
+}
+
+/// The fence of job `number`: over the rows of a service of `shop1`, of a UTI, of a device, under
+/// an agreement, in turn.
+#[must_use]
+pub fn fence(number: u8) -> DirectoryRecord {
+    let (third_party_sp, iot_sp) = (sp("shop1"), sp("maker1"));
+    let MappingKey { service_uri, uti } = pending(1).key;
+    let scope = match number % 4 {
+        0 => FenceScope::Service {
+            third_party_sp,
+            service_uri,
+        },
+        1 => FenceScope::Uti {
+            third_party_sp,
+            uti,
+        },
+        2 => FenceScope::Device {
+            iot_sp,
+            device_id: DeviceId::parse("d-1").unwrap(),
+            service_uri: Some(service_uri),
+        },
+        _ => FenceScope::Agreement {
+            agreement: AgreementId::from_bytes([7; 16]),
+            iot_sp,
+        },
+    };
+    DirectoryRecord::Fence(Arc::new(Fence {
+        job: JobId::from_bytes([number; 16]),
+        scope,
+        demapping: Demapping {
+            cause: DemappingCause::ServiceInvalid,
+            sub_cause: Some(CauseCode::parse("RETIRED").unwrap()),
+            by: EndedBy::Party(Role::ThirdPartySp),
+        },
+        at: at(9),
+    }))
+}
+
+/// Job `number` in a version, half way; the operator's, where the number is even.
+#[must_use]
+pub fn job(number: u8, version: u64) -> DirectoryRecord {
+    let of_party = !number.is_multiple_of(2);
+    DirectoryRecord::Job(Arc::new(Job {
+        id: JobId::from_bytes([number; 16]),
+        owner: if of_party {
+            JobOwner::Party(sp("shop1"), Role::IotSp)
+        } else {
+            JobOwner::Operator
+        },
+        status: JobStatus::Failed,
+        total: 100_000,
+        done: 4_000,
+        failed: 1,
+        cursor: Some(Cursor(vec![0, 1, 0xff])),
+        created: at(9),
+        finished: Some(at(10)),
         version,
     }))
 }

@@ -1,4 +1,4 @@
-//! Records of the directory: parties, agreements, subscriptions, certificates.
+//! Records of the directory: parties, agreements, subscriptions, certificates; fences and jobs.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -16,7 +16,8 @@ use super::bytes::{Decoder, Encoder};
 use super::{Record, RecordError, open};
 
 impl Record for DirectoryRecord {
-    const VERSION: u8 = 1;
+    /// 2: a subscription may do without a destination, and go by websocket.
+    const VERSION: u8 = 2;
 
     fn write(&self, out: &mut Encoder) {
         // The version first, so that it can be compared without reading the rest.
@@ -38,16 +39,26 @@ impl Record for DirectoryRecord {
                 out.byte(3);
                 out.certificate(certificate);
             }
+            Self::Fence(fence) => {
+                out.byte(4);
+                out.fence(fence);
+            }
+            Self::Job(job) => {
+                out.byte(5);
+                out.job(job);
+            }
         }
     }
 
-    fn read(_: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError> {
+    fn read(format: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError> {
         let version = input.number()?;
         Ok(match input.byte()? {
             0 => Self::Party(Arc::new(input.party(version)?)),
             1 => Self::Agreement(Arc::new(input.agreement(version)?)),
-            2 => Self::Subscription(Arc::new(input.subscription(version)?)),
+            2 => Self::Subscription(Arc::new(input.subscription(format, version)?)),
             3 => Self::Certificate(Arc::new(input.certificate(version)?)),
+            4 => Self::Fence(Arc::new(input.fence()?)),
+            5 => Self::Job(Arc::new(input.job(version)?)),
             _ => return Err(RecordError::Value),
         })
     }
@@ -108,7 +119,10 @@ impl Encoder {
         self.raw(subscription.id.as_bytes());
         self.text(subscription.iot_sp.as_str());
         self.list(&subscription.serial_namespaces, Self::namespace);
-        self.text(subscription.destination.as_str());
+        self.option(subscription.destination.as_ref(), |out, v| {
+            out.text(v.as_str())
+        });
+        self.flag(subscription.websocket);
         self.number(u64::from(subscription.features.0));
         self.instant(subscription.created);
     }
@@ -191,12 +205,17 @@ impl Decoder<'_> {
         })
     }
 
-    fn subscription(&mut self, version: u64) -> Result<Subscription, RecordError> {
+    fn subscription(&mut self, format: u8, version: u64) -> Result<Subscription, RecordError> {
+        let destination = |input: &mut Self| match format {
+            1 => input.callback().map(Some),
+            _ => input.option(Self::callback),
+        };
         Ok(Subscription {
             id: SubscriptionId::from_bytes(self.array()?),
             iot_sp: self.sp()?,
             serial_namespaces: self.list(Self::namespace)?,
-            destination: self.callback()?,
+            destination: destination(self)?,
+            websocket: format >= 2 && self.flag()?,
             features: Features(self.small()?),
             created: self.instant()?,
             version,

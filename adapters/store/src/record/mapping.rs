@@ -14,7 +14,8 @@ use super::bytes::{Decoder, Encoder};
 use super::{Record, RecordError};
 
 impl Record for Mapping {
-    const VERSION: u8 = 1;
+    /// 2: whether notifications go by websocket.
+    const VERSION: u8 = 2;
 
     fn write(&self, out: &mut Encoder) {
         out.mapping_key(&self.key);
@@ -35,9 +36,10 @@ impl Record for Mapping {
         out.instant(self.updated);
         out.number(self.sequence);
         out.number(self.version);
+        out.flag(self.websocket);
     }
 
-    fn read(_: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError> {
+    fn read(format: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError> {
         Ok(Self {
             id: MappingId::from_bytes(input.key_tail()?),
             key: input.mapping_key()?,
@@ -58,6 +60,7 @@ impl Record for Mapping {
             updated: input.instant()?,
             sequence: input.number()?,
             version: input.number()?,
+            websocket: format >= 2 && input.flag()?,
         })
     }
 }

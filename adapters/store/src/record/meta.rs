@@ -1,5 +1,9 @@
 //! What a store says of itself: the version of its layout, and how much it holds.
 
+use ics_core::timekeeping::ClockMark;
+
+use ics_core::sealed::Sealed;
+
 use super::bytes::{Decoder, Encoder};
 use super::{Record, RecordError};
 use crate::index::Table;
@@ -27,9 +31,18 @@ pub(crate) struct Tally {
     counts: [u64; Table::COUNT],
     /// Wrapping sum: independent of the order of writes.
     pub(crate) digest: u64,
+    /// Transactions so far; the number of the last one. Zero in stores of before it was counted.
+    pub(crate) commits: u64,
 }
 
 impl Tally {
+    /// All keys, those of [`Table::Meta`] apart.
+    pub(crate) fn total(&self) -> u64 {
+        self.counts
+            .iter()
+            .fold(0, |sum: u64, n| sum.saturating_add(*n))
+    }
+
     /// How many keys `table` holds.
     pub(crate) fn count(&self, table: Table) -> u64 {
         self.counts.get(table.position()).copied().unwrap_or(0)
@@ -60,14 +73,16 @@ impl Tally {
 }
 
 impl Record for Tally {
-    const VERSION: u8 = 1;
+    /// 2: the number of the last transaction.
+    const VERSION: u8 = 2;
 
     fn write(&self, out: &mut Encoder) {
         out.list(&self.counts, |out, n| out.number(*n));
         out.raw(&self.digest.to_le_bytes());
+        out.number(self.commits);
     }
 
-    fn read(_: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError> {
+    fn read(version: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError> {
         let read = input.list(Decoder::number)?;
         // A store from before a table was added holds nothing of it.
         let mut counts = [0; Table::COUNT];
@@ -81,6 +96,62 @@ impl Record for Tally {
         Ok(Self {
             counts,
             digest: u64::from_le_bytes(input.array()?),
+            commits: if version < 2 { 0 } else { input.number()? },
         })
+    }
+}
+
+impl Record for ClockMark {
+    const VERSION: u8 = 1;
+
+    fn write(&self, out: &mut Encoder) {
+        out.instant(self.seen);
+        out.flag(self.trusted);
+    }
+
+    fn read(_: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError> {
+        Ok(Self {
+            seen: input.instant()?,
+            trusted: input.flag()?,
+        })
+    }
+}
+
+/// The newest version of each kind of record that a store may hold. Written before the first such
+/// record can be, so that software that does not know one refuses the store when it opens it, and
+/// not half a day later when it meets the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Versions(pub(crate) Vec<(String, u8)>);
+
+impl Record for Versions {
+    const VERSION: u8 = 1;
+
+    fn write(&self, out: &mut Encoder) {
+        out.list(&self.0, |out, (kind, version)| {
+            out.text(kind);
+            out.byte(*version);
+        });
+    }
+
+    fn read(_: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError> {
+        let kinds = input.list(|input| Ok((input.text()?.to_owned(), input.byte()?)))?;
+        Ok(Self(kinds))
+    }
+}
+
+/// A value sealed by the vault when the store was begun: whoever cannot open it has another
+/// keyring. What it says is the gateway's business.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Canary(pub(crate) Sealed);
+
+impl Record for Canary {
+    const VERSION: u8 = 1;
+
+    fn write(&self, out: &mut Encoder) {
+        out.bytes(self.0.as_bytes());
+    }
+
+    fn read(_: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError> {
+        Ok(Self(Sealed::from_bytes(input.bytes()?.to_vec())))
     }
 }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use ics_core::directory::DirectoryRecord;
 use ics_core::id::{CallbackUri, SubscriptionId};
 use ics_core::mapping::{
@@ -5,6 +7,7 @@ use ics_core::mapping::{
     ResultCause, State, UtiRecord,
 };
 use ics_core::outbox::{Addressee, DeadReason, Message, OutboxEntry, Subject};
+use ics_core::party::Subscription;
 use ics_core::reference_point::Role;
 use ics_core::sealed::Sealed;
 use ics_core::time::Timestamp;
@@ -123,6 +126,7 @@ fn mappings() -> impl Strategy<Value = Mapping> {
                 row.device_model = row.device_vendor.clone().filter(|_| consent);
                 row.destination =
                     destination.then(|| CallbackUri::parse("https://a.example/cb?x=1").unwrap());
+                row.websocket = !destination;
                 row.e2e = row.e2e.filter(|_| e2e);
                 row.subscription = subscription.then_some(SubscriptionId::from_bytes([3; 16]));
                 (row.features, row.sequence, row.version) =
@@ -328,6 +332,53 @@ fn golden_bytes() {
         assert_eq!(lines.next(), Some(format!("{name} {hex}").as_str()));
     }
     assert_eq!(lines.next(), None);
+}
+
+/// What an older release wrote is read as what it meant.
+#[test]
+fn records_of_older_versions_are_read() {
+    let row = sample::pending(1);
+    let rows = [
+        ("mapping-pending", row.clone()),
+        ("mapping-established", sample::established(&row, "d-1")),
+        ("mapping-deleted", sample::deleted(&row)),
+        ("mapping-failing", sample::failing(&row)),
+        ("mapping-failed", sample::failed(&row)),
+    ];
+    for (name, row) in rows {
+        assert!(!row.websocket);
+        let key = index::mapping(row.id);
+        assert_eq!(decode(key.as_bytes(), &older(name)), Ok(row), "{name}");
+    }
+    let names = ["party", "agreement", "subscription", "certificate"];
+    for (name, record) in names.into_iter().zip(directory()) {
+        let key = index::directory(&record.key());
+        assert_eq!(decode(key.as_bytes(), &older(name)), Ok(record), "{name}");
+    }
+}
+
+/// The bytes of that name in version 1.
+fn older(name: &str) -> Vec<u8> {
+    let lines = include_str!("golden_older.txt").lines();
+    let mut of_name = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let hex = of_name.next().expect("a line");
+    let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex");
+    (0..hex.len()).step_by(2).map(byte).collect()
+}
+
+#[test]
+fn a_subscription_without_a_destination_comes_back() {
+    let subscriptions = directory().into_iter().filter_map(|record| match record {
+        DirectoryRecord::Subscription(s) => Some(Subscription::clone(&s)),
+        _ => None,
+    });
+    for mut subscription in subscriptions {
+        (subscription.destination, subscription.websocket) = (None, true);
+        let record = DirectoryRecord::Subscription(Arc::new(subscription));
+        let key = index::directory(&record.key());
+        let bytes = encode(key.as_bytes(), &record);
+        assert_eq!(decode(key.as_bytes(), &bytes), Ok(record));
+    }
 }
 
 fn samples() -> Vec<(&'static str, Vec<u8>)> {

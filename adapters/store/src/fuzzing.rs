@@ -1,0 +1,70 @@
+//! For `tests/fuzz` alone, behind the feature `fuzzing`.
+
+use ics_core::directory::DirectoryRecord;
+use ics_core::id::{DeviceId, MappingId, ServiceUri, SpId, Uti};
+use ics_core::mapping::{Mapping, MappingKey, UtiRecord};
+use ics_core::outbox::OutboxEntry;
+
+use crate::index;
+use crate::record::{
+    Canary, DeadDevice, DeviceEntry, Format, LiveEntry, Record, Tally, Versions, checksum, decode,
+    encode, peek_version,
+};
+
+/// How many kinds of records there are.
+pub const KINDS: usize = 11;
+
+/// Version byte and fields with the checksum they need under `key`.
+#[must_use]
+pub fn complete(key: &[u8], body: &[u8]) -> Vec<u8> {
+    let mut bytes = body.to_vec();
+    bytes.extend_from_slice(&checksum(key, body).to_le_bytes());
+    bytes
+}
+
+/// The record of that kind under `key`, written again; `None` when it is refused.
+#[must_use]
+pub fn rewrite(kind: usize, key: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
+    fn again<R: Record>(key: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
+        let record: R = decode(key, bytes).ok()?;
+        Some(encode(key, &record))
+    }
+    match kind {
+        0 => again::<Mapping>(key, bytes),
+        1 => again::<LiveEntry>(key, bytes),
+        2 => again::<DeviceEntry>(key, bytes),
+        3 => again::<UtiRecord>(key, bytes),
+        4 => again::<DeadDevice>(key, bytes),
+        5 => again::<OutboxEntry>(key, bytes),
+        6 => {
+            let _ = peek_version(key, bytes);
+            again::<DirectoryRecord>(key, bytes)
+        }
+        7 => again::<Tally>(key, bytes),
+        8 => again::<Versions>(key, bytes),
+        9 => again::<Canary>(key, bytes),
+        _ => again::<Format>(key, bytes),
+    }
+}
+
+/// The key of a live row.
+#[must_use]
+pub fn live_key(service_uri: &ServiceUri, uti: &Uti) -> Vec<u8> {
+    let key = MappingKey {
+        service_uri: service_uri.clone(),
+        uti: uti.clone(),
+    };
+    index::live(&key).into_bytes()
+}
+
+/// The key of a device's row.
+#[must_use]
+pub fn device_key(iot_sp: &SpId, device_id: &DeviceId, id: MappingId) -> Vec<u8> {
+    index::device(iot_sp, device_id).id(id).into_bytes()
+}
+
+/// The row an index entry of any store stands for.
+#[must_use]
+pub fn row_of_entry(key: &[u8], value: &[u8]) -> Option<MappingId> {
+    index::row_of_entry(key, value)
+}

@@ -1,0 +1,225 @@
+//! The directory of an embedded store: who may use it, which engine began a store in it, and
+//! whether that was ever finished.
+//!
+//! One process at a time holds the directory (a lock on the directory itself). A small text file
+//! says that a store was begun here and by which engine: where it says so and the engine's file
+//! is gone or empty, that is an error and never a reason to begin a new store.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use crate::OpenError;
+
+/// How often a lock is tried before the directory counts as in use, and how long between: a
+/// process being started elsewhere in ours holds copies of all descriptors for a moment.
+const LOCK_ATTEMPTS: u32 = 25;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// The file that says what was begun here.
+const MARKER: &str = "ics-store.begun";
+/// What the names of all engines' files begin with.
+const PREFIX: &str = "ics-store.";
+
+/// What a directory says of its store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Marker {
+    /// Who began it.
+    pub(crate) engine: String,
+    /// It is a copy that was not finished.
+    pub(crate) is_copying: bool,
+}
+
+/// A directory that this process alone uses.
+#[derive(Debug)]
+pub(crate) struct Place {
+    directory: PathBuf,
+    // Held: the lock goes with it.
+    _lock: File,
+}
+
+impl Place {
+    /// Takes the directory for this process, made (0700) if it is not there. `data` is what the
+    /// error names when somebody else has it.
+    pub(crate) fn enter(directory: &Path, data: &str) -> Result<Self, OpenError> {
+        make_directory(directory).map_err(|source| io_error(directory, source))?;
+        let lock = File::open(directory).map_err(|source| io_error(directory, source))?;
+        for wait in 0..=LOCK_ATTEMPTS {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if wait < LOCK_ATTEMPTS => thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(OpenError::InUse(directory.join(data)));
+                }
+                Err(TryLockError::Error(source)) => return Err(io_error(directory, source)),
+            }
+        }
+        Ok(Self {
+            directory: directory.to_owned(),
+            _lock: lock,
+        })
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    pub(crate) fn holds(&self, name: &str) -> Result<bool, OpenError> {
+        let path = self.path(name);
+        path.try_exists().map_err(|source| io_error(&path, source))
+    }
+
+    /// What the directory says; from before there were markers, what lies in it.
+    pub(crate) fn marker(&self) -> Result<Option<Marker>, OpenError> {
+        let path = self.path(MARKER);
+        match fs::read_to_string(&path) {
+            Ok(text) => Marker::parse(&text)
+                .map(Some)
+                .ok_or_else(|| OpenError::Damaged {
+                    path,
+                    source: "it does not say which engine began the store".into(),
+                }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(OpenError::Damaged {
+                path,
+                source: error.into(),
+            }),
+            Err(source) => Err(io_error(&path, source)),
+        }
+    }
+
+    /// An engine other than `own` whose files lie here, though no marker says so.
+    pub(crate) fn other_engine(&self, own: &str) -> Result<Option<String>, OpenError> {
+        let mut names = Vec::new();
+        let entries = fs::read_dir(&self.directory).map_err(|e| io_error(&self.directory, e))?;
+        for entry in entries {
+            let entry = entry.map_err(|source| io_error(&self.directory, source))?;
+            names.extend(entry.file_name().into_string());
+        }
+        Ok(names.into_iter().find_map(|name| {
+            let engine = name.strip_prefix(PREFIX)?;
+            let is_engine = !matches!(engine, "begun" | "witness") && !engine.contains('.');
+            (is_engine && engine != own).then(|| engine.to_owned())
+        }))
+    }
+
+    /// Whether there is nothing in it.
+    pub(crate) fn is_empty(&self) -> Result<bool, OpenError> {
+        let mut entries =
+            fs::read_dir(&self.directory).map_err(|source| io_error(&self.directory, source))?;
+        Ok(entries.next().is_none())
+    }
+
+    /// Says what is here from now on; durable when this returns.
+    pub(crate) fn mark(&self, marker: &Marker) -> Result<(), OpenError> {
+        let (path, made) = (self.path(MARKER), self.path("ics-store.begun.new"));
+        let write = || {
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&made)?;
+            file.write_all(marker.render().as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&made, &path)
+        };
+        write().map_err(|source| io_error(&path, source))?;
+        self.sync()
+    }
+
+    /// Gives what lies under `from` the name `to`; durable when this returns.
+    pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), OpenError> {
+        let to = self.path(to);
+        fs::rename(self.path(from), &to).map_err(|source| io_error(&to, source))?;
+        self.sync()
+    }
+
+    /// Removes a file or directory, if it is there.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), OpenError> {
+        let path = self.path(name);
+        let removed = match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_dir() => fs::remove_dir_all(&path),
+            Ok(_) => fs::remove_file(&path),
+            Err(error) => Err(error),
+        };
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(&path, error)),
+            _ => self.sync(),
+        }
+    }
+
+    fn sync(&self) -> Result<(), OpenError> {
+        sync_directory(&self.directory).map_err(|source| io_error(&self.directory, source))
+    }
+}
+
+impl Marker {
+    fn render(&self) -> String {
+        let state = if self.is_copying { "copying" } else { "begun" };
+        format!(
+            "# An ICS gateway keeps its store here. Do not edit or remove.\nengine = {}\nstate = {state}\n",
+            self.engine
+        )
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let value = |name: &str| {
+            let mut lines = text.lines().filter_map(|line| line.split_once('='));
+            let (_, value) = lines.find(|(key, _)| key.trim() == name)?;
+            Some(value.trim())
+        };
+        let is_copying = match value("state")? {
+            "begun" => false,
+            "copying" => true,
+            _ => return None,
+        };
+        let engine = value("engine")?;
+        let is_name = !engine.is_empty() && engine.bytes().all(|b| b.is_ascii_lowercase());
+        is_name.then(|| Self {
+            engine: engine.to_owned(),
+            is_copying,
+        })
+    }
+}
+
+fn make_directory(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
+    match directory.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
+        _ => sync_directory(Path::new(".")),
+    }
+}
+
+/// Makes the names in a directory durable.
+///
+/// # Errors
+/// [`io::Error`].
+pub fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// What the file system said of `path`.
+#[must_use]
+pub fn io_error(path: &Path, source: io::Error) -> OpenError {
+    OpenError::Io {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+use super::{MARKER, Marker, Place};
+use crate::OpenError;
+
+fn marker(engine: &str, is_copying: bool) -> Marker {
+    Marker {
+        engine: engine.to_owned(),
+        is_copying,
+    }
+}
+
+#[test]
+fn a_marker_is_read_as_it_was_written_and_no_other_way() {
+    for written in [marker("redb", false), marker("sled", true)] {
+        assert_eq!(Marker::parse(&written.render()), Some(written));
+    }
+    for text in [
+        "",
+        "engine = sled",
+        "engine = ../x\nstate = begun",
+        "engine = sled\nstate = x",
+    ] {
+        assert_eq!(Marker::parse(text), None, "{text}");
+    }
+}
+
+#[test]
+fn a_directory_has_one_user_and_keeps_its_marker() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path().join("deep/store");
+    let place = Place::enter(&at, "data").unwrap();
+    assert!(place.is_empty().unwrap() && place.marker().unwrap().is_none());
+    assert!(
+        matches!(Place::enter(&at, "data"), Err(OpenError::InUse(path)) if path == at.join("data"))
+    );
+    place.mark(&marker("sled", true)).unwrap();
+    place.mark(&marker("sled", false)).unwrap();
+    drop(place);
+    let place = Place::enter(&at, "data").unwrap();
+    assert_eq!(place.marker().unwrap(), Some(marker("sled", false)));
+    std::fs::write(at.join(MARKER), b"\xff\x00").unwrap();
+    assert!(matches!(place.marker(), Err(OpenError::Damaged { .. })));
+}
+
+#[test]
+fn files_of_another_engine_are_told_by_their_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = Place::enter(directory.path(), "data").unwrap();
+    for name in [
+        "ics-store.redb",
+        "ics-store.witness",
+        "ics-store.sled.new",
+        "other",
+    ] {
+        std::fs::write(directory.path().join(name), b"x").unwrap();
+    }
+    assert_eq!(place.other_engine("redb").unwrap(), None);
+    assert_eq!(place.other_engine("sled").unwrap().as_deref(), Some("redb"));
+}

@@ -1,0 +1,313 @@
+//! What whoever runs a store needs of it beside the core's port: count, check, canary, and a copy
+//! of everything into another engine.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use ics_core::port::{Store, StoreError};
+use ics_core::sealed::Sealed;
+
+use crate::embedded::EmbeddedStore;
+use crate::engine::{Engine, EngineError, ReadKeys, Verdict, WriteKeys};
+use crate::fault::Fault;
+use crate::group_commit::BatchLimits;
+use crate::index::{self, Key, Table};
+use crate::integrity::IntegrityReport;
+use crate::open::{EngineFiles, OnLoss, OpenError, finish_opening, mark, replaced, unfinished};
+use crate::place::Place;
+use crate::record::{Canary, Tally, encode};
+use crate::walk;
+
+/// Bytes of one transaction of a copy.
+const COPY_BATCH: usize = 4 << 20;
+
+/// An embedded store, whatever its engine.
+pub trait Upkeep: Store {
+    /// How many keys a table holds, from the counters: costs no walk.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn count_of(&self, table: Table) -> Result<u64, StoreError>;
+
+    /// How many keys there are in all, from the counters.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn total(&self) -> Result<u64, StoreError>;
+
+    /// Reads everything and compares records, indexes and counters; `progress` is told of each
+    /// key.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it could not be read to the end.
+    fn inspect(&self, progress: &mut dyn FnMut()) -> Result<IntegrityReport, StoreError>;
+
+    /// The sealed value kept since the store was begun; `None` when none was ever kept.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn canary(&self) -> Result<Option<Sealed>, StoreError>;
+
+    /// Keeps a sealed value, in the place of an earlier one; durable when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn keep_canary(&self, sealed: &Sealed) -> Result<(), StoreError>;
+
+    /// Hands every key with its value to `visit`, in order, as of one instant, until it breaks.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn visit(
+        &self,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
+}
+
+impl<E: Engine> Upkeep for EmbeddedStore<E> {
+    fn count_of(&self, table: Table) -> Result<u64, StoreError> {
+        self.count(table)
+    }
+
+    fn total(&self) -> Result<u64, StoreError> {
+        self.reading(|view| {
+            let tally: Option<Tally> = walk::load(view, Table::Meta, &index::tally())?;
+            Ok(tally.map_or(0, |tally| tally.total()))
+        })
+    }
+
+    fn inspect(&self, progress: &mut dyn FnMut()) -> Result<IntegrityReport, StoreError> {
+        self.check_with(progress)
+    }
+
+    fn canary(&self) -> Result<Option<Sealed>, StoreError> {
+        self.reading(|view| {
+            let kept: Option<Canary> = walk::load(view, Table::Meta, &index::canary())?;
+            Ok(kept.map(|canary| canary.0))
+        })
+    }
+
+    fn keep_canary(&self, sealed: &Sealed) -> Result<(), StoreError> {
+        let key = index::canary();
+        let record = encode(key.as_bytes(), &Canary(sealed.clone()));
+        self.writing(|transaction| {
+            transaction.put(key.as_bytes(), &record)?;
+            Ok(Verdict::Commit)
+        })
+    }
+
+    fn visit(
+        &self,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.reading(|view| {
+            for table in Table::ALL {
+                let whole = Key::of(table);
+                let mut is_over = false;
+                view.scan(whole.as_bytes(), &whole.prefix_end(), |key, value| {
+                    let step = visit(key, value);
+                    is_over = step.is_break();
+                    step
+                })?;
+                if is_over {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Why there is no copy. What was to be copied is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// The copy's directory or files.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// What is to be copied cannot be read, or the copy cannot be read back.
+    #[error("cannot read the store")]
+    Read(#[source] StoreError),
+    /// The copy cannot be written.
+    #[error("cannot write the copy")]
+    Write(#[source] EngineError),
+    /// The copy does not hold what the original holds.
+    #[error(
+        "the copy is not like the original: digest {copy:016x} instead of {original:016x}, {findings} findings"
+    )]
+    Differs {
+        /// Digest of the original.
+        original: u64,
+        /// Digest of the copy.
+        copy: u64,
+        /// What is wrong with the copy otherwise.
+        findings: u64,
+    },
+}
+
+/// What compacting changed, in bytes on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compacted {
+    /// The size of the data before.
+    pub before: u64,
+    /// The size of the data now.
+    pub after: u64,
+}
+
+/// How far a copy is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copied {
+    /// So many keys are to be written, and then to be read back.
+    Begun(u64),
+    /// A key was written.
+    Key,
+    /// A key of the copy was read back.
+    ReadBack,
+}
+
+/// Copies everything that `from` holds into a new store in `directory` and reads it back.
+/// `original` is the digest of what it holds, `progress` is told of each key.
+///
+/// Until it has ended well the directory says that it holds a copy that was not finished: that is
+/// refused by [`crate::open_store`], and begun anew by this.
+///
+/// # Errors
+/// [`CopyError`].
+pub fn copy_store<F: EngineFiles>(
+    from: &dyn Upkeep,
+    (files, directory): (&F, &Path),
+    original: u64,
+    progress: &mut dyn FnMut(Copied),
+) -> Result<IntegrityReport, CopyError> {
+    let place = Place::enter(directory, F::DATA)?;
+    match place.marker()? {
+        Some(marker) if marker.is_copying => {
+            place.remove(&format!("ics-store.{}", marker.engine))?;
+            place.remove(crate::witness::WITNESS)?;
+        }
+        None if place.is_empty()? => {}
+        _ => return Err(OpenError::NotEmpty(directory.to_owned()).into()),
+    }
+    mark::<F>(&place, true)?;
+    progress(Copied::Begun(from.total().map_err(CopyError::Read)?));
+    fill(from, files.begin(&place.path(F::DATA))?, progress)?;
+    // Opened anew: what is read back comes from the disk.
+    let copy = finish_opening(files, place, (BatchLimits::default(), OnLoss::Refuse))?;
+    let report = read_back(&copy, original, progress)?;
+    drop(copy);
+    mark::<F>(&Place::enter(directory, F::DATA)?, false)?;
+    Ok(report)
+}
+
+/// Replaces the data of the store in `directory` by a copy of itself, for engines that do not
+/// give space back. Cut off at any moment, the old data or the new is in place.
+///
+/// # Errors
+/// [`CopyError`].
+pub fn exchange_store<F: EngineFiles>(
+    files: &F,
+    directory: &Path,
+    progress: &mut dyn FnMut(Copied),
+) -> Result<IntegrityReport, CopyError> {
+    let limits = BatchLimits::default();
+    let store = crate::open_store(files, directory, (limits, OnLoss::Refuse))?;
+    let original = store.check().map_err(CopyError::Read)?.content;
+    let path = directory.join(unfinished::<F>());
+    progress(Copied::Begun(store.total().map_err(CopyError::Read)?));
+    fill(&store, files.begin(&path)?, progress)?;
+    let engine = files.open(&path)?;
+    let copy = EmbeddedStore::start(engine, limits, (None, None))
+        .map_err(|error| crate::open::prepare_error(&path, error))?;
+    let report = read_back(&copy, original, progress)?;
+    drop(copy);
+    let place = store.into_place();
+    if let Some(place) = place {
+        place.rename(F::DATA, &replaced::<F>())?;
+        place.rename(&unfinished::<F>(), F::DATA)?;
+        place.remove(&replaced::<F>())?;
+    }
+    Ok(report)
+}
+
+fn fill<E: Engine>(
+    from: &dyn Upkeep,
+    engine: E,
+    progress: &mut dyn FnMut(Copied),
+) -> Result<(), CopyError> {
+    let mut batch = Batch::default();
+    let mut written = Ok(());
+    from.visit(&mut |key, value| {
+        batch.add(key, value);
+        if Table::of_key(key) != Some(Table::Meta) {
+            progress(Copied::Key);
+        }
+        if batch.bytes >= COPY_BATCH {
+            written = batch.write(&engine);
+        }
+        match written {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    })
+    .map_err(CopyError::Read)?;
+    written
+        .and_then(|()| batch.write(&engine))
+        .map_err(CopyError::Write)
+}
+
+fn read_back<E: Engine>(
+    copy: &EmbeddedStore<E>,
+    original: u64,
+    progress: &mut dyn FnMut(Copied),
+) -> Result<IntegrityReport, CopyError> {
+    let report = copy
+        .check_with(&mut || progress(Copied::ReadBack))
+        .map_err(CopyError::Read)?;
+    if report.is_sound() && report.content == original {
+        Ok(report)
+    } else {
+        Err(CopyError::Differs {
+            original,
+            copy: report.content,
+            findings: report.finding_count,
+        })
+    }
+}
+
+#[derive(Default)]
+struct Batch {
+    pairs: Vec<(Vec<u8>, Vec<u8>)>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn add(&mut self, key: &[u8], value: &[u8]) {
+        self.bytes = self
+            .bytes
+            .saturating_add(key.len())
+            .saturating_add(value.len());
+        self.pairs.push((key.to_vec(), value.to_vec()));
+    }
+
+    fn write<E: Engine>(&mut self, engine: &E) -> Result<(), EngineError> {
+        self.bytes = 0;
+        let pairs = std::mem::take(&mut self.pairs);
+        engine.write(|transaction| {
+            for (key, value) in &pairs {
+                transaction.put(key, value)?;
+            }
+            Ok::<_, EngineError>(Verdict::Commit)
+        })
+    }
+}
+
+impl<E: Engine> EmbeddedStore<E> {
+    fn writing(
+        &self,
+        work: impl FnOnce(&mut E::Transaction<'_>) -> Result<Verdict, Fault>,
+    ) -> Result<(), StoreError> {
+        self.contain(|engine| engine.write(work))
+    }
+}
+
+#[cfg(test)]
+mod tests;
