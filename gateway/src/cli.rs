@@ -2,8 +2,11 @@
 
 mod agreement;
 mod bench;
+mod config;
+mod clock;
 mod demo;
 mod init;
+mod job;
 mod mapping;
 mod operator;
 mod outbox;
@@ -12,6 +15,7 @@ mod sandbox;
 mod serve;
 mod sp;
 mod status;
+mod store;
 mod table;
 
 use std::error::Error;
@@ -43,6 +47,7 @@ Examples:
 #[derive(Debug, Subcommand)]
 enum Verb {
     Init(init::InitArguments),
+    Config(config::ConfigArguments),
     Serve(serve::ServeArguments),
     Sandbox(sandbox::SandboxArguments),
     Demo(demo::DemoArguments),
@@ -50,8 +55,11 @@ enum Verb {
     Sp(sp::SpArguments),
     Agreement(agreement::AgreementArguments),
     Mapping(mapping::MappingArguments),
+    Job(job::JobArguments),
     Outbox(outbox::OutboxArguments),
     Status(status::StatusArguments),
+    Store(store::StoreArguments),
+    Clock(clock::ClockArguments),
 }
 
 impl Cli {
@@ -62,6 +70,7 @@ impl Cli {
     pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
         match self.verb {
             Verb::Init(arguments) => arguments.run(),
+            Verb::Config(arguments) => arguments.run(),
             Verb::Serve(arguments) => arguments.run(),
             Verb::Sandbox(arguments) => arguments.run(),
             Verb::Demo(arguments) => arguments.run(),
@@ -69,8 +78,11 @@ impl Cli {
             Verb::Sp(arguments) => arguments.run(),
             Verb::Agreement(arguments) => arguments.run(),
             Verb::Mapping(arguments) => arguments.run(),
+            Verb::Job(arguments) => arguments.run(),
             Verb::Outbox(arguments) => arguments.run(),
             Verb::Status(arguments) => arguments.run(),
+            Verb::Store(arguments) => arguments.run(),
+            Verb::Clock(arguments) => arguments.run(),
         }
     }
 }

@@ -1,7 +1,13 @@
 //! The composition root: every part is made here, once, and joined to the others.
 
+mod embedded;
+mod jobs;
+mod examine;
+mod observation;
 mod parts;
+mod reload;
 mod running;
+mod sweeper;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +21,9 @@ use crate::tls::{
     load_certificates, server_config,
 };
 
-pub(crate) use parts::Parts;
+pub(crate) use embedded::{open_store, redb_options, sled_options};
+pub(crate) use examine::examine;
+pub(crate) use parts::{Parts, check_keyring};
 pub(crate) use running::Running;
 
 /// Why the gateway did not start.
@@ -23,10 +31,35 @@ pub(crate) use running::Running;
 pub(crate) enum StartError {
     /// The store.
     #[error("{}", with_sources(.0))]
-    Store(#[from] ics_store_redb::OpenError),
+    Store(#[from] ics_store::OpenError),
+    /// The keyring is not the store's.
+    #[error(
+        "keyring `{}` does not belong to store `{}`: it does not open what the store's own keyring sealed; name that \
+         one under [vault], or restore keyring and store from backups of one time",
+        keyring.display(),
+        store.display()
+    )]
+    Keyring {
+        /// The keyring's file.
+        keyring: PathBuf,
+        /// The store's directory.
+        store: PathBuf,
+    },
+    /// What the store remembers of its keyring.
+    #[error("the store's canary cannot be read or written: {0}")]
+    Canary(ics_core::port::StoreError),
     /// What is in the store.
     #[error("the store's directory records cannot be read: {0}")]
     Directory(ics_core::port::StoreError),
+    /// What the store remembers of time.
+    #[error("the store's clock mark cannot be read: {0}")]
+    ClockMark(ics_core::port::StoreError),
+    /// More connections than the process may have.
+    #[error(transparent)]
+    Descriptors(#[from] crate::descriptors::TooFewDescriptors),
+    /// The decision log.
+    #[error(transparent)]
+    Decisions(#[from] crate::telemetry::DecisionFileError),
     /// A certificate, or its key.
     #[error(transparent)]
     Credential(#[from] CredentialError),
@@ -68,7 +101,7 @@ pub(crate) enum StartError {
 }
 
 /// An error and everything behind it, on one line.
-fn with_sources(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -130,6 +163,19 @@ impl ReloadableTls {
     }
 }
 
+/// The authorities in a file, trusted for the names in `namespace`.
+fn load_anchors(file: &Path, namespace: &Namespace) -> Result<Vec<TrustAnchor>, CredentialError> {
+    let anchor = |certificate| {
+        TrustAnchor::new(certificate, namespace.clone()).map_err(|reason| {
+            CredentialError::AnchorFile {
+                path: file.into(),
+                reason: Box::new(reason),
+            }
+        })
+    };
+    load_certificates(file)?.into_iter().map(anchor).collect()
+}
+
 /// The anchors of the T8 listener, each with its namespace, and its certificate.
 fn t8_credentials(config: &Config) -> Result<(Vec<TrustAnchor>, Credential), StartError> {
     let mut anchors = Vec::with_capacity(config.t8.anchor.len());
@@ -138,9 +184,7 @@ fn t8_credentials(config: &Config) -> Result<(Vec<TrustAnchor>, Credential), Sta
         namespace,
     } in &config.t8.anchor
     {
-        for certificate in load_certificates(certificate)? {
-            anchors.push(TrustAnchor::new(certificate, namespace.clone())?);
-        }
+        anchors.extend(load_anchors(certificate, namespace)?);
     }
     Ok((
         anchors,
@@ -152,12 +196,8 @@ fn t8_credentials(config: &Config) -> Result<(Vec<TrustAnchor>, Credential), Sta
 fn operator_credentials(
     section: &OperatorSection,
 ) -> Result<(Vec<TrustAnchor>, Credential), StartError> {
-    let mut anchors = Vec::new();
-    for certificate in load_certificates(&section.anchor)? {
-        anchors.push(TrustAnchor::new(certificate, Namespace::OPERATORS)?);
-    }
     Ok((
-        anchors,
+        load_anchors(&section.anchor, &Namespace::OPERATORS)?,
         Credential::load(&section.certificate, &section.key)?,
     ))
 }

@@ -5,6 +5,7 @@
 //! relative to the file. What weakens the service cannot be said here: there is no plain
 //! listener, no early data, no way round client certificates.
 
+mod decisions;
 mod fault;
 mod listeners;
 mod literal;
@@ -12,6 +13,7 @@ mod log;
 mod mapping;
 mod notify;
 mod place;
+mod repair;
 mod storage;
 
 use std::path::Path;
@@ -19,6 +21,7 @@ use std::path::Path;
 use ics_core::procedure::Knobs;
 use serde::Deserialize;
 
+pub(crate) use decisions::{DecisionsSection, OnFailure};
 pub(crate) use fault::ConfigError;
 pub(crate) use listeners::{
     AnchorSection, ConnectionsSection, ListenSection, OperatorSection, T8Section,
@@ -27,10 +30,11 @@ pub(crate) use log::{LogFormat, LogLevel, LogSection};
 pub(crate) use mapping::{LimitsSection, MappingSection, TokensSection};
 pub(crate) use notify::NotifySection;
 pub(crate) use place::{SecretFileError, read_secret};
-pub(crate) use storage::{AuthoritySection, StoreSection, VaultSection};
+pub(crate) use storage::{AuthoritySection, StoreEngine, StoreSection, VaultSection};
 
-use fault::Fault;
+use fault::{Fault, Faults};
 use place::Place;
+use repair::{Obstacle, repair};
 
 /// Everything the operator decides, as it stands in the file.
 #[derive(Clone, Debug, Deserialize)]
@@ -59,9 +63,14 @@ pub(crate) struct Config {
     /// Deadlines of a mapping.
     #[serde(default)]
     pub(crate) mapping: MappingSection,
+    /// The decision log.
+    #[serde(default)]
+    pub(crate) decisions: DecisionsSection,
     /// What is logged, and how.
     #[serde(default)]
     pub(crate) log: LogSection,
+    #[serde(skip)]
+    source: toml::Table,
 }
 
 impl Config {
@@ -69,7 +78,7 @@ impl Config {
     /// readable by their owner alone.
     ///
     /// # Errors
-    /// [`ConfigError`] with the first fault.
+    /// [`ConfigError`] with all faults.
     pub(crate) fn load(file: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(file).map_err(|source| ConfigError::Unreadable {
             file: file.into(),
@@ -84,28 +93,71 @@ impl Config {
     }
 
     fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
-        let syntax = |error: &toml::de::Error| fault::of_syntax(file, text, "", error);
-        let deserializer = toml::Deserializer::parse(text).map_err(|e| syntax(&e))?;
-        let config: Self = serde_path_to_error::deserialize(deserializer).map_err(|error| {
-            let path = error.path().to_string();
-            fault::of_syntax(file, text, &path, &error.into_inner())
-        })?;
-        config
-            .check(&Place::of(file))
-            .map_err(|fault| fault.located(file, text))
+        let faulty = |faults: Vec<Fault>| {
+            let located = faults.into_iter().map(|fault| fault.located(file, text));
+            ConfigError::Faulty(located.collect())
+        };
+        let syntax = |error| ConfigError::Faulty(vec![fault::of_syntax(file, text, &error)]);
+        let document: toml::Table = text.parse().map_err(syntax)?;
+        let (config, mut faults, repaired) = Self::read(document.clone());
+        let Some(mut config) = config else {
+            return Err(faulty(faults));
+        };
+        config.source = document;
+        let mut found = Faults::default();
+        config.check(&Place::of(file), &mut found);
+        let is_known = |fault: &Fault| repaired.iter().any(|key| fault.is_about(key));
+        faults.extend(found.into_vec().into_iter().filter(|fault| !is_known(fault)));
+        if faults.is_empty() {
+            Ok(config)
+        } else {
+            Err(faulty(faults))
+        }
     }
 
-    fn check(mut self, place: &Place) -> Result<Self, Fault> {
-        self.listen.check()?;
-        self.t8.check(place)?;
-        self.operator.check(place)?;
-        self.store.check(place)?;
-        self.vault.check(place)?;
-        self.authority.check(place)?;
-        self.notify.check(place)?;
-        self.tokens.check()?;
-        self.mapping.check()?;
-        Ok(self)
+    /// Reads the document, whatever it takes: with the faults found, and the keys that were filled
+    /// from elsewhere to go on. `None` when it cannot be read at all.
+    fn read(mut document: toml::Table) -> (Option<Self>, Vec<Fault>, Vec<String>) {
+        let spare: toml::Table = crate::init::complete_configuration()
+            .parse()
+            .unwrap_or_default();
+        let (mut faults, mut repaired) = (Vec::new(), Vec::<String>::new());
+        loop {
+            let read = serde_path_to_error::deserialize(toml::Value::Table(document.clone()));
+            let error = match read {
+                Ok(config) => return (Some(config), faults, repaired),
+                Err(error) => error,
+            };
+            let path = error.path().to_string();
+            let obstacle = Obstacle {
+                path: if path == "." { String::new() } else { path },
+                message: error.into_inner().message().to_owned(),
+            };
+            faults.push(fault::of_reading(&obstacle.path, &obstacle.message));
+            match repair(&mut document, &spare, &obstacle) {
+                // What was filled already and is no good fails again: enough is known.
+                Some(key) if !repaired.contains(&key) => repaired.push(key),
+                _ => return (None, faults, repaired),
+            }
+        }
+    }
+
+    /// The keys of the file, as they stand there; for comparing two of them.
+    pub(crate) const fn source(&self) -> &toml::Table {
+        &self.source
+    }
+
+    fn check(&mut self, place: &Place, faults: &mut Faults) {
+        faults.take(self.listen.check());
+        self.t8.check(place, faults);
+        self.operator.check(place, faults);
+        faults.take(self.store.check(place));
+        faults.take(self.vault.check(place));
+        faults.take(self.authority.check(place));
+        self.notify.check(place, faults);
+        faults.take(self.tokens.check());
+        self.mapping.check(faults);
+        faults.take(self.decisions.check(place));
     }
 }
 

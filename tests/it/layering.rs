@@ -11,14 +11,14 @@ fn allowed(package: &str) -> Option<BTreeSet<&'static str>> {
         "ics-core" | "ics-http" => BTreeSet::new(),
         "ics-policies" | "ics-notify" | "ics-store" | "ics-vault" => BTreeSet::from(["ics-core"]),
         "ics-oauth" | "ics-operator" | "ics-t8" => BTreeSet::from(["ics-core", "ics-http"]),
-        "ics-store-redb" => BTreeSet::from(["ics-core", "ics-store"]),
+        "ics-store-redb" | "ics-store-sled" => BTreeSet::from(["ics-core", "ics-store"]),
         "ics-gateway" | "ics-tests" | "ics-examples" => return None,
         other => panic!("{other} has no floor yet: say here what it may name"),
     })
 }
 
 /// Which packages may name a foreign engine.
-const ENGINES: [(&str, &[&str]); 4] = [
+const ENGINES: [(&str, &[&str]); 5] = [
     (
         "actix-web",
         &[
@@ -30,6 +30,7 @@ const ENGINES: [(&str, &[&str]); 4] = [
         ],
     ),
     ("redb", &["ics-store-redb"]),
+    ("sled", &["ics-store-sled"]),
     ("oxide-auth", &["ics-oauth"]),
     ("rcgen", &["ics-vault"]),
 ];

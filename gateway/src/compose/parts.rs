@@ -3,21 +3,26 @@
 use std::sync::Arc;
 
 use ics_core::directory::Directory;
-use ics_core::port::{Clock, DecisionPoint, DirectorySource, Entropy, RateLimiter, Sealer, Store};
+use ics_core::port::{
+    Clock, DecisionPoint, DirectorySource, Entropy, RateLimiter, SealError, Sealer, Store,
+};
+use ics_core::sealed::BlindIndexDomain;
 use ics_core::service::{IcsService, Ports};
 use ics_notify::Bell;
 use ics_policies::{Limiter, Rules};
-use ics_store_redb::RedbStore;
+use ics_store::{OnLoss, Table, Upkeep};
+use ics_t8::Sockets;
 use ics_vault::{Authority, Keyring, SigningKey, Vault};
 
-use super::{StartError, read_key};
+use super::sweeper::ClockKeeper;
+use super::{StartError, open_store, read_key};
 use crate::ambient::{SharedDirectory, SystemClock, SystemEntropy};
 use crate::config::Config;
 
 /// Everything that needs no socket.
 pub(crate) struct Parts {
     /// Rows, outbox, directory.
-    pub(crate) store: Arc<RedbStore>,
+    pub(crate) store: Arc<dyn Upkeep>,
     /// Secrets at rest.
     pub(crate) sealer: Arc<dyn Sealer>,
     /// Who may do what.
@@ -28,8 +33,12 @@ pub(crate) struct Parts {
     pub(crate) directory: Arc<dyn DirectorySource>,
     /// Time.
     pub(crate) clock: Arc<dyn Clock>,
+    /// Whether time can be believed.
+    pub(crate) clocks: Arc<ClockKeeper>,
     /// Chance.
     pub(crate) entropy: Arc<dyn Entropy>,
+    /// Websockets that service providers have open.
+    pub(crate) sockets: Arc<Sockets>,
     /// Wakes the deliverer.
     pub(crate) bell: Arc<Bell>,
     /// The service over all of them.
@@ -42,14 +51,15 @@ impl Parts {
     /// # Errors
     /// [`StartError`].
     pub(crate) async fn open(config: &Config) -> Result<Self, StartError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
         let sealer = open_vault(config, &entropy)?;
-        let options = ics_store_redb::Options {
-            cache_bytes: config.store.cache,
-            ..ics_store_redb::Options::default()
-        };
-        let store = Arc::new(ics_store_redb::open(&config.store.directory, options)?);
+        let store = open_store(&config.store, OnLoss::Refuse)?;
+        keep_keyring(config, store.as_ref(), sealer.as_ref())?;
+        let mark = store
+            .load_clock_mark()
+            .await
+            .map_err(StartError::ClockMark)?;
+        let clock = Arc::new(SystemClock::since(mark));
         let records = store
             .load_directory()
             .await
@@ -69,13 +79,19 @@ impl Parts {
             bell: Arc::clone(&bell) as _,
         };
         let service = Arc::new(IcsService::new(ports, config.knobs()));
+        let clocks = Arc::new(ClockKeeper {
+            clock: Arc::clone(&clock),
+            service: Arc::clone(&service),
+        });
         Ok(Self {
             store,
             sealer,
             decision_point,
             limiter,
             directory,
-            clock,
+            clock: clock as _,
+            clocks,
+            sockets: Arc::default(),
             entropy,
             bell,
             service,
@@ -87,16 +103,7 @@ impl Parts {
     /// # Errors
     /// [`StartError`].
     pub(super) fn open_authority(&self, config: &Config) -> Result<Authority, StartError> {
-        let section = &config.authority;
-        let refuse = |path: &std::path::Path, reason: String| StartError::Key {
-            path: path.into(),
-            reason,
-        };
-        let certificate = std::fs::read_to_string(&section.certificate)
-            .map_err(|error| refuse(&section.certificate, error.to_string()))?;
-        let key = read_key(&section.key)?;
-        Authority::load(&certificate, &key, Arc::clone(&self.entropy))
-            .map_err(|error| refuse(&section.key, error.to_string()))
+        super::examine::load_authority(config, &self.entropy)
     }
 
     /// The key that signs notifications.
@@ -112,7 +119,10 @@ impl Parts {
     }
 }
 
-fn open_vault(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Arc<dyn Sealer>, StartError> {
+pub(super) fn open_vault(
+    config: &Config,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Arc<dyn Sealer>, StartError> {
     let path = &config.vault.keyring;
     let refuse = |reason: String| StartError::Key {
         path: path.clone(),
@@ -122,4 +132,77 @@ fn open_vault(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Arc<dyn Sea
     let vault =
         Vault::new(&keyring, Arc::clone(entropy)).map_err(|error| refuse(error.to_string()))?;
     Ok(Arc::new(vault))
+}
+
+/// What the store's canary is sealed for. Part of the format of what lies in stores.
+const CANARY: &[u8] = b"ics-store canary";
+
+/// Sees that the keyring of the configuration opens what the store's keyring sealed; `false` when
+/// nothing was ever sealed there.
+///
+/// # Errors
+/// [`StartError::Keyring`], and that either cannot be read.
+pub(crate) fn check_keyring(config: &Config, store: &dyn Upkeep) -> Result<bool, StartError> {
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
+    let sealer = open_vault(config, &entropy)?;
+    opens_canary(config, store, sealer.as_ref())
+}
+
+fn opens_canary(
+    config: &Config,
+    store: &dyn Upkeep,
+    sealer: &dyn Sealer,
+) -> Result<bool, StartError> {
+    let Some(sealed) = store.canary().map_err(StartError::Canary)? else {
+        return Ok(false);
+    };
+    // Its value is a blind index: the key that seals and the key that finds are both the store's.
+    match sealer.open(CANARY, &sealed) {
+        Ok(value) if value == canary_value(sealer) => Ok(true),
+        Err(SealError::Unavailable) => Err(StartError::Key {
+            path: config.vault.keyring.clone(),
+            reason: SealError::Unavailable.to_string(),
+        }),
+        _ => Err(StartError::Keyring {
+            keyring: config.vault.keyring.clone(),
+            store: config.store.directory.clone(),
+        }),
+    }
+}
+
+fn canary_value(sealer: &dyn Sealer) -> Vec<u8> {
+    let index = sealer.blind_index(BlindIndexDomain::UtiRecord, &[CANARY]);
+    index.as_bytes().to_vec()
+}
+
+/// Refuses a keyring that is not the store's, and leaves the canary sealed by the keyring's
+/// newest key, so that an older one can be dropped.
+fn keep_keyring(
+    config: &Config,
+    store: &dyn Upkeep,
+    sealer: &dyn Sealer,
+) -> Result<(), StartError> {
+    let was_kept = opens_canary(config, store, sealer)?;
+    if !was_kept
+        && store
+            .count_of(Table::UtiRecord)
+            .map_err(StartError::Canary)?
+            > 0
+    {
+        let path = config.store.directory.display();
+        tracing::warn!(%path, "store from before keyrings were kept: the one configured is taken for its own");
+    }
+    let refuse = |error: SealError| StartError::Key {
+        path: config.vault.keyring.clone(),
+        reason: error.to_string(),
+    };
+    let sealed = sealer.seal(CANARY, &canary_value(sealer)).map_err(refuse)?;
+    match store.keep_canary(&sealed) {
+        // A full disk is no reason to serve nothing: the canary that is there is good.
+        Err(error) if was_kept => {
+            tracing::warn!(%error, "store's canary not written anew");
+            Ok(())
+        }
+        kept => kept.map_err(StartError::Canary),
+    }
 }

@@ -2,32 +2,32 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use arc_swap::ArcSwap;
 use ics_core::party::Limits;
-use ics_core::port::{Clock, PortFuture, StoreError};
+use ics_core::port::{PortFuture, StoreError};
 use ics_core::service::IcsService;
 use ics_notify::{AddressRules, CallbackSigner, Deliverer, Pace, Surroundings};
 use ics_oauth::AuthorizationServer;
 use ics_operator::{OperatorApi, StatusSource, StoreCounts};
-use ics_store_redb::{RedbStore, Table};
+use ics_store::{Table, Upkeep};
 use ics_t8::{ResourceUris, T8Api};
 use ics_vault::SigningKey;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::jobs::run_jobs;
+use super::sweeper::sweep;
+use super::observation::SelfObservation;
+use super::reload::find_waiting;
 use super::{Parts, ReloadableTls, StartError, operator_credentials, t8_credentials};
 use crate::config::Config;
-use crate::listener::{Admission, Listener, OpenListener};
-use crate::telemetry::RequestLines;
+use crate::listener::{Admission, Gate, Listener, OpenListener};
+use crate::telemetry::{
+    DecisionLog, DecisionWriter, Metrics, OPERATOR, RequestLines, T8, Telemetry,
+};
 use crate::tls::{Credential, client_config, load_certificates};
-
-/// How often what is due by itself is looked for.
-const SWEEP: Duration = Duration::from_secs(1);
-
-/// How many sweeps of due rows there are to one of ended agreements.
-const SWEEPS_PER_RECONCILIATION: u32 = 60;
 
 /// A gateway that serves.
 pub(crate) struct Running {
@@ -40,6 +40,13 @@ pub(crate) struct Running {
     deliverer: Deliverer,
     stop_sweeper: watch::Sender<bool>,
     sweeper: JoinHandle<()>,
+    jobs: JoinHandle<()>,
+    telemetry: Telemetry,
+    observation: Arc<SelfObservation>,
+    gates: [Arc<Gate>; 2],
+    config: Config,
+    // Last: what is under way when the rest ends leaves its line.
+    _decision_writer: DecisionWriter,
 }
 
 impl Running {
@@ -51,22 +58,35 @@ impl Running {
         config: Config,
         log: Option<RequestLines>,
     ) -> Result<Self, StartError> {
+        crate::descriptors::check(&config)?;
         let parts = Parts::open(&config).await?;
         let signing_key = Arc::new(Parts::open_signing_key(&config)?);
+        let (decisions, decision_writer) =
+            DecisionLog::open(&config.decisions, Arc::clone(&parts.clock))?;
+        let telemetry = Telemetry {
+            lines: log,
+            decisions: Some(decisions),
+            metrics: Arc::new(Metrics::new()),
+            clock: Arc::clone(&parts.clock),
+        };
         let (anchors, credential) = operator_credentials(&config.operator)?;
         let operator_tls = ReloadableTls::new(anchors, credential, None)?;
-        let operator_listener = open_operator(&config, &parts, (&operator_tls, log.clone()))?;
+        let observation = Arc::new(observe(&config, &parts, &telemetry));
+        let operator_listener =
+            open_operator(&config, &parts, (&operator_tls, &telemetry, &observation))?;
         let (anchors, credential) = t8_credentials(&config)?;
         let t8_tls = ReloadableTls::new(anchors, credential, Some(Arc::clone(&parts.directory)))?;
-        let t8_listener = open_t8(&config, &parts, (&t8_tls, &signing_key, log))?;
+        let t8_listener = open_t8(&config, &parts, (&t8_tls, &signing_key, &telemetry))?;
         let (t8, operator) = (t8_listener.address, operator_listener.address);
         let deliverer = start_deliverer(&config, &parts, signing_key, vec![t8, operator])?;
         let (stop_sweeper, stopping) = watch::channel(false);
-        let sweeper = tokio::spawn(sweep(
+        let jobs = tokio::spawn(run_jobs(
             Arc::clone(&parts.service),
             Arc::clone(&parts.clock),
-            stopping,
+            stopping.clone(),
         ));
+        let sweeper = tokio::spawn(sweep(Arc::clone(&parts.clocks), stopping));
+        let gates = [&t8_listener, &operator_listener].map(|open| Arc::clone(&open.gate));
         let listeners = [operator_listener, t8_listener].map(serve).into();
         Ok(Self {
             t8,
@@ -78,6 +98,12 @@ impl Running {
             deliverer,
             stop_sweeper,
             sweeper,
+            jobs,
+            telemetry,
+            observation,
+            gates,
+            config,
+            _decision_writer: decision_writer,
         })
     }
 
@@ -96,30 +122,60 @@ impl Running {
         &self.parts.service
     }
 
-    /// Takes certificates and trust anchors from the files anew, from the next handshake on; open
-    /// connections go on. When they do not fit, nothing changes.
+    /// Takes what can change at once: certificates, keys and trust anchors from the next handshake
+    /// on, the caps of a party; the decision log is opened anew. Open connections go on. Answers
+    /// the changed keys that wait for the next start. When a file does not fit, nothing changes.
     ///
     /// # Errors
     /// [`StartError`].
-    pub(crate) fn reload_tls(&self, config: &Config) -> Result<(), StartError> {
+    pub(crate) fn reload(&mut self, config: Config) -> Result<Vec<String>, StartError> {
+        // First: whoever rotated the file waits for it, whatever else is wrong.
+        if let Some(decisions) = &self.telemetry.decisions {
+            decisions.reopen();
+        }
         let (operator_anchors, operator) = operator_credentials(&config.operator)?;
-        let (t8_anchors, t8) = t8_credentials(config)?;
+        let (t8_anchors, t8) = t8_credentials(&config)?;
         self.operator_tls.replace(operator_anchors, operator)?;
         self.t8_tls.replace(t8_anchors, t8)?;
-        Ok(())
+        let [t8_gate, _] = &self.gates;
+        t8_gate.set_per_party(config.t8.connections.max_connections_per_party);
+        self.observation.note_certificates(&config);
+        // Against what runs: a change that waits is named until the next start.
+        Ok(find_waiting(self.config.source(), config.source()))
     }
 
     /// Drains: no new connections, requests under way end, deliveries under way end.
     pub(crate) async fn stop(self) {
-        for (handle, task) in self.listeners {
+        // A websocket ends by nothing else.
+        self.parts.sockets.close_all();
+        // All at once: none goes on taking connections while another drains.
+        let stopping = self.listeners.into_iter().map(|(handle, task)| async move {
             handle.stop(true).await;
             // It has ended, well or not; a panic of it was logged by its runtime.
             let _ = task.await;
-        }
+        });
+        futures_util::future::join_all(stopping).await;
         self.stop_sweeper.send_replace(true);
         let _ = self.sweeper.await;
+        let _ = self.jobs.await;
         self.deliverer.shutdown().await;
     }
+}
+
+/// What looks after the gateway itself.
+fn observe(config: &Config, parts: &Parts, telemetry: &Telemetry) -> SelfObservation {
+    let observation = SelfObservation {
+        metrics: Arc::clone(&telemetry.metrics),
+        decisions: telemetry.decisions.clone(),
+        on_failure: config.decisions.on_failure,
+        service: Arc::clone(&parts.service),
+        status: Arc::new(Counters(Arc::clone(&parts.store))),
+        store: config.store.directory.clone(),
+        started: parts.clock.now(),
+        certificates: ArcSwap::default(),
+    };
+    observation.note_certificates(config);
+    observation
 }
 
 fn serve(listener: OpenListener) -> (ServerHandle, JoinHandle<()>) {
@@ -135,7 +191,7 @@ fn serve(listener: OpenListener) -> (ServerHandle, JoinHandle<()>) {
 fn open_t8(
     config: &Config,
     parts: &Parts,
-    (tls, signing_key, log): (&ReloadableTls, &SigningKey, Option<RequestLines>),
+    (tls, signing_key, telemetry): (&ReloadableTls, &SigningKey, &Telemetry),
 ) -> Result<OpenListener, StartError> {
     let setting = |part, reason: String| StartError::Setting { part, reason };
     let mut settings = ics_oauth::Settings::new(config.t8.public_url.clone());
@@ -164,9 +220,9 @@ fn open_t8(
         settings,
     )
     .map_err(|error| setting("t8", error.to_string()))?;
-    let api = Arc::new(api);
+    let api = Arc::new(api.with_sockets(Arc::clone(&parts.sockets)));
     let listener = Listener {
-        name: "t8",
+        name: T8,
         address: config.listen.t8,
         tls: tls.server_config(Arc::clone(&parts.clock), config.t8.tls12)?,
         connections: config.t8.connections.clone(),
@@ -174,7 +230,7 @@ fn open_t8(
             directory: Arc::clone(&parts.directory),
             clock: Arc::clone(&parts.clock),
         }),
-        log,
+        telemetry: telemetry.clone(),
     };
     open(listener, move |routes| {
         ics_oauth::configure(routes, Arc::clone(&tokens));
@@ -185,13 +241,15 @@ fn open_t8(
 fn open_operator(
     config: &Config,
     parts: &Parts,
-    (tls, log): (&ReloadableTls, Option<RequestLines>),
+    (tls, telemetry, observation): (&ReloadableTls, &Telemetry, &Arc<SelfObservation>),
 ) -> Result<OpenListener, StartError> {
     let ports = ics_operator::Ports {
         service: Arc::clone(&parts.service),
         authority: Arc::new(parts.open_authority(config)?),
         clock: Arc::clone(&parts.clock),
-        status: Arc::new(Counters(Arc::clone(&parts.store))),
+        clocks: Arc::clone(&parts.clocks) as _,
+        status: Arc::clone(&observation.status),
+        observation: Arc::clone(observation) as _,
     };
     let settings = ics_operator::Settings {
         version: env!("CARGO_PKG_VERSION"),
@@ -204,14 +262,14 @@ fn open_operator(
     };
     let api = Arc::new(OperatorApi::new(ports, settings));
     let listener = Listener {
-        name: "operator",
+        name: OPERATOR,
         address: config.listen.operator,
         tls: tls.server_config(Arc::clone(&parts.clock), false)?,
         connections: config.operator.connections.clone(),
         admission: Arc::new(Admission::Operators {
             clock: Arc::clone(&parts.clock),
         }),
-        log,
+        telemetry: telemetry.clone(),
     };
     open(listener, move |routes| {
         ics_operator::configure(routes, Arc::clone(&api))
@@ -258,6 +316,7 @@ fn start_deliverer(
         entropy: Arc::clone(&parts.entropy),
         signer: Arc::new(Signer(signing_key)),
         names: Arc::new(ResourceUris::new(config.t8.public_url.clone())),
+        sockets: Arc::clone(&parts.sockets) as _,
     };
     let outbox = Arc::clone(&parts.service) as _;
     Ok(Deliverer::start(
@@ -266,39 +325,6 @@ fn start_deliverer(
         surroundings,
         settings,
     ))
-}
-
-/// Does what time does by itself, until told to stop.
-async fn sweep(
-    service: Arc<IcsService>,
-    clock: Arc<dyn Clock>,
-    mut stopping: watch::Receiver<bool>,
-) {
-    let mut round = 0_u32;
-    loop {
-        let now = clock.now();
-        // At start too: an operator's `agreement end` may have been cut off half way.
-        if round.is_multiple_of(SWEEPS_PER_RECONCILIATION) {
-            report(
-                "ended agreements",
-                service.sweep_ended_agreements(now).await,
-            );
-        }
-        report("due rows", service.sweep_due(now).await);
-        round = round.wrapping_add(1);
-        tokio::select! {
-            () = tokio::time::sleep(SWEEP) => {}
-            _ = stopping.wait_for(|stop| *stop) => return,
-        }
-    }
-}
-
-fn report(what: &'static str, outcome: Result<usize, ics_core::service::Failure>) {
-    match outcome {
-        Ok(0) => {}
-        Ok(rows) => tracing::info!(what, rows, "swept"),
-        Err(error) => tracing::warn!(what, %error, "sweep failed; it is tried again"),
-    }
 }
 
 /// The vault's key, as the deliverer wants it.
@@ -341,12 +367,12 @@ impl JwkDto {
 }
 
 /// The store's own counters, for `status`.
-struct Counters(Arc<RedbStore>);
+struct Counters(Arc<dyn Upkeep>);
 
 impl StatusSource for Counters {
     fn counts(&self) -> PortFuture<'_, Result<Option<StoreCounts>, StoreError>> {
         Box::pin(async move {
-            let count = |table| self.0.count(table);
+            let count = |table| self.0.count_of(table);
             Ok(Some(StoreCounts {
                 mappings: count(Table::Mapping)?,
                 live: count(Table::Live)?,

@@ -13,11 +13,35 @@ use super::place::Place;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StoreSection {
+    /// Which embedded database keeps the rows.
+    #[serde(default)]
+    pub(crate) engine: StoreEngine,
     /// The embedded store's directory; one gateway at a time.
     pub(crate) directory: PathBuf,
     /// Memory for cached pages.
     #[serde(default = "default_cache", deserialize_with = "byte_size")]
     pub(crate) cache: usize,
+}
+
+/// An embedded database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum StoreEngine {
+    /// One file, copy on write; reopens in a millisecond after a crash.
+    #[default]
+    Redb,
+    /// A log in a directory of its own.
+    Sled,
+}
+
+impl StoreEngine {
+    /// As it is written in the configuration.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Redb => "redb",
+            Self::Sled => "sled",
+        }
+    }
 }
 
 const fn default_cache() -> usize {

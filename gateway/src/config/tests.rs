@@ -236,3 +236,12 @@ fn durations_are_read_and_written_in_units() {
         assert_eq!(Written(Duration::from_secs(seconds)).to_string(), text);
     }
 }
+
+#[test]
+fn an_unknown_engine_is_refused_with_those_that_are_known() {
+    let error = Spoiled::new().error("#engine = \"redb\"", "engine = \"rocksdb\"");
+    assert!(
+        error.contains("store.engine") && error.contains("`redb`") && error.contains("`sled`"),
+        "{error}"
+    );
+}

@@ -60,11 +60,14 @@ namespace = "urn:ics:sp:*"
 
 # What one peer, or a flood of them, can take.
 [t8.connections]
-# Threads; 0: one for each core. The caps below are for each of them.
+# Threads; 0: one for each core.
 #workers = 0
+# Open connections: of the listener, and of one service provider.
 #max_connections = 10000
-# TLS handshakes under way at once.
+#max_connections_per_party = 2500
+# TLS handshakes under way at once: all, and those of one address. More wait for their turn.
 #max_handshakes = 256
+#max_handshakes_per_address = 64
 #handshake_timeout = "3s"
 #request_timeout = "5s"
 #disconnect_timeout = "2s"
@@ -87,6 +90,12 @@ workers = 1
 [store]
 # One gateway at a time.
 directory = "store"
+# redb: one file; starts in milliseconds after a crash; the choice unless you know why not.
+# sled: a log of its own; about twice the disk and five times the memory, slower reads, and it
+# counts all its keys after a crash. A directory stays with the engine that began it;
+# `ics-gateway store migrate` moves it.
+#engine = "redb"
+# Memory for cached pages.
 #cache = "1GiB"
 
 [vault]
@@ -137,6 +146,16 @@ allowed_networks = [@NETWORKS@]
 # jitter later: how fast it came would tell which serial numbers exist.
 failure_floor = "@FLOOR@"
 failure_jitter = "@JITTER@"
+
+[decisions]
+# decisions.jsonl: one JSON line for each access and each attempt, allowed or denied. Move the
+# file away and send SIGHUP to rotate it.
+#directory = "decisions"
+# While it cannot be written (a full disk): "refuse" what changes something, and all once the
+# queue is full; or "continue", and count the lines that are lost.
+#on_failure = "refuse"
+# Memory for lines that wait to be written.
+#queue = "16MiB"
 
 [log]
 # text or json, to standard error.

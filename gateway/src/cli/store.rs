@@ -1,0 +1,351 @@
+//! `ics-gateway store`: what is done to a store while no gateway has it open.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use ics_store::{Compacted, Copied, Finding, FindingKind, IntegrityReport, OnLoss, Upkeep};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::runtime::{Outcome, say};
+use crate::compose::{check_keyring, open_store, redb_options, sled_options, with_sources};
+use crate::config::{Config, StoreEngine, StoreSection};
+use crate::telemetry::{Log, start_log};
+
+/// Check, compact or move the store, with the gateway stopped
+///
+/// The store is where the gateway keeps its rows: a directory that the configuration names under
+/// [store], begun by one engine (redb or sled) and kept by it. One process at a time may have it
+/// open; a running gateway is told by name, and nothing is done.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct StoreArguments {
+    #[command(subcommand)]
+    verb: StoreVerb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  Is all there, and does it hold together?
+    ics-gateway store check --config gateway.toml
+  After many rows were deleted:
+    ics-gateway store compact --config gateway.toml
+  From redb to sled, then serve from there:
+    ics-gateway store migrate --config gateway.toml --to sled --directory ./store-sled
+
+Exit status: 0 done, 1 refused or not sound (what and why is told), 2 usage.";
+
+#[derive(Debug, Subcommand)]
+enum StoreVerb {
+    /// Read everything and compare records, indexes, counters and keyring
+    ///
+    /// Tells how many keys each table holds and a digest of everything: stores with equal digests
+    /// hold the same. What is wrong is told by table and mapping id; nothing is repaired. A store
+    /// that is not sound: restore it from a backup.
+    Check(CheckArguments),
+    /// Give back the disk space that deleted rows left
+    ///
+    /// redb moves its pages together and cuts its file, in steps: cut off, it is as it was after
+    /// the last step. sled never gives space back, so the store is written anew beside itself
+    /// (the disk must have room for both), read back, and then takes the old one's place: cut
+    /// off, either the old or the new is there, whole.
+    Compact(CompactArguments),
+    /// Copy everything into a new store of this or the other engine
+    ///
+    /// The old store is read and checked, not changed. The copy is read back and its digest
+    /// compared before it can be served; cut off half way, the new directory is refused by
+    /// `serve` and begun anew by the next `migrate`. Afterwards write engine and directory of
+    /// the copy into the configuration, as the last lines say, and remove the old directory once
+    /// the gateway serves: from then on the two differ.
+    Migrate(MigrateArguments),
+}
+
+#[derive(Debug, Args)]
+struct CheckArguments {
+    /// The gateway's configuration file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+
+    /// Take the store as it is, although it holds less than was acknowledged
+    ///
+    /// For a store that `serve` refuses because its last transactions are gone, or because it was
+    /// put back from a backup by hand: when it is sound, the gateway serves it from now on. What
+    /// is missing stays missing.
+    #[arg(long)]
+    accept: bool,
+}
+
+#[derive(Debug, Args)]
+struct CompactArguments {
+    /// The gateway's configuration file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct MigrateArguments {
+    /// The gateway's configuration file: it names the store to copy
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+
+    /// The engine of the copy
+    #[arg(long, value_name = "ENGINE")]
+    to: StoreEngine,
+
+    /// Where the copy goes: a directory that is not there, or empty
+    #[arg(long, value_name = "DIR")]
+    directory: PathBuf,
+}
+
+/// A store verb did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+enum StoreVerbError {
+    /// The store, or its copy.
+    #[error("{0}")]
+    Refused(String),
+    /// There is nothing to check.
+    #[error("there is no store in `{}` yet: the gateway begins one when it starts", .0.display())]
+    Nothing(PathBuf),
+    /// What was found is told.
+    #[error(
+        "store `{}` is not sound ({findings} findings): restore it from a backup; `serve` may work with it, \
+         what is wrong fails when it is asked for",
+        directory.display()
+    )]
+    NotSound {
+        /// The store's directory.
+        directory: PathBuf,
+        /// How much is wrong.
+        findings: u64,
+    },
+}
+
+impl StoreArguments {
+    pub(super) fn run(self) -> Outcome {
+        match self.verb {
+            StoreVerb::Check(arguments) => arguments.run(),
+            StoreVerb::Compact(arguments) => arguments.run(),
+            StoreVerb::Migrate(arguments) => arguments.run(),
+        }
+    }
+}
+
+impl CheckArguments {
+    fn run(self) -> Outcome {
+        let (config, _log) = load(&self.config)?;
+        let section = &config.store;
+        let refused = self.accept && open_store(section, OnLoss::Refuse).is_err();
+        // Opened as it is only to look: a store that is not sound must be refused again.
+        let on_loss = if refused {
+            OnLoss::Look
+        } else {
+            OnLoss::Refuse
+        };
+        let store = open_store(section, on_loss).map_err(|error| refusal(&error))?;
+        let report = inspect(store.as_ref())?;
+        tell(section, &report)?;
+        let kept = check_keyring(&config, store.as_ref())?;
+        say(if kept {
+            "keyring          is the store's"
+        } else {
+            "keyring          nothing sealed yet"
+        })?;
+        judge(section, &report)?;
+        drop(store);
+        if refused {
+            drop(open_store(section, OnLoss::Accept).map_err(|error| refusal(&error))?);
+            say("accepted: `serve` takes the store as it is")?;
+        }
+        Ok(say("sound")?)
+    }
+}
+
+impl CompactArguments {
+    fn run(self) -> Outcome {
+        let (config, _log) = load(&self.config)?;
+        let section = &config.store;
+        let directory = &section.directory;
+        let Compacted { before, after } = match section.engine {
+            StoreEngine::Redb => {
+                let bar = ProgressBar::new_spinner().with_message("compacting");
+                bar.enable_steady_tick(std::time::Duration::from_millis(100));
+                let compacted = ics_store_redb::compact(directory, redb_options(section))
+                    .map_err(|error| refusal(&error))?;
+                bar.finish_and_clear();
+                compacted
+            }
+            StoreEngine::Sled => {
+                let mut progress = CopyProgress::new();
+                ics_store_sled::compact(directory, sled_options(section), &mut |step| {
+                    progress.take(step);
+                })
+                .map_err(|error| refusal(&error))?
+            }
+        };
+        Ok(say(&format!("{before} bytes before, {after} bytes after"))?)
+    }
+}
+
+impl MigrateArguments {
+    fn run(self) -> Outcome {
+        let (config, _log) = load(&self.config)?;
+        let from = &config.store;
+        let store = open_store(from, OnLoss::Refuse).map_err(|error| refusal(&error))?;
+        let before = inspect(store.as_ref())?;
+        judge(from, &before)?;
+        let to = StoreSection {
+            engine: self.to,
+            directory: std::path::absolute(&self.directory)?,
+            cache: from.cache,
+        };
+        let after = copy(store.as_ref(), &to, before.content)?;
+        for (section, report) in [(from, &before), (&to, &after)] {
+            say(&format!(
+                "digest {:016x}  {} keys  {}  {}",
+                report.content,
+                keys_of(report),
+                section.engine.name(),
+                section.directory.display()
+            ))?;
+        }
+        say("copied and read back; write under [store] in the configuration:")?;
+        say(&format!("engine = \"{}\"", to.engine.name()))?;
+        Ok(say(&format!("directory = {:?}", to.directory))?)
+    }
+}
+
+fn copy(
+    from: &dyn Upkeep,
+    to: &StoreSection,
+    original: u64,
+) -> Result<IntegrityReport, StoreVerbError> {
+    let mut progress = CopyProgress::new();
+    let mut step = |step| progress.take(step);
+    let copied = match to.engine {
+        StoreEngine::Redb => {
+            let files = ics_store_redb::RedbFiles::new(redb_options(to));
+            ics_store::copy_store(from, (&files, &to.directory), original, &mut step)
+        }
+        StoreEngine::Sled => {
+            let files = ics_store_sled::SledFiles::new(sled_options(to));
+            ics_store::copy_store(from, (&files, &to.directory), original, &mut step)
+        }
+    };
+    copied.map_err(|error| refusal(&error))
+}
+
+/// The configuration, and the log that causes go to. A store is not begun by looking at it.
+fn load(file: &Path) -> Result<(Config, Log), Box<dyn std::error::Error>> {
+    let config = Config::load(file)?;
+    let log = start_log(&config.log);
+    let directory = &config.store.directory;
+    let is_empty = match std::fs::read_dir(directory) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    };
+    if is_empty {
+        return Err(StoreVerbError::Nothing(directory.clone()).into());
+    }
+    Ok((config, log))
+}
+
+fn refusal(error: &dyn std::error::Error) -> StoreVerbError {
+    StoreVerbError::Refused(with_sources(error))
+}
+
+fn inspect(store: &dyn Upkeep) -> Result<IntegrityReport, StoreVerbError> {
+    let bar = bar("checking");
+    bar.set_length(store.total().map_err(|error| refusal(&error))?);
+    let report = store.inspect(&mut || bar.inc(1));
+    bar.finish_and_clear();
+    report.map_err(|error| refusal(&error))
+}
+
+fn tell(section: &StoreSection, report: &IntegrityReport) -> Outcome {
+    let directory = section.directory.display();
+    say(&format!("{:<16} {directory}", section.engine.name()))?;
+    for (table, count) in &report.counts {
+        say(&format!("{table:<16} {count}"))?;
+    }
+    say(&format!("{:<16} {:016x}", "digest", report.content))?;
+    for finding in &report.findings {
+        say(&describe(finding))?;
+    }
+    Ok(())
+}
+
+fn judge(section: &StoreSection, report: &IntegrityReport) -> Result<(), StoreVerbError> {
+    if report.is_sound() {
+        Ok(())
+    } else {
+        Err(StoreVerbError::NotSound {
+            directory: section.directory.clone(),
+            findings: report.finding_count,
+        })
+    }
+}
+
+fn describe(finding: &Finding) -> String {
+    let what = match finding.kind {
+        FindingKind::Unreadable => "a record cannot be read",
+        FindingKind::Misplaced => "a record lies under a key that is not its own",
+        FindingKind::EntryMissing => "an index entry is missing or says something else",
+        FindingKind::EntryDangling => "an index entry has no record",
+        FindingKind::CountDiffers => "holds more, less or other than was counted",
+    };
+    let of = finding
+        .mapping
+        .map_or_else(String::new, |id| format!(", mapping {id}"));
+    format!("wrong: table `{}`{of}: {what}", finding.table)
+}
+
+fn keys_of(report: &IntegrityReport) -> u64 {
+    report.counts.values().sum()
+}
+
+/// A bar on a terminal; nothing elsewhere.
+fn bar(what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg:<12} {wide_bar} {human_pos}/{human_len} {eta}");
+    let bar = ProgressBar::new(0).with_message(what);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// A bar for what is written, then one for what is read back.
+struct CopyProgress {
+    bar: ProgressBar,
+    keys: u64,
+}
+
+impl CopyProgress {
+    fn new() -> Self {
+        Self {
+            bar: bar("copying"),
+            keys: 0,
+        }
+    }
+
+    fn take(&mut self, step: Copied) {
+        match step {
+            Copied::Begun(keys) => {
+                self.keys = keys;
+                self.bar.set_length(keys);
+            }
+            Copied::Key => self.bar.inc(1),
+            Copied::ReadBack => {
+                if self.bar.position() >= self.keys {
+                    self.bar.set_message("reading back");
+                    self.bar.set_position(0);
+                }
+                self.bar.inc(1);
+            }
+        }
+    }
+}
+
+impl Drop for CopyProgress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
