@@ -5,11 +5,12 @@
 
 use alloc::vec::Vec;
 
-use crate::directory::{DirectoryKey, DirectoryRecord};
-use crate::id::AgreementId;
+use crate::directory::{Directory, DirectoryKey, DirectoryRecord};
+use crate::id::{AgreementId, JobId};
 use crate::mapping::{Mapping, UtiRecord};
 use crate::outbox::OutboxEntry;
 use crate::sealed::BlindIndex;
+use crate::timekeeping::ClockMark;
 
 /// A record before and after. `None` before: it must not be there; `None` after: it goes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +33,9 @@ pub enum Assumption {
     },
     /// This device ID (keyed hash) was not unregistered.
     DeviceAlive(BlindIndex),
+    /// Every fence in force is one of these: no row is made or established by a decision that
+    /// did not know of it.
+    FencesKnown(Vec<JobId>),
 }
 
 /// Everything one decision writes.
@@ -42,6 +46,7 @@ pub struct Change {
     pub(crate) dead_devices: Vec<BlindIndex>,
     pub(crate) outbox: Vec<Write<OutboxEntry>>,
     pub(crate) directory: Vec<(DirectoryKey, Write<DirectoryRecord>)>,
+    pub(crate) clock_mark: Option<ClockMark>,
     pub(crate) assumptions: Vec<Assumption>,
 }
 
@@ -76,6 +81,12 @@ impl Change {
         &self.directory
     }
 
+    /// What is to be remembered of time; replaces what was.
+    #[must_use]
+    pub const fn clock_mark(&self) -> Option<ClockMark> {
+        self.clock_mark
+    }
+
     /// Facts that must still hold.
     #[must_use]
     pub fn assumptions(&self) -> &[Assumption] {
@@ -90,6 +101,7 @@ impl Change {
             && self.dead_devices.is_empty()
             && self.outbox.is_empty()
             && self.directory.is_empty()
+            && self.clock_mark.is_none()
     }
 
     /// Both changes as one, for a store to commit together. They must not touch the same records.
@@ -100,7 +112,16 @@ impl Change {
         self.dead_devices.extend(other.dead_devices);
         self.outbox.extend(other.outbox);
         self.directory.extend(other.directory);
+        self.clock_mark = other.clock_mark.or(self.clock_mark);
         self.assumptions.extend(other.assumptions);
+        self
+    }
+
+    /// This change, valid only as long as every fence in force is one of `directory`'s.
+    #[must_use]
+    pub fn knowing_fences(mut self, directory: &Directory) -> Self {
+        let known = directory.fences().map(|fence| fence.job).collect();
+        self.assumptions.push(Assumption::FencesKnown(known));
         self
     }
 
@@ -191,6 +212,12 @@ impl Change {
     #[must_use]
     pub fn with_uti_record(mut self, index: BlindIndex, write: Write<UtiRecord>) -> Self {
         self.uti_records.push((index, write));
+        self
+    }
+
+    #[must_use]
+    pub fn with_clock_mark(mut self, mark: ClockMark) -> Self {
+        self.clock_mark = Some(mark);
         self
     }
 

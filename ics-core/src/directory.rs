@@ -1,5 +1,5 @@
 //! Everything the operator set and the service must know on every request, as one snapshot:
-//! parties, agreements, subscriptions, certificates.
+//! parties, agreements, subscriptions, certificates; fences and the jobs behind them.
 //!
 //! A snapshot is immutable; a change makes the next one. Lookups are pure.
 
@@ -7,7 +7,10 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 
 use crate::change::Change;
-use crate::id::{AgreementId, DeviceSerialNumber, ServiceUri, SpId, SubscriptionId};
+use crate::correlation::Correlation;
+use crate::fence::Fence;
+use crate::id::{AgreementId, DeviceSerialNumber, JobId, ServiceUri, SpId, SubscriptionId};
+use crate::job::Job;
 use crate::mapping::{Attribute, Mapping};
 use crate::party::{Agreement, CertificateRecord, Party, PartyStatus, Subscription};
 use crate::principal::{
@@ -26,6 +29,10 @@ pub enum DirectoryRecord {
     Subscription(Arc<Subscription>),
     /// A certificate issued or revoked.
     Certificate(Arc<CertificateRecord>),
+    /// A bulk de-mapping in force.
+    Fence(Arc<Fence>),
+    /// What sweeps the rows behind a fence.
+    Job(Arc<Job>),
 }
 
 /// What names a record of the directory.
@@ -39,6 +46,10 @@ pub enum DirectoryKey {
     Subscription(SubscriptionId),
     /// A certificate.
     Certificate(CertificateSerial),
+    /// A fence, by its job.
+    Fence(JobId),
+    /// A job.
+    Job(JobId),
 }
 
 impl DirectoryRecord {
@@ -50,6 +61,8 @@ impl DirectoryRecord {
             Self::Agreement(r) => DirectoryKey::Agreement(r.id),
             Self::Subscription(r) => DirectoryKey::Subscription(r.id),
             Self::Certificate(r) => DirectoryKey::Certificate(r.serial.clone()),
+            Self::Fence(r) => DirectoryKey::Fence(r.job),
+            Self::Job(r) => DirectoryKey::Job(r.id),
         }
     }
 
@@ -61,6 +74,9 @@ impl DirectoryRecord {
             Self::Agreement(r) => r.version,
             Self::Subscription(r) => r.version,
             Self::Certificate(r) => r.version,
+            // Never written twice.
+            Self::Fence(_) => 1,
+            Self::Job(r) => r.version,
         }
     }
 }
@@ -74,6 +90,9 @@ pub struct Directory {
     subscriptions: BTreeMap<SubscriptionId, Arc<Subscription>>,
     certificates: BTreeMap<CertificateSerial, Arc<CertificateRecord>>,
     revoked: BTreeSet<CertificateThumbprint>,
+    /// In the order they were set up; few, and mostly none.
+    fences: BTreeMap<JobId, Arc<Fence>>,
+    jobs: BTreeMap<JobId, Arc<Job>>,
 }
 
 /// Why no IoT SP could be chosen for a serial number (reading 11: never broadcast one).
@@ -116,6 +135,12 @@ impl Directory {
                 self.certificates
                     .insert(certificate.serial.clone(), certificate);
             }
+            DirectoryRecord::Fence(fence) => {
+                self.fences.insert(fence.job, fence);
+            }
+            DirectoryRecord::Job(job) => {
+                self.jobs.insert(job.id, job);
+            }
         }
     }
 
@@ -139,14 +164,61 @@ impl Directory {
             DirectoryKey::Agreement(id) => self.agreements.get(id).map(|r| r.version),
             DirectoryKey::Subscription(id) => self.subscriptions.get(id).map(|r| r.version),
             DirectoryKey::Certificate(serial) => self.certificates.get(serial).map(|r| r.version),
+            DirectoryKey::Fence(id) => self.fences.get(id).map(|_| 1),
+            DirectoryKey::Job(id) => self.jobs.get(id).map(|r| r.version),
         }
     }
 
-    /// Takes a record out. Parties, agreements and certificates end; only subscriptions go.
+    /// Takes a record out. Parties, agreements and certificates end; the others go.
     pub fn remove(&mut self, key: &DirectoryKey) {
-        if let DirectoryKey::Subscription(id) = key {
-            self.subscriptions.remove(id);
+        match key {
+            DirectoryKey::Subscription(id) => {
+                self.subscriptions.remove(id);
+            }
+            DirectoryKey::Fence(id) => {
+                self.fences.remove(id);
+            }
+            DirectoryKey::Job(id) => {
+                self.jobs.remove(id);
+            }
+            DirectoryKey::Party(_) | DirectoryKey::Agreement(_) | DirectoryKey::Certificate(_) => {}
         }
+    }
+
+    /// All fences, oldest first.
+    pub fn fences(&self) -> impl Iterator<Item = &Arc<Fence>> {
+        self.fences.values()
+    }
+
+    /// The fence that `job` sweeps behind.
+    #[must_use]
+    pub fn fence(&self, job: &JobId) -> Option<&Arc<Fence>> {
+        self.fences.get(job)
+    }
+
+    /// The first fence that covers `row`: by it the row is gone.
+    #[must_use]
+    pub fn fence_over(&self, row: &Mapping) -> Option<&Arc<Fence>> {
+        self.fences.values().find(|fence| fence.covers(row))
+    }
+
+    /// The first fence that covers a row as an inquiry sees it.
+    #[must_use]
+    pub fn fence_over_correlation(&self, found: &Correlation) -> Option<&Arc<Fence>> {
+        self.fences
+            .values()
+            .find(|fence| fence.covers_correlation(found))
+    }
+
+    /// All jobs, oldest first, those that ended included.
+    pub fn jobs(&self) -> impl Iterator<Item = &Arc<Job>> {
+        self.jobs.values()
+    }
+
+    /// The job of that id.
+    #[must_use]
+    pub fn job(&self, id: &JobId) -> Option<&Arc<Job>> {
+        self.jobs.get(id)
     }
 
     /// The party of that id, whatever its status.

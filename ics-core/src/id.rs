@@ -19,7 +19,7 @@ pub use serial_number::DeviceSerialNumber;
 pub use service_uri::{CallbackUri, Origin, ServicePrefix, ServiceUri};
 pub use sp_id::SpId;
 pub use uti::Uti;
-pub use uuid_id::{AgreementId, MappingId, SubscriptionId};
+pub use uuid_id::{AgreementId, JobId, MappingId, SubscriptionId};
 
 /// Why a text is not the identifier it should be. Never carries the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -7,8 +7,9 @@
 //! | 9 | the eight reference points | [`reference_point`] |
 //! | 10.1 | mapping | [`procedure::mapping`], [`procedure::assignment`] |
 //! | 10.1 steps 3 and 9 | what each party is told, and when | [`outbox`], [`procedure::delivery`] |
-//! | 10.2 | de-mapping | [`procedure::demapping`] |
+//! | 10.2 | de-mapping; in bulk | [`procedure::demapping`]; [`fence`], [`job`], [`procedure::sweep`] |
 //! | 10.3 | inquiry | [`procedure::inquiry`] |
+//! | row X6 | what is left for the decision log | [`audit`] |
 //! | 7.4, 10.4 | who may do what | [`procedure::access`], [`principal`], [`party`] |
 //!
 //! Procedures are pure: facts and time in, a [`change::Change`] out. [`service`] joins them to
@@ -21,11 +22,14 @@
 
 extern crate alloc;
 
+pub mod audit;
 pub mod change;
 pub mod correlation;
 pub mod device_document;
 pub mod directory;
+pub mod fence;
 pub mod id;
+pub mod job;
 pub mod mapping;
 pub mod outbox;
 pub mod party;
@@ -36,3 +40,4 @@ pub mod reference_point;
 pub mod sealed;
 pub mod service;
 pub mod time;
+pub mod timekeeping;

@@ -49,6 +49,8 @@ pub struct Mapping {
     pub e2e: Option<Sealed>,
     /// Where the third party takes notifications of this row.
     pub destination: Option<CallbackUri>,
+    /// Whether the third party takes them over its websocket (TS 29.122 5.2.5.4) while that is open.
+    pub websocket: bool,
     /// The registration of the IoT SP it was pushed under, if any.
     pub subscription: Option<SubscriptionId>,
     /// Features negotiated at creation; they hold for the row's life (TS 29.122 5.2.7).
@@ -432,7 +434,26 @@ impl Consent {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Features(pub u32);
 
+impl Features {
+    /// `Notification_test_event`, feature 1 of the APIs that negotiate.
+    pub const TEST_EVENT: Self = Self(0b01);
+    /// `Notification_websocket`, feature 2 of the APIs that negotiate.
+    pub const WEBSOCKET: Self = Self(0b10);
+
+    /// Whether all of `wanted` were negotiated.
+    #[must_use]
+    pub const fn contain(self, wanted: Self) -> bool {
+        self.0 & wanted.0 == wanted.0
+    }
+}
+
 impl Mapping {
+    /// Whether its third party can be told at all.
+    #[must_use]
+    pub const fn has_listener(&self) -> bool {
+        self.destination.is_some() || self.websocket
+    }
+
     /// The state's name, as the IoT SP and the operator see it.
     #[must_use]
     pub const fn status(&self) -> MappingStatus {

@@ -41,6 +41,15 @@ pub struct OutboxKey {
 }
 
 impl OutboxKey {
+    /// A name before all of `addressee`, of no entry of its own (rows have no id of zeros).
+    pub(crate) const fn before_all_of(addressee: Addressee) -> Self {
+        Self {
+            addressee,
+            subject: Subject::Mapping(MappingId::from_bytes([0; 16])),
+            sequence: 0,
+        }
+    }
+
     /// The `notificationId` on the wire.
     #[must_use]
     pub fn notification_id(&self) -> String {

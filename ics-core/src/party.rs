@@ -287,8 +287,10 @@ pub struct Subscription {
     pub iot_sp: SpId,
     /// Narrows what the operator granted; none means all of it.
     pub serial_namespaces: Vec<SerialNamespace>,
-    /// Where pushes and notices go.
-    pub destination: CallbackUri,
+    /// Where pushes and notices go; without one, over the websocket alone.
+    pub destination: Option<CallbackUri>,
+    /// Whether they go over the IoT SP's websocket (TS 29.122 5.2.5.4) while that is open.
+    pub websocket: bool,
     /// Negotiated features.
     pub features: Features,
     /// When it was made.

@@ -5,8 +5,10 @@
 mod access;
 mod ambient;
 mod naming;
+mod notification_socket;
 mod secrets;
 mod store;
+mod timekeeping;
 
 use alloc::boxed::Box;
 use core::future::Future;
@@ -17,8 +19,10 @@ pub use access::{
 };
 pub use ambient::{Clock, DirectorySource, Entropy, OutboxBell};
 pub use naming::ResourceNames;
+pub use notification_socket::{NotificationSockets, SocketClosed};
 pub use secrets::{AuthorityError, CertificateAuthority, IssuedCertificate, SealError, Sealer};
 pub use store::{CommitError, Cursor, DueEntries, Page, Selection, Store, StoreError};
+pub use timekeeping::{ClockReport, ClockWatch};
 
 /// The future a port answers with.
 pub type PortFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -10,6 +10,7 @@ pub mod demapping;
 pub mod expiry;
 pub mod inquiry;
 pub mod mapping;
+pub mod sweep;
 pub(crate) mod telling;
 
 use core::time::Duration;

@@ -8,22 +8,25 @@ mod assignment;
 mod delivery;
 mod demapping;
 mod expiry;
+mod fence;
 mod inquiry;
+mod job;
 mod mapping;
 mod onboarding;
 mod subscription;
 
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 pub use access::{Profile, ProfileError};
 pub use assignment::{AnswerError, AnswerInput, AssignmentError, OpenAssignment};
 pub use delivery::Consignment;
-pub use demapping::{DemapError, DemapRequest, Demapped, Selector};
+pub use demapping::{DemapError, DemapOutcome, DemapRequest, Demapped, Selector};
 pub use inquiry::{DeviceAnswer, InquiryError, TransactionAnswer};
+pub use job::JobError;
 pub use mapping::{AmendmentInput, MappingError, MappingRequest, RequestError, StatusFilter};
-pub use onboarding::{AgreementTerms, OnboardingError, PartyTerms};
+pub use onboarding::{AgreementTerms, EndedRows, OnboardingError, PartyTerms};
 pub use subscription::{SubscriptionError, SubscriptionTerms};
 
 use crate::change::Change;
@@ -115,7 +118,7 @@ impl IcsService {
         if change.is_empty() {
             return Ok(Committed::Yes);
         }
-        let addressees: Vec<_> = change
+        let addressees: BTreeSet<_> = change
             .outbox()
             .iter()
             .filter_map(|w| w.after.as_ref().or(w.before.as_ref()))
@@ -202,7 +205,7 @@ impl IcsService {
                 .is_some_and(|p| p.status != PartyStatus::Removed)
         };
         Listeners {
-            third_party_sp: row.destination.is_some() && onboard(&row.third_party_sp),
+            third_party_sp: row.has_listener() && onboard(&row.third_party_sp),
             iot_sp: directory.subscription_of(row).is_some() && onboard(&row.iot_sp),
         }
     }

@@ -23,6 +23,8 @@ const SHARDS: usize = 16;
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 /// How far the times of two requests that run at once may differ.
 const CLOCK_SKEW: u64 = NANOS_PER_SECOND;
+/// The most requests that are owed at once: a bulk inquiry's lines.
+const MOST_OWED: u32 = 10_000;
 const NANOS_PER_MILLI: u64 = 1_000_000;
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
@@ -71,6 +73,10 @@ impl RateLimiter for Limiter {
         self.with_meter(&party.id, |meter| meter.admit(party.limits, now))
     }
 
+    fn charge(&self, party: &Party, requests: u32, now: Timestamp) {
+        self.with_meter(&party.id, |meter| meter.charge(party.limits, requests, now));
+    }
+
     fn has_failure_quota(&self, party: &Party, now: Timestamp) -> bool {
         let failed = self.with_meter(&party.id, |meter| meter.failures_on(utc_day(now)));
         failed < party.limits.failed_mappings_per_day.get()
@@ -98,10 +104,7 @@ impl Meter {
         let capacity = interval.saturating_mul(u64::from(limits.requests_per_second.get()));
         let mut seen = self.drained_at.load(Ordering::Relaxed);
         loop {
-            // A full bucket ends `capacity` after the time it was filled at; one that ends later than
-            // threads' times differ was filled by a clock that has been set back since: forget it.
-            let plausible = now.saturating_add(capacity).saturating_add(CLOCK_SKEW);
-            let start = if seen > plausible { now } else { seen.max(now) };
+            let start = plausible_start(seen, now, interval, capacity);
             let next = start.saturating_add(interval);
             let ahead = next.saturating_sub(now);
             if ahead > capacity {
@@ -116,6 +119,26 @@ impl Meter {
                 Ordering::Relaxed,
             ) {
                 Ok(_) => return Ok(()),
+                Err(current) => seen = current,
+            }
+        }
+    }
+
+    fn charge(&self, limits: Limits, requests: u32, now: Timestamp) {
+        let now = nanos(now);
+        let interval = NANOS_PER_SECOND / u64::from(limits.requests_per_second.get());
+        let requests = u64::from(requests.min(MOST_OWED));
+        let mut seen = self.drained_at.load(Ordering::Relaxed);
+        loop {
+            let start = plausible_start(seen, now, interval, NANOS_PER_SECOND);
+            let next = start.saturating_add(interval.saturating_mul(requests));
+            match self.drained_at.compare_exchange_weak(
+                seen,
+                next,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return,
                 Err(current) => seen = current,
             }
         }
@@ -143,6 +166,19 @@ impl Meter {
                 Err(current) => seen = current,
             }
         }
+    }
+}
+
+/// Where the bucket stands. A full one that owes the most ends `capacity` and the debt after the
+/// time it was filled at; one that ends later than that, and later than threads' times differ, was
+/// filled by a clock that has been set back since: forget it.
+fn plausible_start(seen: u64, now: u64, interval: u64, capacity: u64) -> u64 {
+    let owed = interval.saturating_mul(u64::from(MOST_OWED));
+    let most = capacity.saturating_add(owed).saturating_add(CLOCK_SKEW);
+    if seen > now.saturating_add(most) {
+        now
+    } else {
+        seen.max(now)
     }
 }
 

@@ -194,6 +194,8 @@ impl RateLimiter for Surroundings {
         Ok(())
     }
 
+    fn charge(&self, _: &Party, _: u32, _: Timestamp) {}
+
     fn has_failure_quota(&self, _party: &Party, _now: Timestamp) -> bool {
         true
     }

@@ -39,6 +39,13 @@ macro_rules! uuid_id {
                 Self(Uuid::from_bytes(bytes))
             }
 
+            /// When it was minted: the first 48 bits (RFC 9562 5.7).
+            #[must_use]
+            pub fn minted_at(&self) -> Timestamp {
+                let [a, b, c, d, e, f, ..] = *self.0.as_bytes();
+                Timestamp::from_millis(i64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+            }
+
             /// The 16 bytes, in the order of creation.
             #[must_use]
             pub const fn as_bytes(&self) -> &[u8; 16] {
@@ -71,4 +78,8 @@ uuid_id! {
 uuid_id! {
     /// A standing registration of an IoT SP on ICS-2.
     SubscriptionId
+}
+uuid_id! {
+    /// A job, and the fence it sweeps behind.
+    JobId
 }

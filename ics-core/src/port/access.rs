@@ -124,6 +124,10 @@ pub trait RateLimiter: Send + Sync {
     /// [`RateLimited`] above the party's requests a second.
     fn admit(&self, party: &Party, now: Timestamp) -> Result<(), RateLimited>;
 
+    /// Counts `requests` more that one admitted request turned out to hold. They are not refused
+    /// any more: what is above the limit is owed before the next request is admitted.
+    fn charge(&self, party: &Party, requests: u32, now: Timestamp);
+
     /// Whether the party's failed mappings of the day leave room for another request.
     fn has_failure_quota(&self, party: &Party, now: Timestamp) -> bool;
 

@@ -9,8 +9,14 @@ use crate::time::Timestamp;
 
 /// Tells the time. Only the gateway reads a clock.
 pub trait Clock: Send + Sync {
-    /// Now.
+    /// Now: the time everything is decided, written and scheduled by.
     fn now(&self) -> Timestamp;
+
+    /// The later of now and what an unbelieved clock says (see [`crate::timekeeping`]): by it
+    /// nothing is shown to anybody that may have run out.
+    fn latest(&self) -> Timestamp {
+        self.now()
+    }
 }
 
 /// Unpredictable bytes from the operating system or the provider.

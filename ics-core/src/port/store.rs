@@ -11,6 +11,7 @@ use crate::outbox::{Addressee, OutboxEntry, OutboxKey};
 use crate::port::PortFuture;
 use crate::sealed::BlindIndex;
 use crate::time::Timestamp;
+use crate::timekeeping::ClockMark;
 
 /// Why a store gave no answer. Its own words go to its log, not here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -157,6 +158,9 @@ pub trait Store: Send + Sync {
         after: Option<&'a OutboxKey>,
         limit: usize,
     ) -> PortFuture<'a, Result<Vec<OutboxEntry>, StoreError>>;
+
+    /// What was last remembered of time; `None` in a store that never was told.
+    fn load_clock_mark(&self) -> PortFuture<'_, Result<Option<ClockMark>, StoreError>>;
 
     /// Commits a change whole and durably, or not at all. Answers only after the change would
     /// survive a power cut.

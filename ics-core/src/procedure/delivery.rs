@@ -111,6 +111,16 @@ fn dead(entry: &OutboxEntry, reason: DeadReason) -> Change {
     change
 }
 
+/// Tries `entry` now instead of later; its deadline stays.
+#[must_use]
+pub fn decide_recall(entry: &OutboxEntry, now: Timestamp) -> Change {
+    let mut next = entry.clone();
+    next.next_attempt = now;
+    let mut change = Change::default();
+    change.replace_entry(entry, next);
+    change
+}
+
 /// The operator has a dead letter tried again.
 #[must_use]
 pub fn decide_revival(entry: &OutboxEntry, knobs: &Knobs, now: Timestamp) -> Change {

@@ -62,7 +62,7 @@ pub fn decide_demapping(
 }
 
 /// A row that failed at the device's side is gone for the IoT SP, though not yet for the other.
-fn is_live_for(row: &Mapping, by: EndedBy) -> bool {
+pub(crate) fn is_live_for(row: &Mapping, by: EndedBy) -> bool {
     match row.state {
         State::Failing { .. } => by != EndedBy::Party(crate::reference_point::Role::IotSp),
         _ => row.is_live(),
@@ -78,16 +78,7 @@ fn end_row(
     now: Timestamp,
 ) {
     let established = matches!(row.state, State::Established { .. });
-    let next = row.with_state(
-        State::Deleted {
-            cause: established.then_some(demapping.cause),
-            sub_cause: demapping.sub_cause.clone(),
-            by: demapping.by,
-            at: now,
-            purge_at: now.plus(knobs.tombstone_retention),
-        },
-        now,
-    );
+    let next = ended(row, demapping, knobs, now);
     if let Some(push) = &facts.push {
         // Nothing to push any more; the undo must not wait behind it.
         change.settle(push);
@@ -102,6 +93,26 @@ fn end_row(
         }
     }
     change.put_mapping(Some(row), next);
+}
+
+/// What becomes of `row`.
+pub(crate) fn ended(
+    row: &Mapping,
+    demapping: &Demapping,
+    knobs: &Knobs,
+    now: Timestamp,
+) -> Mapping {
+    let established = matches!(row.state, State::Established { .. });
+    row.with_state(
+        State::Deleted {
+            cause: established.then_some(demapping.cause),
+            sub_cause: demapping.sub_cause.clone(),
+            by: demapping.by,
+            at: now,
+            purge_at: now.plus(knobs.tombstone_retention),
+        },
+        now,
+    )
 }
 
 /// Ends one row that was never established: cancelled.

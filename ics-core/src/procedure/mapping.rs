@@ -33,6 +33,8 @@ pub struct NewMapping {
     pub e2e: Option<Sealed>,
     /// Where the third party takes notifications.
     pub destination: Option<CallbackUri>,
+    /// Whether the third party takes them over its websocket.
+    pub websocket: bool,
     /// The registration of the chosen IoT SP that wants this serial number, if any.
     pub subscription: Option<SubscriptionId>,
     /// Negotiated features.
@@ -178,6 +180,7 @@ fn initial_row(
         device_model: new.device_model.clone(),
         e2e: new.e2e.clone(),
         destination: new.destination.clone(),
+        websocket: new.websocket,
         subscription: new.subscription,
         features: new.features,
         uti_expiry: new.uti_expiry,
@@ -198,8 +201,21 @@ fn initial_row(
 pub struct Amendment {
     /// Another destination.
     pub destination: Option<CallbackUri>,
+    /// Whether notifications go over the websocket; heeded where that was negotiated.
+    pub websocket: Option<bool>,
     /// Another end of waiting.
     pub deadline: Option<Timestamp>,
+}
+
+/// Why a row cannot be amended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AmendmentRefusal {
+    /// No longer pending.
+    #[error(transparent)]
+    NotPending(#[from] NotPending),
+    /// Neither a destination nor the websocket would be left to tell the third party over.
+    #[error("nowhere to notify")]
+    NowhereToNotify,
 }
 
 /// The row can no longer be amended or cancelled over ICS-1.
@@ -210,22 +226,30 @@ pub struct NotPending;
 /// Amends a pending row. Nobody is told.
 ///
 /// # Errors
-/// [`NotPending`] once it is established, failed or deleted.
+/// [`AmendmentRefusal`]: once it is established, failed or deleted; or nowhere would be left to
+/// notify.
 pub fn decide_amendment(
     row: &Mapping,
     amendment: &Amendment,
     now: Timestamp,
-) -> Result<(Mapping, Change), NotPending> {
+) -> Result<(Mapping, Change), AmendmentRefusal> {
     let mut next = row.clone();
     match &mut next.state {
         // Failing is still pending for the third party, which must not notice.
         State::Pending { deadline, .. } | State::Failing { deadline, .. } => {
             *deadline = amendment.deadline.unwrap_or(*deadline);
         }
-        _ => return Err(NotPending),
+        _ => return Err(NotPending.into()),
+    }
+    // Features hold for the row's life (TS 29.122 5.2.7): one not negotiated is not taken up later.
+    if let Some(wanted) = amendment.websocket {
+        next.websocket = wanted && row.features.contain(Features::WEBSOCKET);
     }
     if let Some(destination) = &amendment.destination {
         next.destination = Some(destination.clone());
+    }
+    if row.has_listener() && !next.has_listener() {
+        return Err(AmendmentRefusal::NowhereToNotify);
     }
     next.updated = now;
     next.version = row.version.saturating_add(1);

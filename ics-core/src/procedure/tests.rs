@@ -1,5 +1,7 @@
 //! The state table (t8 A.8), its idempotency rules, and what each side is told.
 
+mod sweep;
+
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -139,6 +141,7 @@ fn new_mapping() -> NewMapping {
         device_model: None,
         e2e: None,
         destination: None,
+        websocket: false,
         subscription: None,
         features: Features::default(),
         uti_expiry: None,
@@ -665,7 +668,10 @@ fn only_a_waiting_request_can_be_cancelled_or_amended() {
         decide_cancellation(&row, &facts, &knobs, NOW),
         Err(NotPending)
     );
-    assert_eq!(decide_amendment(&row, &amendment, NOW), Err(NotPending));
+    assert_eq!(
+        decide_amendment(&row, &amendment, NOW),
+        Err(NotPending.into())
+    );
     let (row, facts) = pending();
     let change = decide_cancellation(&row, &facts, &knobs, NOW).unwrap();
     assert_eq!(roles(&change), [Role::IotSp]);

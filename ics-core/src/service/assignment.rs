@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::fence::date_establishment;
 use super::{ATTEMPTS, Committed, Failure, IcsService};
 use crate::id::{DeviceId, DeviceSerialNumber, InvalidId, MappingId};
 use crate::mapping::{CauseCode, FailureCause, Mapping, MappingStatus, State};
@@ -122,7 +123,7 @@ impl IcsService {
     ) -> Result<OpenAssignment, AssignmentError> {
         self.authorize_ics2(principal, now)?;
         for _ in 0..ATTEMPTS {
-            let row = self.load_routed(principal, id).await?;
+            let row = self.load_routed((principal, id), now).await?;
             let facts = self.row_facts(&row).await?;
             let change = decide_taken_over(&row, facts.push.as_ref());
             if self.commit(change).await? == Committed::Yes {
@@ -145,15 +146,21 @@ impl IcsService {
     ) -> Result<Mapping, AnswerError> {
         self.authorize_ics2(principal, now)?;
         for _ in 0..ATTEMPTS {
-            let row = self.load_routed(principal, id).await?;
+            let directory = self.directory();
+            let row = self.load_routed((principal, id), now).await?;
             let facts = self.row_facts(&row).await?;
             let answer = self.complete_answer(&row, input).await?;
-            let directory = self.directory();
+            let made = match &answer {
+                Answer::Accepted { device_id, .. } => {
+                    date_establishment(&directory, (&row, device_id), now)
+                }
+                Answer::Rejected { .. } => now,
+            };
             let decision_point = self.ports.decision_point.as_ref();
             let permission =
                 authorize_establishment(decision_point, &directory, principal, &row, now);
             let times = (&self.knobs, self.disclose_at(&row));
-            let outcome = decide_answer(&row, answer, (permission, &facts), times, now).map_err(
+            let outcome = decide_answer(&row, answer, (permission, &facts), times, made).map_err(
                 |refusal| match refusal {
                     AnswerRefusal::NotPending => AnswerError::NotPending,
                     AnswerRefusal::DeviceAlreadyAssigned => AnswerError::DeviceAlreadyAssigned,
@@ -169,6 +176,7 @@ impl IcsService {
                 } => (mapping, change, Some(cause)),
             };
             let changed = !change.is_empty();
+            let change = change.knowing_fences(&directory);
             if self.commit(change).await? == Committed::Overtaken {
                 continue;
             }
@@ -190,12 +198,13 @@ impl IcsService {
     /// The row, if it was routed to the caller (t8 A.7: else it is not found).
     async fn load_routed(
         &self,
-        principal: &Principal,
-        id: MappingId,
+        (principal, id): (&Principal, MappingId),
+        now: Timestamp,
     ) -> Result<Mapping, AssignmentError> {
         let row = self.load(id).await?;
-        row.filter(|row| row.iot_sp == principal.sp)
-            .ok_or(AssignmentError::NotFound)
+        let row = row.filter(|row| row.iot_sp == principal.sp);
+        let row = row.ok_or(AssignmentError::NotFound)?;
+        Ok(self.settle(row, now).await?)
     }
 
     async fn complete_answer(

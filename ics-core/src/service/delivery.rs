@@ -4,16 +4,24 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::{ATTEMPTS, Committed, Failure, IcsService, OpenAssignment};
+use crate::change::Change;
 use crate::id::CallbackUri;
 use crate::mapping::{Mapping, State};
 use crate::outbox::{Addressee, Message, OutboxEntry, OutboxKey, Subject};
 use crate::party::{Party, PartyStatus, Subscription};
 use crate::port::{Cursor, DueEntries};
-use crate::procedure::delivery::{DeliveryReport, decide_delivery, decide_revival};
+use crate::procedure::delivery::{DeliveryReport, decide_delivery, decide_recall, decide_revival};
 use crate::reference_point::Role;
 use crate::time::Timestamp;
+
+/// How many entries a walk of the whole outbox takes at a time.
+const PAGE: usize = 512;
+
+/// The longest any deliverer puts an entry off.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
 /// One entry made ready: everything needed to send it, read when it is sent.
 #[derive(Clone, Debug)]
@@ -22,8 +30,10 @@ pub struct Consignment {
     pub entry: OutboxEntry,
     /// Whom it is for.
     pub party: Arc<Party>,
-    /// Where it goes.
-    pub destination: CallbackUri,
+    /// The callback it goes to; without one, it goes by websocket alone.
+    pub destination: Option<CallbackUri>,
+    /// Whether it goes by websocket while one is open.
+    pub websocket: bool,
     /// The subscription it goes under, towards an IoT SP.
     pub subscription: Option<Arc<Subscription>>,
     /// The assignment of step 3 with its serial number, where the entry is that push; all other
@@ -82,7 +92,13 @@ impl IcsService {
         entry: &OutboxEntry,
         now: Timestamp,
     ) -> Result<Option<Consignment>, Failure> {
-        let row = self.subject_row(entry).await?;
+        let mut row = self.subject_row(entry).await?;
+        if entry.message == Message::Assignment
+            && let Some(pushed) = row.take()
+        {
+            // One behind a fence is not pushed any more.
+            row = Some(self.settle(pushed, now).await?);
+        }
         let directory = self.directory();
         let party = directory
             .party(&entry.key.addressee.sp)
@@ -90,12 +106,15 @@ impl IcsService {
         let subscription = self.subscription_for(entry, row.as_ref());
         let destination = match entry.key.addressee.role {
             Role::ThirdPartySp => row.as_ref().and_then(|row| row.destination.clone()),
-            Role::IotSp => subscription.as_ref().map(|s| s.destination.clone()),
+            Role::IotSp => subscription.as_ref().and_then(|s| s.destination.clone()),
         };
+        let role = entry.key.addressee.role;
+        let websocket = by_websocket(role, row.as_ref(), subscription.as_deref());
         // The pin may have moved since the destination was named.
         let destination =
             destination.filter(|d| party.is_some_and(|party| party.may_be_notified_at(d)));
-        let (Some(party), Some(destination)) = (party, destination) else {
+        let reachable = party.filter(|_| destination.is_some() || websocket);
+        let Some(party) = reachable else {
             self.report_delivery(&entry.key, DeliveryReport::NoDestination, now)
                 .await?;
             return Ok(None);
@@ -117,6 +136,7 @@ impl IcsService {
             entry,
             party: party.clone(),
             destination,
+            websocket,
             subscription,
             assignment,
         }))
@@ -136,7 +156,18 @@ impl IcsService {
             let Some(entry) = self.ports.store.load_entry(key).await? else {
                 return Ok(());
             };
-            let row = self.subject_row(&entry).await?;
+            let mut row = self.subject_row(&entry).await?;
+            if entry.message == Message::Assignment
+                && let Some(pushed) = row.take()
+            {
+                let version = pushed.version;
+                let settled = self.settle(pushed, now).await?;
+                if settled.version != version {
+                    // It ended, and the push with it.
+                    continue;
+                }
+                row = Some(settled);
+            }
             let facts = match &row {
                 Some(row) => Some(self.row_facts(row).await?),
                 None => None,
@@ -169,6 +200,83 @@ impl IcsService {
         Err(Failure::Busy)
     }
 
+    /// Tries now what a clock that ran ahead put off further than anything is put off: the operator
+    /// has set time back. Tells how many entries that were.
+    ///
+    /// # Errors
+    /// [`Failure`]; what was done before stays done.
+    pub async fn recall_put_off(&self, now: Timestamp) -> Result<usize, Failure> {
+        let latest = now.plus(LONGEST_PAUSE);
+        let mut after: Option<OutboxKey> = None;
+        let mut recalled = 0_usize;
+        loop {
+            let page = self.ports.store.walk_outbox(after.as_ref(), PAGE).await?;
+            let Some(last) = page.last().map(|entry| entry.key.clone()) else {
+                return Ok(recalled);
+            };
+            for entry in page {
+                let put_off = entry.dead.is_none() && entry.next_attempt > latest;
+                if put_off && self.retry_entry(&entry.key, now).await? {
+                    recalled = recalled.saturating_add(1);
+                }
+            }
+            after = Some(last);
+        }
+    }
+
+    /// The websocket of `addressee` has opened: tries now what has been waiting for it. Tells how many
+    /// entries that were.
+    ///
+    /// # Errors
+    /// [`Failure`]; what was done before stays done.
+    pub async fn recall_for_websocket(
+        &self,
+        addressee: &Addressee,
+        now: Timestamp,
+    ) -> Result<usize, Failure> {
+        let mut after = Some(OutboxKey::before_all_of(addressee.clone()));
+        let mut recalled = 0_usize;
+        loop {
+            let page = self.ports.store.walk_outbox(after.as_ref(), PAGE).await?;
+            after = page.last().map(|entry| entry.key.clone());
+            let Some(last) = &after else {
+                return Ok(recalled);
+            };
+            let done = last.addressee != *addressee;
+            let mut changes = Vec::new();
+            for entry in page {
+                let waits = entry.dead.is_none() && entry.next_attempt > now;
+                if entry.key.addressee != *addressee || !waits {
+                    continue;
+                }
+                let row = self.subject_row(&entry).await?;
+                let subscription = self.subscription_for(&entry, row.as_ref());
+                if by_websocket(addressee.role, row.as_ref(), subscription.as_deref()) {
+                    changes.push(decide_recall(&entry, now));
+                }
+            }
+            recalled = recalled.saturating_add(changes.len());
+            let all = changes
+                .iter()
+                .cloned()
+                .fold(Change::default(), Change::join);
+            if self.commit(all).await? == Committed::Overtaken {
+                // One of them moved meanwhile, and is tried by whoever moved it.
+                for change in changes {
+                    self.commit(change).await?;
+                }
+            }
+            if done {
+                return Ok(recalled);
+            }
+        }
+    }
+
+    /// There may be something for `addressee` that could not be sent before.
+    pub fn wake(&self, addressee: &Addressee) {
+        self.ports.bell.ring(addressee);
+    }
+
     /// Outbox entries of everybody for the operator, dead letters included.
     ///
     /// # Errors
@@ -186,7 +294,10 @@ impl IcsService {
     /// # Errors
     /// [`Failure`].
     pub async fn show_mapping(&self, id: crate::id::MappingId) -> Result<Option<Mapping>, Failure> {
-        Ok(self.ports.store.load(id).await?)
+        match self.ports.store.load(id).await? {
+            Some(row) => Ok(Some(self.show_row(row).await?)),
+            None => Ok(None),
+        }
     }
 
     /// Rows for the operator.
@@ -206,7 +317,6 @@ impl IcsService {
     /// # Errors
     /// [`Failure`].
     pub async fn find_entry(&self, notification_id: &str) -> Result<Option<OutboxEntry>, Failure> {
-        const PAGE: usize = 512;
         let mut after: Option<OutboxKey> = None;
         loop {
             let page = self.ports.store.walk_outbox(after.as_ref(), PAGE).await?;
@@ -241,5 +351,13 @@ impl IcsService {
                 row.and_then(|row| directory.subscription_of(row)).cloned()
             }
         }
+    }
+}
+
+/// Whether what `role` is told goes by websocket while one is open.
+fn by_websocket(role: Role, row: Option<&Mapping>, subscription: Option<&Subscription>) -> bool {
+    match role {
+        Role::ThirdPartySp => row.is_some_and(|row| row.websocket),
+        Role::IotSp => subscription.is_some_and(|subscription| subscription.websocket),
     }
 }

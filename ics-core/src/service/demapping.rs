@@ -1,16 +1,21 @@
-//! ICS-3 and ICS-4: Y.4462 10.2, by either side, for rows it is a party to.
+//! ICS-3 and ICS-4: Y.4462 10.2, by either side, for rows it is a party to. Up to [`BATCH`] rows
+//! end in one transaction; of more, the first transaction is a fence, and a job ends them.
 
 use alloc::collections::BTreeMap;
 use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::{ATTEMPTS, Committed, Failure, IcsService};
 use crate::change::Change;
-use crate::id::{DeviceId, MappingId, ServiceUri, SpId, Uti};
-use crate::mapping::{CauseCode, DemappingCause, EndedBy, Mapping, MappingKey};
+use crate::fence::{Fence, FenceScope};
+use crate::id::{DeviceId, JobId, MappingId, ServiceUri, SpId, Uti};
+use crate::job::{Job, JobOwner, JobStatus};
+use crate::mapping::{CauseCode, DemappingCause, EndedBy, Mapping, MappingKey, State};
 use crate::port::{Denied, Selection};
 use crate::principal::Principal;
 use crate::procedure::demapping::{Demapping, decide_demapping, decide_device_death};
+use crate::procedure::sweep::{decide_fence, decide_fenced_demapping, decide_uti_death};
 use crate::reference_point::{ReferencePoint, Role};
 use crate::time::Timestamp;
 
@@ -52,6 +57,15 @@ pub struct Demapped {
     pub removed: usize,
 }
 
+/// What became of a de-mapping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DemapOutcome {
+    /// The rows are ended.
+    Removed(Demapped),
+    /// There are more than one transaction takes: they are gone, and a job ends them.
+    Started(Arc<Job>),
+}
+
 impl Demapped {
     /// How many rows an answer lists.
     pub const LISTED: usize = 1000;
@@ -61,6 +75,16 @@ impl Demapped {
         let room = Self::LISTED.saturating_sub(self.mappings.len());
         self.mappings.extend(more.mappings.into_iter().take(room));
     }
+}
+
+/// What a selection holds.
+struct Gathered {
+    /// The rows, as long as there are no more than [`BATCH`].
+    rows: Vec<Mapping>,
+    /// How many there are.
+    total: u64,
+    /// When the last of them was made.
+    newest: Timestamp,
 }
 
 /// Whether a row is meant.
@@ -73,6 +97,8 @@ pub(super) struct Ending<'a> {
     pub(super) demapping: &'a Demapping,
     /// The requester's own rows.
     pub(super) told: Wanted<'a>,
+    /// The fence they are behind. Without one, rows that are behind one are left to it.
+    pub(super) fence: Option<&'a Fence>,
 }
 
 /// Why nothing was removed.
@@ -102,7 +128,7 @@ impl IcsService {
         principal: &Principal,
         (role, request): (Role, &DemapRequest),
         now: Timestamp,
-    ) -> Result<Demapped, DemapError> {
+    ) -> Result<DemapOutcome, DemapError> {
         let point = match role {
             Role::ThirdPartySp => ReferencePoint::Ics3,
             Role::IotSp => ReferencePoint::Ics4,
@@ -113,57 +139,188 @@ impl IcsService {
             sub_cause: request.sub_cause.clone(),
             by: EndedBy::Party(role),
         };
-        let selection = choose_rows(&principal.sp, role, &request.selector)?;
-        // t8 A.3: from the IoT SP by device ID alone, the device ID is dead.
-        let death = match (&request.selector, request.cause) {
-            (Selector::Device(device_id, None), DemappingCause::DeviceUnregistered) => {
-                decide_device_death(self.device_index(&principal.sp, device_id))
-            }
-            _ => Change::default(),
-        };
+        let sp = &principal.sp;
         let own = |row: &Mapping| match role {
-            Role::ThirdPartySp => row.third_party_sp == principal.sp,
-            Role::IotSp => row.iot_sp == principal.sp,
+            Role::ThirdPartySp => row.third_party_sp == *sp,
+            Role::IotSp => row.iot_sp == *sp,
         };
         let ending = Ending {
             demapping: &demapping,
             told: &own,
+            fence: None,
         };
-        let removed = match &selection {
+        match choose_rows(sp, role, &request.selector)? {
             Chosen::One(id) => {
-                let row = self.load(*id).await?;
-                let row = row.filter(|row| own(row)).ok_or(DemapError::NotFound)?;
-                self.end_rows(&[row], ending, &death, now).await?
+                let row = self.load(id).await?;
+                self.demap_one(row, ending, now).await
             }
             Chosen::Key(key) => {
-                let row = self.load_live(key).await?;
-                let row = row.filter(|row| own(row)).ok_or(DemapError::NotFound)?;
-                self.end_rows(&[row], ending, &death, now).await?
+                let row = self.load_live(&key).await?;
+                self.demap_one(row, ending, now).await
             }
-            Chosen::Many(selection, service) => {
-                let wanted = |row: &Mapping| {
-                    own(row)
-                        && service
-                            .as_ref()
-                            .is_none_or(|uri| *uri == row.key.service_uri)
-                };
-                let which = (selection, &wanted as Wanted<'_>);
-                let mut removed = self.end_selection(which, ending, &death, now).await?;
-                if !death.is_empty() {
-                    // Rows that got the device ID while it was dying; none can from now on.
-                    let late = self
-                        .end_selection(which, ending, &Change::default(), now)
-                        .await?;
-                    removed.add(late);
-                }
-                removed
+            Chosen::Many(scope) => {
+                let owner = JobOwner::Party(sp.clone(), role);
+                self.demap_many((scope, owner), ending, now).await
             }
-        };
-        if removed.removed == 0 {
-            Err(DemapError::NotFound)
-        } else {
-            Ok(removed)
         }
+    }
+
+    async fn demap_one(
+        &self,
+        row: Option<Mapping>,
+        ending: Ending<'_>,
+        now: Timestamp,
+    ) -> Result<DemapOutcome, DemapError> {
+        let row = row.filter(|row| (ending.told)(row));
+        let row = row.ok_or(DemapError::NotFound)?;
+        let removed = self
+            .end_rows(&[row], ending, &Change::default(), now)
+            .await?;
+        removed_or_not_found(removed)
+    }
+
+    async fn demap_many(
+        &self,
+        (scope, owner): (FenceScope, JobOwner),
+        ending: Ending<'_>,
+        now: Timestamp,
+    ) -> Result<DemapOutcome, DemapError> {
+        // t8 A.3: from the IoT SP by device ID alone, the device ID is dead.
+        let death = match (&scope, ending.demapping.cause) {
+            (
+                FenceScope::Device {
+                    iot_sp,
+                    device_id,
+                    service_uri: None,
+                },
+                DemappingCause::DeviceUnregistered,
+            ) => decide_device_death(self.device_index(iot_sp, device_id)),
+            _ => Change::default(),
+        };
+        let fence = Fence {
+            job: JobId::mint(now, self.random_id()),
+            scope,
+            demapping: ending.demapping.clone(),
+            // What was made while the request is served is gone with the rest.
+            at: Timestamp::MAX,
+        };
+        let gathered = self.gather(&fence).await?;
+        if gathered.total > BATCH as u64 {
+            let job = self
+                .fence_off((fence, owner), &gathered, death, now)
+                .await?;
+            return Ok(DemapOutcome::Started(job));
+        }
+        let mut removed = self.end_rows(&gathered.rows, ending, &death, now).await?;
+        if !death.is_empty() {
+            // Rows that got the device ID while it was dying; none can from now on.
+            let late = self.gather(&fence).await?.rows;
+            let nothing = Change::default();
+            removed.add(self.end_rows(&late, ending, &nothing, now).await?);
+        }
+        removed_or_not_found(removed)
+    }
+
+    /// The rows that `fence` would cover and no other one does, as long as there are few of them;
+    /// of more, how many.
+    async fn gather(&self, fence: &Fence) -> Result<Gathered, Failure> {
+        let directory = self.directory();
+        let selection = fence.selection();
+        let mut gathered = Gathered {
+            rows: Vec::new(),
+            total: 0,
+            newest: Timestamp::from_millis(0),
+        };
+        let mut cursor = None;
+        loop {
+            let store = self.ports.store.as_ref();
+            let page = store.walk(&selection, cursor.as_ref(), BATCH).await?;
+            for row in page.mappings {
+                if !fence.covers(&row) || directory.fence_over(&row).is_some() {
+                    continue;
+                }
+                gathered.total = gathered.total.saturating_add(1);
+                gathered.newest = gathered.newest.max(row.created).max(match row.state {
+                    State::Established { since, .. } => since,
+                    _ => row.created,
+                });
+                if gathered.rows.len() < BATCH {
+                    gathered.rows.push(row);
+                }
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(gathered);
+            }
+        }
+    }
+
+    /// Sets the fence up, with `also`, in one transaction: the rows are gone by it.
+    async fn fence_off(
+        &self,
+        (fence, owner): (Fence, JobOwner),
+        gathered: &Gathered,
+        also: Change,
+        now: Timestamp,
+    ) -> Result<Arc<Job>, Failure> {
+        let fence = Arc::new(Fence {
+            // Rows of a clock that was ahead are not spared by it.
+            at: now.max(gathered.newest),
+            ..fence
+        });
+        let job = Arc::new(Job {
+            id: fence.job,
+            owner,
+            status: JobStatus::Running,
+            total: gathered.total,
+            done: 0,
+            failed: 0,
+            cursor: None,
+            created: now,
+            finished: None,
+            version: 1,
+        });
+        for _ in 0..ATTEMPTS {
+            let mut change = also.clone().join(decide_fence(&fence, &job));
+            if let (
+                FenceScope::Uti {
+                    third_party_sp,
+                    uti,
+                },
+                true,
+            ) = (&fence.scope, fence.kills_utis())
+            {
+                let (index, before) = self.load_uti(third_party_sp, uti).await?;
+                change = change.join(decide_uti_death(index, before));
+            }
+            if self.commit(change).await? == Committed::Yes {
+                return Ok(job);
+            }
+        }
+        Err(Failure::Busy)
+    }
+
+    /// Fences the rows of an agreement off together with `also`, its end, if there are more of
+    /// them than one transaction takes; `None`, and nothing written, if there are not.
+    pub(super) async fn fence_agreement(
+        &self,
+        scope: FenceScope,
+        demapping: &Demapping,
+        also: Change,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Job>>, Failure> {
+        let fence = Fence {
+            job: JobId::mint(now, self.random_id()),
+            scope,
+            demapping: demapping.clone(),
+            at: Timestamp::MAX,
+        };
+        let gathered = self.gather(&fence).await?;
+        if gathered.total <= BATCH as u64 {
+            return Ok(None);
+        }
+        let job = self.fence_off((fence, JobOwner::Operator), &gathered, also, now);
+        job.await.map(Some)
     }
 
     /// Ends all live rows of a selection, a batch at a time; `also` goes with the first batch.
@@ -209,27 +366,8 @@ impl IcsService {
     ) -> Result<Demapped, Failure> {
         let ids: BTreeSet<MappingId> = rows.iter().map(|row| row.id).collect();
         for _ in 0..ATTEMPTS {
-            let mut by_uti: BTreeMap<(SpId, Uti), BTreeMap<MappingId, Mapping>> = BTreeMap::new();
-            for id in &ids {
-                let Some(row) = self.load(*id).await? else {
-                    continue;
-                };
-                let uti = (row.third_party_sp.clone(), row.key.uti.clone());
-                by_uti.entry(uti).or_default().insert(row.id, row);
-            }
-            if ending.demapping.cause == DemappingCause::UtiInvalid {
-                self.complete_utis(&mut by_uti).await?;
-            }
-            let mut change = also.clone();
-            for rows in by_uti.into_values() {
-                let mut with_facts = Vec::with_capacity(rows.len());
-                for row in rows.into_values() {
-                    let facts = self.row_facts(&row).await?;
-                    with_facts.push((row, facts));
-                }
-                let more = decide_demapping(&with_facts, ending.demapping, &self.knobs, now);
-                change = change.join(more.unwrap_or_default());
-            }
+            let change = self.decide_end(&ids, ending, now).await?;
+            let change = also.clone().join(change);
             // A UTI's rows may be of several IoT SPs: each is told of its own.
             let told = change
                 .mappings()
@@ -247,6 +385,45 @@ impl IcsService {
             }
         }
         Err(Failure::Busy)
+    }
+
+    /// What ends these rows; with UTI_INVALID, all rows of their UTIs.
+    pub(super) async fn decide_end(
+        &self,
+        ids: &BTreeSet<MappingId>,
+        ending: Ending<'_>,
+        now: Timestamp,
+    ) -> Result<Change, Failure> {
+        let directory = self.directory();
+        let mut by_uti: BTreeMap<(SpId, Uti), BTreeMap<MappingId, Mapping>> = BTreeMap::new();
+        for id in ids {
+            let Some(row) = self.load(*id).await? else {
+                continue;
+            };
+            let uti = (row.third_party_sp.clone(), row.key.uti.clone());
+            by_uti.entry(uti).or_default().insert(row.id, row);
+        }
+        if ending.demapping.cause == DemappingCause::UtiInvalid {
+            self.complete_utis(&mut by_uti).await?;
+        }
+        let mut change = Change::default();
+        for rows in by_uti.into_values() {
+            let mut with_facts = Vec::with_capacity(rows.len());
+            for row in rows.into_values() {
+                // What another fence took is gone already, for its own cause.
+                let first = directory.fence_over(&row).map(|fence| fence.job);
+                if first.is_none() || first == ending.fence.map(|fence| fence.job) {
+                    let facts = self.row_facts(&row).await?;
+                    with_facts.push((row, facts));
+                }
+            }
+            let more = match ending.fence {
+                None => decide_demapping(&with_facts, ending.demapping, &self.knobs, now),
+                Some(fence) => decide_fenced_demapping(&with_facts, fence, &self.knobs, now),
+            };
+            change = change.join(more.unwrap_or_default());
+        }
+        Ok(change)
     }
 
     /// UTI_INVALID takes every live row of the UTI, whoever says it.
@@ -281,34 +458,38 @@ impl IcsService {
     }
 }
 
+fn removed_or_not_found(removed: Demapped) -> Result<DemapOutcome, DemapError> {
+    if removed.removed == 0 {
+        Err(DemapError::NotFound)
+    } else {
+        Ok(DemapOutcome::Removed(removed))
+    }
+}
+
 /// How the selected rows are found.
 enum Chosen {
     One(MappingId),
     Key(MappingKey),
-    Many(Selection, Option<ServiceUri>),
+    Many(FenceScope),
 }
 
 fn choose_rows(sp: &SpId, role: Role, selector: &Selector) -> Result<Chosen, DemapError> {
     Ok(match (role, selector) {
         (_, Selector::Mapping(id)) => Chosen::One(*id),
         (Role::ThirdPartySp, Selector::Key(key)) => Chosen::Key(key.clone()),
-        (Role::ThirdPartySp, Selector::Uti(uti)) => Chosen::Many(
-            Selection::Uti {
-                third_party_sp: sp.clone(),
-                uti: uti.clone(),
-            },
-            None,
-        ),
-        (Role::ThirdPartySp, Selector::Service(uri)) => {
-            Chosen::Many(Selection::Service(uri.clone()), None)
-        }
-        (Role::IotSp, Selector::Device(device_id, service)) => Chosen::Many(
-            Selection::Device {
-                iot_sp: sp.clone(),
-                device_id: device_id.clone(),
-            },
-            service.clone(),
-        ),
+        (Role::ThirdPartySp, Selector::Uti(uti)) => Chosen::Many(FenceScope::Uti {
+            third_party_sp: sp.clone(),
+            uti: uti.clone(),
+        }),
+        (Role::ThirdPartySp, Selector::Service(uri)) => Chosen::Many(FenceScope::Service {
+            third_party_sp: sp.clone(),
+            service_uri: uri.clone(),
+        }),
+        (Role::IotSp, Selector::Device(device_id, service)) => Chosen::Many(FenceScope::Device {
+            iot_sp: sp.clone(),
+            device_id: device_id.clone(),
+            service_uri: service.clone(),
+        }),
         _ => return Err(DemapError::SelectorOfOtherRole),
     })
 }

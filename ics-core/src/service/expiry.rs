@@ -1,14 +1,20 @@
 //! What time does by itself, a batch at a time. The gateway calls this on its own clock.
 
+use alloc::sync::Arc;
+
 use super::demapping::{Ending, Wanted};
 use super::{ATTEMPTS, Committed, Failure, IcsService};
 use crate::change::Change;
+use crate::fence::{Fence, FenceScope};
+use crate::id::AgreementId;
+use crate::job::Job;
 use crate::mapping::{CauseCode, DemappingCause, EndedBy, FailureCause, Mapping, State, sub_cause};
 use crate::party::{Agreement, PartyStatus};
 use crate::port::Selection;
 use crate::procedure::demapping::Demapping;
 use crate::procedure::expiry::{Due, decide_due};
 use crate::time::Timestamp;
+use crate::timekeeping::ClockMark;
 
 /// How many due rows one look takes.
 const PAGE: usize = 256;
@@ -40,6 +46,18 @@ impl IcsService {
         }
     }
 
+    /// Keeps what the next start compares the wall clock with.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn remember_time(&self, mark: ClockMark) -> Result<(), Failure> {
+        let change = Change {
+            clock_mark: Some(mark),
+            ..Change::default()
+        };
+        self.commit(change).await.map(drop)
+    }
+
     async fn expire(&self, row: &Mapping, now: Timestamp) -> Result<bool, Failure> {
         for _ in 0..ATTEMPTS {
             let Some(row) = self.ports.store.load(row.id).await? else {
@@ -48,6 +66,7 @@ impl IcsService {
             if row.is_live() && self.is_frozen(&row) {
                 return Ok(false);
             }
+            let row = self.settle(row, now).await?;
             let facts = self.row_facts(&row).await?;
             match decide_due(&row, &facts, (&self.knobs, self.disclose_at(&row)), now) {
                 None => return Ok(false),
@@ -55,6 +74,7 @@ impl IcsService {
                     let ending = Ending {
                         demapping: &demapping,
                         told: &|_| true,
+                        fence: None,
                     };
                     let ended = self
                         .end_rows(&[row], ending, &Change::default(), now)
@@ -109,7 +129,8 @@ impl IcsService {
         for agreement in directory.agreements() {
             let over =
                 agreement.ended.is_some() || agreement.valid_until.is_some_and(|end| end <= now);
-            if over {
+            // What a job sweeps, it sweeps.
+            if over && self.job_of_agreement(&agreement.id).is_none() {
                 let more = self.end_agreement_rows(agreement, now).await?;
                 ended = ended.saturating_add(more);
             }
@@ -122,6 +143,31 @@ impl IcsService {
         agreement: &Agreement,
         now: Timestamp,
     ) -> Result<usize, Failure> {
+        let demapping = self.end_of_agreement(agreement);
+        let selection = Selection::IotSp(agreement.iot_sp.clone());
+        let of_agreement = |row: &Mapping| row.agreement == agreement.id;
+        let ending = Ending {
+            demapping: &demapping,
+            told: &|_| true,
+            fence: None,
+        };
+        let which = (&selection, &of_agreement as Wanted<'_>);
+        Ok(self
+            .end_selection(which, ending, &Change::default(), now)
+            .await?
+            .removed)
+    }
+
+    /// The job that sweeps the rows of an agreement, if there is one and it is not at its end.
+    pub(super) fn job_of_agreement(&self, id: &AgreementId) -> Option<Arc<Job>> {
+        let directory = self.directory();
+        let of_agreement = |fence: &&Arc<Fence>| matches!(&fence.scope, FenceScope::Agreement { agreement, .. } if agreement == id);
+        let fence = directory.fences().find(of_agreement)?;
+        directory.job(&fence.job).cloned()
+    }
+
+    /// Why rows end with an agreement.
+    pub(super) fn end_of_agreement(&self, agreement: &Agreement) -> Demapping {
         let directory = self.directory();
         let removed = |sp| {
             directory
@@ -133,22 +179,11 @@ impl IcsService {
         } else {
             sub_cause::AGREEMENT_ENDED
         };
-        let demapping = Demapping {
+        Demapping {
             cause: DemappingCause::ServiceInvalid,
             sub_cause: Some(CauseCode::fixed(why)),
             by: EndedBy::Ics,
-        };
-        let selection = Selection::IotSp(agreement.iot_sp.clone());
-        let of_agreement = |row: &Mapping| row.agreement == agreement.id;
-        let ending = Ending {
-            demapping: &demapping,
-            told: &|_| true,
-        };
-        let which = (&selection, &of_agreement as Wanted<'_>);
-        Ok(self
-            .end_selection(which, ending, &Change::default(), now)
-            .await?
-            .removed)
+        }
     }
 
     /// How many live rows stand on `agreement`.
@@ -165,10 +200,11 @@ impl IcsService {
                 .store
                 .walk(&selection, cursor.as_ref(), PAGE)
                 .await?;
+            let directory = self.directory();
             let own = page
                 .mappings
                 .iter()
-                .filter(|row| row.agreement == agreement.id);
+                .filter(|row| row.agreement == agreement.id && directory.fence_over(row).is_none());
             count = count.saturating_add(own.count());
             cursor = page.next;
             if cursor.is_none() {

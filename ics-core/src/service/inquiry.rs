@@ -66,6 +66,9 @@ impl IcsService {
             .map_err(Failure::from)?
             .filter(|found| answers_by_transaction(found, &principal.sp, now))
             .ok_or(InquiryError::NotFound)?;
+        if self.is_fenced(&directory, &found).await? {
+            return Err(InquiryError::NotFound);
+        }
         let agreement =
             authorize_inquiry(decision_point, &directory, principal, (&found, point), now)
                 .map_err(|_| InquiryError::NotFound)?;
@@ -111,6 +114,7 @@ impl IcsService {
                         now,
                     )
                     .is_ok()
+                    && !self.is_fenced(&directory, &found).await?
                 {
                     mappings.push((found.key, found.since));
                 }

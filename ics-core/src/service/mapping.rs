@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::fence::date_request;
 use super::{ATTEMPTS, Committed, Failure, IcsService};
 use crate::directory::RoutingFailure;
 use crate::id::{CallbackUri, DeviceSerialNumber, MappingId, SpId};
@@ -14,8 +15,8 @@ use crate::principal::Principal;
 use crate::procedure::Listeners;
 use crate::procedure::access::{RequestDenied, RequestedMapping, authorize_request};
 use crate::procedure::mapping::{
-    Amendment, NewMapping, RequestFacts, RequestOutcome, decide_amendment, decide_cancellation,
-    decide_request,
+    Amendment, AmendmentRefusal, NewMapping, RequestFacts, RequestOutcome, decide_amendment,
+    decide_cancellation, decide_request,
 };
 use crate::reference_point::{ReferencePoint, Role};
 use crate::sealed::BlindIndexDomain;
@@ -40,6 +41,8 @@ pub struct MappingRequest {
     pub consent: Option<Consent>,
     /// Where the third party takes notifications.
     pub destination: Option<CallbackUri>,
+    /// Whether it takes them over its websocket; heeded where that was negotiated.
+    pub websocket: bool,
     /// Negotiated features.
     pub features: Features,
     /// When the UTI stops being valid.
@@ -94,6 +97,9 @@ pub enum MappingError {
     /// The notification destination is not at an origin the operator pinned for the caller.
     #[error("notification destination not registered")]
     DestinationNotRegistered,
+    /// Neither a destination nor the websocket would be left.
+    #[error("nowhere to notify")]
+    NowhereToNotify,
     /// The wait asked for is outside the operator's range.
     #[error("validity period out of range")]
     ValidityOutOfRange,
@@ -107,6 +113,8 @@ pub enum MappingError {
 pub struct AmendmentInput {
     /// Another destination.
     pub destination: Option<CallbackUri>,
+    /// Whether notifications go over the websocket; heeded where that was negotiated.
+    pub websocket: Option<bool>,
     /// Another wait, from the row's creation.
     pub validity: Option<Duration>,
 }
@@ -144,15 +152,21 @@ impl IcsService {
                     },
                 )?;
             self.check_request(principal, request, now)?;
-            let live = self.load_live(&request.key).await?;
+            let live = match self.load_live(&request.key).await? {
+                Some(row) => Some(self.settle(row, now).await?).filter(Mapping::is_live),
+                None => None,
+            };
+            let uti = (&principal.sp, &request.key.uti);
+            self.settle_uti(&directory, uti, now).await?;
             let (uti_index, uti) = self.load_uti(&principal.sp, &request.key.uti).await?;
-            let mut new = self.seal_request(request, now)?;
+            let made = date_request(&directory, (&principal.sp, &request.key), now);
+            let mut new = self.seal_request(request, made)?;
             let (iot_sp, vendor) = (&permission.facts().iot_sp, request.device_vendor.as_ref());
             new.subscription = directory
                 .push_subscription(iot_sp, &request.serial, vendor)
                 .map(|s| s.id);
             let listeners = Listeners {
-                third_party_sp: request.destination.is_some(),
+                third_party_sp: new.destination.is_some() || new.websocket,
                 iot_sp: new.subscription.is_some(),
             };
             let facts = RequestFacts {
@@ -161,11 +175,12 @@ impl IcsService {
                 uti,
                 listeners,
             };
-            let outcome = decide_request(&permission, &new, &facts, &self.knobs, now)
+            let outcome = decide_request(&permission, &new, &facts, &self.knobs, made)
                 .map_err(|_| RequestError::UtiInUse)?;
             match outcome {
                 RequestOutcome::Existing(mapping) => return Ok((mapping, false)),
                 RequestOutcome::Created { mapping, change } => {
+                    let change = change.knowing_fences(&directory);
                     if self.commit(change).await? == Committed::Yes {
                         return Ok((mapping, true));
                     }
@@ -222,6 +237,7 @@ impl IcsService {
             device_model: request.device_model.clone(),
             e2e: request.e2e.as_deref().map(seal).transpose()?,
             destination: request.destination.clone(),
+            websocket: request.websocket && request.features.contain(Features::WEBSOCKET),
             subscription: None,
             features: request.features,
             uti_expiry: request.uti_expiry,
@@ -243,8 +259,9 @@ impl IcsService {
     ) -> Result<Mapping, MappingError> {
         self.admit(principal, ReferencePoint::Ics1, now)?;
         let row = self.load(id).await?;
-        row.filter(|row| row.third_party_sp == principal.sp)
-            .ok_or(MappingError::NotFound)
+        let row = row.filter(|row| row.third_party_sp == principal.sp);
+        let row = row.ok_or(MappingError::NotFound)?;
+        Ok(self.show_row(row).await?)
     }
 
     /// Rows of the caller, oldest first, tombstones included; at most `limit` are looked at.
@@ -283,7 +300,8 @@ impl IcsService {
                 .store
                 .walk(selection, cursor.as_ref(), room)
                 .await?;
-            found.extend(page.mappings.into_iter().filter(&wanted));
+            let rows = self.show_rows(page.mappings).await?;
+            found.extend(rows.into_iter().filter(&wanted));
             cursor = page.next;
             if cursor.is_none() || found.len() >= limit {
                 return Ok((found, cursor));
@@ -303,6 +321,7 @@ impl IcsService {
     ) -> Result<Mapping, MappingError> {
         for _ in 0..ATTEMPTS {
             let row = self.read_mapping(principal, id, now).await?;
+            // Behind a fence it is shown as ended, and cannot be amended.
             let directory = self.directory();
             let party = directory.party(&principal.sp);
             if !may_be_notified(party, input.destination.as_ref()) {
@@ -313,10 +332,14 @@ impl IcsService {
             }
             let amendment = Amendment {
                 destination: input.destination.clone(),
+                websocket: input.websocket,
                 deadline: input.validity.map(|wait| row.created.plus(wait)),
             };
             let (next, change) =
-                decide_amendment(&row, &amendment, now).map_err(|_| MappingError::NotPending)?;
+                decide_amendment(&row, &amendment, now).map_err(|refusal| match refusal {
+                    AmendmentRefusal::NotPending(_) => MappingError::NotPending,
+                    AmendmentRefusal::NowhereToNotify => MappingError::NowhereToNotify,
+                })?;
             if self.commit(change).await? == Committed::Yes {
                 return Ok(next);
             }

@@ -6,7 +6,9 @@ use alloc::vec::Vec;
 use super::{ATTEMPTS, Committed, Failure, IcsService};
 use crate::change::Change;
 use crate::directory::{Directory, DirectoryRecord};
+use crate::fence::FenceScope;
 use crate::id::{AgreementId, CallbackUri, Origin, ServicePrefix, SpId};
+use crate::job::Job;
 use crate::party::{
     Agreement, CertificateRecord, ConsentMode, Exposure, Limits, Party, PartyStatus,
     SerialNamespace,
@@ -91,6 +93,24 @@ pub enum OnboardingError {
     Failure(#[from] Failure),
 }
 
+/// The rows that ended with an agreement or a party.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndedRows {
+    /// How many are swept.
+    pub demapped: usize,
+    /// What sweeps the others: gone already, like these.
+    pub jobs: Vec<Arc<Job>>,
+}
+
+impl EndedRows {
+    fn swept_by(job: Arc<Job>) -> Self {
+        Self {
+            demapped: 0,
+            jobs: alloc::vec![job],
+        }
+    }
+}
+
 impl IcsService {
     /// Onboards a party.
     ///
@@ -128,7 +148,7 @@ impl IcsService {
     }
 
     /// Suspends, resumes or removes a party. Suspending freezes at once and deletes nothing;
-    /// removing ends its agreements and de-maps their rows.
+    /// removing ends its agreements and de-maps their rows, many of them by jobs.
     ///
     /// # Errors
     /// [`OnboardingError`].
@@ -137,7 +157,7 @@ impl IcsService {
         id: &SpId,
         status: PartyStatus,
         now: Timestamp,
-    ) -> Result<(Arc<Party>, usize), OnboardingError> {
+    ) -> Result<(Arc<Party>, EndedRows), OnboardingError> {
         let mut changed = None;
         for _ in 0..ATTEMPTS {
             let directory = self.directory();
@@ -161,13 +181,14 @@ impl IcsService {
             }
         }
         let party = changed.ok_or(Failure::Busy)?;
-        let mut demapped = 0_usize;
+        let mut ended = EndedRows::default();
         if status == PartyStatus::Removed {
             let directory = self.directory();
             for agreement in directory.agreements() {
                 if agreement.iot_sp == *id || agreement.third_party_sp == *id {
                     let (_, rows) = self.end_agreement(&agreement.id, now).await?;
-                    demapped = demapped.saturating_add(rows);
+                    ended.demapped = ended.demapped.saturating_add(rows.demapped);
+                    ended.jobs.extend(rows.jobs);
                 }
             }
         }
@@ -176,7 +197,7 @@ impl IcsService {
             let sp = party.id.clone();
             self.ports.bell.ring(&crate::outbox::Addressee { role, sp });
         }
-        Ok((party, demapped))
+        Ok((party, ended))
     }
 
     /// Puts an agreement in force (Y20).
@@ -230,7 +251,8 @@ impl IcsService {
         }
     }
 
-    /// Ends an agreement and de-maps its rows; both sides are told. Tells how many rows went.
+    /// Ends an agreement and de-maps its rows; both sides are told. More rows than one transaction
+    /// takes are fenced off by the transaction that ends it, and swept by a job.
     ///
     /// # Errors
     /// [`OnboardingError`]. When it fails half way, the agreement is over all the same, its rows
@@ -239,7 +261,7 @@ impl IcsService {
         &self,
         id: &AgreementId,
         now: Timestamp,
-    ) -> Result<(Arc<Agreement>, usize), OnboardingError> {
+    ) -> Result<(Arc<Agreement>, EndedRows), OnboardingError> {
         for _ in 0..ATTEMPTS {
             let directory = self.directory();
             let before = directory
@@ -256,10 +278,26 @@ impl IcsService {
                 });
                 let record = DirectoryRecord::Agreement(before);
                 change.put_record(Some(record), DirectoryRecord::Agreement(next.clone()));
+            } else if let Some(job) = self.job_of_agreement(id) {
+                return Ok((next, EndedRows::swept_by(job)));
+            }
+            let scope = FenceScope::Agreement {
+                agreement: *id,
+                iot_sp: next.iot_sp.clone(),
+            };
+            let why = self.end_of_agreement(&next);
+            let fenced = self.fence_agreement(scope, &why, change.clone(), now);
+            match fenced.await {
+                Ok(Some(job)) => return Ok((next, EndedRows::swept_by(job))),
+                Ok(None) => {}
+                // Overtaken: by another end, perhaps.
+                Err(Failure::Busy) => continue,
+                Err(failure) => return Err(failure.into()),
             }
             if self.commit(change).await? == Committed::Yes {
-                let rows = self.end_agreement_rows(&next, now).await?;
-                return Ok((next, rows));
+                let demapped = self.end_agreement_rows(&next, now).await?;
+                let jobs = Vec::new();
+                return Ok((next, EndedRows { demapped, jobs }));
             }
         }
         Err(Failure::Busy.into())

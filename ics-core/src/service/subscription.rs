@@ -21,7 +21,9 @@ pub struct SubscriptionTerms {
     /// Narrows what the operator granted; none means all of it.
     pub serial_namespaces: Vec<SerialNamespace>,
     /// Where pushes and notices go.
-    pub destination: CallbackUri,
+    pub destination: Option<CallbackUri>,
+    /// Whether they go over the websocket; heeded where that was negotiated.
+    pub websocket: bool,
     /// Negotiated features.
     pub features: Features,
     /// Whether a test notification is wanted.
@@ -43,6 +45,9 @@ pub enum SubscriptionError {
     /// The notification destination is not at an origin the operator pinned for the caller.
     #[error("notification destination not registered")]
     DestinationNotRegistered,
+    /// Neither a destination nor the websocket to push assignments over.
+    #[error("nowhere to notify")]
+    NowhereToNotify,
     /// More registrations than a party may have.
     #[error("too many subscriptions")]
     TooMany,
@@ -66,7 +71,7 @@ impl IcsService {
         now: Timestamp,
     ) -> Result<Arc<Subscription>, SubscriptionError> {
         let party = self.subscriber(principal, now)?;
-        check_terms(&party, terms)?;
+        check_terms(&party, terms, terms.features)?;
         if self.directory().subscriptions(&principal.sp).count() >= MOST {
             return Err(SubscriptionError::TooMany);
         }
@@ -128,11 +133,12 @@ impl IcsService {
         for _ in 0..ATTEMPTS {
             let before = self.read_subscription(principal, id, now)?;
             let party = self.subscriber(principal, now)?;
-            check_terms(&party, terms)?;
+            check_terms(&party, terms, before.features)?;
             let version = before.version.saturating_add(1);
             let next = Arc::new(Subscription {
                 // Features hold for the resource's life (TS 29.122 5.2.7).
                 features: before.features,
+                websocket: terms.websocket && before.features.contain(Features::WEBSOCKET),
                 created: before.created,
                 ..terms_of(terms, (id, principal), (now, version))
             });
@@ -209,15 +215,27 @@ impl IcsService {
     }
 }
 
-fn check_terms(party: &Party, terms: &SubscriptionTerms) -> Result<(), SubscriptionError> {
+fn check_terms(
+    party: &Party,
+    terms: &SubscriptionTerms,
+    features: Features,
+) -> Result<(), SubscriptionError> {
     // t8 top: namespaces are granted by the operator; a subscription can only narrow them.
     let granted =
         |wanted: &SerialNamespace| party.serial_namespaces.iter().any(|g| wanted.narrows(g));
     if !terms.serial_namespaces.iter().all(granted) {
         return Err(SubscriptionError::NamespaceNotGranted);
     }
-    if !party.may_be_notified_at(&terms.destination) {
+    if terms
+        .destination
+        .as_ref()
+        .is_some_and(|destination| !party.may_be_notified_at(destination))
+    {
         return Err(SubscriptionError::DestinationNotRegistered);
+    }
+    let by_websocket = terms.websocket && features.contain(Features::WEBSOCKET);
+    if terms.destination.is_none() && !by_websocket {
+        return Err(SubscriptionError::NowhereToNotify);
     }
     Ok(())
 }
@@ -232,6 +250,7 @@ fn terms_of(
         iot_sp: principal.sp.clone(),
         serial_namespaces: terms.serial_namespaces.clone(),
         destination: terms.destination.clone(),
+        websocket: terms.websocket && terms.features.contain(Features::WEBSOCKET),
         features: terms.features,
         created,
         version,

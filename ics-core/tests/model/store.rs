@@ -137,6 +137,7 @@ impl Store {
                     .agreement(id)
                     .is_some_and(|agreement| agreement.version == *version),
                 Assumption::DeviceAlive(device) => !self.dead_devices.contains(device),
+                Assumption::FencesKnown(_) => true,
             })?;
         }
         Ok(())

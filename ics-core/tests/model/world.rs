@@ -137,6 +137,7 @@ impl World {
             device_model: None,
             e2e: None,
             destination: Some(CallbackUri::parse("https://s.example/cb").unwrap()),
+            websocket: false,
             subscription: Some(SubscriptionId::from_bytes([9; 16])),
             features: Features::default(),
             uti_expiry: self.uti_expires.then_some(AT_UTI_EXPIRY),
