@@ -5,6 +5,7 @@
 
 mod agreement;
 mod certificate;
+mod job;
 mod mapping;
 mod outbox;
 mod party;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use ics_core::id::SpId;
 use ics_core::party::Limits;
-use ics_core::port::{CertificateAuthority, Clock, PortFuture, StoreError};
+use ics_core::port::{CertificateAuthority, Clock, ClockWatch, PortFuture, StoreError};
 use ics_core::principal::OperatorCertificate;
 use ics_core::service::IcsService;
 use ics_core::time::Timestamp;
@@ -36,8 +37,12 @@ pub struct Ports {
     pub authority: Arc<dyn CertificateAuthority>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Whether time can be believed.
+    pub clocks: Arc<dyn ClockWatch>,
     /// The store's own counters.
     pub status: Arc<dyn StatusSource>,
+    /// What the gateway knows of itself.
+    pub observation: Arc<dyn Observation>,
 }
 
 /// What the operator configured.
@@ -60,6 +65,29 @@ pub trait StatusSource: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     fn counts(&self) -> PortFuture<'_, Result<Option<StoreCounts>, StoreError>>;
+}
+
+/// What the gateway knows of itself beside its store.
+pub trait Observation: Send + Sync {
+    /// All metrics as OpenMetrics text.
+    ///
+    /// # Errors
+    /// [`StoreError`] when what must be looked up for them cannot be.
+    fn metrics(&self) -> PortFuture<'_, Result<String, StoreError>>;
+
+    /// How the decision log is.
+    fn decision_log(&self) -> DecisionLogReport;
+}
+
+/// How the decision log is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DecisionLogReport {
+    /// Its last attempt to write failed.
+    pub failing: bool,
+    /// What changes something is refused while it fails.
+    pub refuses: bool,
+    /// Lines that were not kept since the start.
+    pub lost: u64,
 }
 
 /// How much is in the store.

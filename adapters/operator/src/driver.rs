@@ -19,12 +19,14 @@ use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, LOCATION, RETRY
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{Error, HttpMessage, HttpResponse, Resource, ResponseError, Route, rt};
+use ics_core::audit::RefusalCause;
 use ics_core::principal::OperatorCertificate;
 use ics_http::close_if_late;
 use serde::Serialize;
 
 use crate::api::OperatorApi;
 use crate::error::Refusal;
+use crate::wire::JobView;
 
 pub(crate) use directory::*;
 pub(crate) use read::*;
@@ -91,6 +93,9 @@ pub fn configure(cfg: &mut ServiceConfig, api: Arc<OperatorApi>) {
         ))
         .service(at("/mappings", "GET", [web::get().to(list_mappings)]))
         .service(at("/mappings/{id}", "GET", [web::get().to(show_mapping)]))
+        .service(at("/jobs", "GET", [web::get().to(list_jobs)]))
+        .service(at("/jobs/{id}", "GET", [web::get().to(show_job)]))
+        .service(at("/jobs/{id}/retry", "POST", [web::post().to(retry_job)]))
         .service(at("/outbox", "GET", [web::get().to(list_outbox)]))
         .service(at("/outbox/retry", "POST", [web::post().to(retry_outbox)]))
         .service(at(
@@ -99,7 +104,9 @@ pub fn configure(cfg: &mut ServiceConfig, api: Arc<OperatorApi>) {
             [web::post().to(retry_notification)],
         ))
         .service(at("/status", "GET", [web::get().to(show_status)]))
+        .service(at("/clock/accept", "POST", [web::post().to(accept_clock)]))
         .service(at("/health/live", "GET", [web::get().to(show_liveness)]))
+        .service(at("/metrics", "GET", [web::get().to(show_metrics)]))
         .service(at("/health/ready", "GET", [web::get().to(show_readiness)]))
         .service(at("/openapi.json", "GET", [web::get().to(show_openapi)]))
         .default_service(web::to(|| async { Answer::Err(Refusal::NoResource) }))
@@ -165,6 +172,21 @@ async fn answer_done<T: Serialize + 'static>(
     answer(complete(act).await)
 }
 
+/// Runs `act` to its end; 200 with what came of it, or 202 while `jobs` of it are at work.
+async fn answer_begun<T: Serialize + 'static>(
+    act: impl Future<Output = Result<T, Refusal>> + 'static,
+    jobs: impl FnOnce(&T) -> &[JobView],
+) -> Answer {
+    let done = complete(act).await?;
+    let response = match jobs(&done) {
+        [] => HttpResponse::Ok().json(&done),
+        [job, ..] => HttpResponse::Accepted()
+            .insert_header((LOCATION, format!("/operator/v1/jobs/{}", job.job_id)))
+            .json(&done),
+    };
+    Ok(response)
+}
+
 /// Runs `act` to its end; 201 with what was made, and where it lies.
 async fn answer_created<T: Serialize + 'static>(
     act: impl Future<Output = Result<T, Refusal>> + 'static,
@@ -190,6 +212,7 @@ impl ResponseError for Refusal {
         if let Some(seconds) = self.retry_after() {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
+        response.extensions_mut().insert(RefusalCause(self.cause()));
         if self.status() >= 500 {
             tracing::error!(reason = %self, "operator request failed");
         }

@@ -40,6 +40,8 @@ pub(crate) enum Refusal {
     NoAgreement,
     #[error("no such mapping")]
     NoMapping,
+    #[error("no such job")]
+    NoJob,
     #[error("no such notification")]
     NoNotification,
     #[error("no such certificate")]
@@ -206,6 +208,7 @@ impl Refusal {
             }
             Self::NoAgreement => Code(404, "AGREEMENT_NOT_FOUND", "No such agreement", None),
             Self::NoMapping => Code(404, "MAPPING_NOT_FOUND", "No such mapping", None),
+            Self::NoJob => Code(404, "JOB_NOT_FOUND", "No such job", None),
             Self::NoNotification => Code(
                 404,
                 "NOTIFICATION_NOT_FOUND",

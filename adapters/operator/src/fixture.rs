@@ -15,9 +15,10 @@ use ics_core::mapping::{Dispatch, Features, Mapping, MappingKey, State, UtiRecor
 use ics_core::outbox::{Addressee, DeadReason, Message, OutboxEntry, OutboxKey, Subject};
 use ics_core::party::{Agreement, Limits, Party};
 use ics_core::port::{
-    AccessRequest, AuthorityError, CertificateAuthority, Clock, CommitError, Cursor, DecisionPoint,
-    Denied, DirectorySource, DueEntries, Entropy, IssuedCertificate, OutboxBell, Page, PortFuture,
-    RateLimited, RateLimiter, SealError, Sealer, Selection, Store, StoreError,
+    AccessRequest, AuthorityError, CertificateAuthority, Clock, ClockReport, ClockWatch,
+    CommitError, Cursor, DecisionPoint, Denied, DirectorySource, DueEntries, Entropy,
+    IssuedCertificate, OutboxBell, Page, PortFuture, RateLimited, RateLimiter, SealError, Sealer,
+    Selection, Store, StoreError,
 };
 use ics_core::principal::{CertificateSerial, CertificateThumbprint, OperatorCertificate};
 use ics_core::procedure::Knobs;
@@ -25,8 +26,11 @@ use ics_core::reference_point::Role;
 use ics_core::sealed::{BlindIndex, BlindIndexDomain, Sealed};
 use ics_core::service::{self, IcsService};
 use ics_core::time::Timestamp;
+use ics_core::timekeeping::{ClockMark, ClockStanding};
 
-use crate::api::{Caller, OperatorApi, Ports, Settings, StatusSource, StoreCounts};
+use crate::api::{
+    Caller, DecisionLogReport, Observation, OperatorApi, Ports, Settings, StatusSource, StoreCounts,
+};
 
 /// What must never be seen outside.
 pub(crate) const SERIAL: &[u8] = b"SERIAL-NUMBER-4711";
@@ -59,8 +63,10 @@ impl World {
         let ports = Ports {
             service: Arc::new(IcsService::new(ports, Knobs::default())),
             authority: surroundings.clone(),
-            clock: surroundings,
+            clock: surroundings.clone(),
+            clocks: surroundings,
             status: store.clone(),
+            observation: store.clone(),
         };
         let settings = Settings {
             version: "1.2.3",
@@ -118,6 +124,7 @@ pub(crate) fn established(n: u8, agreement: &str) -> Mapping {
         device_model: None,
         e2e: None,
         destination: None,
+        websocket: false,
         subscription: None,
         features: Features(0),
         uti_expiry: None,
@@ -172,6 +179,7 @@ pub(crate) struct FakeStore {
     uti_records: Mutex<BTreeMap<BlindIndex, UtiRecord>>,
     directory: Mutex<BTreeMap<DirectoryKey, DirectoryRecord>>,
     pub(crate) is_off: AtomicBool,
+    pub(crate) decision_log_fails: AtomicBool,
 }
 
 impl FakeStore {
@@ -277,6 +285,10 @@ impl Store for FakeStore {
         self.answer(|| false)
     }
 
+    fn load_clock_mark(&self) -> PortFuture<'_, Result<Option<ClockMark>, StoreError>> {
+        self.answer(|| None)
+    }
+
     fn load_directory(&self) -> PortFuture<'_, Result<Vec<DirectoryRecord>, StoreError>> {
         self.answer(|| self.directory.lock().unwrap().values().cloned().collect())
     }
@@ -338,6 +350,20 @@ impl Store for FakeStore {
     }
 }
 
+impl Observation for FakeStore {
+    fn metrics(&self) -> PortFuture<'_, Result<String, StoreError>> {
+        self.answer(|| "# EOF\n".to_owned())
+    }
+
+    fn decision_log(&self) -> DecisionLogReport {
+        DecisionLogReport {
+            failing: self.decision_log_fails.load(Ordering::SeqCst),
+            refuses: true,
+            lost: 0,
+        }
+    }
+}
+
 impl StatusSource for FakeStore {
     fn counts(&self) -> PortFuture<'_, Result<Option<StoreCounts>, StoreError>> {
         self.answer(|| {
@@ -368,11 +394,33 @@ struct Surroundings {
     directory: Mutex<Arc<Directory>>,
     issued: AtomicU8,
     drawn: AtomicU8,
+    clock_accepted: AtomicBool,
 }
 
 impl Clock for Surroundings {
     fn now(&self) -> Timestamp {
         at(0)
+    }
+}
+
+impl ClockWatch for Surroundings {
+    fn report(&self) -> ClockReport {
+        let behind = Duration::from_secs(7200);
+        let accepted = self.clock_accepted.load(Ordering::SeqCst);
+        ClockReport {
+            now: at(0),
+            wall: if accepted { at(0) } else { at(-7200) },
+            standing: if accepted {
+                ClockStanding::Trusted
+            } else {
+                ClockStanding::Behind(behind)
+            },
+        }
+    }
+
+    fn accept(&self) -> PortFuture<'_, Result<ClockReport, StoreError>> {
+        self.clock_accepted.store(true, Ordering::SeqCst);
+        Box::pin(async { Ok(self.report()) })
     }
 }
 
@@ -434,6 +482,8 @@ impl RateLimiter for Surroundings {
     fn admit(&self, _: &Party, _: Timestamp) -> Result<(), RateLimited> {
         Ok(())
     }
+
+    fn charge(&self, _: &Party, _: u32, _: Timestamp) {}
 
     fn has_failure_quota(&self, _: &Party, _: Timestamp) -> bool {
         true

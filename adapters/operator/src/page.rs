@@ -1,7 +1,7 @@
 //! Keyset paging: `limit` and `page-token`. A token names the last item told; it is no secret and
 //! no promise, and one that was not made here is refused.
 
-use ics_core::id::{AgreementId, MappingId, SpId, SubscriptionId};
+use ics_core::id::{AgreementId, JobId, MappingId, SpId, SubscriptionId};
 use ics_core::outbox::{Addressee, OutboxKey, Subject};
 use ics_core::port::Cursor;
 use ics_core::principal::CertificateSerial;
@@ -82,6 +82,15 @@ impl Keyset for SpId {
 }
 
 impl Keyset for AgreementId {
+    fn to_token(&self) -> Vec<u8> {
+        self.as_bytes().into()
+    }
+    fn from_token(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self::from_bytes)
+    }
+}
+
+impl Keyset for JobId {
     fn to_token(&self) -> Vec<u8> {
         self.as_bytes().into()
     }

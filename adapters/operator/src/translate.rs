@@ -3,6 +3,7 @@
 
 mod agreement;
 mod certificate;
+mod job;
 mod mapping;
 mod outbox;
 mod party;
@@ -14,6 +15,7 @@ pub(crate) use agreement::{agreement_terms, show_agreement};
 pub(crate) use certificate::{
     CertificateName, certificate_name, certificate_validity, show_certificate, show_issued,
 };
+pub(crate) use job::show_job;
 pub(crate) use mapping::{show_mapping, show_mapping_detail, status_of};
 pub(crate) use outbox::show_entry;
 pub(crate) use party::{party_terms, show_party};

@@ -6,6 +6,7 @@
 
 mod agreement;
 mod certificate;
+mod job;
 mod mapping;
 mod outbox;
 mod party;
@@ -24,6 +25,7 @@ pub use agreement::{
 pub use certificate::{
     CertificateOrder, CertificateStatusName, CertificateView, IssuedView, Revocation,
 };
+pub use job::{JobStatusName, JobView};
 pub use mapping::{MappingDetail, MappingQuery, MappingStatusName, MappingView};
 pub use outbox::{
     DeadReasonName, MessageKindName, OutboxQuery, OutboxRetry, OutboxView, RetriedView,
@@ -33,7 +35,10 @@ pub use party::{
     SerialNamespaceView,
 };
 pub use problem::{InvalidParam, ProblemView};
-pub use status::{CertificateExpiry, HealthView, MappingCounts, PartyCounts, StatusView};
+pub use status::{
+    CertificateExpiry, ClockView, DecisionLogState, DecisionLogView, HealthView, MappingCounts,
+    PartyCounts, StatusView,
+};
 
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

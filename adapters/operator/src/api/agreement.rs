@@ -9,7 +9,7 @@ use ics_core::service::OnboardingError;
 use super::{Caller, OperatorApi};
 use crate::error::Refusal;
 use crate::page::{cut_page, parse_limit, parse_token};
-use crate::translate::{agreement_terms, show_agreement};
+use crate::translate::{agreement_terms, show_agreement, show_job};
 use crate::wire::{AgreementView, Confirmation, EndedAgreement, NewAgreement, Page, PageQuery};
 
 impl OperatorApi {
@@ -94,10 +94,11 @@ impl OperatorApi {
         let now = self.now();
         let outcome = self.service().end_agreement(&agreement.id, now).await;
         let outcome = outcome.map_err(Refusal::of_onboarding);
-        let (agreement, demapped) = caller.note("agreement.end", &object, outcome)?;
+        let (agreement, ended) = caller.note("agreement.end", &object, outcome)?;
         Ok(EndedAgreement {
             agreement: show_agreement(&agreement, now),
-            demapped,
+            demapped: ended.demapped,
+            jobs: ended.jobs.iter().map(|job| show_job(job)).collect(),
         })
     }
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use ics_core::id::SpId;
 use ics_core::party::{Party, PartyStatus};
+use ics_core::service::EndedRows;
 
 use super::{Caller, OperatorApi};
 use crate::error::Refusal;
 use crate::page::{cut_page, parse_limit, parse_token};
-use crate::translate::{parse_sp_in_path, party_terms, show_party};
+use crate::translate::{parse_sp_in_path, party_terms, show_job, show_party};
 use crate::wire::{Confirmation, NewParty, Page, PageQuery, PartyView, RemovedParty};
 
 impl OperatorApi {
@@ -89,8 +90,12 @@ impl OperatorApi {
             );
         }
         let status = ("sp.remove", PartyStatus::Removed);
-        let (sp, demapped) = self.set_status(caller, id, status).await?;
-        Ok(RemovedParty { sp, demapped })
+        let (sp, ended) = self.set_status(caller, id, status).await?;
+        Ok(RemovedParty {
+            sp,
+            demapped: ended.demapped,
+            jobs: ended.jobs.iter().map(|job| show_job(job)).collect(),
+        })
     }
 
     async fn set_status(
@@ -98,15 +103,15 @@ impl OperatorApi {
         caller: &Caller,
         id: &str,
         (verb, status): (&'static str, PartyStatus),
-    ) -> Result<(PartyView, usize), Refusal> {
+    ) -> Result<(PartyView, EndedRows), Refusal> {
         let id = parse_sp_in_path(id)?;
         let outcome = self
             .service()
             .change_party_status(&id, status, self.now())
             .await;
         let outcome = outcome.map_err(Refusal::of_onboarding);
-        let (party, demapped) = caller.note(verb, id.as_str(), outcome)?;
-        Ok((show_party(&party), demapped))
+        let (party, ended) = caller.note(verb, id.as_str(), outcome)?;
+        Ok((show_party(&party), ended))
     }
 
     /// Live rows under the party's agreements, on either side.

@@ -9,7 +9,7 @@ use super::refusal::{
     SerialTaken, Unconfirmed,
 };
 use super::request::{Body, Params};
-use super::{Answer, Api, answer, answer_created, answer_done, complete};
+use super::{Answer, Api, answer, answer_begun, answer_created, answer_done, complete};
 use crate::api::Caller;
 use crate::wire::{
     AgreementView, CertificateOrder, CertificateView, Confirmation, EndedAgreement, IssuedView,
@@ -93,7 +93,8 @@ pub(crate) async fn resume_sp(api: Api, caller: Caller, id: Path<String>) -> Ans
     params(("id" = String, Path, description = "Its id")),
     request_body = Confirmation,
     responses(
-        (status = 200, description = "Removed", body = RemovedParty),
+        (status = 200, description = "Removed, its rows too", body = RemovedParty),
+        (status = 202, description = "Removed; jobs remove the rows, gone already", body = RemovedParty, headers(("Location" = String))),
         BodyNotValid, BodyNotRead, NoCertificate, NoParty, Unconfirmed,
     )
 )]
@@ -103,7 +104,8 @@ pub(crate) async fn remove_sp(
     id: Path<String>,
     confirmation: Body<Confirmation>,
 ) -> Answer {
-    answer_done(async move { api.remove_party(&caller, &id, confirmation.0).await }).await
+    let act = async move { api.remove_party(&caller, &id, confirmation.0).await };
+    answer_begun(act, |removed| &removed.jobs).await
 }
 
 /// List a service provider's certificates
@@ -215,7 +217,8 @@ pub(crate) async fn show_agreement(api: Api, id: Path<String>) -> Answer {
     params(("id" = String, Path, description = "Its id")),
     request_body = Confirmation,
     responses(
-        (status = 200, description = "Ended", body = EndedAgreement),
+        (status = 200, description = "Ended, its rows removed", body = EndedAgreement),
+        (status = 202, description = "Ended; a job removes the rows, gone already", body = EndedAgreement, headers(("Location" = String))),
         BodyNotValid, BodyNotRead, NoCertificate, NoAgreement, Unconfirmed,
     )
 )]
@@ -225,5 +228,6 @@ pub(crate) async fn end_agreement(
     id: Path<String>,
     confirmation: Body<Confirmation>,
 ) -> Answer {
-    answer_done(async move { api.end_agreement(&caller, &id, confirmation.0).await }).await
+    let act = async move { api.end_agreement(&caller, &id, confirmation.0).await };
+    answer_begun(act, |ended| &ended.jobs).await
 }

@@ -1,18 +1,22 @@
 //! Mappings, outbox, status, health, the description.
 
+use actix_web::HttpResponse;
 use actix_web::web::Path;
 
 use super::refusal::{
-    BodyNotRead, BodyNotValid, NoCertificate, NoMapping, NoNotification, NoParty, NoStore,
+    BodyNotRead, BodyNotValid, NoCertificate, NoJob, NoMapping, NoNotification, NoParty, NoStore,
     QueryNotValid,
 };
 use super::request::{Body, Params};
 use super::{Answer, Api, answer, answer_done};
 use crate::api::{Caller, OperatorApi};
 use crate::wire::{
-    HealthView, MappingDetail, MappingQuery, MappingView, OutboxQuery, OutboxRetry, OutboxView,
-    Page, RetriedView, StatusView,
+    ClockView, HealthView, JobView, MappingDetail, MappingQuery, MappingView, OutboxQuery,
+    OutboxRetry, OutboxView, Page, PageQuery, RetriedView, StatusView,
 };
+
+/// Media type of metrics.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// List mappings
 ///
@@ -43,6 +47,50 @@ pub(crate) async fn list_mappings(api: Api, query: Params<MappingQuery>) -> Answ
 )]
 pub(crate) async fn show_mapping(api: Api, id: Path<String>) -> Answer {
     answer(api.show_mapping(&id).await)
+}
+
+/// List jobs
+///
+/// De-mappings of more than 1,000 rows, of service providers too: at work, failed, and done within
+/// the retention of tombstones.
+#[utoipa::path(
+    get, path = "/operator/v1/jobs", tag = "Mappings", operation_id = "listJobs",
+    params(PageQuery),
+    responses(
+        (status = 200, description = "A page, oldest first", body = Page<JobView>),
+        QueryNotValid, NoCertificate,
+    )
+)]
+pub(crate) async fn list_jobs(api: Api, query: Params<PageQuery>) -> Answer {
+    answer(api.list_jobs(&query.0))
+}
+
+/// Show a job
+#[utoipa::path(
+    get, path = "/operator/v1/jobs/{id}", tag = "Mappings", operation_id = "showJob",
+    params(("id" = String, Path, description = "Its id")),
+    responses(
+        (status = 200, description = "The job", body = JobView),
+        NoCertificate, NoJob,
+    )
+)]
+pub(crate) async fn show_job(api: Api, id: Path<String>) -> Answer {
+    answer(api.show_job(&id))
+}
+
+/// Send a job that failed on its way again
+///
+/// Any other job goes on as it does.
+#[utoipa::path(
+    post, path = "/operator/v1/jobs/{id}/retry", tag = "Mappings", operation_id = "retryJob",
+    params(("id" = String, Path, description = "Its id")),
+    responses(
+        (status = 200, description = "The job", body = JobView),
+        NoCertificate, NoJob, NoStore,
+    )
+)]
+pub(crate) async fn retry_job(api: Api, caller: Caller, id: Path<String>) -> Answer {
+    answer_done(async move { api.retry_job(&caller, &id).await }).await
 }
 
 /// List notifications that wait or were given up
@@ -96,6 +144,20 @@ pub(crate) async fn show_status(api: Api) -> Answer {
     answer(api.show_status().await)
 }
 
+/// Take the wall clock for right
+///
+/// What is over by it is ended at once. While it is believed anyway this changes nothing.
+#[utoipa::path(
+    post, path = "/operator/v1/clock/accept", tag = "Gateway", operation_id = "acceptClock",
+    responses(
+        (status = 200, description = "It is believed", body = ClockView),
+        NoCertificate, NoStore,
+    )
+)]
+pub(crate) async fn accept_clock(api: Api, caller: Caller) -> Answer {
+    answer_done(async move { api.accept_clock(&caller).await }).await
+}
+
 /// Ask whether the gateway is alive
 ///
 /// Needs a client certificate, as everything on this listener.
@@ -122,6 +184,21 @@ pub(crate) async fn show_liveness() -> Answer {
 )]
 pub(crate) async fn show_readiness(api: Api) -> Answer {
     answer(api.show_readiness().await)
+}
+
+/// Show the metrics, for Prometheus
+///
+/// Labels are reference points, outcomes and the like; never an identifier.
+#[utoipa::path(
+    get, path = "/operator/v1/metrics", tag = "Gateway", operation_id = "showMetrics",
+    responses(
+        (status = 200, description = "OpenMetrics 1.0 text", body = String, content_type = "application/openmetrics-text"),
+        NoCertificate, NoStore,
+    )
+)]
+pub(crate) async fn show_metrics(api: Api) -> Answer {
+    let text = api.show_metrics().await?;
+    Ok(HttpResponse::Ok().content_type(OPEN_METRICS).body(text))
 }
 
 /// This description

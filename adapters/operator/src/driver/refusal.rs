@@ -33,6 +33,7 @@ refusals! {
     NoParty "404" "No such service provider"
     NoAgreement "404" "No such agreement"
     NoMapping "404" "No such mapping"
+    NoJob "404" "No such job"
     NoNotification "404" "Delivered meanwhile, or never there"
     NoCertificateKnown "404" "Not known"
     PartyExists "409" "Id given out, or service owned by another"

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::JobView;
+
 /// Who establishes the user's consent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -100,6 +102,9 @@ pub struct AgreementView {
 pub struct EndedAgreement {
     /// The agreement as it is now.
     pub agreement: AgreementView,
-    /// How many rows were de-mapped.
+    /// How many rows were de-mapped and removed.
     pub demapped: usize,
+    /// What removes the rows, where there are more than one request waits for: gone already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<JobView>,
 }

@@ -5,6 +5,8 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::JobView;
+
 /// A role of a service provider (Y.4462 clause 9: odd and even reference points).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -122,6 +124,9 @@ pub struct PartyView {
 pub struct RemovedParty {
     /// The service provider as it is now.
     pub sp: PartyView,
-    /// How many rows were de-mapped.
+    /// How many rows were de-mapped and removed.
     pub demapped: usize,
+    /// What removes the rows, where there are more than one request waits for: gone already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<JobView>,
 }
