@@ -5,7 +5,7 @@
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -13,58 +13,70 @@ use ics_core::change::Change;
 use ics_core::directory::Directory;
 use ics_core::port::{Clock, DirectorySource, Entropy};
 use ics_core::time::Timestamp;
+use ics_core::timekeeping::{ClockMark, Reading, Timekeeper};
 
-/// The system's wall clock, kept from running backwards.
-///
-/// # Invariants
-/// No answer is earlier than one before it. When the wall clock is set back, time goes on at the
-/// monotonic clock's pace from the last answer until the wall clock has caught up: nothing that
-/// was over becomes valid again, and nothing stands still.
+/// The system's clocks, read through the core's [`Timekeeper`]: the wall clock as long as it can
+/// be believed.
 #[derive(Debug)]
 pub(crate) struct SystemClock {
-    last: Mutex<Reading>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Reading {
-    told: Timestamp,
-    at: Instant,
+    began: Instant,
+    keeper: Mutex<Timekeeper>,
 }
 
 impl SystemClock {
     /// A clock that starts with the wall clock's time.
     pub(crate) fn new() -> Self {
+        Self::since(None)
+    }
+
+    /// A clock that goes on after what a store remembers of time.
+    pub(crate) fn since(mark: Option<ClockMark>) -> Self {
+        let began = Instant::now();
+        let reading = Reading {
+            wall: wall_time(),
+            monotonic: Duration::ZERO,
+        };
         Self {
-            last: Mutex::new(Reading {
-                told: wall_time(),
-                at: Instant::now(),
-            }),
+            began,
+            keeper: Mutex::new(Timekeeper::start(mark, reading)),
         }
+    }
+
+    /// How time is kept, after a fresh reading.
+    pub(crate) fn look(&self) -> Timekeeper {
+        self.with_keeper(|keeper, reading| {
+            keeper.read(reading);
+            *keeper
+        })
+    }
+
+    /// Takes the wall clock for right; tells how time was kept before.
+    pub(crate) fn accept(&self) -> Timekeeper {
+        self.with_keeper(|keeper, reading| {
+            keeper.read(reading);
+            let before = *keeper;
+            keeper.accept(reading);
+            before
+        })
+    }
+
+    fn with_keeper<T>(&self, act: impl FnOnce(&mut Timekeeper, Reading) -> T) -> T {
+        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        let reading = Reading {
+            wall: wall_time(),
+            monotonic: self.began.elapsed(),
+        };
+        act(&mut keeper, reading)
     }
 }
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = last.next(wall_time(), Instant::now());
-        last.told
+        self.with_keeper(Timekeeper::read)
     }
-}
 
-impl Reading {
-    /// The reading after this one, with the wall clock at `wall`.
-    fn next(self, wall: Timestamp, at: Instant) -> Self {
-        if wall >= self.told {
-            return Self { told: wall, at };
-        }
-        let ran = at.saturating_duration_since(self.at);
-        let told = self.told.plus(ran);
-        // Milliseconds: what is less than one is not lost, it stays with the older instant.
-        if told == self.told {
-            self
-        } else {
-            Self { told, at }
-        }
+    fn latest(&self) -> Timestamp {
+        self.look().latest()
     }
 }
 
@@ -121,35 +133,20 @@ impl DirectorySource for SharedDirectory {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
-    fn a_wall_clock_set_back_neither_turns_back_time_nor_stops_it() {
-        let at = Instant::now();
-        let first = Reading {
-            told: Timestamp::from_millis(10_000),
-            at,
+    fn a_clock_after_what_was_seen_goes_on_from_there() {
+        let mark = ClockMark {
+            seen: Timestamp::MAX,
+            trusted: true,
         };
-        let back = first.next(Timestamp::from_millis(2_000), at + Duration::from_millis(5));
-        assert_eq!(back.told, Timestamp::from_millis(10_005));
-        let still = back.next(
-            Timestamp::from_millis(2_000),
-            back.at + Duration::from_micros(600),
-        );
-        assert_eq!(still.told, back.told);
-        let later = still.next(
-            Timestamp::from_millis(2_001),
-            back.at + Duration::from_micros(1200),
-        );
-        assert_eq!(
-            later.told,
-            Timestamp::from_millis(10_006),
-            "parts of a millisecond add up"
-        );
-        let caught_up = later.next(Timestamp::from_millis(20_000), later.at);
-        assert_eq!(caught_up.told, Timestamp::from_millis(20_000));
+        let clock = SystemClock::since(Some(mark));
+        assert!(!clock.look().standing().is_trusted());
+        assert_eq!(clock.now(), Timestamp::MAX);
+        assert_eq!(clock.accept().now(), Timestamp::MAX);
+        assert!(clock.look().standing().is_trusted());
+        assert!(clock.now() < Timestamp::MAX);
     }
 
     #[test]

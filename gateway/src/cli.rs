@@ -2,8 +2,8 @@
 
 mod agreement;
 mod bench;
-mod config;
 mod clock;
+mod config;
 mod demo;
 mod init;
 mod job;

@@ -99,7 +99,7 @@ impl Shared {
     async fn report(&self, entry: &OutboxEntry, outcome: Outcome) -> Result<(), Failure> {
         let knobs = self.outbox.knobs();
         let report = match outcome {
-            Outcome::Accepted { .. } => DeliveryReport::Accepted,
+            Outcome::Accepted { .. } | Outcome::Acknowledged => DeliveryReport::Accepted,
             Outcome::Refused { .. } => DeliveryReport::Refused,
             _ => {
                 let drawn = self.draw(backoff(&knobs, entry.attempts));

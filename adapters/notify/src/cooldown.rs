@@ -27,6 +27,8 @@ pub(crate) enum Sign {
     Struggling { stay_away: Option<Duration> },
     /// No answer at all.
     Gone,
+    /// Nothing was learnt of the host: it was to go by websocket, and none was open to the end.
+    NoSocket,
 }
 
 /// How a lane's host fares.
@@ -60,7 +62,7 @@ impl Cooldown {
         draw: impl FnOnce(Duration) -> Duration,
     ) -> bool {
         let stay_away = match sign {
-            Sign::None => return false,
+            Sign::None | Sign::NoSocket => return false,
             Sign::Well => {
                 *self = Self::default();
                 return false;

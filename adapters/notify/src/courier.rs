@@ -1,9 +1,10 @@
-//! One delivery: body, token, signature, POST.
+//! One delivery: body, token, signature, POST; or body, websocket, acknowledgement.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use ics_core::port::{Clock, Entropy, PortFuture, ResourceNames};
+use ics_core::outbox::Addressee;
+use ics_core::port::{Clock, Entropy, NotificationSockets, PortFuture, ResourceNames};
 use ics_core::service::Consignment;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Method, Request, Url};
@@ -21,9 +22,14 @@ const UNAUTHORIZED: u16 = 401;
 pub(crate) trait Carrier: Send + Sync {
     /// Tries once, in bounded time.
     fn carry<'a>(&'a self, consignment: &'a Consignment) -> PortFuture<'a, Outcome>;
+
+    /// The websocket of `addressee` that is open; another number each time one opens.
+    fn open_socket(&self, _: &Addressee) -> Option<u64> {
+        None
+    }
 }
 
-/// The carrier over HTTPS.
+/// The carrier over HTTPS, and over the websockets that are open.
 pub(crate) struct Courier {
     pub(crate) driver: Arc<Driver>,
     pub(crate) tokens: Tokens,
@@ -31,6 +37,9 @@ pub(crate) struct Courier {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) names: Arc<dyn ResourceNames>,
+    pub(crate) sockets: Arc<dyn NotificationSockets>,
+    /// For the acknowledgement of what went by websocket.
+    pub(crate) acknowledgement: Duration,
     /// For everything: a token, the callback, and both again after a 401.
     pub(crate) patience: Duration,
 }
@@ -43,6 +52,10 @@ impl Carrier for Courier {
                 .unwrap_or(Outcome::Unreachable(NoAnswer::Timeout))
         })
     }
+
+    fn open_socket(&self, addressee: &Addressee) -> Option<u64> {
+        self.sockets.open_socket(addressee)
+    }
 }
 
 impl Courier {
@@ -50,13 +63,32 @@ impl Courier {
         let Ok(body) = write_body(consignment, self.names.as_ref()) else {
             return Outcome::Unsendable;
         };
-        let target = match Driver::parse_target(consignment.destination.as_str()) {
+        let addressee = &consignment.entry.key.addressee;
+        if consignment.websocket && self.sockets.open_socket(addressee).is_some() {
+            return self.deliver_by_socket(consignment, body).await;
+        }
+        let Some(destination) = &consignment.destination else {
+            return Outcome::NoSocket;
+        };
+        let target = match Driver::parse_target(destination.as_str()) {
             Ok(target) => target,
             Err(no_answer) => return Outcome::Unreachable(no_answer),
         };
         self.post_authorized(consignment, (&target, body))
             .await
             .unwrap_or_else(|outcome| outcome)
+    }
+
+    /// Delivered is what was acknowledged; all else comes again.
+    async fn deliver_by_socket(&self, consignment: &Consignment, body: Vec<u8>) -> Outcome {
+        let key = &consignment.entry.key;
+        let id = key.notification_id();
+        let delivery = self.sockets.deliver(&key.addressee, &id, body);
+        match tokio::time::timeout(self.acknowledgement, delivery).await {
+            Ok(Ok(())) => Outcome::Acknowledged,
+            Ok(Err(_)) => Outcome::NoSocket,
+            Err(_) => Outcome::Unacknowledged,
+        }
     }
 
     /// Posts with a token where the SP wants one; a refused token is fetched anew, once.

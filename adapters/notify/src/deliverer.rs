@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ics_core::outbox::Addressee;
-use ics_core::port::{Clock, Entropy, OutboxBell as _, ResourceNames};
+use ics_core::port::{Clock, Entropy, NotificationSockets, OutboxBell as _, ResourceNames};
 use rustls::ClientConfig;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{Id, JoinHandle, JoinSet};
@@ -72,6 +72,8 @@ pub struct Surroundings {
     pub signer: Arc<dyn CallbackSigner>,
     /// What rows and subscriptions are called towards their parties.
     pub names: Arc<dyn ResourceNames>,
+    /// The websockets that parties have open.
+    pub sockets: Arc<dyn NotificationSockets>,
 }
 
 /// Delivers the outbox until it is shut down or dropped. What is not delivered stays in the store,
@@ -105,6 +107,8 @@ impl Deliverer {
             clock: surroundings.clock.clone(),
             entropy: surroundings.entropy.clone(),
             names: surroundings.names,
+            sockets: surroundings.sockets,
+            acknowledgement: pace.total_timeout,
             patience: pace.total_timeout.saturating_mul(2),
         };
         let ambient = (surroundings.clock, surroundings.entropy);

@@ -40,6 +40,10 @@ struct Memory {
     held: HashSet<Subject>,
     /// Whether there may be something the store was not asked for yet.
     news: bool,
+    /// The websocket that was open at the last look.
+    socket: Option<u64>,
+    /// Whether what waits for the websocket is to be recalled.
+    recall: bool,
     /// Whether a rest has just begun, in which entries may outlive their deadlines.
     sweep: bool,
 }
@@ -81,6 +85,8 @@ impl Lane {
     }
 
     fn note(&self, memory: &mut Memory, sign: Sign) {
+        // Put off after the recall of a socket that has opened meanwhile.
+        memory.recall |= sign == Sign::NoSocket && memory.socket.is_some();
         let knobs = self.shared.outbox.knobs();
         let draw = |limit| self.shared.draw(limit);
         let rests = memory.cooldown.note(sign, (&knobs, Instant::now()), draw);
@@ -95,6 +101,7 @@ impl Lane {
         {
             self.shared.note_failure(&self.addressee, failure);
         }
+        self.note_socket(memory).await;
         if let Some(rest) = memory.cooldown.rest(Instant::now()) {
             return (Vec::new(), rest);
         }
@@ -124,6 +131,28 @@ impl Lane {
         entries.retain(|entry| memory.held.insert(entry.key.subject));
         let pause = due.next.map_or(poll, |next| next.since(now).max(SHORTEST));
         (entries, pause.min(poll))
+    }
+
+    /// Recalls what waits for the websocket once one opens; it deserves a fresh start.
+    async fn note_socket(&self, memory: &mut Memory) {
+        let shared = &self.shared;
+        let open = shared.carrier.open_socket(&self.addressee);
+        if open != memory.socket {
+            memory.socket = open;
+            memory.recall = open.is_some();
+            if open.is_some() {
+                memory.cooldown = Cooldown::default();
+            }
+        }
+        if std::mem::take(&mut memory.recall) && memory.socket.is_some() {
+            let now = shared.clock.now();
+            let recalled = shared.outbox.recall_for_websocket(&self.addressee, now);
+            if let Err(failure) = recalled.await {
+                shared.note_failure(&self.addressee, failure);
+                memory.recall = true;
+            }
+            memory.news = true;
+        }
     }
 
     /// Gives up what waits behind a dead host past its deadline; all else stays as it is.

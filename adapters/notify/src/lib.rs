@@ -33,6 +33,9 @@ mod cooldown;
 mod courier;
 mod deliverer;
 mod driver;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod jitter;
 mod lane;
 mod outbox;

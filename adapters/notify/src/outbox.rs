@@ -30,6 +30,13 @@ pub trait Outbox: Send + Sync {
         now: Timestamp,
     ) -> PortFuture<'a, Result<Option<Consignment>, Failure>>;
 
+    /// The websocket of `addressee` has opened: what waits for it is due. Tells how many that were.
+    fn recall_for_websocket<'a>(
+        &'a self,
+        addressee: &'a Addressee,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<usize, Failure>>;
+
     /// Takes in what came of sending.
     fn report_delivery<'a>(
         &'a self,
@@ -63,6 +70,14 @@ impl Outbox for IcsService {
         now: Timestamp,
     ) -> PortFuture<'a, Result<Option<Consignment>, Failure>> {
         Box::pin(self.consign(entry, now))
+    }
+
+    fn recall_for_websocket<'a>(
+        &'a self,
+        addressee: &'a Addressee,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<usize, Failure>> {
+        Box::pin(self.recall_for_websocket(addressee, now))
     }
 
     fn report_delivery<'a>(

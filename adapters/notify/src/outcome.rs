@@ -14,6 +14,9 @@ use crate::token::NoToken;
 /// The longest `Retry-After` that is heeded.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
+/// How long what goes by websocket alone waits when none is open. It is recalled when one opens.
+const NO_SOCKET_WAIT: Duration = Duration::from_secs(600);
+
 /// What trying to deliver came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -32,6 +35,12 @@ pub(crate) enum Outcome {
     NoToken(NoToken),
     /// The entry lacks what it needs: nothing was sent.
     Unsendable,
+    /// It went by websocket, and the SP acknowledged it.
+    Acknowledged,
+    /// It went by websocket, and no acknowledgement came in time.
+    Unacknowledged,
+    /// It goes by websocket alone, and none is open, or it ended before the acknowledgement.
+    NoSocket,
 }
 
 impl Outcome {
@@ -72,6 +81,10 @@ impl Outcome {
             },
             Self::Struggling { .. } => Sign::Struggling { stay_away: None },
             Self::Unreachable(_) | Self::NoToken(_) => Sign::Gone,
+            Self::Acknowledged => Sign::Well,
+            Self::Unacknowledged => Sign::Struggling { stay_away: None },
+            // Says nothing of the host of callbacks, which the same lane serves.
+            Self::NoSocket => Sign::NoSocket,
             Self::Unsendable => Sign::None,
         }
     }
@@ -83,6 +96,9 @@ impl Outcome {
                 retry_after: Some(least),
                 ..
             } => least,
+            // Not looked at again before a socket opens: a hundred thousand that wait for one must
+            // not be written anew each minute.
+            Self::NoSocket => NO_SOCKET_WAIT,
             _ => Duration::ZERO,
         }
     }
@@ -92,14 +108,19 @@ impl Outcome {
         match self {
             Self::Accepted { status } | Self::Refused { status } => Some(status),
             Self::Struggling { status, .. } => Some(status),
-            Self::Unreachable(_) | Self::NoToken(_) | Self::Unsendable => None,
+            Self::Unreachable(_)
+            | Self::NoToken(_)
+            | Self::Unsendable
+            | Self::Acknowledged
+            | Self::Unacknowledged
+            | Self::NoSocket => None,
         }
     }
 
     /// What it is called in logs.
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::Accepted { .. } => "accepted",
+            Self::Accepted { .. } | Self::Acknowledged => "accepted",
             Self::Refused { .. } => "refused",
             Self::Struggling { .. } => "failed",
             Self::Unreachable(NoAnswer::Timeout) => "timeout",
@@ -107,12 +128,14 @@ impl Outcome {
             Self::Unreachable(_) => "unreachable",
             Self::NoToken(_) => "no-token",
             Self::Unsendable => "unsendable",
+            Self::Unacknowledged => "unacknowledged",
+            Self::NoSocket => "no-socket",
         }
     }
 }
 
 /// Seconds, or an HTTP date (RFC 9110 10.2.3), bounded.
-fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+pub(crate) fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),

@@ -163,7 +163,8 @@ pub(crate) fn subscription(iot_sp: &SpId, destination: &CallbackUri) -> Subscrip
         id: SubscriptionId::mint(NOW, [9; 10]),
         iot_sp: iot_sp.clone(),
         serial_namespaces: Vec::new(),
-        destination: destination.clone(),
+        destination: Some(destination.clone()),
+        websocket: false,
         features: Features::default(),
         created: NOW,
         version: 1,
@@ -177,7 +178,8 @@ pub(crate) fn consignment(entry: OutboxEntry, destination: &str) -> Consignment 
     Consignment {
         party: Arc::new(party(&sp)),
         subscription: to_iot_sp.then(|| Arc::new(subscription(&sp, &destination))),
-        destination,
+        destination: Some(destination),
+        websocket: false,
         assignment: None,
         entry,
     }

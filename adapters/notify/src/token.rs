@@ -42,10 +42,10 @@ pub(crate) struct Tokens {
 /// Locked while a token is fetched: many deliveries, one request.
 type Cell = Arc<AsyncMutex<Option<Held>>>;
 
-struct Held {
+pub(crate) struct Held {
     endpoint: CallbackUri,
-    authorization: HeaderValue,
-    usable_until: Timestamp,
+    pub(crate) authorization: HeaderValue,
+    pub(crate) usable_until: Timestamp,
 }
 
 impl Tokens {
@@ -131,7 +131,7 @@ async fn exchange(driver: Arc<Driver>, request: HttpRequest) -> Result<HttpRespo
     Ok(response)
 }
 
-fn hold(
+pub(crate) fn hold(
     response: &BasicTokenResponse,
     endpoint: &CallbackUri,
     now: Timestamp,

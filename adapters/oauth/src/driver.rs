@@ -8,6 +8,7 @@ use actix_web::http::header::{
 };
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use ics_core::audit::RefusalCause;
 use ics_core::principal::PeerCertificate;
 use ics_http::{Terms, close_if_late, read_body, whole_seconds};
 
@@ -237,6 +238,9 @@ fn answer_refusal(refusal: &Refusal) -> HttpResponseBuilder {
     if let Some(wait) = refusal.retry_after() {
         response.insert_header((RETRY_AFTER, whole_seconds(wait)));
     }
+    response
+        .extensions_mut()
+        .insert(RefusalCause(refusal.cause()));
     response
 }
 

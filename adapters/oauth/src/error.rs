@@ -113,6 +113,18 @@ impl Refusal {
         }
     }
 
+    /// The code for the decision log.
+    pub(crate) const fn cause(&self) -> &'static str {
+        match self.code() {
+            ErrorCode::InvalidClient => "INVALID_CLIENT",
+            ErrorCode::InvalidRequest => "INVALID_REQUEST",
+            ErrorCode::InvalidScope => "INVALID_SCOPE",
+            ErrorCode::ServerError => "SERVER_ERROR",
+            ErrorCode::TemporarilyUnavailable => "TEMPORARILY_UNAVAILABLE",
+            ErrorCode::UnsupportedGrantType => "UNSUPPORTED_GRANT_TYPE",
+        }
+    }
+
     const fn code(&self) -> ErrorCode {
         match self {
             Self::Client(_) | Self::ClientMismatch | Self::PasswordAuthentication => {

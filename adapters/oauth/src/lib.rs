@@ -21,6 +21,9 @@ mod driver;
 mod error;
 #[cfg(test)]
 mod fixture;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod grant;
 mod metadata;
 mod openapi;

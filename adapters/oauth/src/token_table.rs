@@ -3,6 +3,7 @@
 mod memory;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ics_core::id::SpId;
 use ics_core::principal::CertificateThumbprint;
@@ -12,6 +13,9 @@ use ics_core::time::Timestamp;
 pub use memory::MemoryTokenTable;
 
 use crate::token::TokenHash;
+
+/// How far the times of two requests that run at once may differ.
+const CLOCK_SKEW: Duration = Duration::from_secs(1);
 
 /// What a token stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,10 +33,11 @@ pub struct TokenGrant {
 }
 
 impl TokenGrant {
-    /// Whether it is not over at `now`.
+    /// Whether it is not over at `now`. One from the future was issued by a clock that has been set
+    /// back since: it would live longer than any token may.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
-        now < self.expires
+        now < self.expires && self.issued <= now.plus(CLOCK_SKEW)
     }
 }
 

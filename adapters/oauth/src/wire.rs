@@ -40,6 +40,12 @@ impl Form {
         Ok(Self(parameters))
     }
 
+    /// All of them.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn into_parameters(self) -> Vec<(String, String)> {
+        self.0.into_iter().collect()
+    }
+
     /// The value of a parameter. RFC 6749 3.2: sent without a value is not sent.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.0

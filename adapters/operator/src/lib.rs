@@ -20,6 +20,9 @@
 mod api;
 mod driver;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod openapi;
 mod page;
 mod translate;
@@ -28,6 +31,8 @@ pub mod wire;
 #[cfg(test)]
 mod fixture;
 
-pub use api::{OperatorApi, Ports, Settings, StatusSource, StoreCounts};
+pub use api::{
+    DecisionLogReport, Observation, OperatorApi, Ports, Settings, StatusSource, StoreCounts,
+};
 pub use driver::configure;
 pub use openapi::openapi;

@@ -10,6 +10,7 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::server::ServerBuilder;
 
 use crate::resource::discovery;
+use crate::socket::Sockets;
 
 /// What the operator and the gateway say of this API.
 #[derive(Clone)]
@@ -45,6 +46,7 @@ pub struct T8Api {
     pub(crate) root: String,
     pub(crate) discovery: Bytes,
     pub(crate) document: Bytes,
+    pub(crate) sockets: Arc<Sockets>,
 }
 
 impl T8Api {
@@ -78,7 +80,16 @@ impl T8Api {
             root,
             discovery: discovery.into(),
             document: document.into(),
+            sockets: Arc::default(),
         })
+    }
+
+    /// This API with its websockets kept in `sockets`, where whoever delivers finds them, and
+    /// whoever stops the gateway.
+    #[must_use]
+    pub fn with_sockets(mut self, sockets: Arc<Sockets>) -> Self {
+        self.sockets = sockets;
+        self
     }
 }
 

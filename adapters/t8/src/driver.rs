@@ -1,9 +1,15 @@
-//! The operations on actix-web: sockets and headers, the only file that names it.
+//! The operations on actix-web: sockets and headers, the only files that name it: this one and its modules.
+
+mod websocket;
 
 use std::cell::Cell;
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::Method;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
@@ -12,6 +18,7 @@ use actix_web::http::header::{
 };
 use actix_web::web::{self, Bytes, Data, Payload, ServiceConfig};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
+use ics_core::audit::RefusalCause;
 use ics_core::principal::PeerCertificate;
 use ics_core::reference_point::ReferencePoint;
 use ics_http::{Terms, close_if_late, read_body};
@@ -20,13 +27,13 @@ use crate::api::T8Api;
 use crate::exchange::{Call, Reply};
 use crate::guard::{self, Credentials};
 use crate::media;
-use crate::operation::{Gate, Operation, PATHS, Verb};
+use crate::operation::{Gate, NDJSON, Operation, PATHS, Verb};
 use crate::problem::{self, Cause, Companion, Problem};
 use crate::query::{self, PageQuery};
 use crate::resource;
+use crate::resource::bulk::Bulk;
+use websocket::Opener;
 
-/// The largest body read (t8 A.7).
-const MAX_BODY: usize = 64 * 1024;
 /// A body that took longer came in parts: its sender is asked for again.
 const BODY_IN_ONE_GO: Duration = Duration::from_millis(100);
 /// The longest path and query: no resource of ours comes near it.
@@ -34,7 +41,7 @@ const MAX_URI: usize = 2048;
 
 /// Mounts every operation. Connections must carry their verified client certificate as
 /// connection data of type `Arc<PeerCertificate>`; one without is answered 401. A request's
-/// extensions hold its `ReferencePoint`, for the log.
+/// extensions hold its `ReferencePoint`, a refusal's its `RefusalCause`, for the logs.
 pub fn configure(cfg: &mut ServiceConfig, api: Arc<T8Api>) {
     let api = Data::from(api);
     for (path, allow) in PATHS {
@@ -68,7 +75,7 @@ async fn serve(
     operation: Operation,
     request: &HttpRequest,
     payload: Payload,
-    api: &T8Api,
+    api: &Arc<T8Api>,
 ) -> HttpResponse {
     if let Gate::Point(point) | Gate::Either(point, _) = operation.gate() {
         note_point(request, point);
@@ -83,7 +90,7 @@ async fn answer(
     operation: Operation,
     request: &HttpRequest,
     payload: Payload,
-    api: &T8Api,
+    api: &Arc<T8Api>,
 ) -> Result<HttpResponse, Problem> {
     let began = api.clock.now();
     let path = request.match_info();
@@ -101,6 +108,14 @@ async fn answer(
     let Some((mut principal, mut point)) = admitted else {
         return Ok(show(operation, api));
     };
+    if operation.is_socket() {
+        let opener = Opener {
+            bearer: guard::read_bearer(&credentials(request))?.to_owned(),
+            principal,
+            point,
+        };
+        return websocket::open(api, (request, payload), opener);
+    }
     let body = match terms(operation) {
         Some(terms) => read_body(request, payload, &terms).await?,
         None => Bytes::new(),
@@ -114,6 +129,10 @@ async fn answer(
         };
         (principal, point) = still;
     }
+    if operation == Operation::InquireInBulk {
+        let bulk = Bulk::begin(Arc::clone(api), principal, body)?;
+        return Ok(stream(bulk));
+    }
     let call = Call {
         principal,
         point: Cell::new(point),
@@ -121,10 +140,15 @@ async fn answer(
         id: path
             .get("mappingId")
             .or_else(|| path.get("subscriptionId"))
+            .or_else(|| path.get("jobId"))
             .unwrap_or_default(),
         page,
         body: &body,
-        now,
+        now: if operation.is_inquiry() {
+            api.clock.latest()
+        } else {
+            now
+        },
     };
     let outcome = resource::dispatch(operation, &api.service, &call).await;
     if matches!(operation.gate(), Gate::Either(..)) {
@@ -155,10 +179,10 @@ fn check_frame(operation: Operation, request: &HttpRequest) -> Result<Option<Pag
     {
         return Err(Problem::status_only(414));
     }
-    if operation.answers_json() {
+    if let Some(media_type) = operation.answer() {
         for accept in request.headers().get_all(ACCEPT).take(1) {
             let all = joined(request.headers(), accept);
-            if !all.is_some_and(|accept| media::accepts_json(&accept)) {
+            if !all.is_some_and(|accept| media::accepts(&accept, media_type)) {
                 return Err(Problem::status_only(406));
             }
         }
@@ -191,7 +215,7 @@ fn terms(operation: Operation) -> Option<Terms> {
     (!media_types.is_empty()).then_some(Terms {
         media_types,
         utf8_only: true,
-        max_size: MAX_BODY,
+        max_size: operation.largest_body(),
         length_required: true,
     })
 }
@@ -208,6 +232,56 @@ fn respond(reply: Reply) -> HttpResponse {
         return response.finish();
     }
     response.insert_header(JSON).body(reply.body)
+}
+
+/// An answer that is sent as it is made.
+fn stream(bulk: Bulk) -> HttpResponse {
+    let body = Lines {
+        next: Some(Box::pin(bulk.next())),
+        waited: true,
+    };
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, NDJSON))
+        .body(BoxBody::new(body))
+}
+
+/// The answers to a bulk inquiry, some lines at one go; between two goes others have their turn.
+struct Lines {
+    next: Option<Step>,
+    waited: bool,
+}
+
+type Step = Pin<Box<dyn Future<Output = Option<(Bytes, Bulk)>>>>;
+
+impl MessageBody for Lines {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let this = self.get_mut();
+        if !this.waited {
+            this.waited = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let Some(step) = &mut this.next else {
+            return Poll::Ready(None);
+        };
+        let made = std::task::ready!(step.as_mut().poll(cx));
+        this.waited = false;
+        let (lines, next): (_, Option<Step>) = match made {
+            Some((lines, rest)) => (Some(Ok(lines)), Some(Box::pin(rest.next()))),
+            None => (None, None),
+        };
+        this.next = next;
+        Poll::Ready(lines)
+    }
 }
 
 /// The two documents that do not depend on who asks.
@@ -236,6 +310,9 @@ fn refuse(problem: &Problem) -> HttpResponse {
         }
         None => {}
     }
+    response
+        .extensions_mut()
+        .insert(RefusalCause(problem.code()));
     response
         .insert_header((CONTENT_TYPE, problem::MEDIA_TYPE))
         .body(problem.to_json())

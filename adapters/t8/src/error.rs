@@ -7,8 +7,8 @@ use ics_core::port::{Denied, RateLimited, SealError, StoreError};
 use ics_core::principal::AuthenticationFailure;
 use ics_core::reference_point::{ReferencePoint, Role};
 use ics_core::service::{
-    AnswerError, AssignmentError, DemapError, Failure, InquiryError, MappingError, ProfileError,
-    RequestError, SubscriptionError,
+    AnswerError, AssignmentError, DemapError, Failure, InquiryError, JobError, MappingError,
+    ProfileError, RequestError, SubscriptionError,
 };
 
 use crate::problem::{Cause, Challenge, Companion, Problem};
@@ -87,6 +87,7 @@ impl From<MappingError> for Problem {
             MappingError::NotFound => Cause::MappingNotFound.into(),
             MappingError::NotPending => Cause::MappingNotPending.into(),
             MappingError::DestinationNotRegistered => destination_not_registered(),
+            MappingError::NowhereToNotify => crate::translate::nowhere_to_notify(),
             MappingError::ValidityOutOfRange => validity_out_of_range(),
             MappingError::Failure(failure) => failure.into(),
         }
@@ -143,6 +144,15 @@ pub(crate) fn refuse_inquiry(error: InquiryError, point: ReferencePoint) -> Prob
     }
 }
 
+impl From<JobError> for Problem {
+    fn from(error: JobError) -> Self {
+        match error {
+            // The caller's token opens the other of the two points: not there, for it.
+            JobError::Denied(_) | JobError::NotFound => Cause::JobNotFound.into(),
+        }
+    }
+}
+
 impl From<SubscriptionError> for Problem {
     fn from(error: SubscriptionError) -> Self {
         match error {
@@ -151,6 +161,7 @@ impl From<SubscriptionError> for Problem {
             SubscriptionError::NamespaceNotGranted => Self::from(Cause::NamespaceNotGranted)
                 .at("/serialNamespaces", "is not within what was granted"),
             SubscriptionError::DestinationNotRegistered => destination_not_registered(),
+            SubscriptionError::NowhereToNotify => crate::translate::nowhere_to_notify(),
             SubscriptionError::TooMany => Cause::QuotaExceeded.into(),
             SubscriptionError::Failure(failure) => failure.into(),
         }

@@ -63,8 +63,26 @@ pub(crate) fn admit(
     Ok(Some((principal, point)))
 }
 
+/// Whether who was admitted before would be again: certificate, token, scope and party as of now.
+pub(crate) fn still_admits(
+    api: &T8Api,
+    before: &Principal,
+    point: ReferencePoint,
+    bearer: &str,
+) -> bool {
+    let (peer, now) = (&before.certificate, api.clock.now());
+    let principal = api.authenticator.authenticate(peer, bearer, now);
+    let directory = api.service.directory();
+    principal.is_ok_and(|principal| {
+        let party = directory.party(&principal.sp);
+        principal.sp == before.sp
+            && principal.scopes.contains(point)
+            && party.is_some_and(|party| party.status == PartyStatus::Active)
+    })
+}
+
 /// The token of RFC 6750 2.1. Two headers are two answers to one question.
-fn read_bearer<'a>(credentials: &Credentials<'a>) -> Result<&'a str, Problem> {
+pub(crate) fn read_bearer<'a>(credentials: &Credentials<'a>) -> Result<&'a str, Problem> {
     if credentials.repeated {
         return Err(Problem::from(Cause::InvalidMsgFormat)
             .at("Authorization", "came more than once")

@@ -9,11 +9,12 @@
 //! | bodies to the vocabulary of the core, and back | `translate` |
 //! | what each resource does | `resource` |
 //! | what each refusal of the core is called on the wire | `error`, `problem` |
-//! | sockets and headers; the only file that names actix-web | `driver` |
+//! | sockets and headers; the only files that name actix-web | `driver` |
+//! | which SP has its websocket open | [`Sockets`] |
 //!
 //! Nothing is decided here: every call ends in `ics_core::service::IcsService`, which asks the
-//! decision point. Not served yet, and therefore neither routed nor in the document: bulk
-//! inquiries, jobs of large de-mappings, notifications by websocket, the device registry.
+//! decision point. Not served yet, and therefore neither routed nor in the document: the device
+//! registry.
 //!
 //! [`configure`] mounts the operations; [`openapi()`] describes them.
 
@@ -23,6 +24,9 @@ mod api;
 mod driver;
 mod error;
 mod exchange;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 mod link;
 mod media;
@@ -32,6 +36,7 @@ mod operation;
 mod problem;
 mod query;
 mod resource;
+mod socket;
 mod translate;
 pub mod wire;
 
@@ -39,3 +44,4 @@ pub use api::{InvalidSettings, Settings, T8Api};
 pub use driver::configure;
 pub use link::ResourceUris;
 pub use openapi::openapi;
+pub use socket::Sockets;

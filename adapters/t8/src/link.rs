@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ics_core::id::{MappingId, Origin, SpId, SubscriptionId};
+use ics_core::id::{JobId, MappingId, Origin, SpId, SubscriptionId};
 use ics_core::outbox::{Addressee, Subject};
 use ics_core::port::ResourceNames;
 use ics_core::reference_point::Role;
@@ -16,12 +16,16 @@ pub(crate) enum Target {
     Assignment(MappingId),
     /// A subscription.
     Subscription(SubscriptionId),
+    /// A job.
+    Job(JobId),
     /// The SP's profile.
     Profile,
     /// The list of mappings.
     Mappings,
     /// The list of assignments.
     Assignments,
+    /// The websocket of the SP in that role.
+    Websocket(Role),
 }
 
 /// An absolute URI of one of our resources.
@@ -33,6 +37,22 @@ pub(crate) struct Link<'a> {
     pub(crate) sp: &'a SpId,
     /// Which.
     pub(crate) target: Target,
+}
+
+impl Link<'_> {
+    /// Where its SP dials for what it is told of such resources: one websocket a role, so that a
+    /// hundred thousand rows take one connection.
+    pub(crate) const fn websocket(self) -> Self {
+        let role = match self.target {
+            Target::Mapping(_) | Target::Mappings => Role::ThirdPartySp,
+            Target::Websocket(role) => role,
+            _ => Role::IotSp,
+        };
+        Self {
+            target: Target::Websocket(role),
+            ..self
+        }
+    }
 }
 
 const MAPPINGS: &str = "/ics-mapping/v1/";
@@ -47,6 +67,15 @@ impl fmt::Display for Link<'_> {
             Target::Assignment(id) => write!(f, "{root}{ASSIGNMENTS}{sp}/assignments/{id}"),
             Target::Assignments => write!(f, "{root}{ASSIGNMENTS}{sp}/assignments"),
             Target::Subscription(id) => write!(f, "{root}{ASSIGNMENTS}{sp}/subscriptions/{id}"),
+            Target::Job(id) => write!(f, "{root}/ics-demapping/v1/{sp}/jobs/{id}"),
+            Target::Websocket(role) => {
+                let scheme_less = root.strip_prefix("https").unwrap_or(root);
+                let api = match role {
+                    Role::ThirdPartySp => MAPPINGS,
+                    Role::IotSp => ASSIGNMENTS,
+                };
+                write!(f, "wss{scheme_less}{api}{sp}/websocket")
+            }
             Target::Profile => write!(f, "{root}/ics-access/v1/{sp}/profile"),
         }
     }

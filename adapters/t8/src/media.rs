@@ -1,16 +1,16 @@
 //! Media types: what the sender of a request accepts.
 
-/// Whether an `Accept` header lets `application/json` through (RFC 9110 12.5.1): the most
-/// specific range that fits decides, and `q=0` is a no.
-pub(crate) fn accepts_json(accept: &str) -> bool {
-    if accept == "*/*" || accept == "application/json" || accept.trim().is_empty() {
+/// Whether an `Accept` header lets `media_type`, an `application` one, through (RFC 9110 12.5.1):
+/// the most specific range that fits decides, and `q=0` is a no.
+pub(crate) fn accepts(accept: &str, media_type: &str) -> bool {
+    if accept == "*/*" || accept == media_type || accept.trim().is_empty() {
         return true;
     }
     let mut best: Option<(u8, bool)> = None;
     for range in accept.split(',') {
         let mut parts = range.split(';').map(str::trim);
         let specificity = match parts.next().unwrap_or_default() {
-            r if r.eq_ignore_ascii_case("application/json") => 2,
+            r if r.eq_ignore_ascii_case(media_type) => 2,
             r if r.eq_ignore_ascii_case("application/*") => 1,
             "*/*" => 0,
             _ => continue,
@@ -48,7 +48,7 @@ mod tests {
             ("text/html", false),
             ("application/json; q=0.1", true),
         ] {
-            assert_eq!(accepts_json(accept), ok, "{accept}");
+            assert_eq!(accepts(accept, "application/json"), ok, "{accept}");
         }
     }
 }

@@ -4,9 +4,8 @@
 
 use ics_core::mapping::Features;
 
-/// What both APIs that negotiate support: feature 1, Notification_test_event. Notifications by
-/// websocket (feature 2 of the T8 APIs) are not served and never negotiated.
-const SUPPORTED: u32 = 0b1;
+/// What both APIs that negotiate support: Notification_test_event and Notification_websocket.
+const SUPPORTED: u32 = Features::TEST_EVENT.0 | Features::WEBSOCKET.0;
 
 /// The most characters of `supportedFeatures` that are read.
 pub(crate) const MOST_CHARACTERS: usize = 64;
@@ -41,8 +40,9 @@ mod tests {
             (None, "0"),
             (Some(""), "0"),
             (Some("1"), "1"),
-            (Some("F2"), "0"),
-            (Some("aF3"), "1"),
+            (Some("F2"), "2"),
+            (Some("F4"), "0"),
+            (Some("aF3"), "3"),
         ] {
             assert_eq!(tell(negotiate(offered).unwrap()), told, "{offered:?}");
         }

@@ -31,8 +31,7 @@ pub fn openapi() -> OpenApi {
                 .description(Some(
                     "T8-style REST API of an ITU-T Y.4462 identity correlation service. Every \
                      call is made over mutual TLS with a bearer token bound to the client \
-                     certificate (RFC 8705). Not offered: notifications by websocket, bulk \
-                     inquiries.",
+                     certificate (RFC 8705).",
                 ))
                 .license(Some(
                     LicenseBuilder::new()
@@ -82,7 +81,9 @@ fn components() -> ComponentsBuilder {
     all = add::<wire::Subscription<'static>>(all);
     all = add::<wire::SubscriptionView<'static>>(all);
     all = add::<wire::AssignmentView<'static>>(all);
+    all = add::<wire::Acknowledgement<'static>>(all);
     all = add::<wire::DemappedView<'static>>(all);
+    all = add::<wire::JobView>(all);
     all = add::<wire::DeviceInquiry<'static>>(all);
     all = add::<wire::TransactionInquiry<'static>>(all);
     all = add::<wire::DeviceAnswerView<'static>>(all);

@@ -7,6 +7,7 @@ use ics_core::reference_point::ReferencePoint;
 pub(crate) enum Operation {
     InquireByTransaction,
     InquireByDevice,
+    InquireInBulk,
     CreateMapping,
     ListMappings,
     ReadMapping,
@@ -21,7 +22,10 @@ pub(crate) enum Operation {
     ListAssignments,
     ReadAssignment,
     AnswerAssignment,
+    ListenToMappings,
+    ListenToAssignments,
     Demap,
+    ReadJob,
     ReadProfile,
     Discover,
     ReadDocument,
@@ -53,23 +57,33 @@ const MAPPING: &str = "/ics-mapping/v1/{scsAsId}/mappings/{mappingId}";
 const SUBSCRIPTIONS: &str = "/ics-device-mapping/v1/{scsAsId}/subscriptions";
 const SUBSCRIPTION: &str = "/ics-device-mapping/v1/{scsAsId}/subscriptions/{subscriptionId}";
 const ASSIGNMENTS: &str = "/ics-device-mapping/v1/{scsAsId}/assignments";
+const MAPPINGS_SOCKET: &str = "/ics-mapping/v1/{scsAsId}/websocket";
+const ASSIGNMENTS_SOCKET: &str = "/ics-device-mapping/v1/{scsAsId}/websocket";
 const ASSIGNMENT: &str = "/ics-device-mapping/v1/{scsAsId}/assignments/{mappingId}";
+const BULK: &str = "/ics-inquiry/v1/retrieve-bulk";
+const JOB: &str = "/ics-demapping/v1/{scsAsId}/jobs/{jobId}";
+/// JSON texts, one a line.
+pub(crate) const NDJSON: &str = "application/x-ndjson";
 /// Where the document is.
 pub(crate) const DOCUMENT: &str = "/openapi.json";
 /// Where discovery is.
 pub(crate) const DISCOVERY: &str = "/.well-known/ics";
 
 /// Every path and the methods on it. Inquiries first: routes are tried in this order.
-pub(crate) const PATHS: [(&str, &str); 12] = [
+pub(crate) const PATHS: [(&str, &str); 16] = [
     ("/ics-inquiry/v1/retrieve-by-transaction", "POST"),
     ("/ics-inquiry/v1/retrieve-by-device", "POST"),
+    (BULK, "POST"),
     (MAPPINGS, "GET, POST"),
     (MAPPING, "GET, PATCH, DELETE"),
     (SUBSCRIPTIONS, "GET, POST"),
     (SUBSCRIPTION, "GET, PUT, PATCH, DELETE"),
     (ASSIGNMENTS, "GET"),
     (ASSIGNMENT, "GET, PUT"),
+    (MAPPINGS_SOCKET, "GET"),
+    (ASSIGNMENTS_SOCKET, "GET"),
     ("/ics-demapping/v1/{scsAsId}/demap", "POST"),
+    (JOB, "GET"),
     ("/ics-access/v1/{scsAsId}/profile", "GET"),
     (DISCOVERY, "GET"),
     (DOCUMENT, "GET"),
@@ -77,9 +91,10 @@ pub(crate) const PATHS: [(&str, &str); 12] = [
 
 impl Operation {
     /// All of them.
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::InquireByTransaction,
         Self::InquireByDevice,
+        Self::InquireInBulk,
         Self::CreateMapping,
         Self::ListMappings,
         Self::ReadMapping,
@@ -94,7 +109,10 @@ impl Operation {
         Self::ListAssignments,
         Self::ReadAssignment,
         Self::AnswerAssignment,
+        Self::ListenToMappings,
+        Self::ListenToAssignments,
         Self::Demap,
+        Self::ReadJob,
         Self::ReadProfile,
         Self::Discover,
         Self::ReadDocument,
@@ -105,6 +123,7 @@ impl Operation {
         match self {
             Self::InquireByTransaction => "/ics-inquiry/v1/retrieve-by-transaction",
             Self::InquireByDevice => "/ics-inquiry/v1/retrieve-by-device",
+            Self::InquireInBulk => BULK,
             Self::CreateMapping | Self::ListMappings => MAPPINGS,
             Self::ReadMapping | Self::AmendMapping | Self::CancelMapping => MAPPING,
             Self::CreateSubscription | Self::ListSubscriptions => SUBSCRIPTIONS,
@@ -114,7 +133,10 @@ impl Operation {
             | Self::DeleteSubscription => SUBSCRIPTION,
             Self::ListAssignments => ASSIGNMENTS,
             Self::ReadAssignment | Self::AnswerAssignment => ASSIGNMENT,
+            Self::ListenToMappings => MAPPINGS_SOCKET,
+            Self::ListenToAssignments => ASSIGNMENTS_SOCKET,
             Self::Demap => "/ics-demapping/v1/{scsAsId}/demap",
+            Self::ReadJob => JOB,
             Self::ReadProfile => "/ics-access/v1/{scsAsId}/profile",
             Self::Discover => DISCOVERY,
             Self::ReadDocument => DOCUMENT,
@@ -130,11 +152,15 @@ impl Operation {
             | Self::ReadSubscription
             | Self::ListAssignments
             | Self::ReadAssignment
+            | Self::ListenToMappings
+            | Self::ListenToAssignments
+            | Self::ReadJob
             | Self::ReadProfile
             | Self::Discover
             | Self::ReadDocument => Verb::Get,
             Self::InquireByTransaction
             | Self::InquireByDevice
+            | Self::InquireInBulk
             | Self::CreateMapping
             | Self::CreateSubscription
             | Self::Demap => Verb::Post,
@@ -151,11 +177,14 @@ impl Operation {
             Self::InquireByTransaction => Gate::Point(Ics7),
             // 10.3 case 1 says ICS-6; clause 9 gives inquiry to ICS-8 (t8 B.1).
             Self::InquireByDevice => Gate::Point(Ics8),
+            // Each line is asked over the point of its case.
+            Self::InquireInBulk => Gate::Either(Ics7, Ics8),
             Self::CreateMapping
             | Self::ListMappings
             | Self::ReadMapping
             | Self::AmendMapping
-            | Self::CancelMapping => Gate::Point(Ics1),
+            | Self::CancelMapping
+            | Self::ListenToMappings => Gate::Point(Ics1),
             Self::CreateSubscription
             | Self::ListSubscriptions
             | Self::ReadSubscription
@@ -164,8 +193,9 @@ impl Operation {
             | Self::DeleteSubscription
             | Self::ListAssignments
             | Self::ReadAssignment
-            | Self::AnswerAssignment => Gate::Point(Ics2),
-            Self::Demap => Gate::Either(Ics3, Ics4),
+            | Self::AnswerAssignment
+            | Self::ListenToAssignments => Gate::Point(Ics2),
+            Self::Demap | Self::ReadJob => Gate::Either(Ics3, Ics4),
             Self::ReadProfile => Gate::Either(Ics5, Ics6),
             Self::Discover | Self::ReadDocument => Gate::Certificate,
         }
@@ -174,6 +204,7 @@ impl Operation {
     /// The media types of its body, if it has one.
     pub(crate) const fn body(self) -> &'static [&'static str] {
         match self.verb() {
+            Verb::Post if matches!(self, Self::InquireInBulk) => &[NDJSON],
             Verb::Get | Verb::Delete => &[],
             Verb::Post | Verb::Put => &["application/json"],
             Verb::Patch => &["application/merge-patch+json", "application/json"],
@@ -189,9 +220,35 @@ impl Operation {
         }
     }
 
-    /// Whether it answers with a body when all is well.
-    pub(crate) const fn answers_json(self) -> bool {
-        !matches!(self.verb(), Verb::Delete)
+    /// The largest body it takes, in bytes (t8 A.7).
+    pub(crate) const fn largest_body(self) -> usize {
+        match self {
+            Self::InquireInBulk => 8 * 1024 * 1024,
+            _ => 64 * 1024,
+        }
+    }
+
+    /// The media type of its answer when all is well, if it has a body.
+    pub(crate) const fn answer(self) -> Option<&'static str> {
+        match self {
+            Self::InquireInBulk => Some(NDJSON),
+            _ if self.is_socket() => None,
+            _ if matches!(self.verb(), Verb::Delete) => None,
+            _ => Some("application/json"),
+        }
+    }
+
+    /// Whether it turns the connection into a websocket.
+    pub(crate) const fn is_socket(self) -> bool {
+        matches!(self, Self::ListenToMappings | Self::ListenToAssignments)
+    }
+
+    /// Whether it shows what may have run out by a clock that is not believed.
+    pub(crate) const fn is_inquiry(self) -> bool {
+        matches!(
+            self,
+            Self::InquireByTransaction | Self::InquireByDevice | Self::InquireInBulk
+        )
     }
 }
 

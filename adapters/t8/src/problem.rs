@@ -59,6 +59,7 @@ causes! {
     ResourceUnknown = "RESOURCE_URI_STRUCTURE_NOT_FOUND", 404, "there is no such resource";
     MappingNotFound = "MAPPING_NOT_FOUND", 404, "no such mapping";
     SubscriptionNotFound = "SUBSCRIPTION_NOT_FOUND", 404, "no such subscription";
+    JobNotFound = "JOB_NOT_FOUND", 404, "no such job";
     IotSpNotFound = "IOT_SP_NOT_FOUND", 404, "no agreed IoT service provider answers for this device";
     UtiInUse = "UTI_IN_USE", 409, "the UTI belongs to another device";
     IotSpAmbiguous = "IOT_SP_AMBIGUOUS", 409,
@@ -131,6 +132,29 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
+    /// The code for the decision log: the cause, or what the challenge says.
+    pub(crate) const fn code(&self) -> &'static str {
+        match (self.cause, self.companion) {
+            (Some(cause), _) => cause.code(),
+            (None, Some(Companion::Challenge(challenge))) => match challenge {
+                Challenge::Bare => "NO_TOKEN",
+                Challenge::InvalidRequest => "INVALID_REQUEST",
+                Challenge::InvalidToken => "INVALID_TOKEN",
+                Challenge::InsufficientScope(_) => "INSUFFICIENT_SCOPE",
+            },
+            (None, Some(Companion::RetryAfter(_))) => "TOO_MANY_REQUESTS",
+            (None, Some(Companion::Allow(_))) => "METHOD_NOT_ALLOWED",
+            (None, None) => match self.status {
+                406 => "NOT_ACCEPTABLE",
+                408 => "REQUEST_TIMEOUT",
+                411 => "LENGTH_REQUIRED",
+                413 => "CONTENT_TOO_LARGE",
+                414 => "URI_TOO_LONG",
+                _ => "REFUSED",
+            },
+        }
+    }
+
     /// A refusal that its status says all about.
     pub(crate) const fn status_only(status: u16) -> Self {
         Self {

@@ -1,6 +1,7 @@
 //! What each resource does: read the body, call the service, show the answer. A file each.
 
 mod assignments;
+pub(crate) mod bulk;
 mod demapping;
 pub(crate) mod discovery;
 mod inquiry;
@@ -38,8 +39,14 @@ pub(crate) async fn dispatch(
         Operation::ReadAssignment => Box::pin(assignments::read(service, call)).await,
         Operation::AnswerAssignment => Box::pin(assignments::answer(service, call)).await,
         Operation::Demap => Box::pin(demapping::demap(service, call)).await,
+        Operation::ReadJob => demapping::read_job(service, call),
         Operation::ReadProfile => profile::read(service, call),
-        // Shown to whoever has a certificate, before there is a call.
-        Operation::Discover | Operation::ReadDocument => Err(Cause::SystemFailure.into()),
+        // Answered line by line, as [`bulk`] goes; by a connection; or shown to whoever has a
+        // certificate, before there is a call.
+        Operation::InquireInBulk
+        | Operation::ListenToMappings
+        | Operation::ListenToAssignments
+        | Operation::Discover
+        | Operation::ReadDocument => Err(Cause::SystemFailure.into()),
     }
 }

@@ -12,11 +12,11 @@ use ics_core::id::{InvalidId, find_permanent_identifier};
 use ics_core::mapping::ResultCause;
 
 pub(crate) use assignment::{read_answer, show_assignment};
-pub(crate) use demapping::{read_demap, show_demapped};
+pub(crate) use demapping::{read_demap, show_demapped, show_job};
 pub(crate) use inquiry::{
     read_device_inquiry, read_transaction_inquiry, show_device_answer, show_transaction_answer,
 };
-pub(crate) use mapping::{read_amendment, read_request, show_mapping};
+pub(crate) use mapping::{nowhere_to_notify, read_amendment, read_request, show_mapping};
 pub(crate) use profile::show_profile;
 pub(crate) use subscription::{
     MOST_NAMESPACES, patch_subscription, read_subscription, show_subscription,

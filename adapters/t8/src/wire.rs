@@ -10,6 +10,7 @@ mod device_mapping;
 mod discovery;
 mod inquiry;
 mod mapping;
+mod notification;
 mod number;
 mod read;
 pub(crate) mod schema;
@@ -17,18 +18,19 @@ mod text;
 
 pub use demapping::Demap;
 pub use device_mapping::{Answer, SerialNamespace, Subscription, SubscriptionPatch};
-pub use inquiry::{DeviceInquiry, TransactionInquiry};
+pub use inquiry::{BulkLine, DeviceInquiry, TransactionInquiry, parse_line};
 pub use mapping::{IdentityMapping, IdentityMappingPatch, UserConsent, WebsockNotifConfig};
+pub use notification::Acknowledgement;
 pub use read::{Body, Fault, InvalidBody, parse_body};
 
 pub(crate) use access::{AgreementView, LimitsView, ProfileView};
-pub(crate) use demapping::DemappedView;
+pub(crate) use demapping::{DemappedView, JobView};
 pub(crate) use device_mapping::{
     AssignmentView, ConsentView, SerialNamespaceView, SubscriptionView,
 };
 pub(crate) use discovery::{ApiView, CallbackSignatureView, DiscoveryView};
 pub(crate) use inquiry::{DeviceAnswerView, PairView, TransactionAnswerView};
-pub(crate) use mapping::MappingView;
+pub(crate) use mapping::{MappingView, WebsocketView};
 pub(crate) use number::Whole;
 pub(crate) use read::Object;
 pub(crate) use text::{Shown, Text};

@@ -115,6 +115,22 @@ impl RowMaker {
         Ok(())
     }
 
+    /// The changes that requests for rows `from..from + count` come to.
+    ///
+    /// # Errors
+    /// [`BenchError`].
+    pub(super) fn requests(
+        &self,
+        from: usize,
+        count: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Change>, BenchError> {
+        let permission = self.permission(now)?;
+        (from..from.saturating_add(count))
+            .map(|n| self.create(&permission, n, now).map(|(_, change)| change))
+            .collect()
+    }
+
     fn permission(&self, now: Timestamp) -> Result<Authorized<RequestMapping>, BenchError> {
         let (service_uri, _) = key_of(0);
         let service_uri = ServiceUri::parse(&service_uri)?;
@@ -165,6 +181,7 @@ impl RowMaker {
             device_model: None,
             e2e: None,
             destination: None,
+            websocket: false,
             subscription: None,
             features: Features::default(),
             uti_expiry: None,

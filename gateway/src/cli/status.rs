@@ -1,7 +1,7 @@
 //! `ics-gateway status`.
 
 use clap::Args;
-use ics_operator::wire::StatusView;
+use ics_operator::wire::{DecisionLogState, StatusView};
 
 use super::operator::Access;
 use super::runtime::{Outcome, block_on};
@@ -60,5 +60,18 @@ fn facts(status: &StatusView) -> Vec<(&'static str, String)> {
             format!("{} of {}", next.not_after, next.sp_id),
         ));
     }
+    facts.push((
+        "clock",
+        format!("{}: {}", status.clock.state, status.clock.detail),
+    ));
+    let decisions = match status.decision_log.state {
+        DecisionLogState::Writing => "written",
+        DecisionLogState::FailingRefused => "FAILING: changes are refused",
+        DecisionLogState::FailingContinued => "FAILING: lines are lost",
+    };
+    facts.push((
+        "decision log",
+        format!("{decisions}, {} lines lost", status.decision_log.lost_lines),
+    ));
     facts
 }

@@ -18,9 +18,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::jobs::run_jobs;
-use super::sweeper::sweep;
 use super::observation::SelfObservation;
 use super::reload::find_waiting;
+use super::sweeper::sweep;
 use super::{Parts, ReloadableTls, StartError, operator_credentials, t8_credentials};
 use crate::config::Config;
 use crate::listener::{Admission, Gate, Listener, OpenListener};

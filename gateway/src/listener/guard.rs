@@ -4,21 +4,23 @@
 //! revocation of its certificate, its expiry, the suspension of its party. A peer that is not
 //! admitted gets nothing at all, public documents included, and its connection ends.
 
-use std::any::Any;
 use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::body::EitherBody;
-use actix_web::dev::{Extensions, Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::http::ConnectionType;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{Error, HttpResponse};
 use futures_util::future::{Either, LocalBoxFuture};
 use ics_core::port::{Clock, DirectorySource};
 use ics_core::principal::{AuthenticationFailure, OperatorCertificate, PeerCertificate};
 
+use rustls::ServerConnection;
+
+use super::accept::Peer;
 use super::{Opened, problem};
-use crate::tls::{note_operator, note_service_provider};
+use crate::tls::{read_operator, read_service_provider};
 
 /// The most bytes of all header fields together. (actix alone would take 128 KiB.)
 const MAX_HEADER_BYTES: usize = 16 << 10;
@@ -40,11 +42,13 @@ pub(crate) enum Admission {
 }
 
 impl Admission {
-    /// The hook that notes the peer of a new connection.
-    pub(super) fn note(&self) -> fn(&dyn Any, &mut Extensions) {
+    /// Whom a handshake named, if it is one of those this listener serves.
+    pub(super) fn read_peer(&self, session: &ServerConnection) -> Option<Peer> {
         match self {
-            Self::ServiceProviders { .. } => note_service_provider,
-            Self::Operators { .. } => note_operator,
+            Self::ServiceProviders { .. } => read_service_provider(session)
+                .map(Arc::new)
+                .map(Peer::ServiceProvider),
+            Self::Operators { .. } => read_operator(session).map(Arc::new).map(Peer::Operator),
         }
     }
 
@@ -149,7 +153,8 @@ where
         let answer = self.service.call(request);
         Either::Right(Box::pin(async move {
             let mut response = answer.await?.map_into_left_body();
-            if old {
+            // What became a websocket is no connection of ours to close: it ends by itself.
+            if old && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response
                     .response_mut()
                     .head_mut()

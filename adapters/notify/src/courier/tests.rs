@@ -1,3 +1,4 @@
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_lc_rs::signature::{ED25519, KeyPair as _, UnparsedPublicKey};
@@ -5,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ics_core::id::CallbackUri;
 use ics_core::outbox::Message;
+use ics_core::port::SocketClosed;
 use ics_core::reference_point::Role;
 
 use super::*;
@@ -14,6 +16,82 @@ use crate::rig::{
 };
 use crate::token::NoToken;
 
+/// A socket of everybody: open or not, acknowledging or not; remembers what it was given.
+#[derive(Default)]
+struct OneSocket {
+    open: bool,
+    acknowledges: bool,
+    given: Mutex<Vec<(String, Vec<u8>)>>,
+}
+
+impl NotificationSockets for OneSocket {
+    fn open_socket(&self, _: &Addressee) -> Option<u64> {
+        self.open.then_some(7)
+    }
+
+    fn deliver<'a>(
+        &'a self,
+        _: &'a Addressee,
+        notification_id: &'a str,
+        body: Vec<u8>,
+    ) -> PortFuture<'a, Result<(), SocketClosed>> {
+        let given = (notification_id.to_owned(), body);
+        self.given.lock().unwrap().push(given);
+        Box::pin(async {
+            if !self.acknowledges {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn by_websocket(destination: Option<&str>) -> Consignment {
+    let mut consignment = test_message(destination.unwrap_or("https://sp.example/cb"));
+    consignment.websocket = true;
+    if destination.is_none() {
+        consignment.destination = None;
+    }
+    consignment
+}
+
+#[tokio::test]
+async fn by_websocket_delivered_is_what_was_acknowledged() {
+    let pki = Pki::new();
+    for (acknowledges, outcome) in [
+        (true, Outcome::Acknowledged),
+        (false, Outcome::Unacknowledged),
+    ] {
+        let socket = Arc::new(OneSocket {
+            open: true,
+            acknowledges,
+            ..OneSocket::default()
+        });
+        let courier = Courier {
+            sockets: socket.clone(),
+            ..courier(&pki)
+        };
+        let consignment = by_websocket(None);
+        assert_eq!(courier.carry(&consignment).await, outcome);
+        let given = socket.given.lock().unwrap();
+        let (id, body) = given.first().unwrap();
+        assert_eq!(*id, consignment.entry.key.notification_id());
+        assert_eq!(*body, write_body(&consignment, &PlainNames).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn without_a_socket_it_goes_to_the_destination_if_there_is_one() {
+    let pki = Pki::new();
+    let peer = Peer::start(&pki, "localhost", |_: &str| Reply::status("204 No Content")).await;
+    let url = peer.url("localhost", "/ics/cb");
+    let courier = courier(&pki);
+    let outcome = courier.carry(&by_websocket(Some(&url))).await;
+    assert_eq!(outcome, Outcome::Accepted { status: 204 });
+    assert_eq!(courier.carry(&by_websocket(None)).await, Outcome::NoSocket);
+    assert_eq!(peer.seen().len(), 1);
+}
+
 fn courier(pki: &Pki) -> Courier {
     Courier {
         driver: driver(pki),
@@ -22,6 +100,8 @@ fn courier(pki: &Pki) -> Courier {
         clock: StandingClock::new(),
         entropy: Arc::new(CountingEntropy::default()),
         names: Arc::new(PlainNames),
+        sockets: Arc::new(OneSocket::default()),
+        acknowledgement: Duration::from_millis(20),
         patience: Duration::from_secs(20),
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use ics_core::mapping::MappingStatus;
 use ics_core::outbox::{Message, OutboxKey};
@@ -110,6 +110,26 @@ impl Outbox for Book {
         })
     }
 
+    fn recall_for_websocket<'a>(
+        &'a self,
+        addressee: &'a Addressee,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<usize, Failure>> {
+        Box::pin(async move {
+            self.check_up()?;
+            let mut entries = self.entries.lock().unwrap();
+            let of_addressee = entries
+                .values_mut()
+                .filter(|e| e.key.addressee == *addressee);
+            let waiting: Vec<_> = of_addressee.filter(|e| e.next_attempt > now).collect();
+            let recalled = waiting.len();
+            for entry in waiting {
+                entry.next_attempt = now;
+            }
+            Ok(recalled)
+        })
+    }
+
     fn consign<'a>(
         &'a self,
         entry: &'a OutboxEntry,
@@ -162,6 +182,8 @@ struct Host {
     most: AtomicUsize,
     doubled: AtomicBool,
     carried: Mutex<Vec<OutboxKey>>,
+    /// The number of the websocket that is open; 0 for none.
+    socket: AtomicU64,
 }
 
 impl Host {
@@ -172,6 +194,7 @@ impl Host {
             most: AtomicUsize::new(0),
             doubled: AtomicBool::new(false),
             carried: Mutex::default(),
+            socket: AtomicU64::new(0),
         })
     }
 
@@ -201,6 +224,10 @@ impl Carrier for Host {
             self.present.lock().unwrap().remove(&key.subject);
             outcome
         })
+    }
+
+    fn open_socket(&self, _: &Addressee) -> Option<u64> {
+        Some(self.socket.load(Ordering::SeqCst)).filter(|number| *number > 0)
     }
 }
 
@@ -522,5 +549,37 @@ impl Carrier for Gate {
             until(|| self.open.load(Ordering::SeqCst)).await;
             Outcome::Accepted { status: 204 }
         })
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_a_websocket_holds_up_no_callback_and_goes_when_one_opens() {
+    let book = Book::with(results(20, 2));
+    let by_websocket =
+        |key: &OutboxKey| (0..10).any(|n| key.subject == Subject::Mapping(rig::mapping_id(n)));
+    let open = Arc::new(AtomicBool::new(false));
+    let told = open.clone();
+    let host = Host::new(move |entry| {
+        if !by_websocket(&entry.key) {
+            return TAKEN;
+        }
+        Some(match told.load(Ordering::SeqCst) {
+            true => Outcome::Acknowledged,
+            false => Outcome::NoSocket,
+        })
+    });
+    let deliverer = start(&book, &host, &StandingClock::new(), pace());
+    until(|| book.waiting() == 20 && host.carried().len() == 30).await;
+    open.store(true, Ordering::SeqCst);
+    host.socket.store(1, Ordering::SeqCst);
+    book.bell.ring(&rig::addressee(Role::ThirdPartySp));
+    until(|| book.waiting() == 0).await;
+    deliverer.shutdown().await;
+    let carried = host.carried();
+    for n in 0..10 {
+        let subject = Subject::Mapping(rig::mapping_id(n));
+        let own = carried.iter().filter(|k| k.subject == subject);
+        let sequences: Vec<_> = own.map(|k| k.sequence).collect();
+        assert_eq!(sequences, [1, 1, 2], "again, then in order");
     }
 }

@@ -21,6 +21,7 @@ fn pending_row() -> Mapping {
         device_model: Some(Attribute::parse("Fridge9").unwrap()),
         e2e: None,
         destination: None,
+        websocket: false,
         subscription: Some(SubscriptionId::mint(NOW, [9; 10])),
         features: Features::default(),
         uti_expiry: None,

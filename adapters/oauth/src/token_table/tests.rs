@@ -112,3 +112,13 @@ fn tokens_go_by_client_and_by_certificate() {
     assert_eq!(table.remove_of_sp(&sp(VENDOR)), 0);
     assert_eq!(table.len(), 1);
 }
+
+#[test]
+fn a_token_of_a_clock_that_was_set_back_is_over() {
+    let grant = grant(SHOP, 1, 3600);
+    let at = |seconds| Timestamp::from_millis(0).plus(Duration::from_secs(seconds));
+    assert!(grant.is_live(at(3600)));
+    assert!(grant.is_live(at(3599)), "two threads read one clock");
+    assert!(!grant.is_live(at(3000)), "it would live 20 minutes");
+    assert!(!grant.is_live(at(4200)));
+}

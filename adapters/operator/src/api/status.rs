@@ -6,11 +6,17 @@ use std::sync::Arc;
 use ics_core::directory::Directory;
 use ics_core::id::SpId;
 use ics_core::party::{CertificateRecord, PartyStatus};
+use ics_core::port::ClockReport;
+use ics_core::service::Failure;
 use ics_core::time::Timestamp;
+use ics_core::timekeeping::ClockStanding;
 
-use super::{OperatorApi, StoreCounts};
+use super::{Caller, OperatorApi, StoreCounts};
 use crate::error::Refusal;
-use crate::wire::{CertificateExpiry, HealthView, MappingCounts, PartyCounts, StatusView};
+use crate::wire::{
+    CertificateExpiry, ClockView, DecisionLogState, DecisionLogView, HealthView, MappingCounts,
+    PartyCounts, StatusView,
+};
 
 impl OperatorApi {
     pub(crate) async fn show_status(&self) -> Result<StatusView, Refusal> {
@@ -26,21 +32,58 @@ impl OperatorApi {
             mappings: counts.map(count_mappings),
             outbox_depth: counts.map(|counts| counts.outbox),
             next_certificate_expiry: next_expiry(&directory, now),
+            clock: show_clock(&self.ports.clocks.report()),
+            decision_log: self.show_decision_log(),
         })
     }
 
-    /// Ready when the store answers a read.
+    /// Ready when the store answers a read. A doubted clock stops what deletes and nothing else, so
+    /// it is told and does not take the gateway out of service.
     pub(crate) async fn show_readiness(&self) -> Result<HealthView, Refusal> {
         self.service().list_outbox(None, 1).await?;
+        let decision_log = self.show_decision_log();
+        let status = match decision_log.state {
+            DecisionLogState::Writing => "ready",
+            DecisionLogState::FailingRefused | DecisionLogState::FailingContinued => "degraded",
+        };
         Ok(HealthView {
-            status: "ready".into(),
+            status: status.into(),
+            decision_log: Some(decision_log),
+            clock: Some(show_clock(&self.ports.clocks.report())),
         })
+    }
+
+    /// All metrics as OpenMetrics text.
+    pub(crate) async fn show_metrics(&self) -> Result<String, Refusal> {
+        Ok(self.ports.observation.metrics().await?)
+    }
+
+    fn show_decision_log(&self) -> DecisionLogView {
+        let report = self.ports.observation.decision_log();
+        DecisionLogView {
+            state: match (report.failing, report.refuses) {
+                (false, _) => DecisionLogState::Writing,
+                (true, true) => DecisionLogState::FailingRefused,
+                (true, false) => DecisionLogState::FailingContinued,
+            },
+            lost_lines: report.lost,
+        }
+    }
+
+    /// Takes the wall clock for right.
+    pub(crate) async fn accept_clock(&self, caller: &Caller) -> Result<ClockView, Refusal> {
+        let accepted = self.ports.clocks.accept().await;
+        let outcome = accepted.map_err(|error| Failure::from(error).into());
+        let report = caller.note("clock accept", "clock", outcome)?;
+        Ok(show_clock(&report))
     }
 
     /// Alive when it answers at all.
     pub(crate) fn show_liveness() -> HealthView {
         HealthView {
             status: "live".into(),
+            decision_log: None,
+            clock: None,
         }
     }
 }
@@ -64,6 +107,23 @@ const fn count_mappings(counts: StoreCounts) -> MappingCounts {
         pending: counts.live.saturating_sub(counts.established),
         established: counts.established,
         tombstones: counts.mappings.saturating_sub(counts.live),
+    }
+}
+
+fn show_clock(report: &ClockReport) -> ClockView {
+    let detail = match report.standing {
+        ClockStanding::Trusted => "the wall clock is believed".to_owned(),
+        ClockStanding::Ahead(by) | ClockStanding::Behind(by) => format!(
+            "the wall clock is {} s {}; nothing expires until it is back or accepted",
+            by.as_secs(),
+            report.standing.name(),
+        ),
+    };
+    ClockView {
+        state: report.standing.name().into(),
+        detail,
+        time: report.now.to_rfc3339(),
+        wall_time: report.wall.to_rfc3339(),
     }
 }
 

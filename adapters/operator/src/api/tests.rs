@@ -609,3 +609,30 @@ async fn gateway_is_ready_only_while_its_store_answers() {
     assert_eq!(world.api.show_readiness().await.unwrap_err().status(), 503);
     assert_eq!(OperatorApi::show_liveness().status, "live");
 }
+
+#[tokio::test]
+async fn a_doubted_clock_is_told_and_does_not_take_the_gateway_out_of_service() {
+    let world = World::new();
+    let status = world.api.show_status().await.unwrap();
+    assert_eq!(status.clock.state, "behind");
+    assert!(status.clock.detail.contains("7200 s behind"), "{status:?}");
+    let ready = world.api.show_readiness().await.unwrap();
+    assert_eq!(ready.status, "ready");
+    assert_eq!(ready.clock, Some(status.clock));
+    let accepted = world.api.accept_clock(&world.caller()).await.unwrap();
+    assert_eq!(accepted.state, "trusted");
+    let status = world.api.show_status().await.unwrap();
+    assert_eq!(status.clock, accepted);
+}
+
+#[tokio::test]
+async fn a_decision_log_that_fails_is_told_by_health_and_status() {
+    let world = World::new();
+    let ready = world.api.show_readiness().await.unwrap();
+    assert_eq!(ready.decision_log.unwrap().state, DecisionLogState::Writing);
+    world.store.decision_log_fails.store(true, Ordering::SeqCst);
+    let ready = world.api.show_readiness().await.unwrap();
+    assert_eq!(ready.status, "degraded");
+    let status = world.api.show_status().await.unwrap();
+    assert_eq!(status.decision_log.state, DecisionLogState::FailingRefused);
+}

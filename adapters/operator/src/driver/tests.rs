@@ -287,7 +287,7 @@ fn description_names_every_route() {
             probed += 1;
         }
     }
-    assert_eq!(probed, 22);
+    assert_eq!(probed, 27);
 }
 
 #[actix_web::test]

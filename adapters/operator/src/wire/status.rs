@@ -39,6 +39,42 @@ pub struct CertificateExpiry {
     pub not_after: String,
 }
 
+/// Whether time can be believed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClockView {
+    /// `trusted`; `ahead` or `behind` while the wall clock has moved and is not believed.
+    pub state: String,
+    /// The same in words.
+    pub detail: String,
+    /// The gateway's time.
+    pub time: String,
+    /// The wall clock's.
+    pub wall_time: String,
+}
+
+/// How the decision log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DecisionLogState {
+    /// Lines are written.
+    Writing,
+    /// They are not, and what changes something is refused.
+    FailingRefused,
+    /// They are not, and service goes on.
+    FailingContinued,
+}
+
+/// The decision log: a line for each access and attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DecisionLogView {
+    /// How it is.
+    pub state: DecisionLogState,
+    /// Lines that were not kept since the start.
+    pub lost_lines: u64,
+}
+
 /// `GET /status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -62,11 +98,25 @@ pub struct StatusView {
     /// The next certificate of an active service provider to run out, of those issued here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_certificate_expiry: Option<CertificateExpiry>,
+    /// Whether time can be believed.
+    pub clock: ClockView,
+    /// The decision log.
+    pub decision_log: DecisionLogView,
 }
 
 /// `GET /health/live` and `GET /health/ready`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HealthView {
-    /// `live` or `ready`.
+    /// `live`, `ready`, or `degraded` while the decision log fails.
     pub status: String,
+    /// The decision log; with `ready` and `degraded`.
+    #[serde(
+        default,
+        rename = "decisionLog",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub decision_log: Option<DecisionLogView>,
+    /// Whether time can be believed; with `ready`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockView>,
 }

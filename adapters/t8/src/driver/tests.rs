@@ -1,3 +1,4 @@
+mod bulk;
 mod fakes;
 
 use std::sync::Arc;

@@ -14,7 +14,7 @@ use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Ref, RefOr, Required};
 
 use super::responses::add_refusals;
-use crate::operation::{Gate, Operation, Verb};
+use crate::operation::{Gate, NDJSON, Operation, Verb};
 use crate::query::{DEFAULT_LIMIT, MOST};
 use crate::wire::{self, schema};
 
@@ -60,6 +60,10 @@ const fn words(operation: Operation) -> (&'static str, &'static str) {
             "The device behind a service URI and a UTI (case 2)",
         ),
         Operation::InquireByDevice => ("retrieveByDevice", "The mappings of a device (case 1)"),
+        Operation::InquireInBulk => (
+            "retrieveInBulk",
+            "Up to 10,000 inquiries, a line each, either case; answered in their order",
+        ),
         Operation::CreateMapping => ("createMapping", "Ask for a mapping (step 1)"),
         Operation::ListMappings => ("listMappings", "The caller's mappings, oldest first"),
         Operation::ReadMapping => ("readMapping", "One mapping of the caller"),
@@ -74,7 +78,16 @@ const fn words(operation: Operation) -> (&'static str, &'static str) {
         Operation::ListAssignments => ("listAssignments", "Live mappings routed to the caller"),
         Operation::ReadAssignment => ("readAssignment", "Take one assignment over"),
         Operation::AnswerAssignment => ("answerAssignment", "Answer an assignment (step 7)"),
+        Operation::ListenToMappings => (
+            "listenToMappings",
+            "Websocket: what the caller is told of its mappings",
+        ),
+        Operation::ListenToAssignments => (
+            "listenToAssignments",
+            "Websocket: assignments, and what the caller is told of them",
+        ),
         Operation::Demap => ("demap", "Remove mappings of the caller (10.2)"),
+        Operation::ReadJob => ("readJob", "How a de-mapping of many mappings stands"),
         Operation::ReadProfile => ("readProfile", "What the operator granted the caller"),
         Operation::Discover => ("discover", "The service, its APIs, its callback key"),
         Operation::ReadDocument => ("readDocument", "This document"),
@@ -111,7 +124,7 @@ fn parameters(operation: Operation) -> Vec<Parameter> {
     if path.contains("{scsAsId}") {
         parameters.push(in_path("scsAsId", schema::sp_id()));
     }
-    for name in ["mappingId", "subscriptionId"] {
+    for name in ["mappingId", "subscriptionId", "jobId"] {
         if path.contains(&format!("{{{name}}}")) {
             parameters.push(in_path(name, uuid()));
         }
@@ -158,6 +171,7 @@ fn body(operation: Operation) -> Option<RequestBody> {
     let schema = match operation {
         Operation::InquireByTransaction => named::<wire::TransactionInquiry<'static>>(),
         Operation::InquireByDevice => named::<wire::DeviceInquiry<'static>>(),
+        Operation::InquireInBulk => return Some(lines()),
         Operation::CreateMapping => named::<wire::IdentityMapping<'static>>(),
         Operation::AmendMapping => Ref::from_schema_name("IdentityMappingPatch"),
         Operation::CreateSubscription | Operation::ReplaceSubscription => {
@@ -173,6 +187,32 @@ fn body(operation: Operation) -> Option<RequestBody> {
         body = body.content(*media_type, content(schema.clone()));
     }
     Some(body.build())
+}
+
+/// JSON texts, one a line: OpenAPI can say no more of them than that they are text.
+fn text_lines(words: &str) -> Content {
+    let text = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(words));
+    content(text)
+}
+
+fn lines() -> RequestBody {
+    let words = "At most 10,000 lines and 8 MiB. Each line is a body of retrieveByDevice (with \
+                 `deviceId`) or of retrieveByTransaction.";
+    RequestBodyBuilder::new()
+        .required(Some(Required::True))
+        .content(NDJSON, text_lines(words))
+        .build()
+}
+
+fn answered_lines() -> Response {
+    let words = "One line for each line of the request, in its order: the answer, or the \
+                 ProblemDetails, that it would get by itself.";
+    ResponseBuilder::new()
+        .description("OK")
+        .content(NDJSON, text_lines(words))
+        .build()
 }
 
 fn named<T: ToSchema>() -> Ref {
@@ -232,7 +272,15 @@ fn successes(operation: Operation) -> ResponsesBuilder {
         Operation::CancelMapping | Operation::DeleteSubscription => {
             responses.response("204", ResponseBuilder::new().description("Gone").build())
         }
-        Operation::Demap => ok(named::<wire::DemappedView<'static>>().into()),
+        Operation::InquireInBulk => responses.response("200", answered_lines()),
+        Operation::ListenToMappings | Operation::ListenToAssignments => {
+            responses.response("101", ResponseBuilder::new().description(SOCKET).build())
+        }
+        Operation::Demap => ok(named::<wire::DemappedView<'static>>().into()).response(
+            "202",
+            created(one(MANY, named::<wire::JobView>().into()), JOB_LINKS),
+        ),
+        Operation::ReadJob => ok(named::<wire::JobView>().into()),
         Operation::ReadProfile => ok(named::<wire::ProfileView<'static>>().into()),
         Operation::Discover => ok(named::<wire::DiscoveryView<'static>>().into()),
         Operation::ReadDocument => ok(schema::any_object()),
@@ -247,6 +295,12 @@ const MAPPING_LINKS: Links = &[
     ("amendMapping", "amendMapping", "mappingId"),
     ("cancelMapping", "cancelMapping", "mappingId"),
 ];
+const JOB_LINKS: Links = &[("readJob", "readJob", "jobId")];
+const SOCKET: &str = "A websocket (RFC 6455, TS 29.122 5.2.5.4). Each text frame of the gateway is \
+                      a notification; it is delivered once the caller has answered with a \
+                      NotificationAcknowledgement. It ends with the token it was opened with, and \
+                      when the caller opens another one.";
+const MANY: &str = "More than 1,000 mappings: they are gone by now, and a job removes them";
 const SUBSCRIPTION_LINKS: Links = &[
     ("readSubscription", "readSubscription", "subscriptionId"),
     (

@@ -66,7 +66,7 @@ pub(super) fn add_refusals(
         (403, !public),
         (404, finds),
         (405, true),
-        (406, operation.answers_json()),
+        (406, operation.answer().is_some()),
         (408, has_body),
         (409, conflicts),
         (411, has_body),

@@ -1,6 +1,7 @@
 //! `ics-demapping`: which rows, in whose name, and what was removed.
 
 use ics_core::id::{DeviceId, ServiceUri, SpId, Uti};
+use ics_core::job::Job;
 use ics_core::mapping::{CauseCode, DemappingCause, MappingKey};
 use ics_core::reference_point::Role;
 use ics_core::service::{DemapRequest, Demapped, Selector};
@@ -8,7 +9,7 @@ use ics_core::service::{DemapRequest, Demapped, Selector};
 use super::{Need, read_member, read_optional};
 use crate::link::{Link, Target, parse_row_link};
 use crate::problem::{Cause, Problem};
-use crate::wire::{Demap, DemappedView, Shown, Text};
+use crate::wire::{Demap, DemappedView, JobView, Shown, Text};
 
 /// A de-mapping request as the core takes it, and in whose name: the selector tells. A device ID
 /// or a link to an assignment is the IoT SP's; a UTI, a service URI or a link to a mapping the
@@ -80,6 +81,16 @@ fn read_link(link: &Text<'_>, (root, sp): (&str, &SpId)) -> Result<(Role, Select
 
 fn wrong(pointer: &'static str, reason: &'static str) -> Problem {
     Problem::from(Cause::MandatoryIeIncorrect).at(pointer, reason)
+}
+
+/// How a job stands.
+pub(crate) const fn show_job(job: &Job) -> JobView {
+    JobView {
+        status: job.status.name(),
+        total: job.total,
+        done: job.done,
+        failed: job.failed,
+    }
 }
 
 /// What was removed, by links as the caller sees its rows.

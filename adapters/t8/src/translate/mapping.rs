@@ -15,8 +15,11 @@ use crate::link::Link;
 use crate::negotiation;
 use crate::problem::{Cause, Problem};
 use crate::wire::{
-    IdentityMapping, IdentityMappingPatch, MappingView, Shown, Text, UserConsent, Whole,
+    IdentityMapping, IdentityMappingPatch, MappingView, Object, Shown, Text, UserConsent,
+    WebsockNotifConfig, WebsocketView, Whole,
 };
+
+const DESTINATION: &str = "/notificationDestination";
 
 /// The most bytes of an end-to-end value (t8 A.1).
 const MOST_END_TO_END: usize = 1024;
@@ -24,6 +27,8 @@ const MOST_END_TO_END: usize = 1024;
 /// A mapping request as the core takes it.
 pub(crate) fn read_request(body: &IdentityMapping<'_>) -> Result<MappingRequest, Problem> {
     use Need::Mandatory;
+    let features = read_features(body.supported_features.as_ref())?;
+    let websocket = WebsockNotifConfig::asks(body.websock_notif_config.as_ref());
     let service_uri = read_member(
         &body.service_uri,
         ServiceUri::parse,
@@ -31,7 +36,7 @@ pub(crate) fn read_request(body: &IdentityMapping<'_>) -> Result<MappingRequest,
         Mandatory,
     )?;
     let uti = read_member(&body.uti, Uti::parse, "/uti", Mandatory)?;
-    let destination = &body.notification_destination;
+    let destination = body.notification_destination.as_ref();
     Ok(MappingRequest {
         key: MappingKey { service_uri, uti },
         serial: read_serial(&body.device_serial_number)?,
@@ -48,18 +53,36 @@ pub(crate) fn read_request(body: &IdentityMapping<'_>) -> Result<MappingRequest,
             .as_ref()
             .map(|consent| read_consent(&consent.0))
             .transpose()?,
-        destination: Some(read_member(
-            destination,
-            CallbackUri::parse,
-            "/notificationDestination",
-            Mandatory,
-        )?),
-        features: read_features(body.supported_features.as_ref())?,
+        destination: read_destination(destination, websocket, features)?,
+        websocket,
+        features,
         uti_expiry: read_optional(body.uti_expiry.as_ref(), read_time, "/utiExpiry")?,
         e2e: body.end_to_end.as_ref().map(read_end_to_end).transpose()?,
         // Honoured whether or not feature 1 was negotiated: whoever asks for a test wants one.
         request_test: body.request_test_notification.unwrap_or(false),
     })
+}
+
+/// Mandatory where no websocket was negotiated and asked for (t8 A.1).
+pub(super) fn read_destination(
+    text: Option<&Text<'_>>,
+    websocket: bool,
+    features: Features,
+) -> Result<Option<CallbackUri>, Problem> {
+    let may_lack = websocket && features.contain(Features::WEBSOCKET);
+    match text {
+        Some(text) => read_member(text, CallbackUri::parse, DESTINATION, Need::Mandatory).map(Some),
+        None if may_lack => Ok(None),
+        None => Err(nowhere_to_notify()),
+    }
+}
+
+/// Neither a destination nor the websocket.
+pub(crate) fn nowhere_to_notify() -> Problem {
+    Problem::from(Cause::MandatoryIeMissing).at(
+        DESTINATION,
+        "is mandatory without Notification_websocket negotiated and requestWebsocketUri",
+    )
 }
 
 /// The serial number may look like anything (t8, top): only its form is checked.
@@ -129,24 +152,40 @@ pub(crate) fn read_amendment(
     let validity = patch
         .validity_period
         .map(|seconds| seconds.map_or(default_validity, read_seconds));
-    let changes = destination.is_some() || validity.is_some();
+    let websocket = read_new_websocket(patch.websock_notif_config.as_ref());
+    let changes = destination.is_some() || validity.is_some() || websocket.is_some();
     Ok(changes.then_some(AmendmentInput {
         destination,
+        websocket,
         validity,
     }))
 }
 
-/// The destination of a merge patch: mandatory, so it can be replaced and not removed.
+/// Whether a merge patch turns the websocket on or off; removed, it is off.
+pub(super) fn read_new_websocket(
+    member: Option<&Option<Object<WebsockNotifConfig>>>,
+) -> Option<bool> {
+    member.map(|config| WebsockNotifConfig::asks(config.as_ref()))
+}
+
+/// Where to dial for what `of` is told, if it asked for a websocket.
+pub(super) fn show_websocket(asked: bool, of: Link<'_>) -> Option<WebsocketView<'_>> {
+    asked.then_some(WebsocketView {
+        request_websocket_uri: true,
+        websocket_uri: Shown(of.websocket()),
+    })
+}
+
+/// The destination of a merge patch: it can be replaced and not removed.
 pub(super) fn read_new_destination(
     member: Option<&Option<Text<'_>>>,
 ) -> Result<Option<CallbackUri>, Problem> {
-    const POINTER: &str = "/notificationDestination";
     match member {
         None => Ok(None),
         Some(None) => Err(Problem::from(Cause::MandatoryIeIncorrect)
-            .at(POINTER, "is mandatory and cannot be removed")),
+            .at(DESTINATION, "can be replaced and not removed")),
         Some(Some(text)) => {
-            read_member(text, CallbackUri::parse, POINTER, Need::Mandatory).map(Some)
+            read_member(text, CallbackUri::parse, DESTINATION, Need::Mandatory).map(Some)
         }
     }
 }
@@ -165,6 +204,7 @@ pub(crate) fn show_mapping<'a>(row: &'a Mapping, own: Link<'a>) -> MappingView<'
         validity_period: deadline.map(|end| end.since(row.created).as_secs()),
         uti_expiry: row.uti_expiry.map(Shown),
         notification_destination: row.destination.as_ref().map(CallbackUri::as_str),
+        websock_notif_config: show_websocket(row.websocket, own),
         mapping_status: row.status_towards(Role::ThirdPartySp).name(),
         mapping_cause: show_end(row, Role::ThirdPartySp),
         create_time: Shown(row.created),

@@ -1,16 +1,21 @@
 //! `ics-device-mapping`: standing registrations of an IoT SP.
 
 use ics_core::id::{CallbackUri, InvalidId};
-use ics_core::mapping::{Attribute, Features};
+use ics_core::mapping::Attribute;
 use ics_core::party::{SerialMatcher, SerialNamespace, Subscription};
 use ics_core::service::SubscriptionTerms;
 
-use super::mapping::{read_features, read_new_destination};
-use super::{Need, read_member, read_optional};
+use super::mapping::{
+    read_destination, read_features, read_new_destination, read_new_websocket, show_websocket,
+};
+use super::read_optional;
 use crate::link::Link;
 use crate::negotiation;
 use crate::problem::{Cause, Problem};
-use crate::wire::{self, Object, SerialNamespaceView, Shown, SubscriptionPatch, SubscriptionView};
+use crate::wire::{
+    self, Object, SerialNamespaceView, Shown, SubscriptionPatch, SubscriptionView,
+    WebsockNotifConfig,
+};
 
 const NAMESPACES: &str = "/serialNamespaces";
 
@@ -21,15 +26,14 @@ pub(crate) const MOST_NAMESPACES: usize = 64;
 pub(crate) fn read_subscription(
     body: &wire::Subscription<'_>,
 ) -> Result<SubscriptionTerms, Problem> {
+    let features = read_features(body.supported_features.as_ref())?;
+    let websocket = WebsockNotifConfig::asks(body.websock_notif_config.as_ref());
+    let destination = body.notification_destination.as_ref();
     Ok(SubscriptionTerms {
         serial_namespaces: read_namespaces(&body.serial_namespaces)?,
-        destination: read_member(
-            &body.notification_destination,
-            CallbackUri::parse,
-            "/notificationDestination",
-            Need::Mandatory,
-        )?,
-        features: read_features(body.supported_features.as_ref())?,
+        destination: read_destination(destination, websocket, features)?,
+        websocket,
+        features,
         request_test: body.request_test_notification.unwrap_or(false),
     })
 }
@@ -43,6 +47,7 @@ pub(crate) fn patch_subscription(
         return Err(Problem::from(Cause::ModificationNotAllowed).at(pointer, "cannot be modified"));
     }
     let destination = read_new_destination(patch.notification_destination.as_ref())?;
+    let websocket = read_new_websocket(patch.websock_notif_config.as_ref());
     let serial_namespaces = match &patch.serial_namespaces {
         None => before.serial_namespaces.clone(),
         Some(None) => Vec::new(),
@@ -50,8 +55,9 @@ pub(crate) fn patch_subscription(
     };
     Ok(SubscriptionTerms {
         serial_namespaces,
-        destination: destination.unwrap_or_else(|| before.destination.clone()),
-        features: Features(before.features.0),
+        destination: destination.or_else(|| before.destination.clone()),
+        websocket: websocket.unwrap_or(before.websocket),
+        features: before.features,
         request_test: patch.request_test_notification.flatten().unwrap_or(false),
     })
 }
@@ -103,7 +109,8 @@ pub(crate) fn show_subscription<'a>(
             .iter()
             .map(show_namespace)
             .collect(),
-        notification_destination: subscription.destination.as_str(),
+        notification_destination: subscription.destination.as_ref().map(CallbackUri::as_str),
+        websock_notif_config: show_websocket(subscription.websocket, own),
     }
 }
 

@@ -37,6 +37,21 @@ pub(crate) struct DemappedView<'a> {
     pub(crate) mappings: Vec<Shown<Link<'a>>>,
 }
 
+/// How a job stands that removes more rows than one answer waits for.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Job)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct JobView {
+    #[schema(schema_with = schema::job_status)]
+    pub(crate) status: &'static str,
+    #[schema(schema_with = schema::count)]
+    pub(crate) total: u64,
+    #[schema(schema_with = schema::count)]
+    pub(crate) done: u64,
+    #[schema(schema_with = schema::count)]
+    pub(crate) failed: u64,
+}
+
 impl<'a> Body<'a> for Demap<'a> {
     const MANDATORY: &'static [&'static str] =
         &["cause", "mapping", "deviceId", "uti", "serviceUri"];

@@ -5,7 +5,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::mapping::WebsockNotifConfig;
+use super::mapping::{WebsockNotifConfig, WebsocketView};
 use super::read::{Body, Object, first_present, present, removable};
 use super::schema;
 use super::text::{Shown, Text};
@@ -19,18 +19,14 @@ pub struct Subscription<'a> {
     #[serde(borrow, default)]
     #[schema(required = false, schema_with = schema::serial_namespaces)]
     pub(crate) serial_namespaces: Vec<Object<SerialNamespace<'a>>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     #[schema(schema_with = schema::callback_uri)]
-    pub(crate) notification_destination: Text<'a>,
+    pub(crate) notification_destination: Option<Text<'a>>,
     #[serde(default, deserialize_with = "present")]
     #[schema(schema_with = schema::flag)]
     pub(crate) request_test_notification: Option<bool>,
     #[serde(default, deserialize_with = "present")]
     #[schema(schema_with = schema::inline::<WebsockNotifConfig>)]
-    #[expect(
-        dead_code,
-        reason = "read for its form alone: websockets are never negotiated"
-    )]
     pub(crate) websock_notif_config: Option<Object<WebsockNotifConfig>>,
     #[serde(borrow, default, deserialize_with = "present")]
     #[schema(schema_with = schema::supported_features)]
@@ -101,8 +97,12 @@ pub(crate) struct SubscriptionView<'a> {
     pub(crate) supported_features: String,
     #[schema(schema_with = schema::serial_namespaces)]
     pub(crate) serial_namespaces: Vec<SerialNamespaceView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::callback_uri)]
-    pub(crate) notification_destination: &'a str,
+    pub(crate) notification_destination: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::inline::<WebsocketView<'static>>)]
+    pub(crate) websock_notif_config: Option<WebsocketView<'a>>,
 }
 
 /// A serial namespace as it is shown.

@@ -1,10 +1,15 @@
-//! `ics-inquiry` (ICS-7, ICS-8): the two cases of Y.4462 10.3 (t8 A.4). The hot path.
+//! `ics-inquiry` (ICS-7, ICS-8): the two cases of Y.4462 10.3 (t8 A.4), one by one and in bulk.
+//! The hot path.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 use ics_core::time::Timestamp;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::read::{Body, present};
+use super::read::{Body, InvalidBody, parse_body, present};
 use super::schema;
 use super::text::{Shown, Text};
 
@@ -30,6 +35,39 @@ pub struct TransactionInquiry<'a> {
     #[serde(borrow)]
     #[schema(schema_with = schema::uti)]
     pub(crate) uti: Text<'a>,
+}
+
+/// A line of a bulk inquiry: the body of either case.
+#[derive(Debug)]
+pub enum BulkLine<'a> {
+    /// Case 1.
+    Device(DeviceInquiry<'a>),
+    /// Case 2.
+    Transaction(TransactionInquiry<'a>),
+}
+
+/// Reads a line of a bulk inquiry: one with a `deviceId` and no `uti` is case 1, any other case 2.
+///
+/// # Errors
+/// What [`parse_body`] says of the body of that case.
+pub fn parse_line(bytes: &[u8]) -> Result<BulkLine<'_>, InvalidBody> {
+    // The usual spelling, tried first; what is not usual is looked at again below.
+    const MEMBER: &[u8] = b"\"deviceId\"";
+    if bytes.windows(MEMBER.len()).any(|window| window == MEMBER)
+        && let Ok(body) = parse_body(bytes)
+    {
+        return Ok(BulkLine::Device(body));
+    }
+    match parse_body(bytes) {
+        Ok(body) => Ok(BulkLine::Transaction(body)),
+        Err(_) if is_of_device(bytes) => parse_body(bytes).map(BulkLine::Device),
+        Err(invalid) => Err(invalid),
+    }
+}
+
+fn is_of_device(bytes: &[u8]) -> bool {
+    let members: Result<HashMap<Cow<'_, str>, IgnoredAny>, _> = serde_json::from_slice(bytes);
+    members.is_ok_and(|members| members.contains_key("deviceId") && !members.contains_key("uti"))
 }
 
 /// Answer to case 1.

@@ -43,18 +43,14 @@ pub struct IdentityMapping<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     #[schema(schema_with = schema::inline::<UserConsent<'static>>)]
     pub(crate) user_consent: Option<Object<UserConsent<'a>>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     #[schema(schema_with = schema::callback_uri)]
-    pub(crate) notification_destination: Text<'a>,
+    pub(crate) notification_destination: Option<Text<'a>>,
     #[serde(default, deserialize_with = "present")]
     #[schema(schema_with = schema::flag)]
     pub(crate) request_test_notification: Option<bool>,
     #[serde(default, deserialize_with = "present")]
     #[schema(schema_with = schema::inline::<WebsockNotifConfig>)]
-    #[expect(
-        dead_code,
-        reason = "read for its form alone: websockets are never negotiated"
-    )]
     pub(crate) websock_notif_config: Option<Object<WebsockNotifConfig>>,
     #[serde(borrow, default, deserialize_with = "present")]
     #[schema(schema_with = schema::supported_features)]
@@ -85,18 +81,31 @@ pub struct UserConsent<'a> {
     pub(crate) expires: Option<Text<'a>>,
 }
 
-/// Notifications by websocket (TS 29.122 5.2.5.4). Accepted and not served: the feature is never
-/// negotiated, no `websocketUri` comes back, and `notificationDestination` stays mandatory.
+/// Notifications by websocket (TS 29.122 5.2.5.4), where Notification_websocket was negotiated: the
+/// answer carries the `websocketUri` to dial. `notificationDestination` is mandatory without it, and
+/// with it where notifications go while no websocket is open.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WebsockNotifConfig {
     #[serde(default, deserialize_with = "present")]
     #[schema(schema_with = schema::flag)]
-    #[expect(
-        dead_code,
-        reason = "read for its form alone: websockets are never negotiated"
-    )]
     pub(crate) request_websocket_uri: Option<bool>,
+}
+
+impl WebsockNotifConfig {
+    /// Whether this asks for notifications by websocket.
+    pub(crate) fn asks(config: Option<&Object<Self>>) -> bool {
+        config.is_some_and(|config| config.0.request_websocket_uri.unwrap_or(false))
+    }
+}
+
+/// Where to dial for notifications.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct WebsocketView<'a> {
+    pub(crate) request_websocket_uri: bool,
+    #[schema(schema_with = schema::websocket_uri)]
+    pub(crate) websocket_uri: Shown<Link<'a>>,
 }
 
 /// A merge patch (RFC 7396) of a pending mapping. The members that may not change are known, so
@@ -199,6 +208,9 @@ pub(crate) struct MappingView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::callback_uri)]
     pub(crate) notification_destination: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::inline::<WebsocketView<'static>>)]
+    pub(crate) websock_notif_config: Option<WebsocketView<'a>>,
     #[schema(schema_with = schema::mapping_status)]
     pub(crate) mapping_status: &'static str,
     #[schema(required, schema_with = schema::mapping_cause)]

@@ -5,6 +5,7 @@
 //! person, a subscription or equipment.
 
 use ics_core::id::{DeviceId, DeviceSerialNumber, ServiceUri, Uti};
+use ics_core::job::JobStatus;
 use utoipa::openapi::schema::{
     AdditionalProperties, ArrayBuilder, KnownFormat, ObjectBuilder, OneOfBuilder, Schema,
     SchemaFormat, SchemaType, Type,
@@ -191,12 +192,31 @@ pub(crate) fn callback_uri() -> RefOr<Schema> {
         .into()
 }
 
+pub(crate) fn notification_id() -> RefOr<Schema> {
+    bounded(1, 64).into()
+}
+
+pub(crate) fn details() -> RefOr<Schema> {
+    bounded(0, 1024).into()
+}
+
+pub(crate) fn websocket_uri() -> RefOr<Schema> {
+    bounded(1, ServiceUri::MAX)
+        .format(uri())
+        .pattern(Some("^wss://"))
+        .description(Some(
+            "Dialled with the caller's certificate and token. One for all resources of the caller in \
+             this role; each frame is a notification, acknowledged by its `notificationId`.",
+        ))
+        .into()
+}
+
 pub(crate) fn supported_features() -> RefOr<Schema> {
     text()
         .pattern(Some("^[A-Fa-f0-9]*$"))
         .max_length(Some(crate::negotiation::MOST_CHARACTERS))
         .description(Some(
-            "Feature 1: Notification_test_event. No other one is supported.",
+            "Feature 1: Notification_test_event; feature 2: Notification_websocket.",
         ))
         .into()
 }
@@ -292,6 +312,10 @@ pub(crate) fn origins() -> RefOr<Schema> {
 
 pub(crate) fn agreement_status() -> RefOr<Schema> {
     one_of(["ACTIVE", "NOT_IN_FORCE", "ENDED"]).into()
+}
+
+pub(crate) fn job_status() -> RefOr<Schema> {
+    one_of(JobStatus::ALL.map(JobStatus::name)).into()
 }
 
 pub(crate) fn consent_mode() -> RefOr<Schema> {

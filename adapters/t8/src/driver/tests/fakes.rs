@@ -19,6 +19,7 @@ use ics_core::reference_point::{Role, Scopes};
 use ics_core::sealed::*;
 use ics_core::service::{IcsService, Ports};
 use ics_core::time::Timestamp;
+use ics_core::timekeeping::ClockMark;
 
 use crate::{Settings, T8Api};
 
@@ -26,7 +27,7 @@ pub(super) const ROOT: &str = "https://ics.example";
 
 #[derive(Default)]
 pub(super) struct FakeStore {
-    rows: Mutex<BTreeMap<MappingId, Mapping>>,
+    pub(super) rows: Mutex<BTreeMap<MappingId, Mapping>>,
     utis: Mutex<BTreeMap<BlindIndex, UtiRecord>>,
     pub(super) down: std::sync::atomic::AtomicBool,
 }
@@ -140,6 +141,10 @@ impl Store for FakeStore {
 
     fn is_device_dead(&self, _: BlindIndex) -> PortFuture<'_, Result<bool, StoreError>> {
         Box::pin(async { Ok(false) })
+    }
+
+    fn load_clock_mark(&self) -> PortFuture<'_, Result<Option<ClockMark>, StoreError>> {
+        Box::pin(async { Ok(None) })
     }
 
     fn load_directory(&self) -> PortFuture<'_, Result<Vec<DirectoryRecord>, StoreError>> {
@@ -278,6 +283,8 @@ impl RateLimiter for Limits_ {
         }
         Ok(())
     }
+
+    fn charge(&self, _: &Party, _: u32, _: Timestamp) {}
 
     fn has_failure_quota(&self, _: &Party, _: Timestamp) -> bool {
         true

@@ -1,0 +1,244 @@
+//! A service provider's websocket: notifications out, acknowledgements in (TS 29.122 5.2.5.4).
+//!
+//! It stands on the certificate and the token it was opened with, and is judged by them every two
+//! seconds; it ends with the token at the latest. What was sent and not acknowledged stays in the
+//! outbox, and comes again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse, rt};
+use actix_ws::{
+    AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason, ProtocolError, Session,
+};
+use ics_core::outbox::Addressee;
+use ics_core::principal::Principal;
+use ics_core::reference_point::{ReferencePoint, Role};
+use tokio::sync::oneshot;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::api::T8Api;
+use crate::guard;
+use crate::problem::{Cause, Problem};
+use crate::socket::{Ending, Outgoing, Seat};
+use crate::wire::{Acknowledgement, parse_body};
+
+/// How often it is looked whether the SP is still admitted.
+const LOOK: Duration = Duration::from_secs(2);
+/// How often a silent SP is asked for a sign of life.
+const PING: Duration = Duration::from_secs(20);
+/// How long an SP may be silent.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How long a frame may wait for room: a reader that is slower is cut off.
+const WRITE: Duration = Duration::from_secs(3);
+/// How long the last word may take.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// The largest frame, and message, read.
+const MAX_FRAME: usize = 4 * 1024;
+/// Notifications sent and not acknowledged; more are not taken.
+const MAX_UNACKNOWLEDGED: usize = 64;
+
+/// What a socket was opened with.
+pub(super) struct Opener {
+    pub(super) principal: Principal,
+    pub(super) point: ReferencePoint,
+    pub(super) bearer: String,
+}
+
+/// Upgrades the connection, and serves it until it ends.
+pub(super) fn open(
+    api: &Arc<T8Api>,
+    (request, payload): (&HttpRequest, Payload),
+    opener: Opener,
+) -> Result<HttpResponse, Problem> {
+    let (response, session, messages) = actix_ws::handle(request, payload).map_err(|_| {
+        Problem::from(Cause::InvalidMsgFormat).at("", "must be a websocket handshake (RFC 6455)")
+    })?;
+    let addressee = Addressee {
+        role: match opener.point {
+            ReferencePoint::Ics1 => Role::ThirdPartySp,
+            _ => Role::IotSp,
+        },
+        sp: opener.principal.sp.clone(),
+    };
+    let seat = api
+        .sockets
+        .open(&addressee)
+        .ok_or(Cause::InsufficientResources)?;
+    let messages = messages
+        .max_frame_size(MAX_FRAME)
+        .aggregate_continuations()
+        .max_continuation_size(MAX_FRAME);
+    api.service.wake(&addressee);
+    let line = Line {
+        api: Arc::clone(api),
+        opener,
+        session,
+        unacknowledged: HashMap::new(),
+        heard: Instant::now(),
+        asked: Instant::now(),
+    };
+    rt::spawn(line.serve(seat, messages));
+    Ok(response)
+}
+
+struct Line {
+    api: Arc<T8Api>,
+    opener: Opener,
+    session: Session,
+    /// Notifications sent, and who waits for their acknowledgement.
+    unacknowledged: HashMap<String, oneshot::Sender<()>>,
+    /// When the SP last said anything.
+    heard: Instant,
+    /// When it was last asked for a sign of life.
+    asked: Instant,
+}
+
+/// Why a socket ends, as the SP is told; `None`: it need not be told.
+type End = Option<CloseReason>;
+
+impl Line {
+    async fn serve(mut self, mut seat: Seat, mut messages: AggregatedMessageStream) {
+        let end = self.exchange(&mut seat, &mut messages).await;
+        // Senders learn at once; the SP's last word is waited for by nobody.
+        drop(seat);
+        self.unacknowledged.clear();
+        let _ = timeout(GOODBYE, self.session.close(end)).await;
+    }
+
+    async fn exchange(&mut self, seat: &mut Seat, messages: &mut AggregatedMessageStream) -> End {
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let ending = seat.ending();
+        tokio::pin!(ending);
+        loop {
+            let has_room = self.unacknowledged.len() < MAX_UNACKNOWLEDGED;
+            let ended = tokio::select! {
+                biased;
+                ending = &mut ending => Err(told_end(ending)),
+                _ = look.tick() => self.look_around().await,
+                message = messages.recv() => self.hear(message).await,
+                Some(outgoing) = seat.next(), if has_room => self.send(outgoing).await,
+            };
+            if let Err(end) = ended {
+                return end;
+            }
+        }
+    }
+
+    /// Whether the SP is still admitted, and alive.
+    async fn look_around(&mut self) -> Result<(), End> {
+        let Opener {
+            principal,
+            point,
+            bearer,
+        } = &self.opener;
+        if !guard::still_admits(&self.api, principal, *point, bearer) {
+            return Err(reason(CloseCode::Policy, "no longer admitted"));
+        }
+        // Of senders that stopped waiting.
+        self.unacknowledged
+            .retain(|_, waiting| !waiting.is_closed());
+        if self.heard.elapsed() > SILENCE {
+            return Err(reason(CloseCode::Policy, "no sign of life"));
+        }
+        if self.heard.elapsed() > PING && self.asked.elapsed() > PING {
+            self.asked = Instant::now();
+            return self.write(async |session| session.ping(b"").await).await;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, outgoing: Outgoing) -> Result<(), End> {
+        let Outgoing {
+            id,
+            body,
+            acknowledged,
+        } = outgoing;
+        // Its sender stopped waiting; it is not to come twice.
+        if acknowledged.is_closed() {
+            return Ok(());
+        }
+        let Ok(text) = String::from_utf8(body) else {
+            return Ok(());
+        };
+        self.unacknowledged.insert(id, acknowledged);
+        self.write(async |session| session.text(text).await).await
+    }
+
+    async fn hear(
+        &mut self,
+        message: Option<Result<AggregatedMessage, ProtocolError>>,
+    ) -> Result<(), End> {
+        self.heard = Instant::now();
+        match message {
+            Some(Ok(AggregatedMessage::Text(text))) => self.acknowledge(text.as_bytes()),
+            Some(Ok(AggregatedMessage::Ping(payload))) => {
+                self.count_frame()?;
+                self.write(async |session| session.pong(&payload).await)
+                    .await
+            }
+            Some(Ok(AggregatedMessage::Pong(_))) => Ok(()),
+            Some(Ok(AggregatedMessage::Close(_))) => Err(None),
+            Some(Ok(AggregatedMessage::Binary(_))) => {
+                Err(reason(CloseCode::Unsupported, "text frames alone"))
+            }
+            Some(Err(ProtocolError::Overflow)) => Err(reason(CloseCode::Size, "frame too large")),
+            Some(Err(_)) | None => Err(reason(CloseCode::Protocol, "protocol violated")),
+        }
+    }
+
+    fn acknowledge(&mut self, frame: &[u8]) -> Result<(), End> {
+        let acknowledgement = parse_body::<Acknowledgement>(frame)
+            .map_err(|_| reason(CloseCode::Invalid, "not an acknowledgement"))?;
+        let id = acknowledgement.notification_id.as_str();
+        match self.unacknowledged.remove(id) {
+            Some(waiting) => {
+                let _ = waiting.send(());
+                Ok(())
+            }
+            // Late, or twice, or of none: no harm, within limits.
+            None => self.count_frame(),
+        }
+    }
+
+    /// A frame that was not asked for counts as a request.
+    fn count_frame(&self) -> Result<(), End> {
+        let directory = self.api.service.directory();
+        let party = directory.party(&self.opener.principal.sp);
+        let now = self.api.clock.now();
+        let admitted = party.is_some_and(|party| self.api.limiter.admit(party, now).is_ok());
+        if admitted {
+            Ok(())
+        } else {
+            Err(reason(CloseCode::Policy, "too many frames"))
+        }
+    }
+
+    async fn write(
+        &mut self,
+        write: impl AsyncFnOnce(&mut Session) -> Result<(), actix_ws::Closed>,
+    ) -> Result<(), End> {
+        match timeout(WRITE, write(&mut self.session)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(None),
+            Err(_) => Err(reason(CloseCode::Policy, "reads too slowly")),
+        }
+    }
+}
+
+fn told_end(ending: Ending) -> End {
+    match ending {
+        Ending::Replaced => reason(CloseCode::Policy, "replaced by a newer connection"),
+        Ending::GoingAway => reason(CloseCode::Away, "gateway stops"),
+    }
+}
+
+fn reason(code: CloseCode, description: &str) -> End {
+    Some(CloseReason {
+        code,
+        description: Some(description.to_owned()),
+    })
+}
