@@ -1,8 +1,8 @@
 //! The composition root: every part is made here, once, and joined to the others.
 
 mod embedded;
-mod jobs;
 mod examine;
+mod jobs;
 mod observation;
 mod parts;
 mod reload;

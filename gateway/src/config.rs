@@ -107,7 +107,12 @@ impl Config {
         let mut found = Faults::default();
         config.check(&Place::of(file), &mut found);
         let is_known = |fault: &Fault| repaired.iter().any(|key| fault.is_about(key));
-        faults.extend(found.into_vec().into_iter().filter(|fault| !is_known(fault)));
+        faults.extend(
+            found
+                .into_vec()
+                .into_iter()
+                .filter(|fault| !is_known(fault)),
+        );
         if faults.is_empty() {
             Ok(config)
         } else {

@@ -121,12 +121,28 @@ pub(crate) fn create_domain(
     )?;
 
     staging.directory("store")?;
+    staging.directory("decisions")?;
     staging.public(CONFIGURATION, &template::render(domain, &public_url))?;
     staging.publish(&domain.directory)?;
     Ok(domain.directory.join(CONFIGURATION))
 }
 
 const CONFIGURATION: &str = "gateway.toml";
+
+/// A configuration file with every key that must be there, for no domain in particular.
+pub(crate) fn complete_configuration() -> String {
+    let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
+    let domain = Domain {
+        directory: PathBuf::new(),
+        t8: loopback(8443),
+        operator: loopback(8444),
+        public_url: None,
+        settings: Settings::default(),
+    };
+    origin_of(domain.t8)
+        .map(|url| template::render(&domain, &url))
+        .unwrap_or_default()
+}
 
 /// What makes the parts of a domain.
 struct Maker<'a> {

@@ -1,26 +1,33 @@
 //! A listener: socket, TLS, HTTP/1.1, caps, and who is admitted to it at all.
 //!
 //! Every brake is set here, knowingly (performance.md, traps): TCP_NODELAY, because a fresh
-//! connection waits 40 ms without it; the number of handshakes under way; timeouts of handshake,
-//! request head, goodbye; sizes of head and body; the age of a connection. There is no way to
-//! open one without mutual TLS.
+//! connection waits 40 ms without it; the number of handshakes under way, of an address and of all;
+//! connections of a party; timeouts of handshake, request head, goodbye; sizes of head and body;
+//! the age of a connection. There is no way to open one without mutual TLS.
 
+mod accept;
+mod gate;
 mod guard;
 mod problem;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::dev::Server;
+use actix_http::HttpService;
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config};
+use actix_web::App;
+use actix_web::dev::{AppConfig, Server};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{App, HttpServer};
 use rustls::ServerConfig;
+use tokio_rustls::TlsAcceptor;
 
 use crate::config::ConnectionsSection;
-use crate::telemetry::{RequestLines, RequestLog};
+use crate::telemetry::{RequestLog, Telemetry};
 
+use accept::{Acceptor, Connection, NotTaken};
+pub(crate) use gate::Gate;
 pub(crate) use guard::{Admission, PeerGuard};
 
 /// What it takes to open a listener.
@@ -35,14 +42,16 @@ pub(crate) struct Listener {
     pub(crate) connections: ConnectionsSection,
     /// Who is admitted.
     pub(crate) admission: Arc<Admission>,
-    /// Where requests leave their lines.
-    pub(crate) log: Option<RequestLines>,
+    /// Where requests and connections leave their traces.
+    pub(crate) telemetry: Telemetry,
 }
 
 /// A listener that accepts connections once its server is awaited.
 pub(crate) struct OpenListener {
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// Its caps.
+    pub(crate) gate: Arc<Gate>,
     /// Runs until it is stopped through its handle; signals are the caller's business.
     pub(crate) server: Server,
 }
@@ -57,49 +66,67 @@ impl Listener {
     where
         F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
     {
-        let Self {
-            name,
-            address,
-            tls,
-            connections,
-            admission,
-            log,
-        } = self;
-        let note_peer = admission.note();
-        let max_age = connections.max_age;
-        let max_body = connections.max_body;
-        let server = HttpServer::new(move || {
-            let configure = configure.clone();
-            App::new()
-                .app_data(web::PayloadConfig::new(max_body))
-                .app_data(web::JsonConfig::default().limit(max_body))
-                .configure(configure)
+        let socket = TcpListener::bind(self.address)?;
+        let address = socket.local_addr()?;
+        let connections = self.connections.clone();
+        let gate = Arc::new(Gate::new(
+            connections.max_handshakes,
+            connections.max_handshakes_per_address,
+            connections.max_connections_per_party,
+        ));
+        let acceptor = self.acceptor(&gate);
+        let workers = workers(connections.workers);
+        let builder = Server::build()
+            .workers(workers)
+            .max_concurrent_connections(connections.max_connections.div_ceil(workers))
+            .shutdown_timeout(connections.drain.as_secs())
+            .disable_signals();
+        let draining = builder.graceful_shutdown_signal();
+        let (name, admission, telemetry) = (self.name, self.admission, self.telemetry);
+        let server = builder.listen(name, socket, move || {
+            let draining = draining.clone();
+            let app = App::new()
+                .app_data(web::PayloadConfig::new(connections.max_body))
+                .app_data(web::JsonConfig::default().limit(connections.max_body))
+                .configure(configure.clone())
                 .default_service(web::to(problem::not_found))
-                .wrap(PeerGuard::new(Arc::clone(&admission), max_age))
-                .wrap(RequestLog::new(name, log.clone()))
-        })
-        // Before any bind: sockets bound earlier would not have the hook.
-        .on_connect(move |stream, data| {
-            data.insert(Opened(Instant::now()));
-            note_peer(stream, data);
-        })
-        .workers(workers(connections.workers))
-        .tcp_nodelay(true)
-        .backlog(1024)
-        .max_connections(connections.max_connections)
-        .max_connection_rate(connections.max_handshakes)
-        .tls_handshake_timeout(connections.handshake_timeout)
-        .client_request_timeout(connections.request_timeout)
-        .client_disconnect_timeout(connections.disconnect_timeout)
-        .keep_alive(connections.keep_alive)
-        .shutdown_timeout(connections.drain.as_secs())
-        .disable_signals()
-        .bind_rustls_0_23(address, tls)?;
-        let address = server.addrs().first().copied().unwrap_or(address);
+                .wrap(PeerGuard::new(Arc::clone(&admission), connections.max_age))
+                .wrap(RequestLog::new(name, telemetry.clone()))
+                .into_factory()
+                .map_err(|error: actix_web::Error| error.error_response());
+            let http = HttpService::build()
+                .keep_alive(connections.keep_alive)
+                .client_request_timeout(connections.request_timeout)
+                .client_disconnect_timeout(connections.disconnect_timeout)
+                .graceful_shutdown_signal(move || {
+                    let draining = draining.clone();
+                    async move { draining.notified().await }
+                })
+                .on_connect_ext(|connection: &Connection, data| {
+                    data.insert(Opened(Instant::now()));
+                    connection.note_peer(data);
+                })
+                .finish(map_config(app, |()| AppConfig::default()));
+            acceptor.clone().and_then(http.map_err(|_| NotTaken))
+        })?;
         Ok(OpenListener {
             address,
+            gate,
             server: server.run(),
         })
+    }
+
+    fn acceptor(&self, gate: &Arc<Gate>) -> Acceptor {
+        let mut tls = self.tls.clone();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Acceptor {
+            listener: self.name,
+            tls: TlsAcceptor::from(Arc::new(tls)),
+            timeout: self.connections.handshake_timeout,
+            gate: Arc::clone(gate),
+            admission: Arc::clone(&self.admission),
+            telemetry: self.telemetry.clone(),
+        }
     }
 }
 

@@ -19,6 +19,8 @@
 //! Never a path, a query, a body, a header: no identifier of a device, a user or a
 //! transaction, whatever the caller wrote into the URL.
 
+mod decision;
+mod metrics;
 mod request;
 mod writer;
 
@@ -31,11 +33,35 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry, fmt};
 
-use crate::ambient::SystemClock;
+use ics_core::port::Clock;
+
 use crate::config::{LogFormat, LogLevel, LogSection};
 
-pub(crate) use request::{RequestLines, RequestLog};
+pub(crate) use decision::{
+    Act, DecisionFileError, DecisionLog, DecisionWriter, HandshakeRefusal, Room, check_directory,
+    render_handshake,
+};
+pub(crate) use metrics::{ListenerMetrics, Metrics, Sample};
+pub(crate) use request::{RequestId, RequestLines, RequestLog};
 pub(crate) use writer::LogWriter;
+
+/// The listener of the service providers, in logs and metrics.
+pub(crate) const T8: &str = "t8";
+/// The listener of the operator's own systems, in logs and metrics.
+pub(crate) const OPERATOR: &str = "operator";
+
+/// What every request and connection leaves its traces in.
+#[derive(Clone)]
+pub(crate) struct Telemetry {
+    /// The log's lines, if it wants them.
+    pub(crate) lines: Option<RequestLines>,
+    /// The decision log; `None` in tests alone.
+    pub(crate) decisions: Option<DecisionLog>,
+    /// The numbers.
+    pub(crate) metrics: Arc<Metrics>,
+    /// The time.
+    pub(crate) clock: Arc<dyn Clock>,
+}
 
 /// Starts the log for the whole process. What is logged is written until the writer is dropped.
 #[must_use = "the log ends when this is dropped"]
@@ -56,7 +82,6 @@ fn request_lines(section: &LogSection, writer: &LogWriter) -> Option<RequestLine
     (section.level >= LogLevel::Info).then(|| RequestLines {
         sink: writer.sink(),
         format: section.format,
-        clock: Arc::new(SystemClock::new()),
     })
 }
 

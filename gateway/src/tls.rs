@@ -12,17 +12,21 @@
 mod anchor;
 mod client;
 mod credential;
+mod handshake;
 mod namespace;
 mod peer;
 mod profile;
 mod server;
+mod validity;
 
 pub(crate) use anchor::{ClientVerifier, TrustAnchor};
 pub(crate) use client::client_config;
 pub(crate) use credential::{Credential, CredentialError, ServerCredential, load_certificates};
+pub(crate) use handshake::handshake_cause;
 pub(crate) use namespace::Namespace;
-pub(crate) use peer::{note_operator, note_service_provider};
+pub(crate) use peer::{read_operator, read_service_provider};
 pub(crate) use server::{callback_server_config, server_config};
+pub(crate) use validity::read_validity;
 
 #[cfg(test)]
 pub(crate) mod sample;

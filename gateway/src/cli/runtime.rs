@@ -49,7 +49,13 @@ pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    // Held so that a limit of file sizes is an error to whoever writes, like a full disk, and not
+    // the end of the process.
+    _file_size: Signal,
 }
+
+/// SIGXFSZ on Linux.
+const FILE_SIZE_EXCEEDED: i32 = 25;
 
 impl Signals {
     /// Listens from now on; before this the system's defaults hold.
@@ -61,6 +67,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
+            _file_size: signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED))?,
         })
     }
 

@@ -7,14 +7,18 @@ use clap::Args;
 use super::runtime::{Outcome, Request, Signals, block_on, say};
 use crate::compose::Running;
 use crate::config::Config;
+use crate::descriptors::raise_limit;
+use crate::service_manager::ServiceManager;
 use crate::telemetry::start_log;
 
 /// Run the gateway in the foreground until SIGTERM or SIGINT
 ///
 /// Prints a line `listening t8 ADDRESS operator ADDRESS` on standard output when both listeners
 /// accept, and its log on standard error. On SIGTERM nothing new is taken, what is under way is
-/// finished, and the exit status is 0. On SIGHUP certificates and trust anchors are read anew;
-/// open connections go on.
+/// finished, and the exit status is 0. On SIGHUP the configuration is read anew: certificates, keys,
+/// trust anchors and the connections of a party change at once, `decisions.jsonl` is opened anew,
+/// what else changed is named in the log and waits for the next start; open connections go on.
+/// `$NOTIFY_SOCKET` of systemd is told when it is ready, reloads, stops.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ServeArguments {
@@ -32,28 +36,38 @@ impl ServeArguments {
     pub(super) fn run(self) -> Outcome {
         let config = Config::load(&self.config)?;
         let log = start_log(&config.log);
+        raise_limit();
+        let manager = ServiceManager::of_environment();
         block_on(async {
             let mut signals = Signals::listen()?;
-            let running = Running::start(config, log.lines.clone()).await?;
+            let mut running = Running::start(config, log.lines.clone()).await?;
             let (t8, operator) = (running.t8(), running.operator());
             tracing::info!(%t8, %operator, version = env!("CARGO_PKG_VERSION"), "serving");
             say(&format!("listening t8 {t8} operator {operator}"))?;
+            manager.tell_ready();
             while let Request::Reload = signals.next().await {
+                manager.tell_reloading();
                 let reloaded = Config::load(&self.config)
                     .map_err(|error| error.to_string())
-                    .and_then(|config| {
-                        running
-                            .reload_tls(&config)
-                            .map_err(|error| error.to_string())
-                    });
+                    .and_then(|config| running.reload(config).map_err(|error| error.to_string()));
                 match reloaded {
-                    Ok(()) => tracing::info!("certificates and trust anchors reloaded"),
+                    Ok(waiting) => tell_reloaded(&waiting),
                     Err(error) => tracing::error!(error, "reload refused; the old ones are kept"),
                 }
+                manager.tell_ready();
             }
+            manager.tell_stopping();
             tracing::info!("draining");
             running.stop().await;
             Ok(())
         })
+    }
+}
+
+fn tell_reloaded(waiting: &[String]) {
+    tracing::info!("certificates and trust anchors reloaded");
+    if !waiting.is_empty() {
+        let keys = waiting.join(", ");
+        tracing::warn!(keys, "changed, and in effect after the next start only");
     }
 }

@@ -20,16 +20,56 @@ pub(crate) enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
-    /// Something in it.
-    #[error("`{}`{}: {fault}", file.display(), Line(*line))]
-    Faulty {
-        /// Which file.
-        file: PathBuf,
-        /// Where, from 1; `None` when the key is not in the file.
-        line: Option<usize>,
-        /// What.
-        fault: Fault,
-    },
+    /// What is in it.
+    #[error("{}", Listed(.0))]
+    Faulty(Vec<LocatedFault>),
+}
+
+/// A fault, and where it is.
+#[derive(Debug)]
+pub(crate) struct LocatedFault {
+    /// Which file.
+    pub(crate) file: PathBuf,
+    /// Where, from 1; `None` when the key is not in the file.
+    pub(crate) line: Option<usize>,
+    /// What.
+    pub(crate) fault: Fault,
+}
+
+impl fmt::Display for LocatedFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, line, fault } = self;
+        write!(f, "`{}`{}: {fault}", file.display(), Line(*line))
+    }
+}
+
+/// One a line.
+struct Listed<'f>(&'f [LocatedFault]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, fault) in self.0.iter().enumerate() {
+            let before = if n == 0 { "" } else { "\n" };
+            write!(f, "{before}{fault}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Faults, as they are found.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// Takes the fault, if there is one.
+    pub(super) fn take(&mut self, checked: Result<(), Fault>) {
+        self.0.extend(checked.err());
+    }
+
+    /// All of them.
+    pub(super) fn into_vec(self) -> Vec<Fault> {
+        self.0
+    }
 }
 
 /// One fault, before the file and line are known.
@@ -56,13 +96,24 @@ impl Fault {
     }
 
     /// This fault, with its place in the file.
-    pub(super) fn located(self, file: &Path, text: &str) -> ConfigError {
+    pub(super) fn located(self, file: &Path, text: &str) -> LocatedFault {
         let line = span_of(text, &self.key).map(|span| line_at(text, span.start));
-        ConfigError::Faulty {
+        LocatedFault {
             file: file.into(),
             line,
             fault: self,
         }
+    }
+
+    /// Whether it is about this key, or a part of it.
+    pub(super) fn is_about(&self, key: &str) -> bool {
+        let rest = self.key.strip_prefix(key);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    }
+
+    /// How to mend it.
+    pub(crate) fn mend(&self) -> &str {
+        &self.mend
     }
 }
 
@@ -89,27 +140,23 @@ impl fmt::Display for Line {
 }
 
 /// The fault behind an error of the TOML reader; `path` is the key it was at.
-pub(super) fn of_syntax(
-    file: &Path,
-    text: &str,
-    path: &str,
-    error: &toml::de::Error,
-) -> ConfigError {
-    let line = error.span().map(|span| line_at(text, span.start));
-    let message = error.message();
-    let fault = unknown_key(path, message).unwrap_or_else(|| {
-        let key = if path == "." { "" } else { path };
+pub(super) fn of_reading(path: &str, message: &str) -> Fault {
+    unknown_key(path, message).unwrap_or_else(|| {
         let mend = if message.starts_with("missing field") {
             "add it"
         } else {
             ""
         };
-        Fault::new(key, message, mend)
-    });
-    ConfigError::Faulty {
+        Fault::new(path, message, mend)
+    })
+}
+
+/// A file that is no TOML at all.
+pub(super) fn of_syntax(file: &Path, text: &str, error: &toml::de::Error) -> LocatedFault {
+    LocatedFault {
         file: file.into(),
-        line,
-        fault,
+        line: error.span().map(|span| line_at(text, span.start)),
+        fault: Fault::new("", error.message(), ""),
     }
 }
 

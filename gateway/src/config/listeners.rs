@@ -7,7 +7,7 @@ use std::time::Duration;
 use ics_core::id::Origin;
 use serde::Deserialize;
 
-use super::fault::Fault;
+use super::fault::{Fault, Faults};
 use super::literal::{byte_size, duration, origin, within};
 use super::place::Place;
 use crate::tls::Namespace;
@@ -69,25 +69,25 @@ pub(crate) struct AnchorSection {
 }
 
 impl T8Section {
-    pub(super) fn check(&mut self, place: &Place) -> Result<(), Fault> {
-        place.file("t8.certificate", &mut self.certificate)?;
-        place.secret("t8.key", &mut self.key)?;
+    pub(super) fn check(&mut self, place: &Place, faults: &mut Faults) {
+        faults.take(place.file("t8.certificate", &mut self.certificate));
+        faults.take(place.secret("t8.key", &mut self.key));
         if self.anchor.is_empty() {
             let mend = "add `[[t8.anchor]]` with `certificate` and `namespace`";
-            return Err(Fault::new("t8.anchor", "nobody could authenticate", mend));
+            let fault = Fault::new("t8.anchor", "nobody could authenticate", mend);
+            faults.take(Err(fault));
         }
         for (n, anchor) in self.anchor.iter_mut().enumerate() {
-            place.file(
-                &format!("t8.anchor[{n}].certificate"),
-                &mut anchor.certificate,
-            )?;
+            let key = format!("t8.anchor[{n}].certificate");
+            faults.take(place.file(&key, &mut anchor.certificate));
             if !anchor.namespace.is_of_service_providers() {
                 let wrong = format!("`{}` names no service providers", anchor.namespace);
                 let mend = "write `urn:ics:sp:*`, or `urn:ics:sp:` and one id";
-                return Err(Fault::new(format!("t8.anchor[{n}].namespace"), wrong, mend));
+                let key = format!("t8.anchor[{n}].namespace");
+                faults.take(Err(Fault::new(key, wrong, mend)));
             }
         }
-        self.connections.check("t8.connections")
+        self.connections.check("t8.connections", faults);
     }
 }
 
@@ -107,11 +107,11 @@ pub(crate) struct OperatorSection {
 }
 
 impl OperatorSection {
-    pub(super) fn check(&mut self, place: &Place) -> Result<(), Fault> {
-        place.file("operator.certificate", &mut self.certificate)?;
-        place.secret("operator.key", &mut self.key)?;
-        place.file("operator.anchor", &mut self.anchor)?;
-        self.connections.check("operator.connections")
+    pub(super) fn check(&mut self, place: &Place, faults: &mut Faults) {
+        faults.take(place.file("operator.certificate", &mut self.certificate));
+        faults.take(place.secret("operator.key", &mut self.key));
+        faults.take(place.file("operator.anchor", &mut self.anchor));
+        self.connections.check("operator.connections", faults);
     }
 }
 
@@ -121,11 +121,14 @@ impl OperatorSection {
 pub(crate) struct ConnectionsSection {
     /// Threads that serve this listener; 0: one for each core.
     pub(crate) workers: usize,
-    /// Open connections of one worker; more wait in the kernel.
+    /// Open connections of the listener, shared evenly by its workers; more wait in the kernel.
     pub(crate) max_connections: usize,
-    /// TLS handshakes one worker has under way at once: the brake on handshake floods. The TLS
-    /// layer keeps one value for the process, the listener's that was opened last: set them alike.
+    /// Open connections of one service provider; one more is closed after its handshake.
+    pub(crate) max_connections_per_party: usize,
+    /// TLS handshakes under way at once; more wait, up to their timeout.
     pub(crate) max_handshakes: usize,
+    /// Of those, the ones of one address, or of one IPv6 network of 64 bits.
+    pub(crate) max_handshakes_per_address: usize,
     /// A handshake that takes longer is cut off.
     #[serde(deserialize_with = "duration")]
     pub(crate) handshake_timeout: Duration,
@@ -154,7 +157,9 @@ impl Default for ConnectionsSection {
         Self {
             workers: 0,
             max_connections: 10_000,
+            max_connections_per_party: 2_500,
             max_handshakes: 256,
+            max_handshakes_per_address: 64,
             handshake_timeout: Duration::from_secs(3),
             request_timeout: Duration::from_secs(5),
             disconnect_timeout: Duration::from_secs(2),
@@ -167,7 +172,7 @@ impl Default for ConnectionsSection {
 }
 
 impl ConnectionsSection {
-    fn check(&self, section: &str) -> Result<(), Fault> {
+    fn check(&self, section: &str, faults: &mut Faults) {
         let seconds = Duration::from_secs;
         let ranges = [
             (
@@ -190,22 +195,28 @@ impl ConnectionsSection {
             ("drain", self.drain, seconds(0)..=seconds(300)),
         ];
         for (key, value, range) in ranges {
-            within(&format!("{section}.{key}"), value, range)?;
+            faults.take(within(&format!("{section}.{key}"), value, range));
         }
         let counts = [
             ("max_connections", self.max_connections),
+            ("max_connections_per_party", self.max_connections_per_party),
             ("max_handshakes", self.max_handshakes),
+            (
+                "max_handshakes_per_address",
+                self.max_handshakes_per_address,
+            ),
         ];
         for (key, count) in counts {
             if count == 0 {
                 let key = format!("{section}.{key}");
-                return Err(Fault::new(key, "nobody could connect", "write at least 1"));
+                let fault = Fault::new(key, "nobody could connect", "write at least 1");
+                faults.take(Err(fault));
             }
         }
         if !(1 << 10..=16 << 20).contains(&self.max_body) {
             let key = format!("{section}.max_body");
-            return Err(Fault::new(key, "out of range", "choose from 1KiB to 16MiB"));
+            let fault = Fault::new(key, "out of range", "choose from 1KiB to 16MiB");
+            faults.take(Err(fault));
         }
-        Ok(())
     }
 }

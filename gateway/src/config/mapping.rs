@@ -6,7 +6,7 @@ use std::time::Duration;
 use ics_core::procedure::Knobs;
 use serde::Deserialize;
 
-use super::fault::Fault;
+use super::fault::{Fault, Faults};
 use super::literal::{duration, within};
 use super::notify::NotifySection;
 
@@ -93,36 +93,40 @@ impl Default for MappingSection {
 }
 
 impl MappingSection {
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    pub(super) fn check(&self, faults: &mut Faults) {
         let seconds = Duration::from_secs;
         let Knobs {
             pending_min,
             pending_max,
             ..
         } = Knobs::default();
-        within("mapping.pending", self.pending, pending_min..=pending_max)?;
+        faults.take(within(
+            "mapping.pending",
+            self.pending,
+            pending_min..=pending_max,
+        ));
         let retention = seconds(HOUR)..=seconds(365 * DAY);
-        within(
+        faults.take(within(
             "mapping.tombstone_retention",
             self.tombstone_retention,
             retention,
-        )?;
+        ));
         let deadline = seconds(60)..=seconds(30 * DAY);
-        within(
+        faults.take(within(
             "mapping.notification_deadline",
             self.notification_deadline,
             deadline,
-        )?;
-        within(
+        ));
+        faults.take(within(
             "mapping.failure_floor",
             self.failure_floor,
             seconds(0)..=seconds(HOUR),
-        )?;
-        within(
+        ));
+        faults.take(within(
             "mapping.failure_jitter",
             self.failure_jitter,
             seconds(0)..=seconds(HOUR),
-        )
+        ));
     }
 
     /// The core's knobs, with the retries of `[notify]`.

@@ -7,7 +7,7 @@ use ics_core::procedure::Knobs;
 use ics_notify::Network;
 use serde::Deserialize;
 
-use super::fault::Fault;
+use super::fault::{Fault, Faults};
 use super::literal::{duration, networks, within};
 use super::place::Place;
 
@@ -54,32 +54,33 @@ fn default_longest_retry() -> Duration {
 }
 
 impl NotifySection {
-    pub(super) fn check(&mut self, place: &Place) -> Result<(), Fault> {
-        place.file("notify.certificate", &mut self.certificate)?;
-        place.secret("notify.key", &mut self.key)?;
-        place.secret("notify.signing_key", &mut self.signing_key)?;
+    pub(super) fn check(&mut self, place: &Place, faults: &mut Faults) {
+        faults.take(place.file("notify.certificate", &mut self.certificate));
+        faults.take(place.secret("notify.key", &mut self.key));
+        faults.take(place.secret("notify.signing_key", &mut self.signing_key));
         if self.server_anchors.is_empty() {
             let mend = "name the authorities of the service providers' servers";
-            return Err(Fault::new(
-                "notify.server_anchors",
-                "nobody could be believed",
-                mend,
-            ));
+            let fault = Fault::new("notify.server_anchors", "nobody could be believed", mend);
+            faults.take(Err(fault));
         }
         for (n, path) in self.server_anchors.iter_mut().enumerate() {
-            place.file(&format!("notify.server_anchors[{n}]"), path)?;
+            faults.take(place.file(&format!("notify.server_anchors[{n}]"), path));
         }
         let millis = Duration::from_millis;
         let connect = millis(100)..=millis(30_000);
-        within("notify.connect_timeout", self.connect_timeout, connect)?;
+        faults.take(within(
+            "notify.connect_timeout",
+            self.connect_timeout,
+            connect,
+        ));
         let total = self.connect_timeout..=millis(120_000);
-        within("notify.total_timeout", self.total_timeout, total)?;
-        within(
+        faults.take(within("notify.total_timeout", self.total_timeout, total));
+        faults.take(within(
             "notify.first_retry",
             self.first_retry,
             millis(10)..=millis(60_000),
-        )?;
+        ));
         let longest = self.first_retry..=millis(3_600_000);
-        within("notify.longest_retry", self.longest_retry, longest)
+        faults.take(within("notify.longest_retry", self.longest_retry, longest));
     }
 }

@@ -17,6 +17,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::*;
 use crate::ambient::SystemClock;
+use crate::telemetry::{Metrics, T8};
 use crate::tls::sample::{SampleAuthority, leaf_of, server_of};
 use crate::tls::{ClientVerifier, Credential, client_config};
 
@@ -89,11 +90,20 @@ struct Running {
     records: Arc<Records>,
     clock: Arc<ShiftedClock>,
     address: SocketAddr,
+    metrics: Arc<Metrics>,
     handle: actix_web::dev::ServerHandle,
 }
 
 impl Running {
     fn start(max_age: Duration) -> Self {
+        Self::start_with(ConnectionsSection {
+            workers: 1,
+            max_age,
+            ..Default::default()
+        })
+    }
+
+    fn start_with(connections: ConnectionsSection) -> Self {
         let authority = SampleAuthority::new();
         let records = Arc::new(Records::default());
         records.set([shop(PartyStatus::Active)]);
@@ -102,25 +112,29 @@ impl Running {
             vec![authority.anchor("urn:ics:sp:*")],
             Some(Arc::clone(&records) as Arc<dyn DirectorySource>),
         );
+        let metrics = Arc::new(Metrics::new());
         let listener = Listener {
-            name: "t8",
+            name: T8,
             address: "127.0.0.1:0".parse().unwrap(),
             tls: server_of(Arc::new(verifier), authority.server(), false),
-            connections: ConnectionsSection {
-                workers: 1,
-                max_age,
-                ..Default::default()
-            },
+            connections,
             admission: Arc::new(Admission::ServiceProviders {
                 directory: Arc::clone(&records) as Arc<dyn DirectorySource>,
                 clock: Arc::clone(&clock) as Arc<dyn Clock>,
             }),
-            log: None,
+            telemetry: Telemetry {
+                lines: None,
+                decisions: None,
+                metrics: Arc::clone(&metrics),
+                clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            },
         };
         let open = listener.open(|routes| {
             routes.route("/whoami", web::get().to(whoami));
         });
-        let OpenListener { address, server } = open.unwrap();
+        let OpenListener {
+            address, server, ..
+        } = open.unwrap();
         let handle = server.handle();
         actix_web::rt::spawn(server);
         Self {
@@ -128,6 +142,7 @@ impl Running {
             records,
             clock,
             address,
+            metrics,
             handle,
         }
     }
@@ -362,4 +377,56 @@ async fn a_request_without_connection_data_is_refused() {
         let request = test::TestRequest::get().uri("/").to_request();
         assert_eq!(test::call_service(&service, request).await.status(), status);
     }
+}
+
+#[actix_web::test]
+async fn a_party_with_all_its_connections_open_gets_no_more_until_one_is_closed() {
+    let running = Running::start_with(ConnectionsSection {
+        workers: 1,
+        max_connections_per_party: 2,
+        ..Default::default()
+    });
+    let (mut first, mut second) = (running.connect_shop().await, running.connect_shop().await);
+    ask(&mut first, "GET /whoami HTTP/1.1").await;
+    ask(&mut second, "GET /whoami HTTP/1.1").await;
+    let mut third = running.connect_shop().await;
+    assert!(is_closed(&mut third).await);
+    drop(second);
+    loop {
+        let mut again = running.connect_shop().await;
+        let request = b"GET /whoami HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let _ = again.write_all(request).await;
+        if !is_closed(&mut again).await {
+            break;
+        }
+    }
+    let text = running.metrics.render(&crate::telemetry::Sample::default());
+    let refused = r#"ics_connections_refused_total{listener="t8",cause="TOO_MANY_CONNECTIONS"} "#;
+    let line = text.lines().find(|line| line.starts_with(refused)).unwrap();
+    assert!(!line.ends_with(" 0"), "{line}");
+    running.handle.stop(false).await;
+}
+
+#[actix_web::test]
+async fn silent_connections_of_one_address_keep_nobody_waiting() {
+    let running = Running::start_with(ConnectionsSection {
+        workers: 1,
+        max_handshakes: 1,
+        max_handshakes_per_address: 1,
+        ..Default::default()
+    });
+    let mut silent = Vec::new();
+    for _ in 0..50 {
+        silent.push(TcpStream::connect(running.address).await.unwrap());
+    }
+    // All of them are silent for 3 s yet: this one has its answer before the first is cut off.
+    let began = Instant::now();
+    let mut shop = running.connect_shop().await;
+    ask(&mut shop, "GET /whoami HTTP/1.1").await;
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+    running.handle.stop(false).await;
 }

@@ -1,7 +1,7 @@
-//! One line for each request. While the log does not want it, a request passes untouched.
+//! What every request leaves: a line in the log, a line in the decision log, its numbers.
 //!
-//! The line is written by hand: tracing's fields and layers cost 3 us of a request that takes 30,
-//! and this line has always the same fields.
+//! Lines are written by hand: tracing's fields and layers cost 3 us of a request that takes 30,
+//! and these have always the same fields.
 
 use std::fmt::{self, Write as _};
 use std::future::{Ready, ready};
@@ -9,15 +9,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use actix_web::body::{BodySize, MessageBody};
+use actix_web::body::{BodySize, EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::http::Method;
-use actix_web::{Error, HttpMessage as _};
+use actix_web::http::header::LOCATION;
+use actix_web::http::{Method, StatusCode};
+use actix_web::{Error, HttpMessage as _, HttpResponse};
 use futures_util::future::{Either, LocalBoxFuture};
-use ics_core::port::Clock;
+use ics_core::audit::RefusalCause;
+use ics_core::id::MappingId;
 use ics_core::principal::{OperatorCertificate, PeerCertificate};
 use ics_core::reference_point::ReferencePoint;
 
+use super::Telemetry;
+use super::decision::{Act, Entry, Room, Verdict, render_abandoned, render_request};
+use super::metrics::ListenerMetrics;
 use super::writer::LogSink;
 use crate::config::LogFormat;
 
@@ -26,20 +31,23 @@ use crate::config::LogFormat;
 pub(crate) struct RequestLines {
     pub(super) sink: LogSink,
     pub(super) format: LogFormat,
-    pub(super) clock: Arc<dyn Clock>,
 }
 
-/// Middleware that writes the line. A handler names its reference point by putting a
-/// [`ReferencePoint`] into the request's extensions, or the response's.
+/// Middleware that leaves the traces. A handler names its reference point by putting a
+/// [`ReferencePoint`] into the request's extensions, or the response's, and the cause of a
+/// refusal by putting a [`RefusalCause`] into the response's.
 pub(crate) struct RequestLog {
     listener: &'static str,
-    lines: Option<RequestLines>,
+    telemetry: Telemetry,
 }
 
 impl RequestLog {
-    /// The log of that listener; without `lines` there is none.
-    pub(crate) fn new(listener: &'static str, lines: Option<RequestLines>) -> Self {
-        Self { listener, lines }
+    /// The traces of that listener.
+    pub(crate) fn new(listener: &'static str, telemetry: Telemetry) -> Self {
+        Self {
+            listener,
+            telemetry,
+        }
     }
 }
 
@@ -48,26 +56,29 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    type Response = ServiceResponse<B>;
+    type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
     type Transform = LoggedService<S>;
     type InitError = ();
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
+        let metrics = Arc::clone(self.telemetry.metrics.of(self.listener));
         ready(Ok(LoggedService {
             service,
-            listener: self.listener,
-            lines: self.lines.clone(),
+            recorder: Arc::new(Recorder {
+                listener: self.listener,
+                telemetry: self.telemetry.clone(),
+                metrics,
+            }),
         }))
     }
 }
 
-/// A service whose requests are logged.
+/// A service whose requests leave traces.
 pub(crate) struct LoggedService<S> {
     service: S,
-    listener: &'static str,
-    lines: Option<RequestLines>,
+    recorder: Arc<Recorder>,
 }
 
 impl<S, B> Service<ServiceRequest> for LoggedService<S>
@@ -75,72 +86,200 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    type Response = ServiceResponse<B>;
+    type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
-    type Future = Either<S::Future, LocalBoxFuture<'static, Result<Self::Response, Error>>>;
+    type Future = Either<
+        Ready<Result<Self::Response, Error>>,
+        LocalBoxFuture<'static, Result<Self::Response, Error>>,
+    >;
 
     actix_web::dev::forward_ready!(service);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let Some(lines) = self.lines.clone() else {
-            return Either::Left(self.service.call(request));
+        let Some(attempt) = Attempt::begin(&self.recorder, &request) else {
+            // Never unlogged: what leaves no line is not done.
+            let refusal = request.into_response(unavailable());
+            return Either::Left(ready(Ok(refusal.map_into_right_body())));
         };
-        let began = Instant::now();
-        let listener = self.listener;
         let answer = self.service.call(request);
         Either::Right(Box::pin(async move {
             let response = answer.await?;
-            lines.write(listener, began, &response);
-            Ok(response)
+            attempt.end(&response);
+            Ok(response.map_into_left_body())
         }))
     }
 }
 
-impl RequestLines {
-    fn write<B: MessageBody>(
-        &self,
-        listener: &'static str,
-        began: Instant,
-        response: &ServiceResponse<B>,
-    ) {
-        let request = response.request();
-        let pattern = request.match_pattern();
-        let sp = request.conn_data::<Arc<PeerCertificate>>();
-        let operator = request.conn_data::<Arc<OperatorCertificate>>();
-        let of_request = request.extensions().get::<ReferencePoint>().copied();
-        let of_response = || {
-            response
-                .response()
-                .extensions()
-                .get::<ReferencePoint>()
-                .copied()
-        };
-        let point = of_request.or_else(of_response);
-        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+/// The decision log has no room.
+fn unavailable() -> HttpResponse {
+    HttpResponse::build(StatusCode::SERVICE_UNAVAILABLE)
+        .insert_header(("content-type", "application/problem+json"))
+        .insert_header(("retry-after", "5"))
+        .body(r#"{"title":"Service Unavailable","status":503}"#)
+}
 
-        let mut line = Line::begin(self.format, &*self.clock);
-        line.text("listener", listener);
-        line.text("method", method_name(request.method()));
-        line.text("route", pattern.as_deref().unwrap_or("none"));
-        line.plain("status", response.status().as_u16());
-        if let Some(peer) = sp {
-            line.text("sp", peer.sp.as_str());
-        }
-        if let Some(operator) = operator {
-            line.text("operator", operator.name.as_str());
-        }
-        if let Some(point) = point {
-            line.text("reference_point", point.label());
-        }
-        line.plain("duration_us", micros);
-        match response.response().body().size() {
-            BodySize::Sized(bytes) => line.plain("bytes", bytes),
-            BodySize::None => line.plain("bytes", 0),
-            BodySize::Stream => {}
-        }
-        line.quoted("request_id", RequestId::next());
-        self.sink.hand_over(&line.end());
+/// Where the traces of one listener go.
+struct Recorder {
+    listener: &'static str,
+    telemetry: Telemetry,
+    metrics: Arc<ListenerMetrics>,
+}
+
+/// A request under way. Its line in the decision log has its room already; when it is dropped
+/// before it ended, its caller went away.
+struct Attempt {
+    recorder: Arc<Recorder>,
+    began: Instant,
+    method: &'static str,
+    peer: Peer,
+    room: Option<Room>,
+}
+
+impl Attempt {
+    /// `None` when there is no room for its line.
+    fn begin(recorder: &Arc<Recorder>, request: &ServiceRequest) -> Option<Self> {
+        let room = match &recorder.telemetry.decisions {
+            None => None,
+            Some(log) => {
+                let act = act_of(recorder.listener, request.method(), request.path());
+                let Some(room) = log.reserve(act) else {
+                    recorder.metrics.count_unlogged_refusal();
+                    return None;
+                };
+                Some(room)
+            }
+        };
+        Some(Self {
+            recorder: Arc::clone(recorder),
+            began: Instant::now(),
+            method: method_name(request.method()),
+            peer: Peer::of(request),
+            room,
+        })
     }
+
+    fn end<B: MessageBody>(mut self, response: &ServiceResponse<B>) {
+        let recorder = Arc::clone(&self.recorder);
+        let (request, answer) = (response.request(), response.response());
+        let status = response.status().as_u16();
+        let of_request = request.extensions().get::<ReferencePoint>().copied();
+        let point = of_request.or_else(|| answer.extensions().get::<ReferencePoint>().copied());
+        let elapsed = self.began.elapsed();
+        recorder
+            .metrics
+            .count_request(point, Verdict::of_status(status), elapsed);
+        if self.room.is_none() && recorder.telemetry.lines.is_none() {
+            return;
+        }
+        let time = recorder.telemetry.clock.now().to_string();
+        let request_id = RequestId::next().to_string();
+        let pattern = request.match_pattern();
+        let route = pattern.as_deref().unwrap_or("none");
+        if let Some(room) = self.room.take() {
+            let cause = answer.extensions().get::<RefusalCause>().copied();
+            let line = render_request(&Entry {
+                time: &time,
+                request_id: &request_id,
+                listener: recorder.listener,
+                who: self.peer.name(),
+                point,
+                method: self.method,
+                route,
+                status,
+                cause: cause.map(|cause| cause.0),
+                mapping: mapping_of(response).map(|id| id.to_string()),
+            });
+            room.write(line.as_bytes());
+        }
+        if let Some(lines) = &recorder.telemetry.lines {
+            let mut line = Line::begin(lines.format, &time);
+            line.text("listener", recorder.listener);
+            line.text("method", self.method);
+            line.text("route", route);
+            line.plain("status", status);
+            match &self.peer {
+                Peer::Nobody => {}
+                Peer::ServiceProvider(peer) => line.text("sp", peer.sp.as_str()),
+                Peer::Operator(operator) => line.text("operator", operator.name.as_str()),
+            }
+            if let Some(point) = point {
+                line.text("reference_point", point.label());
+            }
+            line.plain("duration_us", elapsed.as_micros());
+            match answer.body().size() {
+                BodySize::Sized(bytes) => line.plain("bytes", bytes),
+                BodySize::None => line.plain("bytes", 0),
+                BodySize::Stream => {}
+            }
+            line.text("request_id", &request_id);
+            lines.sink.hand_over(&line.end());
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if let Some(room) = self.room.take() {
+            let time = self.recorder.telemetry.clock.now().to_string();
+            let request_id = RequestId::next().to_string();
+            let line = render_abandoned(
+                (&time, &request_id),
+                (self.recorder.listener, self.peer.name()),
+                self.method,
+            );
+            room.write(line.as_bytes());
+        }
+    }
+}
+
+/// Who the connection belongs to.
+enum Peer {
+    Nobody,
+    ServiceProvider(Arc<PeerCertificate>),
+    Operator(Arc<OperatorCertificate>),
+}
+
+impl Peer {
+    fn of(request: &ServiceRequest) -> Self {
+        if let Some(peer) = request.conn_data::<Arc<PeerCertificate>>() {
+            Self::ServiceProvider(Arc::clone(peer))
+        } else if let Some(operator) = request.conn_data::<Arc<OperatorCertificate>>() {
+            Self::Operator(Arc::clone(operator))
+        } else {
+            Self::Nobody
+        }
+    }
+
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Nobody => None,
+            Self::ServiceProvider(peer) => Some(peer.sp.as_str()),
+            Self::Operator(operator) => Some(operator.name.as_str()),
+        }
+    }
+}
+
+/// What a request is up to. An inquiry is a POST that changes nothing, so is asking for a token
+/// to inquire with.
+fn act_of(listener: &str, method: &Method, path: &str) -> Act {
+    if listener == super::OPERATOR {
+        return Act::Operator;
+    }
+    let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+        || path.starts_with("/ics-inquiry/")
+        || path.starts_with("/oauth2/");
+    if reads { Act::Read } else { Act::Change }
+}
+
+/// The row a request was about: named in its path, or made by it.
+fn mapping_of<B>(response: &ServiceResponse<B>) -> Option<MappingId> {
+    let named = response.request().match_info().get("mappingId");
+    let made = || {
+        let location = response.headers().get(LOCATION)?.to_str().ok()?;
+        location.rsplit('/').next()
+    };
+    // Parsed: what a caller writes there never stands in the log as it came.
+    MappingId::parse(named.or_else(made)?).ok()
 }
 
 /// A line being written. Values come from fixed alphabets (ids, patterns, numbers of ours), so
@@ -151,12 +290,11 @@ struct Line {
 }
 
 impl Line {
-    fn begin(format: LogFormat, clock: &dyn Clock) -> Self {
+    fn begin(format: LogFormat, now: &str) -> Self {
         let mut line = Self {
             text: String::with_capacity(320),
             json: format == LogFormat::Json,
         };
-        let now = clock.now();
         // Writing to a string does not fail, here and below.
         let _ = if line.json {
             write!(
@@ -178,14 +316,6 @@ impl Line {
         for part in [before, name, between, value, after] {
             self.text.push_str(part);
         }
-    }
-
-    fn quoted(&mut self, name: &str, value: impl fmt::Display) {
-        let _ = if self.json {
-            write!(self.text, r#","{name}":"{value}""#)
-        } else {
-            write!(self.text, " {name}={value}")
-        };
     }
 
     fn plain(&mut self, name: &str, value: impl fmt::Display) {
@@ -221,10 +351,10 @@ fn method_name(method: &Method) -> &'static str {
 }
 
 /// Start of the process and a running number.
-struct RequestId(u64);
+pub(crate) struct RequestId(u64);
 
 impl RequestId {
-    fn next() -> Self {
+    pub(crate) fn next() -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         Self(LAST.fetch_add(1, Ordering::Relaxed))
     }

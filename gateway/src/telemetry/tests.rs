@@ -6,6 +6,7 @@ use actix_web::{App, HttpMessage as _, HttpRequest, HttpResponse, test, web};
 use ics_core::reference_point::ReferencePoint;
 
 use super::*;
+use crate::ambient::SystemClock;
 
 /// Takes lines as they are.
 #[derive(Clone, Default)]
@@ -38,13 +39,25 @@ async fn handler(request: HttpRequest) -> HttpResponse {
     HttpResponse::Ok().body("twelve bytes")
 }
 
+fn telemetry(lines: Option<RequestLines>, decisions: Option<DecisionLog>) -> Telemetry {
+    Telemetry {
+        lines,
+        decisions,
+        metrics: Arc::new(Metrics::new()),
+        clock: Arc::new(SystemClock::new()),
+    }
+}
+
 /// What is logged when `uri` is asked for by `method`.
 async fn logged(section: &LogSection, method: Method, uri: &str) -> String {
     let lines = Lines::default();
     let writer = LogWriter::start(lines.clone());
     let app = App::new()
         .route("/inquiry/{scs_as_id}/retrieve", web::to(handler))
-        .wrap(RequestLog::new("t8", request_lines(section, &writer)));
+        .wrap(RequestLog::new(
+            T8,
+            telemetry(request_lines(section, &writer), None),
+        ));
     let service = test::init_service(app).await;
     let request = test::TestRequest::with_uri(uri).method(method).to_request();
     test::call_service(&service, request).await;

@@ -36,7 +36,41 @@ pub(crate) enum CredentialError {
     /// An HTTP client could not be made with it.
     #[error(transparent)]
     Client(#[from] reqwest::Error),
-    /// The provider takes neither, or they do not belong together.
+    /// Certificate and key do not belong together.
+    #[error(
+        "certificate `{}` and key `{}` do not belong together",
+        certificate.display(),
+        key.display()
+    )]
+    Mismatch {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+    },
+    /// The certificate, or the key, is of no kind that is used here.
+    #[error(
+        "certificate `{}` with key `{}` cannot be used: {source}",
+        certificate.display(),
+        key.display()
+    )]
+    Unusable {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// Why.
+        source: rustls::Error,
+    },
+    /// The certificate of an authority cannot be trusted as one.
+    #[error("`{}` cannot be trusted as an authority: {reason}", path.display())]
+    AnchorFile {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        reason: Box<CredentialError>,
+    },
+    /// The provider refuses it.
     #[error(transparent)]
     Refused(#[from] rustls::Error),
 }
@@ -73,13 +107,32 @@ impl Credential {
     /// [`CredentialError`].
     pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Self, CredentialError> {
         let chain = load_certificates(certificate)?;
+        let (certificate, key_file) = (certificate.to_owned(), key.to_owned());
         let pem = read_secret(key).map_err(|source| CredentialError::KeyFile {
             path: key.into(),
             source,
         })?;
         let key =
             PrivateKeyDer::from_pem_slice(&pem).map_err(|_| CredentialError::Key(key.into()))?;
-        Ok(Self { chain, key })
+        let loaded = Self { chain, key };
+        match loaded.check() {
+            Ok(()) => Ok(loaded),
+            Err(rustls::Error::InconsistentKeys(_)) => Err(CredentialError::Mismatch {
+                certificate,
+                key: key_file,
+            }),
+            Err(source) => Err(CredentialError::Unusable {
+                certificate,
+                key: key_file,
+                source,
+            }),
+        }
+    }
+
+    /// Whether the provider takes it.
+    fn check(&self) -> Result<(), rustls::Error> {
+        let key = self.key.clone_key();
+        CertifiedKey::from_der(self.chain.clone(), key, &provider(true)).map(drop)
     }
 
     fn certified(self) -> Result<CertifiedKey, CredentialError> {

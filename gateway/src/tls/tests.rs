@@ -1,11 +1,9 @@
 use std::sync::Arc;
 
-use actix_web::dev::Extensions;
 use ics_core::directory::{Directory, DirectoryRecord};
 use ics_core::id::SpId;
 use ics_core::party::CertificateRecord;
 use ics_core::port::{Clock as _, DirectorySource};
-use ics_core::principal::{OperatorCertificate, PeerCertificate};
 use ics_vault::read_certificate;
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyPair, SubjectPublicKeyInfo};
 use rustls::client::Resumption;
@@ -186,15 +184,6 @@ fn replaced_anchors_hold_from_the_next_handshake_on() {
             .verify_client_cert(&leaf, &[], UnixTime::now())
             .is_err()
     );
-}
-
-#[test]
-fn a_connection_of_another_type_has_no_peer() {
-    let mut data = Extensions::new();
-    note_service_provider(&7_u8, &mut data);
-    note_operator(&"no stream", &mut data);
-    assert!(data.get::<Arc<PeerCertificate>>().is_none());
-    assert!(data.get::<Arc<OperatorCertificate>>().is_none());
 }
 
 #[tokio::test]

@@ -1,0 +1,80 @@
+//! What would keep the gateway from starting, all of it, without starting it.
+
+use std::sync::Arc;
+
+use ics_core::port::Entropy;
+use ics_vault::Authority;
+
+use super::{Parts, StartError, load_anchors, read_key};
+use crate::ambient::SystemEntropy;
+use crate::config::{AnchorSection, Config};
+use crate::descriptors;
+use crate::telemetry::check_directory;
+use crate::tls::{Credential, Namespace, load_certificates};
+
+/// Everything that is wrong with what a configuration names: certificates, keys, the keyring, the
+/// decision log's place, the number of connections. The store is not opened.
+pub(crate) fn examine(config: &Config) -> Vec<StartError> {
+    let mut errors = Vec::new();
+    let mut take = |outcome: Result<(), StartError>| errors.extend(outcome.err());
+    take(descriptors::check(config).map_err(StartError::Descriptors));
+    take(check_directory(&config.decisions.directory).map_err(StartError::Decisions));
+    let credentials = [
+        (&config.t8.certificate, &config.t8.key),
+        (&config.operator.certificate, &config.operator.key),
+        (&config.notify.certificate, &config.notify.key),
+    ];
+    for (certificate, key) in credentials {
+        let loaded = Credential::load(certificate, key);
+        take(loaded.map(drop).map_err(StartError::Credential));
+    }
+    for AnchorSection {
+        certificate,
+        namespace,
+    } in &config.t8.anchor
+    {
+        take(
+            load_anchors(certificate, namespace)
+                .map(drop)
+                .map_err(StartError::Credential),
+        );
+    }
+    let operators = load_anchors(&config.operator.anchor, &Namespace::OPERATORS);
+    take(operators.map(drop).map_err(StartError::Credential));
+    for anchor in &config.notify.server_anchors {
+        take(
+            load_certificates(anchor)
+                .map(drop)
+                .map_err(StartError::Credential),
+        );
+    }
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
+    take(load_authority(config, &entropy).map(drop));
+    take(Parts::open_signing_key(config).map(drop));
+    take(super::parts::open_vault(config, &entropy).map(drop));
+    errors
+}
+
+/// The authority that certifies service providers.
+///
+/// # Errors
+/// [`StartError`].
+pub(super) fn load_authority(
+    config: &Config,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Authority, StartError> {
+    let section = &config.authority;
+    let certificate =
+        std::fs::read_to_string(&section.certificate).map_err(|error| StartError::Key {
+            path: section.certificate.clone(),
+            reason: error.to_string(),
+        })?;
+    let key = read_key(&section.key)?;
+    Authority::load(&certificate, &key, Arc::clone(entropy)).map_err(|error| StartError::Key {
+        path: section.key.clone(),
+        reason: format!(
+            "{error} (its certificate is `{}`)",
+            section.certificate.display()
+        ),
+    })
+}

@@ -1,0 +1,145 @@
+//! What the gateway knows of itself: metrics, the state of the decision log.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use ics_core::party::PartyStatus;
+use ics_core::port::{PortFuture, StoreError};
+use ics_core::service::IcsService;
+use ics_core::time::Timestamp;
+use ics_operator::{DecisionLogReport, Observation, StatusSource};
+
+use crate::config::{Config, OnFailure};
+use crate::telemetry::{DecisionLog, Metrics, Sample};
+use crate::tls::read_validity;
+
+/// At most this many entries of the outbox are looked at for dead letters, for one answer.
+const OUTBOX_LOOK: usize = 20_000;
+/// Entries of one read.
+const OUTBOX_PAGE: usize = 500;
+
+/// Looks after the gateway itself.
+pub(crate) struct SelfObservation {
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) decisions: Option<DecisionLog>,
+    pub(super) on_failure: OnFailure,
+    pub(super) service: Arc<IcsService>,
+    pub(super) status: Arc<dyn StatusSource>,
+    pub(super) store: PathBuf,
+    pub(super) started: Timestamp,
+    /// Ends of the certificates in use; looked up at start and at reload.
+    pub(super) certificates: ArcSwap<Vec<(&'static str, i64)>>,
+}
+
+impl SelfObservation {
+    /// The certificates that `config` names are in use now.
+    pub(super) fn note_certificates(&self, config: &Config) {
+        self.certificates.store(Arc::new(certificate_ends(config)));
+    }
+
+    async fn sample(&self) -> Result<Sample, StoreError> {
+        let mut sample = Sample {
+            store_bytes: directory_size(&self.store),
+            certificates: self.certificates.load().to_vec(),
+            started: self.started.millis().div_euclid(1000),
+            descriptors: crate::descriptors::count(),
+            memory: resident_memory(),
+            ..Sample::default()
+        };
+        if let Some(decisions) = &self.decisions {
+            sample.decisions = decisions.health();
+        }
+        if let Some(counts) = self.status.counts().await? {
+            sample.mappings = vec![
+                ("established", counts.established),
+                ("pending", counts.live.saturating_sub(counts.established)),
+                ("tombstone", counts.mappings.saturating_sub(counts.live)),
+            ];
+            sample.outbox = Some(counts.outbox);
+        }
+        sample.dead_letters = self.count_dead_letters().await;
+        let directory = self.service.directory();
+        let statuses = [
+            ("active", PartyStatus::Active),
+            ("suspended", PartyStatus::Suspended),
+            ("removed", PartyStatus::Removed),
+        ];
+        for (name, status) in statuses {
+            let parties = directory.parties().filter(|p| p.status == status).count();
+            sample
+                .parties
+                .push((name, u64::try_from(parties).unwrap_or(u64::MAX)));
+        }
+        let ends = directory.certificates().filter(|c| c.revoked.is_none());
+        if let Some(next) = ends.map(|c| c.not_after).min() {
+            let next = ("service-provider-next", next.millis().div_euclid(1000));
+            sample.certificates.push(next);
+        }
+        Ok(sample)
+    }
+
+    async fn count_dead_letters(&self) -> Option<u64> {
+        let (mut dead, mut looked, mut after) = (0_u64, 0_usize, None);
+        loop {
+            let page = self
+                .service
+                .list_outbox(after.as_ref(), OUTBOX_PAGE)
+                .await
+                .ok()?;
+            let found = page.iter().filter(|entry| entry.dead.is_some()).count();
+            dead = dead.saturating_add(u64::try_from(found).ok()?);
+            looked = looked.saturating_add(page.len());
+            if page.len() < OUTBOX_PAGE || looked >= OUTBOX_LOOK {
+                return Some(dead);
+            }
+            after = page.last().map(|entry| entry.key.clone());
+        }
+    }
+}
+
+impl Observation for SelfObservation {
+    fn metrics(&self) -> PortFuture<'_, Result<String, StoreError>> {
+        Box::pin(async move { Ok(self.metrics.render(&self.sample().await?)) })
+    }
+
+    fn decision_log(&self) -> DecisionLogReport {
+        let health = self.decisions.as_ref().map(DecisionLog::health);
+        let health = health.unwrap_or_default();
+        DecisionLogReport {
+            failing: health.failing,
+            refuses: self.on_failure == OnFailure::Refuse,
+            lost: health.lost,
+        }
+    }
+}
+
+/// When the certificates that a configuration names end, by what they are for.
+pub(super) fn certificate_ends(config: &Config) -> Vec<(&'static str, i64)> {
+    let files = [
+        ("t8-server", &config.t8.certificate),
+        ("operator-server", &config.operator.certificate),
+        ("notify-client", &config.notify.certificate),
+        ("operator-authority", &config.operator.anchor),
+        ("service-provider-authority", &config.authority.certificate),
+    ];
+    let end = |path: &PathBuf| Some(read_validity(path)?.not_after.millis().div_euclid(1000));
+    files
+        .into_iter()
+        .filter_map(|(of, path)| Some((of, end(path)?)))
+        .collect()
+}
+
+fn directory_size(directory: &Path) -> Option<u64> {
+    let files = std::fs::read_dir(directory).ok()?;
+    let sizes = files.filter_map(|file| Some(file.ok()?.metadata().ok()?.len()));
+    Some(sizes.fold(0, u64::saturating_add))
+}
+
+/// From `/proc`; `None` elsewhere.
+fn resident_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+    kib.checked_mul(1024)
+}

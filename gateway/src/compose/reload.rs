@@ -1,0 +1,70 @@
+//! What SIGHUP changes, and what it cannot.
+
+use toml::{Table, Value};
+
+/// Keys that take effect at once; the rest waits for the next start.
+const AT_ONCE: [&str; 7] = [
+    "t8.certificate",
+    "t8.key",
+    "t8.anchor",
+    "t8.connections.max_connections_per_party",
+    "operator.certificate",
+    "operator.key",
+    "operator.anchor",
+];
+
+/// The keys that differ between two configurations and do not take effect before the next start.
+pub(super) fn find_waiting(old: &Table, new: &Table) -> Vec<String> {
+    let mut changed = Vec::new();
+    compare("", old, new, &mut changed);
+    changed.retain(|key| !AT_ONCE.contains(&key.as_str()));
+    changed
+}
+
+fn compare(at: &str, old: &Table, new: &Table, changed: &mut Vec<String>) {
+    let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    for name in names {
+        let key = if at.is_empty() {
+            name.clone()
+        } else {
+            format!("{at}.{name}")
+        };
+        let none = Table::new();
+        match (old.get(name), new.get(name)) {
+            (Some(Value::Table(a)), Some(Value::Table(b))) => compare(&key, a, b, changed),
+            (Some(Value::Table(a)), None) => compare(&key, a, &none, changed),
+            (None, Some(Value::Table(b))) => compare(&key, &none, b, changed),
+            (a, b) if a != b => changed.push(key),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(old: &str, new: &str) -> Vec<String> {
+        find_waiting(&old.parse().unwrap(), &new.parse().unwrap())
+    }
+
+    #[test]
+    fn what_cannot_change_at_once_is_named_by_its_key() {
+        assert_eq!(
+            waiting(
+                "[listen]\nt8 = 'a'\n[t8]\nkey = 'b'\n[t8.connections]\nworkers = 1",
+                "[listen]\nt8 = 'c'\n[t8]\nkey = 'd'\n[mapping]\npending = '1h'"
+            ),
+            ["listen.t8", "mapping.pending", "t8.connections.workers"]
+        );
+    }
+
+    #[test]
+    fn certificates_keys_anchors_and_the_cap_of_a_party_change_at_once() {
+        let anchors = "[[t8.anchor]]\nnamespace = 'x'";
+        assert!(waiting(anchors, "[[t8.anchor]]\nnamespace = 'y'").is_empty());
+        let cap = "[t8.connections]\nmax_connections_per_party = 2";
+        assert!(waiting("", cap).is_empty());
+        assert!(waiting(cap, cap).is_empty());
+    }
+}

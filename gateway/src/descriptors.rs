@@ -1,0 +1,65 @@
+//! File descriptors: as many as the system allows, and enough for what is configured.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::config::Config;
+
+/// What is open beside connections: store, logs, callbacks, listeners, the runtime's own.
+const RESERVE: u64 = 512;
+
+/// The configured connections need more descriptors than there may be.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`t8.connections.max_connections` and `operator.connections.max_connections` need {needed} file \
+     descriptors, this process may have {most}; lower them, or raise the limit: \
+     `LimitNOFILE={needed}` in the service unit, `ulimit -Hn {needed}` in a shell"
+)]
+pub(crate) struct TooFewDescriptors {
+    /// For all connections, and a reserve.
+    pub(crate) needed: u64,
+    /// The hard limit.
+    pub(crate) most: u64,
+}
+
+/// Raises the soft limit to the hard one. What cannot be raised stays.
+pub(crate) fn raise_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return;
+    }
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of file descriptors stays as it is");
+    }
+}
+
+/// Whether all configured connections can be open at once.
+///
+/// # Errors
+/// [`TooFewDescriptors`].
+pub(crate) fn check(config: &Config) -> Result<(), TooFewDescriptors> {
+    // None: no limit.
+    let most = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    check_against(config, most)
+}
+
+fn check_against(config: &Config, most: u64) -> Result<(), TooFewDescriptors> {
+    let connections = [&config.t8.connections, &config.operator.connections]
+        .map(|section| u64::try_from(section.max_connections).unwrap_or(u64::MAX));
+    let needed = connections.into_iter().fold(RESERVE, u64::saturating_add);
+    if needed <= most {
+        Ok(())
+    } else {
+        Err(TooFewDescriptors { needed, most })
+    }
+}
+
+/// How many are open now, and how many there may be; `None` where the system does not say.
+pub(crate) fn count() -> Option<(u64, u64)> {
+    let open = std::fs::read_dir("/proc/self/fd").ok()?.count();
+    let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    Some((u64::try_from(open).ok()?, most))
+}

@@ -1,0 +1,256 @@
+//! From a TCP connection to one whose peer is known: the handshake, its caps, its traces.
+//!
+//! Handshakes run in tasks of their own, never in the accept loop: one silent peer stops nobody.
+
+use std::future::{Ready, ready};
+use std::io;
+use std::io::IoSlice;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_http::Protocol;
+use actix_web::dev::{Extensions, Service, ServiceFactory};
+use actix_web::rt::net::TcpStream;
+use futures_util::future::LocalBoxFuture;
+use ics_core::principal::{OperatorCertificate, PeerCertificate};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::gate::{Gate, Seat};
+use super::guard::Admission;
+use crate::telemetry::{
+    Act, HandshakeRefusal, ListenerMetrics, OPERATOR, RequestId, Room, Telemetry, render_handshake,
+};
+use crate::tls::handshake_cause;
+
+/// What accepts the connections of one listener.
+#[derive(Clone)]
+pub(super) struct Acceptor {
+    pub(super) listener: &'static str,
+    pub(super) tls: TlsAcceptor,
+    pub(super) timeout: Duration,
+    pub(super) gate: Arc<Gate>,
+    pub(super) admission: Arc<Admission>,
+    pub(super) telemetry: Telemetry,
+}
+
+/// Who a verified certificate names.
+pub(super) enum Peer {
+    /// A service provider.
+    ServiceProvider(Arc<PeerCertificate>),
+    /// Somebody of the operator's.
+    Operator(Arc<OperatorCertificate>),
+}
+
+impl Peer {
+    fn name(&self) -> &str {
+        match self {
+            Self::ServiceProvider(peer) => peer.sp.as_str(),
+            Self::Operator(operator) => operator.name.as_str(),
+        }
+    }
+}
+
+/// A connection whose handshake is whole.
+pub(super) struct Connection {
+    stream: TlsStream<TcpStream>,
+    peer: Option<Peer>,
+    _seat: Option<Seat>,
+    metrics: Arc<ListenerMetrics>,
+}
+
+impl Connection {
+    /// Notes `Arc<PeerCertificate>` or `Arc<OperatorCertificate>` in the connection's data.
+    pub(super) fn note_peer(&self, data: &mut Extensions) {
+        match &self.peer {
+            Some(Peer::ServiceProvider(peer)) => {
+                data.insert(Arc::clone(peer));
+            }
+            Some(Peer::Operator(operator)) => {
+                data.insert(Arc::clone(operator));
+            }
+            None => {}
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.metrics.connections.dec();
+    }
+}
+
+/// The connection was not taken; why is told already.
+#[derive(Debug)]
+pub(super) struct NotTaken;
+
+impl Acceptor {
+    async fn accept(self, io: TcpStream) -> Result<Connection, NotTaken> {
+        let metrics = Arc::clone(self.telemetry.metrics.of(self.listener));
+        let address = io.peer_addr().ok().map(|peer| peer.ip());
+        let Ok(room) = self.reserve() else {
+            metrics.count_refused_connection("NO_LOG_ROOM");
+            return Err(NotTaken);
+        };
+        let refuse = |cause, who: Option<&str>| {
+            metrics.count_refused_connection(cause);
+            self.log_refusal(room, who, HandshakeRefusal { cause, address });
+            NotTaken
+        };
+        let shaken = timeout(self.timeout, self.shake_hands(io, address, &metrics)).await;
+        let stream = match shaken {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(refuse(handshake_cause(&error), None)),
+            Err(_) => return Err(refuse("HANDSHAKE_TIMEOUT", None)),
+        };
+        let peer = self.admission.read_peer(stream.get_ref().1);
+        let seat = match &peer {
+            Some(Peer::ServiceProvider(certificate)) => {
+                let Some(seat) = self.gate.take_seat(&certificate.sp) else {
+                    let who = peer.as_ref().map(Peer::name);
+                    return Err(refuse("TOO_MANY_CONNECTIONS", who));
+                };
+                Some(seat)
+            }
+            Some(Peer::Operator(_)) | None => None,
+        };
+        metrics.accepted.inc();
+        metrics.connections.inc();
+        Ok(Connection {
+            stream,
+            peer,
+            _seat: seat,
+            metrics,
+        })
+    }
+
+    /// Room for the line of a connection that is not taken.
+    fn reserve(&self) -> Result<Option<Room>, NotTaken> {
+        let act = if self.listener == OPERATOR {
+            Act::Operator
+        } else {
+            Act::Read
+        };
+        match &self.telemetry.decisions {
+            None => Ok(None),
+            Some(log) => log.reserve(act).map(Some).ok_or(NotTaken),
+        }
+    }
+
+    async fn shake_hands(
+        &self,
+        io: TcpStream,
+        address: Option<IpAddr>,
+        metrics: &ListenerMetrics,
+    ) -> io::Result<TlsStream<TcpStream>> {
+        // A fresh connection waits 40 ms without it.
+        io.set_nodelay(true)?;
+        // Who says nothing takes nobody's turn.
+        io.readable().await?;
+        let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let _turn = self.gate.wait_for_turn(address).await;
+        metrics.handshakes.inc();
+        let _counted = Counted(metrics);
+        self.tls.accept(io).await
+    }
+
+    fn log_refusal(&self, room: Option<Room>, who: Option<&str>, refusal: HandshakeRefusal) {
+        // Nothing was asked for: counted, but no attempt.
+        if matches!(refusal.cause, "HANDSHAKE_TIMEOUT" | "PEER_WENT_AWAY") {
+            return;
+        }
+        if let Some(room) = room {
+            let time = self.telemetry.clock.now().to_string();
+            let id = RequestId::next().to_string();
+            let line = render_handshake((&time, &id), (self.listener, who), refusal);
+            room.write(line.as_bytes());
+        }
+    }
+}
+
+/// A handshake under way.
+struct Counted<'m>(&'m ListenerMetrics);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.handshakes.dec();
+    }
+}
+
+/// What the HTTP service takes.
+pub(super) type Taken = (Connection, Protocol, Option<SocketAddr>);
+
+impl ServiceFactory<TcpStream> for Acceptor {
+    type Response = Taken;
+    type Error = NotTaken;
+    type Config = ();
+    type Service = Self;
+    type InitError = ();
+    type Future = Ready<Result<Self, ()>>;
+
+    fn new_service(&self, (): ()) -> Self::Future {
+        ready(Ok(self.clone()))
+    }
+}
+
+impl Service<TcpStream> for Acceptor {
+    type Response = Taken;
+    type Error = NotTaken;
+    type Future = LocalBoxFuture<'static, Result<Taken, NotTaken>>;
+
+    actix_service::always_ready!();
+
+    fn call(&self, io: TcpStream) -> Self::Future {
+        let acceptor = self.clone();
+        Box::pin(async move {
+            let peer = io.peer_addr().ok();
+            let connection = acceptor.accept(io).await?;
+            Ok((connection, Protocol::Http1, peer))
+        })
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, into)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

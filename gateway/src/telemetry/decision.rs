@@ -1,0 +1,346 @@
+//! The decision log: one JSON line for every access and every attempt, allowed or denied. The
+//! audit's first form (rows X6, O10; security.md 7).
+//!
+//! A request first reserves room for its line, and is refused when there is none: nothing is
+//! answered that leaves no line. Lines are handed over in memory before the answer leaves; a
+//! thread writes them together, within milliseconds, and syncs them once a second.
+//!
+//! Never an identifier: no UTI, device ID, serial number, service URI, token.
+
+mod file;
+mod line;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use ics_core::port::Clock;
+
+use crate::config::{DecisionsSection, OnFailure};
+
+pub(crate) use file::{DecisionFileError, check_directory};
+pub(super) use line::{Entry, Verdict, render_abandoned, render_request};
+pub(crate) use line::{HandshakeRefusal, render_handshake};
+
+use file::DecisionFile;
+
+/// The file within the directory.
+pub(crate) const FILE_NAME: &str = "decisions.jsonl";
+
+/// What is reserved for a line until it is known.
+const LINE_ROOM: usize = 512;
+/// What the operator's listener may have beyond the queue: who mends must be served.
+const OPERATOR_ROOM: usize = 1 << 20;
+/// How long the writer gathers lines before it writes them together.
+const GATHER: Duration = Duration::from_millis(5);
+/// How often written lines are synced.
+const SYNC: Duration = Duration::from_secs(1);
+/// How often a failing file is tried again.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// What a request is up to, as far as the log must know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// Reads, or gets a token to do so.
+    Read,
+    /// Changes rows, devices, grants.
+    Change,
+    /// Comes from the operator, whatever it does.
+    Operator,
+}
+
+/// How the log is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DecisionLogHealth {
+    /// The last attempt to write failed.
+    pub(crate) failing: bool,
+    /// Bytes reserved or waiting.
+    pub(crate) waiting_bytes: usize,
+    /// Lines written since the start.
+    pub(crate) written: u64,
+    /// Lines that were not kept since the start (`on_failure = "continue"` alone).
+    pub(crate) lost: u64,
+    /// Requests and connections refused since the start for want of room.
+    pub(crate) refused: u64,
+}
+
+/// Where lines are handed over; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct DecisionLog(Arc<Shared>);
+
+/// The thread that writes. Dropping it writes what waits, and ends the log.
+pub(crate) struct DecisionWriter {
+    log: DecisionLog,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+    used: AtomicUsize,
+    capacity: usize,
+    on_failure: OnFailure,
+    failing: AtomicBool,
+    written: AtomicU64,
+    lost: AtomicU64,
+    refused: AtomicU64,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<u8>,
+    lines: u64,
+    reopen: bool,
+    ended: bool,
+}
+
+impl DecisionLog {
+    /// Opens the file, made where it is not there, and starts the thread.
+    ///
+    /// # Errors
+    /// [`DecisionFileError`] when the file cannot be opened, or others may read it.
+    pub(crate) fn open(
+        section: &DecisionsSection,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, DecisionWriter), DecisionFileError> {
+        Self::start(DecisionFile::open(&section.directory)?, section, clock)
+    }
+
+    fn start(
+        file: DecisionFile,
+        section: &DecisionsSection,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, DecisionWriter), DecisionFileError> {
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            used: AtomicUsize::new(0),
+            capacity: section.queue,
+            on_failure: section.on_failure,
+            failing: AtomicBool::new(false),
+            written: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            clock,
+        });
+        let writing = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("decisions".into())
+            .spawn(move || writing.write_all(file))
+            .map_err(|source| DecisionFileError::Unusable {
+                path: PathBuf::from("writer thread"),
+                source,
+            })?;
+        let log = Self(shared);
+        let writer = DecisionWriter {
+            log: log.clone(),
+            thread: Some(thread),
+        };
+        Ok((log, writer))
+    }
+
+    /// Room for the line of what is about to happen; `None`: it must not happen.
+    pub(crate) fn reserve(&self, act: Act) -> Option<Room> {
+        let shared = &self.0;
+        let failing = shared.failing.load(Ordering::Relaxed);
+        let goes_on = shared.on_failure == OnFailure::Continue;
+        if failing && !goes_on && act == Act::Change {
+            shared.refused.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        let limit = match act {
+            Act::Operator => shared.capacity.saturating_add(OPERATOR_ROOM),
+            Act::Read | Act::Change => shared.capacity,
+        };
+        let before = shared.used.fetch_add(LINE_ROOM, Ordering::Relaxed);
+        if before.saturating_add(LINE_ROOM) <= limit {
+            return Some(Room::new(self, LINE_ROOM));
+        }
+        shared.used.fetch_sub(LINE_ROOM, Ordering::Relaxed);
+        if failing && goes_on {
+            return Some(Room::new(self, 0));
+        }
+        shared.refused.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+
+    /// Has the file opened anew, under its name: whoever rotates it has moved the old one away.
+    pub(crate) fn reopen(&self) {
+        self.0.lock().reopen = true;
+        self.0.changed.notify_all();
+    }
+
+    /// How the log is.
+    pub(crate) fn health(&self) -> DecisionLogHealth {
+        let shared = &self.0;
+        DecisionLogHealth {
+            failing: shared.failing.load(Ordering::Relaxed),
+            waiting_bytes: shared.used.load(Ordering::Relaxed),
+            written: shared.written.load(Ordering::Relaxed),
+            lost: shared.lost.load(Ordering::Relaxed),
+            refused: shared.refused.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Room for one line. Dropped without a line, it is given back.
+pub(crate) struct Room {
+    log: DecisionLog,
+    bytes: usize,
+}
+
+impl Room {
+    fn new(log: &DecisionLog, bytes: usize) -> Self {
+        Self {
+            log: log.clone(),
+            bytes,
+        }
+    }
+
+    /// Hands a whole line over, its end included.
+    pub(crate) fn write(mut self, line: &[u8]) {
+        let shared = Arc::clone(&self.log.0);
+        if self.bytes == 0 {
+            shared.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let reserved = std::mem::take(&mut self.bytes);
+        if line.len() <= reserved {
+            let unused = reserved.saturating_sub(line.len());
+            shared.used.fetch_sub(unused, Ordering::Relaxed);
+        } else {
+            let more = line.len().saturating_sub(reserved);
+            shared.used.fetch_add(more, Ordering::Relaxed);
+        }
+        let mut state = shared.lock();
+        let was_empty = state.waiting.is_empty();
+        state.waiting.extend_from_slice(line);
+        state.lines = state.lines.saturating_add(1);
+        drop(state);
+        if was_empty {
+            shared.changed.notify_one();
+        }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.log.0.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for DecisionWriter {
+    fn drop(&mut self) {
+        self.log.0.lock().ended = true;
+        self.log.0.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread has taken and not yet written.
+#[derive(Default)]
+struct Taken {
+    bytes: Vec<u8>,
+    written: usize,
+    lines: u64,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_all(&self, mut file: DecisionFile) {
+        let mut taken = Taken::default();
+        let mut synced = Instant::now();
+        loop {
+            let (reopen, ended) = self.take(&mut taken, &file);
+            let mut outcome = self.write(&mut taken, &mut file);
+            if outcome.is_ok() && file.is_dirty() && (ended || synced.elapsed() >= SYNC) {
+                outcome = file.sync();
+                synced = Instant::now();
+            }
+            if reopen {
+                outcome = file.reopen();
+            }
+            self.note(outcome, &file);
+            if ended {
+                return;
+            }
+        }
+    }
+
+    /// Waits for something to do, and takes what waits unless older lines could not be written.
+    fn take(&self, taken: &mut Taken, file: &DecisionFile) -> (bool, bool) {
+        let wait = |state, span, more: bool| {
+            let nothing = |s: &mut State| !s.ended && !s.reopen && (!more || s.waiting.is_empty());
+            let waited = self.changed.wait_timeout_while(state, span, nothing);
+            waited.unwrap_or_else(PoisonError::into_inner).0
+        };
+        let mut state = self.lock();
+        if taken.bytes.is_empty() {
+            // Something to sync, or nothing at all to do for as long as it takes.
+            let span = if file.is_dirty() { SYNC } else { Duration::MAX };
+            state = wait(state, span, true);
+            state = wait(state, GATHER, false);
+            std::mem::swap(&mut taken.bytes, &mut state.waiting);
+            taken.lines = std::mem::take(&mut state.lines);
+        } else {
+            state = wait(state, RETRY, false);
+        }
+        (std::mem::take(&mut state.reopen), state.ended)
+    }
+
+    fn write(&self, taken: &mut Taken, file: &mut DecisionFile) -> std::io::Result<()> {
+        let rest = taken.bytes.get(taken.written..).unwrap_or_default();
+        let (written, outcome) = file.append(rest);
+        taken.written = taken.written.saturating_add(written);
+        outcome?;
+        self.used.fetch_sub(taken.bytes.len(), Ordering::Relaxed);
+        self.written.fetch_add(taken.lines, Ordering::Relaxed);
+        taken.bytes.clear();
+        taken.written = 0;
+        taken.lines = 0;
+        Ok(())
+    }
+
+    /// Says once that the log fails, and once that it is written again, with what was lost.
+    fn note(&self, outcome: std::io::Result<()>, file: &DecisionFile) {
+        let failed = self.failing.load(Ordering::Relaxed);
+        match outcome {
+            Err(error) if !failed => {
+                self.failing.store(true, Ordering::Relaxed);
+                let path = file.path().display();
+                tracing::error!(%error, %path, "the decision log cannot be written");
+            }
+            Ok(()) if failed => {
+                self.failing.store(false, Ordering::Relaxed);
+                let lost = self.lost.load(Ordering::Relaxed);
+                tracing::warn!(lost, "the decision log is written again");
+                if lost > 0 {
+                    self.confess(lost);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A line about lines that are not there.
+    fn confess(&self, lost: u64) {
+        let now = self.clock.now();
+        let line =
+            format!("{{\"time\":\"{now}\",\"event\":\"LINES_LOST\",\"since_start\":{lost}}}\n");
+        let mut state = self.lock();
+        self.used.fetch_add(line.len(), Ordering::Relaxed);
+        state.waiting.extend_from_slice(line.as_bytes());
+        state.lines = state.lines.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! How a line reads. Every value comes from a fixed alphabet (ids, patterns, codes of ours), so
+//! nothing in it needs escaping.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use ics_core::reference_point::ReferencePoint;
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Below 400.
+    Allowed,
+    /// 4xx, or no handshake.
+    Denied,
+    /// 5xx.
+    Failed,
+}
+
+impl Verdict {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Allowed, Self::Denied, Self::Failed];
+
+    /// Of an answer's status.
+    pub(crate) const fn of_status(status: u16) -> Self {
+        match status {
+            ..400 => Self::Allowed,
+            400..500 => Self::Denied,
+            500.. => Self::Failed,
+        }
+    }
+
+    /// In log and metrics.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// From 0 on, in the order of [`Verdict::ALL`].
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// What a request's line says.
+pub(crate) struct Entry<'a> {
+    pub(crate) time: &'a str,
+    pub(crate) request_id: &'a str,
+    pub(crate) listener: &'static str,
+    pub(crate) who: Option<&'a str>,
+    pub(crate) point: Option<ReferencePoint>,
+    pub(crate) method: &'static str,
+    pub(crate) route: &'a str,
+    pub(crate) status: u16,
+    pub(crate) cause: Option<&'a str>,
+    pub(crate) mapping: Option<String>,
+}
+
+/// The line of a request that was answered.
+pub(crate) fn render_request(entry: &Entry<'_>) -> String {
+    let mut line = begin(entry.time, entry.request_id, entry.listener, entry.who);
+    if let Some(point) = entry.point {
+        push(&mut line, "reference_point", point.label());
+    }
+    line.push_str(",\"operation\":\"");
+    line.push_str(entry.method);
+    line.push(' ');
+    line.push_str(entry.route);
+    line.push('"');
+    push(
+        &mut line,
+        "decision",
+        Verdict::of_status(entry.status).label(),
+    );
+    // Writing to a string does not fail.
+    let _ = write!(line, ",\"status\":{}", entry.status);
+    if let Some(cause) = entry.cause {
+        push(&mut line, "cause", cause);
+    }
+    if let Some(mapping) = &entry.mapping {
+        push(&mut line, "mapping", mapping);
+    }
+    line.push_str("}\n");
+    line
+}
+
+/// The line of a request whose caller went away before its answer was made.
+pub(crate) fn render_abandoned(
+    (time, request_id): (&str, &str),
+    (listener, who): (&'static str, Option<&str>),
+    method: &'static str,
+) -> String {
+    let mut line = begin(time, request_id, listener, who);
+    push(&mut line, "operation", method);
+    push(&mut line, "decision", Verdict::Failed.label());
+    push(&mut line, "cause", "CALLER_WENT_AWAY");
+    line.push_str("}\n");
+    line
+}
+
+/// Why a connection was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HandshakeRefusal {
+    /// In the log and in metrics, such as `CERTIFICATE_REVOKED`.
+    pub(crate) cause: &'static str,
+    /// From where.
+    pub(crate) address: Option<IpAddr>,
+}
+
+/// The line of a connection that was not taken; `who` where the certificate was good.
+pub(crate) fn render_handshake(
+    (time, request_id): (&str, &str),
+    (listener, who): (&'static str, Option<&str>),
+    refusal: HandshakeRefusal,
+) -> String {
+    let mut line = begin(time, request_id, listener, who);
+    push(&mut line, "operation", "connect");
+    push(&mut line, "decision", Verdict::Denied.label());
+    push(&mut line, "cause", refusal.cause);
+    if let Some(address) = refusal.address {
+        let _ = write!(line, ",\"address\":\"{address}\"");
+    }
+    line.push_str("}\n");
+    line
+}
+
+fn begin(time: &str, request_id: &str, listener: &str, who: Option<&str>) -> String {
+    let mut line = String::with_capacity(384);
+    line.push_str("{\"time\":\"");
+    line.push_str(time);
+    line.push('"');
+    push(&mut line, "request_id", request_id);
+    push(&mut line, "listener", listener);
+    if let Some(who) = who {
+        push(&mut line, "who", who);
+    }
+    line
+}
+
+fn push(line: &mut String, name: &str, value: &str) {
+    for part in [",\"", name, "\":\"", value, "\""] {
+        line.push_str(part);
+    }
+}

@@ -1,0 +1,269 @@
+//! Numbers for Prometheus: what is counted as it happens, and what is looked up when asked.
+//!
+//! Labels are reference points, outcomes, listeners, names of files' roles: never an identifier,
+//! that of a service provider included. All series of a listener exist from the start, at 0.
+
+mod sample;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ics_core::reference_point::ReferencePoint;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use super::decision::Verdict;
+
+use sample::Gauges;
+pub(crate) use sample::Sample;
+
+type Label = (&'static str, &'static str);
+
+/// Upper bounds of answer times, in seconds.
+const ANSWER_TIMES: [f64; 15] = [
+    0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5,
+    10.0,
+];
+/// Upper bounds of the time a transaction takes to become durable, in seconds.
+const COMMIT_TIMES: [f64; 12] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5,
+];
+/// Upper bounds of changes in one transaction.
+const BATCH_SIZES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
+/// Why a connection ended before it was one.
+pub(crate) const CONNECTION_REFUSALS: [&str; 14] = [
+    "CERTIFICATE_EXPIRED",
+    "CERTIFICATE_MISSING",
+    "CERTIFICATE_NOT_YET_VALID",
+    "CERTIFICATE_OUTSIDE_NAMESPACE",
+    "CERTIFICATE_OUTSIDE_PROFILE",
+    "CERTIFICATE_REFUSED",
+    "CERTIFICATE_REVOKED",
+    "CERTIFICATE_UNKNOWN_ISSUER",
+    "HANDSHAKE_TIMEOUT",
+    "NO_LOG_ROOM",
+    "NOT_TLS",
+    "PEER_WENT_AWAY",
+    "TLS_INCOMPATIBLE",
+    "TOO_MANY_CONNECTIONS",
+];
+
+/// Everything that is counted.
+pub(crate) struct Metrics {
+    registry: Registry,
+    t8: Arc<ListenerMetrics>,
+    operator: Arc<ListenerMetrics>,
+    /// The store's transactions.
+    pub(crate) commits: Arc<CommitMetrics>,
+    gauges: Gauges,
+}
+
+/// What is counted of one listener.
+pub(crate) struct ListenerMetrics {
+    requests: Vec<[Counter; 3]>,
+    answer_times: Vec<Histogram>,
+    unlogged: Counter,
+    /// Open connections.
+    pub(crate) connections: Gauge,
+    /// Connections whose handshake was whole.
+    pub(crate) accepted: Counter,
+    /// TLS handshakes under way.
+    pub(crate) handshakes: Gauge,
+    refused: BTreeMap<&'static str, Counter>,
+}
+
+/// What is counted of the store's transactions.
+pub(crate) struct CommitMetrics {
+    changes: Counter,
+    failed: Counter,
+    batch_sizes: Histogram,
+    times: Histogram,
+}
+
+impl CommitMetrics {
+    /// A transaction of `changes` changes took `took`, and is durable or not.
+    pub(crate) fn count(&self, changes: u64, took: Duration, durable: bool) {
+        if !durable {
+            self.failed.inc();
+            return;
+        }
+        self.changes.inc_by(changes);
+        #[expect(clippy::cast_precision_loss, reason = "at most some hundreds")]
+        self.batch_sizes.observe(changes as f64);
+        self.times.observe(took.as_secs_f64());
+    }
+}
+
+impl ListenerMetrics {
+    /// A request was answered.
+    pub(crate) fn count_request(
+        &self,
+        point: Option<ReferencePoint>,
+        verdict: Verdict,
+        took: Duration,
+    ) {
+        let row = point.map_or(0, |point| point as usize + 1);
+        if let Some(counter) = self
+            .requests
+            .get(row)
+            .and_then(|row| row.get(verdict.index()))
+        {
+            counter.inc();
+        }
+        if let Some(times) = self.answer_times.get(row) {
+            times.observe(took.as_secs_f64());
+        }
+    }
+
+    /// A request was refused because the decision log has no room.
+    pub(crate) fn count_unlogged_refusal(&self) {
+        self.unlogged.inc();
+    }
+
+    /// A connection was not taken, for one of [`CONNECTION_REFUSALS`].
+    pub(crate) fn count_refused_connection(&self, cause: &str) {
+        if let Some(counter) = self.refused.get(cause) {
+            counter.inc();
+        }
+    }
+}
+
+impl Metrics {
+    /// All series, at 0.
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("ics");
+        let families = Families::register(&mut registry);
+        let commits = Arc::new(register_commits(&mut registry));
+        let gauges = Gauges::register(&mut registry);
+        Self {
+            registry,
+            t8: Arc::new(families.of_listener(super::T8)),
+            operator: Arc::new(families.of_listener(super::OPERATOR)),
+            commits,
+            gauges,
+        }
+    }
+
+    /// Those of a listener.
+    pub(crate) fn of(&self, listener: &'static str) -> &Arc<ListenerMetrics> {
+        match listener {
+            super::T8 => &self.t8,
+            _ => &self.operator,
+        }
+    }
+
+    /// The text of OpenMetrics, `sample` included.
+    pub(crate) fn render(&self, sample: &Sample) -> String {
+        self.gauges.set(sample);
+        let mut text = String::with_capacity(64 << 10);
+        // Writing to a string does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// The metrics that listeners share, told apart by labels.
+struct Families {
+    requests: Family<[Label; 3], Counter>,
+    answer_times: Family<[Label; 2], Histogram>,
+    unlogged: Family<[Label; 1], Counter>,
+    connections: Family<[Label; 1], Gauge>,
+    accepted: Family<[Label; 1], Counter>,
+    handshakes: Family<[Label; 1], Gauge>,
+    refused: Family<[Label; 2], Counter>,
+}
+
+impl Families {
+    fn register(registry: &mut Registry) -> Self {
+        let families = Self {
+            requests: Family::default(),
+            answer_times: Family::new_with_constructor(|| Histogram::new(ANSWER_TIMES)),
+            unlogged: Family::default(),
+            connections: Family::default(),
+            accepted: Family::default(),
+            handshakes: Family::default(),
+            refused: Family::default(),
+        };
+        let text = "Requests answered";
+        registry.register("requests", text, families.requests.clone());
+        let text = "Seconds from a request's head to its answer's";
+        registry.register(
+            "request_duration_seconds",
+            text,
+            families.answer_times.clone(),
+        );
+        let text = "Requests refused because the decision log has no room or fails";
+        registry.register("requests_unlogged", text, families.unlogged.clone());
+        registry.register(
+            "connections",
+            "Open connections",
+            families.connections.clone(),
+        );
+        let text = "Connections whose handshake was whole";
+        registry.register("connections_accepted", text, families.accepted.clone());
+        let text = "TLS handshakes under way";
+        registry.register("handshakes", text, families.handshakes.clone());
+        let text = "Connections that were not taken: failed handshakes, caps";
+        registry.register("connections_refused", text, families.refused.clone());
+        families
+    }
+
+    fn of_listener(&self, name: &'static str) -> ListenerMetrics {
+        let listener = ("listener", name);
+        // Only service providers speak on reference points.
+        let points = if name == super::T8 {
+            ReferencePoint::ALL.as_slice()
+        } else {
+            &[]
+        };
+        let points = std::iter::once("none").chain(points.iter().map(|point| point.label()));
+        let points: Vec<Label> = points.map(|point| ("reference_point", point)).collect();
+        let requests = |point| {
+            Verdict::ALL.map(|verdict| {
+                let labels = [listener, point, ("outcome", verdict.label())];
+                self.requests.get_or_create_owned(&labels)
+            })
+        };
+        let times = |point| self.answer_times.get_or_create_owned(&[listener, point]);
+        let refused = |cause| {
+            let labels = [listener, ("cause", cause)];
+            (cause, self.refused.get_or_create_owned(&labels))
+        };
+        ListenerMetrics {
+            requests: points.iter().copied().map(requests).collect(),
+            answer_times: points.iter().copied().map(times).collect(),
+            unlogged: self.unlogged.get_or_create_owned(&[listener]),
+            connections: self.connections.get_or_create_owned(&[listener]),
+            accepted: self.accepted.get_or_create_owned(&[listener]),
+            handshakes: self.handshakes.get_or_create_owned(&[listener]),
+            refused: CONNECTION_REFUSALS.into_iter().map(refused).collect(),
+        }
+    }
+}
+
+fn register_commits(registry: &mut Registry) -> CommitMetrics {
+    let commits = CommitMetrics {
+        changes: Counter::default(),
+        failed: Counter::default(),
+        batch_sizes: Histogram::new(BATCH_SIZES),
+        times: Histogram::new(COMMIT_TIMES),
+    };
+    let text = "Changes made durable";
+    registry.register("store_changes", text, commits.changes.clone());
+    let text = "Transactions that failed";
+    registry.register("store_commits_failed", text, commits.failed.clone());
+    let text = "Changes in one transaction, which is one sync of the disk";
+    registry.register("store_batch_changes", text, commits.batch_sizes.clone());
+    let text = "Seconds a transaction takes to be durable, its sync included";
+    registry.register("store_commit_seconds", text, commits.times.clone());
+    commits
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! What is not counted as it happens but looked up when somebody asks.
+
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::Label;
+use crate::telemetry::decision::DecisionLogHealth;
+
+/// The state of things as of now. What could not be found out is left out.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sample {
+    /// Rows by state: `established`, `pending`, `tombstone`.
+    pub(crate) mappings: Vec<(&'static str, u64)>,
+    /// Bytes of the store's files.
+    pub(crate) store_bytes: Option<u64>,
+    /// Notifications that wait, dead letters included.
+    pub(crate) outbox: Option<u64>,
+    /// Notifications that were given up.
+    pub(crate) dead_letters: Option<u64>,
+    /// Ends of certificates, seconds since 1970, by what they are for.
+    pub(crate) certificates: Vec<(&'static str, i64)>,
+    /// Service providers by status.
+    pub(crate) parties: Vec<(&'static str, u64)>,
+    /// The decision log.
+    pub(crate) decisions: DecisionLogHealth,
+    /// Start of the process, seconds since 1970.
+    pub(crate) started: i64,
+    /// Open file descriptors, and how many there may be.
+    pub(crate) descriptors: Option<(u64, u64)>,
+    /// Resident memory, bytes.
+    pub(crate) memory: Option<u64>,
+}
+
+/// Where a sample is shown.
+#[derive(Default)]
+pub(super) struct Gauges {
+    mappings: Family<[Label; 1], Gauge>,
+    store_bytes: Gauge,
+    outbox: Gauge,
+    dead_letters: Gauge,
+    certificates: Family<[Label; 1], Gauge>,
+    parties: Family<[Label; 1], Gauge>,
+    decisions_failing: Gauge,
+    decisions_waiting: Gauge,
+    decisions_written: Gauge,
+    decisions_lost: Gauge,
+    started: Gauge,
+    descriptors: Gauge,
+    most_descriptors: Gauge,
+    memory: Gauge,
+}
+
+impl Gauges {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let of = Self::default();
+        registry.register("mappings", "Rows by state", of.mappings.clone());
+        let text = "Bytes of the store's files";
+        registry.register("store_bytes", text, of.store_bytes.clone());
+        let text = "Notifications that wait, dead letters included";
+        registry.register("outbox_entries", text, of.outbox.clone());
+        let text = "Notifications that were given up";
+        registry.register("outbox_dead_letters", text, of.dead_letters.clone());
+        let text = "End of a certificate in seconds since 1970";
+        registry.register(
+            "certificate_expiry_timestamp_seconds",
+            text,
+            of.certificates.clone(),
+        );
+        let text = "Service providers by status";
+        registry.register("service_providers", text, of.parties.clone());
+        let text = "1 while the decision log cannot be written";
+        registry.register("decision_log_failing", text, of.decisions_failing.clone());
+        let text = "Bytes of the decision log that are reserved or wait to be written";
+        registry.register(
+            "decision_log_waiting_bytes",
+            text,
+            of.decisions_waiting.clone(),
+        );
+        let text = "Lines of the decision log written since the start";
+        registry.register(
+            "decision_log_written_lines",
+            text,
+            of.decisions_written.clone(),
+        );
+        let text = "Lines of the decision log lost since the start";
+        registry.register("decision_log_lost_lines", text, of.decisions_lost.clone());
+        let text = "Start of the process in seconds since 1970";
+        registry.register("start_time_seconds", text, of.started.clone());
+        let text = "Open file descriptors";
+        registry.register("open_descriptors", text, of.descriptors.clone());
+        let text = "The most file descriptors there may be";
+        registry.register("most_descriptors", text, of.most_descriptors.clone());
+        let text = "Resident memory in bytes";
+        registry.register("resident_memory_bytes", text, of.memory.clone());
+        of
+    }
+
+    pub(super) fn set(&self, sample: &Sample) {
+        for (state, rows) in &sample.mappings {
+            set(
+                &self.mappings.get_or_create_owned(&[("state", *state)]),
+                *rows,
+            );
+        }
+        for (status, parties) in &sample.parties {
+            let gauge = self.parties.get_or_create_owned(&[("status", *status)]);
+            set(&gauge, *parties);
+        }
+        for (of, end) in &sample.certificates {
+            self.certificates
+                .get_or_create_owned(&[("certificate", *of)])
+                .set(*end);
+        }
+        let (open, most) = sample.descriptors.unzip();
+        let decisions = &sample.decisions;
+        let found = [
+            (&self.store_bytes, sample.store_bytes),
+            (&self.outbox, sample.outbox),
+            (&self.dead_letters, sample.dead_letters),
+            (&self.descriptors, open),
+            (&self.most_descriptors, most),
+            (&self.memory, sample.memory),
+            (&self.decisions_failing, Some(decisions.failing.into())),
+            (
+                &self.decisions_waiting,
+                u64::try_from(decisions.waiting_bytes).ok(),
+            ),
+            (&self.decisions_written, Some(decisions.written)),
+            (&self.decisions_lost, Some(decisions.lost)),
+        ];
+        for (gauge, value) in found {
+            if let Some(value) = value {
+                set(gauge, value);
+            }
+        }
+        self.started.set(sample.started);
+    }
+}
+
+fn set(gauge: &Gauge, value: u64) {
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+}
