@@ -6,6 +6,7 @@ use ics_operator::wire::{
     AgreementView, Confirmation, ConsentModeName, EndedAgreement, ExposureName, NewAgreement,
 };
 
+use super::job::{count_removed, wait_for_all};
 use super::operator::{Access, name_of, or_empty, parse_sp};
 use super::runtime::{Outcome, block_on};
 
@@ -91,7 +92,8 @@ enum Exposure {
 
 /// End an agreement for good: its mappings are de-mapped, both sides are told
 ///
-/// Without --yes nothing happens but a count of the mappings that would go.
+/// Without --yes nothing happens but a count of the mappings that would go. Of more than 1,000 a job
+/// removes them, and this waits for its end; they are gone from its beginning on.
 #[derive(Debug, Args)]
 struct EndArguments {
     /// Its id, as `agreement list` tells it
@@ -121,10 +123,11 @@ impl AgreementArguments {
                 AgreementVerb::End(EndArguments { id, yes }) => {
                     let path = format!("/agreements/{id}/end");
                     let body = Confirmation { confirm: yes };
-                    let ended: EndedAgreement = client.post(&path, &body).await?;
+                    let mut ended: EndedAgreement = client.post(&path, &body).await?;
+                    ended.jobs = wait_for_all(&client, &ended.jobs).await?;
                     let facts = [
                         ("ended", id.to_string()),
-                        ("de-mapped", ended.demapped.to_string()),
+                        ("de-mapped", count_removed(ended.demapped, &ended.jobs)),
                     ];
                     access.tell(&ended, &facts)
                 }

@@ -10,6 +10,7 @@ use ics_operator::wire::{
     Confirmation, NewLimits, NewParty, PartyView, RemovedParty, RoleName, SerialNamespaceView,
 };
 
+use super::job::{count_removed, wait_for_all};
 use super::operator::{Access, name_of, or_empty, parse_sp};
 use super::runtime::{Outcome, block_on};
 use crate::operator_client::OperatorClient;
@@ -114,7 +115,8 @@ enum Role {
 
 /// Off-board a service provider for good: its agreements end, their mappings are de-mapped
 ///
-/// Without --yes nothing happens but a count of the mappings that would go.
+/// Without --yes nothing happens but a count of the mappings that would go. Of more than 1,000 under
+/// one agreement a job removes them, and this waits for its end.
 #[derive(Debug, Args)]
 struct RemoveArguments {
     /// Its id; it is not given out again
@@ -144,11 +146,12 @@ impl SpArguments {
                 SpVerb::Resume(NamedSp { id }) => act(&access, &client, &id, "resume").await,
                 SpVerb::Remove(RemoveArguments { id, yes }) => {
                     let body = Confirmation { confirm: yes };
-                    let removed: RemovedParty =
+                    let mut removed: RemovedParty =
                         client.post(&format!("/sps/{id}/remove"), &body).await?;
+                    removed.jobs = wait_for_all(&client, &removed.jobs).await?;
                     let facts = [
                         ("removed", id.to_string()),
-                        ("de-mapped", removed.demapped.to_string()),
+                        ("de-mapped", count_removed(removed.demapped, &removed.jobs)),
                     ];
                     access.tell(&removed, &facts)
                 }
