@@ -8,6 +8,9 @@
 #![deny(missing_docs)]
 
 mod body;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod late;
 mod media_type;
 

@@ -42,6 +42,9 @@
 mod authority;
 mod certificate;
 mod ecdsa;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod keyring;
 mod pem;
 mod profile;
