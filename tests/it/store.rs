@@ -23,6 +23,7 @@ impl World {
             let text = text.replace("#engine = \"redb\"", &written);
             assert!(text.contains(&written), "the template has the key");
             text.replace("#cache = \"1GiB\"", "cache = \"64MiB\"")
+                .replace("#max_connections = 10000", "max_connections = 100")
         });
         let shop = domain.onboard(&json!({
             "id": "shop", "roles": ["THIRD_PARTY_SP"], "services": [SERVICE],

@@ -108,7 +108,9 @@ impl SledEngine {
         let mut layer = Layer::new();
         let mut batch = Batch::default();
         for (key, value) in changes {
-            let held = self.with_disk(|disk| disk.tree.get(&key))?;
+            let held = self
+                .with_disk(|disk| disk.tree.get(&key))
+                .inspect_err(|_| self.is_suspect.store(true, Ordering::Release))?;
             layer.insert(key.clone(), held.map(|value| value.to_vec()));
             match value {
                 Some(value) => batch.insert(key, value),

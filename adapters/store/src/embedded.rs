@@ -21,7 +21,7 @@ use ics_core::timekeeping::ClockMark;
 
 use crate::engine::{Engine, EngineError, ReadKeys, Verdict, WriteKeys};
 use crate::fault::Fault;
-use crate::group_commit::{BatchLimits, GroupCommitter};
+use crate::group_commit::{BatchLimits, CommitWatch, GroupCommitter};
 use crate::index::{self, Key, Table};
 use crate::integrity::{self, Difference, IntegrityReport};
 use crate::place::Place;
@@ -112,6 +112,11 @@ impl<E: Engine> EmbeddedStore<E> {
             engine,
             place,
         })
+    }
+
+    /// From now on `watch` is told of transactions; the first one stays.
+    pub(crate) fn watch(&self, watch: Arc<dyn CommitWatch>) {
+        self.committer.watch(watch);
     }
 
     /// Sees that what lies in `engine` is a store that this code reads, and says in it which

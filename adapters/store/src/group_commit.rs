@@ -5,9 +5,9 @@
 //! batch is durable. A batch that fails fails for all in it, and the next one is tried.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use std::{io, thread};
+use std::{fmt, io, thread};
 
 use ics_core::change::Change;
 use ics_core::port::{CommitError, StoreError};
@@ -42,6 +42,17 @@ impl Default for BatchLimits {
     }
 }
 
+/// Told of transactions as they begin and end, by the writer's thread: for metrics.
+pub trait CommitWatch: fmt::Debug + Send + Sync {
+    /// A transaction begins.
+    fn begin(&self);
+    /// It ended with so many changes taken; `durable`: they are kept.
+    fn end(&self, changes: usize, durable: bool);
+}
+
+/// Who watches, once somebody does.
+pub(crate) type Watch = Arc<OnceLock<Arc<dyn CommitWatch>>>;
+
 type Waiter = oneshot::Sender<Result<(), CommitError>>;
 
 /// A change and who waits for it.
@@ -56,6 +67,7 @@ struct Job {
 pub(crate) struct GroupCommitter {
     queue: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
+    watch: Watch,
 }
 
 impl GroupCommitter {
@@ -67,11 +79,21 @@ impl GroupCommitter {
         mut witness: Option<Witness>,
     ) -> io::Result<Self> {
         let (queue, mut waiting) = mpsc::channel(limits.queue.max(1));
+        let watch = Watch::default();
+        let watching = Arc::clone(&watch);
         let writer = thread::Builder::new()
             .name("ics-store".to_owned())
             .spawn(move || {
                 while let Some(first) = waiting.blocking_recv() {
-                    Batch::write(&*engine, first, (&mut waiting, witness.as_mut()), limits);
+                    let watch = watching.get();
+                    if let Some(watch) = watch {
+                        watch.begin();
+                    }
+                    let ended =
+                        Batch::write(&*engine, first, (&mut waiting, witness.as_mut()), limits);
+                    if let Some(watch) = watch {
+                        watch.end(ended.0, ended.1);
+                    }
                 }
                 if let Some(witness) = witness {
                     witness.close();
@@ -80,7 +102,13 @@ impl GroupCommitter {
         Ok(Self {
             queue: Some(queue),
             writer: Some(writer),
+            watch,
         })
+    }
+
+    /// From now on `watch` is told of transactions; the first one stays.
+    pub(crate) fn watch(&self, watch: Arc<dyn CommitWatch>) {
+        let _ = self.watch.set(watch);
     }
 
     /// Hands a change to the thread and waits until it is durable or refused. A caller that stops
@@ -119,12 +147,13 @@ struct Batch {
 }
 
 impl Batch {
+    /// Answers how many changes were taken, and whether they are durable.
     fn write<E: Engine>(
         engine: &E,
         first: Job,
         (waiting, witness): (&mut mpsc::Receiver<Job>, Option<&mut Witness>),
         limits: BatchLimits,
-    ) {
+    ) -> (usize, bool) {
         let mut batch = Self::default();
         let mut next = Some(first);
         // An engine that panics must not take the writer with it.
@@ -143,6 +172,7 @@ impl Batch {
             // Who no longer waits does not mind.
             let _ = waiter.send(failed.map_or(answer, Err));
         }
+        (batch.accepted, failed.is_none())
     }
 
     fn fill<T: WriteKeys>(

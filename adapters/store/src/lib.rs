@@ -31,7 +31,7 @@ pub mod contract;
 pub mod engine;
 
 pub use embedded::{EmbeddedStore, FORMAT, PrepareError};
-pub use group_commit::BatchLimits;
+pub use group_commit::{BatchLimits, CommitWatch};
 pub use index::Table;
 pub use integrity::{Difference, Finding, FindingKind, IntegrityReport};
 pub use memory::{MemoryEngine, MemoryStore};

@@ -3,6 +3,7 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
 use ics_core::port::{Store, StoreError};
 use ics_core::sealed::Sealed;
@@ -10,7 +11,7 @@ use ics_core::sealed::Sealed;
 use crate::embedded::EmbeddedStore;
 use crate::engine::{Engine, EngineError, ReadKeys, Verdict, WriteKeys};
 use crate::fault::Fault;
-use crate::group_commit::BatchLimits;
+use crate::group_commit::{BatchLimits, CommitWatch};
 use crate::index::{self, Key, Table};
 use crate::integrity::IntegrityReport;
 use crate::open::{EngineFiles, OnLoss, OpenError, finish_opening, mark, replaced, unfinished};
@@ -28,6 +29,9 @@ pub trait Upkeep: Store {
     /// # Errors
     /// [`StoreError`].
     fn count_of(&self, table: Table) -> Result<u64, StoreError>;
+
+    /// From now on `watch` is told of transactions; the first one stays.
+    fn watch_commits(&self, watch: Arc<dyn CommitWatch>);
 
     /// How many keys there are in all, from the counters.
     ///
@@ -67,6 +71,10 @@ pub trait Upkeep: Store {
 impl<E: Engine> Upkeep for EmbeddedStore<E> {
     fn count_of(&self, table: Table) -> Result<u64, StoreError> {
         self.count(table)
+    }
+
+    fn watch_commits(&self, watch: Arc<dyn CommitWatch>) {
+        self.watch(watch);
     }
 
     fn total(&self) -> Result<u64, StoreError> {
