@@ -23,8 +23,8 @@ const SHARDS: usize = 16;
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 /// How far the times of two requests that run at once may differ.
 const CLOCK_SKEW: u64 = NANOS_PER_SECOND;
-/// The most requests that are owed at once: a bulk inquiry's lines.
-const MOST_OWED: u32 = 10_000;
+/// The most requests that are owed at once, whatever bulk inquiries held.
+const MOST_OWED: u64 = 1_000_000;
 const NANOS_PER_MILLI: u64 = 1_000_000;
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
@@ -92,6 +92,8 @@ impl RateLimiter for Limiter {
 struct Meter {
     /// Theoretical arrival time: nanoseconds since 1970 at which the bucket is empty again.
     drained_at: AtomicU64,
+    /// When requests were last charged that had not been counted one by one; 0 for never.
+    charged_at: AtomicU64,
     /// UTC day since 1970 in the upper 32 bits, failed mappings of that day in the lower.
     failures: AtomicU64,
 }
@@ -104,7 +106,7 @@ impl Meter {
         let capacity = interval.saturating_mul(u64::from(limits.requests_per_second.get()));
         let mut seen = self.drained_at.load(Ordering::Relaxed);
         loop {
-            let start = plausible_start(seen, now, interval, capacity);
+            let start = self.plausible_start(seen, (now, interval), capacity);
             let next = start.saturating_add(interval);
             let ahead = next.saturating_sub(now);
             if ahead > capacity {
@@ -127,20 +129,39 @@ impl Meter {
     fn charge(&self, limits: Limits, requests: u32, now: Timestamp) {
         let now = nanos(now);
         let interval = NANOS_PER_SECOND / u64::from(limits.requests_per_second.get());
-        let requests = u64::from(requests.min(MOST_OWED));
+        let most = now.saturating_add(most_ahead(interval));
+        self.charged_at.fetch_max(now, Ordering::Relaxed);
         let mut seen = self.drained_at.load(Ordering::Relaxed);
         loop {
-            let start = plausible_start(seen, now, interval, NANOS_PER_SECOND);
-            let next = start.saturating_add(interval.saturating_mul(requests));
+            let start = self.plausible_start(seen, (now, interval), NANOS_PER_SECOND);
+            let next = start.saturating_add(interval.saturating_mul(u64::from(requests)));
             match self.drained_at.compare_exchange_weak(
                 seen,
-                next,
+                next.min(most),
                 Ordering::Relaxed,
                 Ordering::Relaxed,
             ) {
                 Ok(_) => return,
                 Err(current) => seen = current,
             }
+        }
+    }
+
+    /// Where the bucket stands. A full one ends `capacity` after the time it was filled at, or as
+    /// much later as can be owed; one that ends later than that, and later than threads' times
+    /// differ, was filled by a clock that has been set back since: forget it.
+    fn plausible_start(&self, seen: u64, (now, interval): (u64, u64), capacity: u64) -> u64 {
+        let latest = now.saturating_add(capacity).saturating_add(CLOCK_SKEW);
+        let charged_at = self.charged_at.load(Ordering::Relaxed);
+        let owed = if charged_at > now.saturating_add(CLOCK_SKEW) {
+            0
+        } else {
+            charged_at.saturating_add(most_ahead(interval))
+        };
+        if seen > latest.max(owed) {
+            now
+        } else {
+            seen.max(now)
         }
     }
 
@@ -169,17 +190,9 @@ impl Meter {
     }
 }
 
-/// Where the bucket stands. A full one that owes the most ends `capacity` and the debt after the
-/// time it was filled at; one that ends later than that, and later than threads' times differ, was
-/// filled by a clock that has been set back since: forget it.
-fn plausible_start(seen: u64, now: u64, interval: u64, capacity: u64) -> u64 {
-    let owed = interval.saturating_mul(u64::from(MOST_OWED));
-    let most = capacity.saturating_add(owed).saturating_add(CLOCK_SKEW);
-    if seen > now.saturating_add(most) {
-        now
-    } else {
-        seen.max(now)
-    }
+/// How far a bucket can be ahead of the time it was charged at.
+const fn most_ahead(interval: u64) -> u64 {
+    NANOS_PER_SECOND.saturating_add(interval.saturating_mul(MOST_OWED))
 }
 
 /// Whether a count of `day` is today's. A thread that read the clock just before midnight adds to

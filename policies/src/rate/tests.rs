@@ -105,6 +105,31 @@ fn a_clock_set_back_locks_nobody_out_and_limits_go_on() {
 }
 
 #[test]
+fn what_was_charged_is_owed_before_the_next_request() {
+    let (limiter, shop) = (Limiter::new(), party("shop", 10, 1));
+    assert_eq!(limiter.admit(&shop, at(0)), Ok(()));
+    limiter.charge(&shop, 999, at(0));
+    // A thousand at ten a second, of which a second's worth may be ahead.
+    let refused = limiter.admit(&shop, at(0)).unwrap_err();
+    assert_eq!(refused.retry_after, Duration::from_millis(99_100));
+    assert!(limiter.admit(&shop, at(99_099)).is_err());
+    assert_eq!(limiter.admit(&shop, at(99_100)), Ok(()));
+    limiter.charge(&shop, 0, at(200_000));
+    assert_eq!(limiter.admit(&shop, at(200_000)), Ok(()));
+}
+
+#[test]
+fn a_debt_has_a_limit_and_a_clock_set_back_forgets_it() {
+    let (limiter, shop) = (Limiter::new(), party("shop", 1_000, 1));
+    for _ in 0..1_000 {
+        limiter.charge(&shop, 10_000, at(50_000_000));
+    }
+    let refused = limiter.admit(&shop, at(50_000_000)).unwrap_err();
+    assert_eq!(refused.retry_after, Duration::from_millis(1_000_001));
+    assert_eq!(limiter.admit(&shop, at(0)), Ok(()));
+}
+
+#[test]
 fn a_request_with_a_slightly_older_time_wins_no_second_burst() {
     let (limiter, shop) = (Limiter::new(), party("shop", 10, 1));
     for _ in 0..10 {
