@@ -62,7 +62,8 @@ pub fn open(directory: &Path, options: Options) -> Result<SledStore, OpenError> 
 }
 
 /// Writes the store in `directory` anew and takes the copy in its place, once it was read back:
-/// sled reuses the space in its file and never gives it back. Nobody may have the store open, and
+/// sled reuses the space in its file and never gives it back. A copy that is not smaller is thrown
+/// away. Nobody may have the store open, and
 /// the disk must have room for both. Cut off at any moment, the old data or the new is in place.
 ///
 /// # Errors
@@ -72,12 +73,20 @@ pub fn compact(
     options: Options,
     progress: &mut dyn FnMut(Copied),
 ) -> Result<Compacted, CopyError> {
-    let path = directory.join(DATA_NAME);
-    // Of a store that is not there opening tells better.
-    let before = disk::size_of(&path).unwrap_or(0);
-    exchange_store(&SledFiles::new(options), directory, progress)?;
-    let after = disk::size_of(&path).map_err(|source| ics_store::io_error(&path, source))?;
-    Ok(Compacted { before, after })
+    let mut sizes = Compacted {
+        before: 0,
+        after: 0,
+    };
+    let smaller = |old: &Path, new: &Path| match (disk::size_of(old), disk::size_of(new)) {
+        (Ok(before), Ok(after)) => {
+            let after = after.min(before);
+            sizes = Compacted { before, after };
+            after < before
+        }
+        _ => false,
+    };
+    exchange_store(&SledFiles::new(options), directory, smaller, progress)?;
+    Ok(sizes)
 }
 
 #[cfg(test)]

@@ -37,4 +37,4 @@ pub use integrity::{Difference, Finding, FindingKind, IntegrityReport};
 pub use memory::{MemoryEngine, MemoryStore};
 pub use open::{EngineFiles, Loss, OnLoss, OpenError, open_store};
 pub use place::{io_error, sync_directory};
-pub use upkeep::{Compacted, Copied, CopyError, Upkeep, copy_store, exchange_store};
+pub use upkeep::{Compacted, Copied, CopyError, Upkeep, Visit, copy_store, exchange_store};

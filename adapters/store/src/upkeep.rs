@@ -22,6 +22,9 @@ use crate::walk;
 /// Bytes of one transaction of a copy.
 const COPY_BATCH: usize = 4 << 20;
 
+/// What is handed each key with its value.
+pub type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'v;
+
 /// An embedded store, whatever its engine.
 pub trait Upkeep: Store {
     /// How many keys a table holds, from the counters: costs no walk.
@@ -62,10 +65,7 @@ pub trait Upkeep: Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    fn visit(
-        &self,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), StoreError>;
+    fn visit(&self, visit: &mut Visit<'_>) -> Result<(), StoreError>;
 }
 
 impl<E: Engine> Upkeep for EmbeddedStore<E> {
@@ -104,10 +104,7 @@ impl<E: Engine> Upkeep for EmbeddedStore<E> {
         })
     }
 
-    fn visit(
-        &self,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), StoreError> {
+    fn visit(&self, visit: &mut Visit<'_>) -> Result<(), StoreError> {
         self.reading(|view| {
             for table in Table::ALL {
                 let whole = Key::of(table);
@@ -207,15 +204,17 @@ pub fn copy_store<F: EngineFiles>(
 }
 
 /// Replaces the data of the store in `directory` by a copy of itself, for engines that do not
-/// give space back. Cut off at any moment, the old data or the new is in place.
+/// give space back; the copy is thrown away when `is_better`, told the paths of old and new,
+/// says no. Cut off at any moment, the old data or the new is in place.
 ///
 /// # Errors
 /// [`CopyError`].
 pub fn exchange_store<F: EngineFiles>(
     files: &F,
     directory: &Path,
+    is_better: impl FnOnce(&Path, &Path) -> bool,
     progress: &mut dyn FnMut(Copied),
-) -> Result<IntegrityReport, CopyError> {
+) -> Result<(), CopyError> {
     let limits = BatchLimits::default();
     let store = crate::open_store(files, directory, (limits, OnLoss::Refuse))?;
     let original = store.check().map_err(CopyError::Read)?.content;
@@ -225,15 +224,19 @@ pub fn exchange_store<F: EngineFiles>(
     let engine = files.open(&path)?;
     let copy = EmbeddedStore::start(engine, limits, (None, None))
         .map_err(|error| crate::open::prepare_error(&path, error))?;
-    let report = read_back(&copy, original, progress)?;
+    read_back(&copy, original, progress)?;
     drop(copy);
-    let place = store.into_place();
-    if let Some(place) = place {
+    let Some(place) = store.into_place() else {
+        return Ok(());
+    };
+    if is_better(&place.path(F::DATA), &path) {
         place.rename(F::DATA, &replaced::<F>())?;
         place.rename(&unfinished::<F>(), F::DATA)?;
         place.remove(&replaced::<F>())?;
+    } else {
+        place.remove(&unfinished::<F>())?;
     }
-    Ok(report)
+    Ok(())
 }
 
 fn fill<E: Engine>(
@@ -259,7 +262,10 @@ fn fill<E: Engine>(
     .map_err(CopyError::Read)?;
     written
         .and_then(|()| batch.write(&engine))
-        .map_err(CopyError::Write)
+        .map_err(CopyError::Write)?;
+    // Closed: what is read back comes from the disk.
+    drop(engine);
+    Ok(())
 }
 
 fn read_back<E: Engine>(

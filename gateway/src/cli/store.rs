@@ -46,8 +46,8 @@ enum StoreVerb {
     ///
     /// redb moves its pages together and cuts its file, in steps: cut off, it is as it was after
     /// the last step. sled never gives space back, so the store is written anew beside itself
-    /// (the disk must have room for both), read back, and then takes the old one's place: cut
-    /// off, either the old or the new is there, whole.
+    /// (the disk must have room for both), read back, and takes the old one's place when it is
+    /// smaller: cut off, either the old or the new is there, whole.
     Compact(CompactArguments),
     /// Copy everything into a new store of this or the other engine
     ///

@@ -2,7 +2,9 @@
 
 use std::fs;
 
+use ics_core::change::Change;
 use ics_core::port::Store as _;
+use ics_store::contract::sample::pending;
 use ics_store::contract::{Contender, block_on};
 use ics_store::{Copied, CopyError, MemoryStore, Upkeep, copy_store};
 
@@ -103,7 +105,7 @@ fn an_exchange_gives_space_back_and_can_be_cut_off_anywhere() {
     let before = store.check().unwrap();
     drop(store);
     let sizes = compact(&at, options(), &mut |_| ()).unwrap();
-    assert!(sizes.before > 0 && sizes.after > 0, "{sizes:?}");
+    assert!(sizes.before >= sizes.after && sizes.after > 0, "{sizes:?}");
     assert_eq!(fs::read_dir(&at).unwrap().count(), 3, "nothing left of it");
     assert_eq!(reopen(&at).check().unwrap().content, before.content);
     // Cut off before the new has its name: the old comes back. After: the old goes.
@@ -118,4 +120,32 @@ fn an_exchange_gives_space_back_and_can_be_cut_off_anywhere() {
     fs::create_dir(&old).unwrap();
     assert_eq!(reopen(&at).check().unwrap().content, before.content);
     assert!(!old.exists() && !new.exists());
+}
+
+#[test]
+fn what_deleted_rows_left_is_given_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = reopen(directory.path());
+    let at_once = |change: &dyn Fn(u64) -> Change| {
+        for from in (0..4000).step_by(400) {
+            let changes = (from..from + 400).map(change);
+            let change = changes.fold(Change::default(), Change::join);
+            block_on(store.commit(change)).unwrap();
+        }
+    };
+    at_once(&|n| Change::default().with_mapping(None, Some(pending(n))));
+    at_once(&|n| Change::default().with_mapping(Some(pending(n)), None));
+    put(&store, 1).unwrap();
+    let before = store.check().unwrap();
+    drop(store);
+    let sizes = compact(directory.path(), options(), &mut |_| ()).unwrap();
+    assert!(sizes.after < sizes.before / 2, "{sizes:?}");
+    assert_eq!(
+        fs::read_dir(directory.path()).unwrap().count(),
+        3,
+        "nothing left of it"
+    );
+    let store = reopen(directory.path());
+    assert_eq!(store.check().unwrap(), before);
+    assert!(is_there(&store, 1));
 }

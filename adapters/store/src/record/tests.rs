@@ -362,7 +362,7 @@ fn older(name: &str) -> Vec<u8> {
     let lines = include_str!("golden_older.txt").lines();
     let mut of_name = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     let hex = of_name.next().expect("a line");
-    let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex");
+    let byte = |at| u8::from_str_radix(hex.get(at..at + 2).expect("two digits"), 16).expect("hex");
     (0..hex.len()).step_by(2).map(byte).collect()
 }
 
