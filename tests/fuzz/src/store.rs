@@ -1,0 +1,84 @@
+//! Records and keys of the stores.
+
+use std::cmp::Ordering;
+
+use ics_core::id::{DeviceId, MappingId, ServiceUri, SpId, Uti};
+use ics_store::fuzzing;
+
+/// Records: the kind, the length of the key, the key, the bytes. They are read as they stand, and
+/// with the checksum they need.
+pub(super) fn record(data: &[u8]) {
+    let (kind, rest) = super::choice(data);
+    let (length, rest) = super::choice(rest);
+    let kind = kind % fuzzing::KINDS;
+    let (key, bytes) = rest.split_at(length.min(rest.len()));
+    check_record(kind, key, bytes);
+    check_record(kind, key, &fuzzing::complete(key, bytes));
+}
+
+/// Written again, and once more, it is the same: nothing is lost in reading. One damaged byte is
+/// noticed.
+fn check_record(kind: usize, key: &[u8], bytes: &[u8]) {
+    let Some(written) = fuzzing::rewrite(kind, key, bytes) else {
+        return;
+    };
+    let again = fuzzing::rewrite(kind, key, &written).expect("what was written is read");
+    assert_eq!(again, written);
+    for place in 0..written.len() {
+        let mut damaged = written.clone();
+        if let Some(byte) = damaged.get_mut(place) {
+            *byte ^= 0x10;
+        }
+        assert_eq!(fuzzing::rewrite(kind, key, &damaged), None);
+    }
+}
+
+/// Keys: no key is the beginning of another one, and their order is that of their parts.
+pub(super) fn key(data: &[u8]) {
+    let (length, rest) = super::choice(data);
+    let (entry, value) = rest.split_at(length.min(rest.len()));
+    let _ = fuzzing::row_of_entry(entry, value);
+    let Some(text) = super::text(data) else {
+        return;
+    };
+    let parts: Vec<&str> = text.lines().take(4).collect();
+    let &[first, second, third, fourth] = parts.as_slice() else {
+        return;
+    };
+    if let (Ok(a), Ok(b), Ok(c), Ok(d)) = (
+        ServiceUri::from_store(first),
+        Uti::from_store(second),
+        ServiceUri::from_store(third),
+        Uti::from_store(fourth),
+    ) {
+        let keys = (fuzzing::live_key(&a, &b), fuzzing::live_key(&c, &d));
+        check_keys(
+            (a.as_str(), b.as_str()).cmp(&(c.as_str(), d.as_str())),
+            keys,
+        );
+    }
+    if let (Ok(a), Ok(b), Ok(c), Ok(d)) = (
+        SpId::parse(first),
+        DeviceId::from_store(second),
+        SpId::parse(third),
+        DeviceId::from_store(fourth),
+    ) {
+        let id = MappingId::from_bytes([7; 16]);
+        let keys = (
+            fuzzing::device_key(&a, &b, id),
+            fuzzing::device_key(&c, &d, id),
+        );
+        assert_eq!(fuzzing::row_of_entry(&keys.0, &[]), Some(id));
+        check_keys(
+            (a.as_str(), b.as_str()).cmp(&(c.as_str(), d.as_str())),
+            keys,
+        );
+    }
+}
+
+fn check_keys(order: Ordering, (one, other): (Vec<u8>, Vec<u8>)) {
+    assert_eq!(one.cmp(&other), order);
+    if order != Ordering::Equal {
+        assert!(!one.starts_with(&other) && !other.starts_with(&one));
+    }
+}
