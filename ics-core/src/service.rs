@@ -5,6 +5,7 @@
 
 mod access;
 mod assignment;
+mod bulk;
 mod delivery;
 mod demapping;
 mod expiry;

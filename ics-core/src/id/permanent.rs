@@ -47,8 +47,8 @@ const TYPED: [&str; 9] = [
 /// The first permanent identifier that `text` looks like or contains.
 ///
 /// Percent-encoding is taken off first, as often as it was put on. Digits count alone, in runs of
-/// the lengths such numbers have, and grouped as people write them; hexadecimal words and random
-/// UUIDs pass. Not seen: what is encoded in another way (base64, TBCD).
+/// the lengths such numbers have, and grouped as people write them; longer hexadecimal words and
+/// random UUIDs pass. Not seen: what is encoded in another way (base64, TBCD).
 #[must_use]
 pub fn find_permanent_identifier(text: &str) -> Option<PermanentIdentifier> {
     if is_plainly_anonymous(text) {
@@ -69,9 +69,9 @@ pub(super) fn decode_percent(text: &str) -> Cow<'_, str> {
 
 /// Whether nothing below could find anything: most identifiers, told in one pass without copying.
 ///
-/// Every shape has an `@`, a `+`, a `%` that hides one, a letter beyond ASCII, five digits in a
-/// row or ten in groups, the end of a typed prefix (`imsi-`, `msisdn-`, `tel:`), a `3g`, or the
-/// hexadecimal pairs of a hardware address.
+/// Every shape has an `@` or a bracketed `at`, a `+`, a `%` that hides one, a letter beyond ASCII,
+/// five digits in a row or ten in groups, the end of a typed prefix (`imsi-`, `msisdn-`, `tel:`),
+/// a `3g`, or the hexadecimal pairs of a hardware address.
 fn is_plainly_anonymous(text: &str) -> bool {
     if text.len() == 36 && uuid::Uuid::try_parse(text).is_ok_and(|uuid| is_anonymous(&uuid)) {
         return true;
@@ -84,11 +84,12 @@ fn is_plainly_anonymous(text: &str) -> bool {
                 digits = digits.saturating_add(1);
                 grouped = grouped.saturating_add(1);
             }
-            b'-' | b'.' | b'_' | b' ' => digits = 0,
-            _ => (digits, grouped) = (0, 0),
+            b'a'..=b'z' => (digits, grouped) = (0, 0),
+            _ => digits = 0,
         }
         let telling = match byte {
             b'@' | b'+' | b'%' | 128.. => true,
+            b')' | b']' | b'}' => before == b't',
             b'-' => matches!(before, b'i' | b'd' | b'v' | b'n' | b'c'),
             b':' => before == b'l',
             b'g' => before == b'3',
@@ -110,12 +111,17 @@ pub(super) fn is_anonymous(uuid: &uuid::Uuid) -> bool {
 }
 
 /// The text with each random UUID replaced by letters: one in 300 ends in twelve digits by chance.
+/// A UUID stands alone: what goes on behind it, as a number may, or begins before it, is none.
 fn without_anonymous_uuids(text: &str) -> Cow<'_, str> {
     let mut out = Cow::Borrowed(text);
     let mut at = 0;
     while let Some(rest) = out.get(at..) {
         let uuid = rest.get(..36).and_then(|t| uuid::Uuid::try_parse(t).ok());
-        if uuid.is_some_and(|uuid| is_anonymous(&uuid)) {
+        let before = out.get(..at).and_then(|head| head.chars().next_back());
+        let behind = rest.get(36..).and_then(|tail| tail.chars().next());
+        let goes_on = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        let alone = !goes_on(before) && !goes_on(behind);
+        if alone && uuid.is_some_and(|uuid| is_anonymous(&uuid)) {
             let mut blanked = String::from(out.get(..at).unwrap_or_default());
             blanked.push_str(&"u".repeat(36));
             blanked.push_str(rest.get(36..).unwrap_or_default());
@@ -178,9 +184,10 @@ fn has_typed_prefix(lower: &str) -> bool {
         || lower.contains("3gppnetwork.org")
 }
 
-/// `local@anything` anywhere.
+/// `local@anything` anywhere, `(at)` for `@` too.
 fn has_mail_address(lower: &str) -> bool {
-    lower.match_indices('@').any(|(at, _)| {
+    let signs = ["@", "(at)", "[at]", "{at}"].map(|sign| lower.match_indices(sign));
+    signs.into_iter().flatten().any(|(at, _)| {
         let before = lower.get(..at).and_then(|head| head.chars().next_back());
         before.is_some_and(|c| c.is_alphanumeric() || "._-+%".contains(c))
     })
@@ -233,13 +240,13 @@ fn find_digits(lower: &str) -> Option<PermanentIdentifier> {
     // Digits alone are never anonymous enough, however many (row Y2).
     let alone = lower.len() >= 5 && lower.bytes().all(|b| b.is_ascii_digit());
     let words = || lower.split(|c: char| !c.is_ascii_alphanumeric());
-    let grouped = || lower.split(|c: char| !(c.is_ascii_alphanumeric() || "-._ ".contains(c)));
-    (alone || words().any(is_number_in_word) || grouped().any(is_grouped_number))
+    (alone || words().any(is_number_in_word) || has_grouped_number(lower))
         .then_some(PermanentIdentifier::Digits)
 }
 
 /// A word that is a number of 10 to 20 digits, or has a number in it: 10 digits and more beside
-/// letters that no hexadecimal word has, 14 to 16 beside at most two that one might.
+/// letters that no hexadecimal word has or at most two that one might, 14 to 16 beside at most
+/// six. (Longer hexadecimal words have such runs by chance.)
 fn is_number_in_word(word: &str) -> bool {
     let longest = word
         .split(|c: char| !c.is_ascii_digit())
@@ -249,18 +256,51 @@ fn is_number_in_word(word: &str) -> bool {
     let hexadecimal = word.bytes().all(|b| b.is_ascii_hexdigit());
     let beside = word.len().saturating_sub(longest);
     match (hexadecimal, beside) {
-        (true, 0) | (false, _) => (10..=20).contains(&longest),
-        (true, beside) => (14..=16).contains(&longest) && beside <= 2,
+        (true, 0..=2) | (false, _) => (10..=20).contains(&longest),
+        (true, beside) => (14..=16).contains(&longest) && beside <= 6,
     }
 }
 
-/// Groups of digits, nothing else, that come to 14 to 20 of them (`262-011-234-567-890`).
-fn is_grouped_number(part: &str) -> bool {
-    let digits = part.bytes().filter(u8::is_ascii_digit).count();
-    (14..=20).contains(&digits)
-        && part
-            .bytes()
-            .all(|b| b.is_ascii_digit() || b"-._ ".contains(&b))
+/// Neighbouring groups of digits, whatever stands between them, that come to 10 to 20 digits
+/// (`262-011-234-567-890`, `msisdn:491.701.234.567`, `262/011/234/567/890`); dates do not count.
+fn has_grouped_number(lower: &str) -> bool {
+    let mut run = Vec::new();
+    let words = lower.split(|c: char| !c.is_ascii_alphanumeric());
+    for word in words.filter(|word| !word.is_empty()).chain(["end"]) {
+        if word.bytes().all(|byte| byte.is_ascii_digit()) {
+            run.push(word);
+            continue;
+        }
+        if (10..=20).contains(&digits_without_dates(&run)) {
+            return true;
+        }
+        run.clear();
+    }
+    false
+}
+
+/// How many digits there are in `groups`, days as ISO 8601 writes them (`2026-11-21`) apart.
+fn digits_without_dates(mut groups: &[&str]) -> usize {
+    let between = |text: &str, range: core::ops::RangeInclusive<u32>, length| {
+        text.len() == length && text.parse().is_ok_and(|number| range.contains(&number))
+    };
+    let mut digits = 0_usize;
+    loop {
+        groups = match groups {
+            [year, month, day, rest @ ..]
+                if between(year, 1900..=2099, 4)
+                    && between(month, 1..=12, 2)
+                    && between(day, 1..=31, 2) =>
+            {
+                rest
+            }
+            [group, rest @ ..] => {
+                digits = digits.saturating_add(group.len());
+                rest
+            }
+            [] => return digits,
+        };
+    }
 }
 
 /// Takes one layer of percent-encoding off; `None` when there is none.

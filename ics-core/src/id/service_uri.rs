@@ -1,9 +1,11 @@
 //! Service URIs (Y.4462 10.1), the prefixes an SP owns, and where an SP takes notifications.
 
+use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
 use fluent_uri::Uri;
+use fluent_uri::component::Host;
 
 use super::{InvalidId, check_anonymous, check_length, check_stored};
 
@@ -26,8 +28,7 @@ impl ServiceUri {
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         check_length(text, 1, Self::MAX)?;
         // User information first: its `@` must not be mistaken for a mail address.
-        parse_uri(text)?;
-        check_anonymous(text)?;
+        check_uri_anonymous(&parse_uri(text)?)?;
         Ok(Self(text.into()))
     }
 
@@ -144,7 +145,7 @@ impl CallbackUri {
         if uri.scheme().as_str() != "https" {
             return Err(InvalidId::Scheme);
         }
-        check_anonymous(text)?;
+        check_uri_anonymous(&uri)?;
         Ok(Self(text.into()))
     }
 
@@ -184,6 +185,21 @@ impl CallbackUri {
 impl fmt::Debug for CallbackUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CallbackUri(..)")
+    }
+}
+
+/// Refuses what looks like a permanent identifier: in the host unless it is an address, in what
+/// follows the authority. The port is none.
+fn check_uri_anonymous(uri: &Uri<&str>) -> Result<(), InvalidId> {
+    if let Some(authority) = uri.authority()
+        && matches!(authority.host_parsed(), Host::RegName(_))
+    {
+        check_anonymous(authority.host())?;
+    }
+    let path = uri.path().as_str();
+    match uri.query() {
+        Some(query) => check_anonymous(&format!("{path}?{query}")),
+        None => check_anonymous(path),
     }
 }
 

@@ -57,6 +57,21 @@ fn uti_shaped_like_a_permanent_identifier_is_refused() {
         "AA-BB-CC-DD-EE-FF-",
         "x/00:11:22:33:44:55/",
         "alice@[1.2.3.4]/xxxxxx",
+        "alice(at)example.com",
+        "alice[AT]example.com",
+        "msisdn:491-701-234-567",
+        "msisdn=491-701-23-45-67",
+        "phone-0170-1234567",
+        "49170-1234567-zzzz",
+        "491.701.234.567/zz",
+        "customer-262-011-234-567-890",
+        "user:262:011:234:567:890",
+        "262/011/234/567/890",
+        "262,011,234,567,890",
+        "262011234567890abcdef",
+        "abc262011234567890abc",
+        "a491701234567b--",
+        "2026-11-21-262-011-234-567-890",
         "nai-alice-example",
         "gci-abcdefghijklmnop",
     ] {
@@ -68,11 +83,34 @@ fn uti_shaped_like_a_permanent_identifier_is_refused() {
 }
 
 #[test]
+fn a_number_is_not_hidden_by_half_a_uuid_before_or_behind_it() {
+    for text in [
+        // The first twelve digits of the number would end a random UUID.
+        "d0000000-0000-4000-8000-262011234567890",
+        "https://s.example/d0000000-0000-4000-8000-262011234567890",
+        "2620112345678-0000-4000-8000-0123456789ab",
+        "2620112d0000000-0000-4000-8000-262011234567",
+    ] {
+        assert!(find_permanent_identifier(text).is_some(), "{text}");
+    }
+    let uuid = "d0000000-0000-4000-8000-262011234567";
+    for text in [
+        uuid,
+        "urn:uuid:d0000000-0000-4000-8000-262011234567",
+        "order/d0000000-0000-4000-8000-262011234567/x",
+    ] {
+        assert_eq!(find_permanent_identifier(text), None, "{text}");
+    }
+}
+
+#[test]
 fn opaque_utis_are_taken_as_they_are() {
     for text in [
         "aXk3-9kfQ-22mm-Zp01",
         "x7f3a52d0a4b1e9f356a3d2f4f9a11b",
         "A1b2C3d4E5f6G7h8",
+        "order-2026-11-21-000123",
+        "5f3a8c1e2b7d4f6091a2b3c4",
     ] {
         assert_eq!(Uti::parse(text).unwrap().as_str(), text);
     }

@@ -9,13 +9,13 @@ use alloc::vec::Vec;
 use super::{ATTEMPTS, Committed, Failure, IcsService};
 use crate::change::Change;
 use crate::fence::{Fence, FenceScope};
-use crate::id::{DeviceId, JobId, MappingId, ServiceUri, SpId, Uti};
-use crate::job::{Job, JobOwner, JobStatus};
-use crate::mapping::{CauseCode, DemappingCause, EndedBy, Mapping, MappingKey, State};
+use crate::id::{DeviceId, MappingId, ServiceUri, SpId, Uti};
+use crate::job::{Job, JobOwner};
+use crate::mapping::{CauseCode, DemappingCause, EndedBy, Mapping, MappingKey};
 use crate::port::{Denied, Selection};
 use crate::principal::Principal;
-use crate::procedure::demapping::{Demapping, decide_demapping, decide_device_death};
-use crate::procedure::sweep::{decide_fence, decide_fenced_demapping, decide_uti_death};
+use crate::procedure::demapping::{Demapping, decide_demapping};
+use crate::procedure::sweep::decide_fenced_demapping;
 use crate::reference_point::{ReferencePoint, Role};
 use crate::time::Timestamp;
 
@@ -70,21 +70,11 @@ impl Demapped {
     /// How many rows an answer lists.
     pub const LISTED: usize = 1000;
 
-    fn add(&mut self, more: Self) {
+    pub(super) fn add(&mut self, more: Self) {
         self.removed = self.removed.saturating_add(more.removed);
         let room = Self::LISTED.saturating_sub(self.mappings.len());
         self.mappings.extend(more.mappings.into_iter().take(room));
     }
-}
-
-/// What a selection holds.
-struct Gathered {
-    /// The rows, as long as there are no more than [`BATCH`].
-    rows: Vec<Mapping>,
-    /// How many there are.
-    total: u64,
-    /// When the last of them was made.
-    newest: Timestamp,
 }
 
 /// Whether a row is meant.
@@ -177,150 +167,6 @@ impl IcsService {
             .end_rows(&[row], ending, &Change::default(), now)
             .await?;
         removed_or_not_found(removed)
-    }
-
-    async fn demap_many(
-        &self,
-        (scope, owner): (FenceScope, JobOwner),
-        ending: Ending<'_>,
-        now: Timestamp,
-    ) -> Result<DemapOutcome, DemapError> {
-        // t8 A.3: from the IoT SP by device ID alone, the device ID is dead.
-        let death = match (&scope, ending.demapping.cause) {
-            (
-                FenceScope::Device {
-                    iot_sp,
-                    device_id,
-                    service_uri: None,
-                },
-                DemappingCause::DeviceUnregistered,
-            ) => decide_device_death(self.device_index(iot_sp, device_id)),
-            _ => Change::default(),
-        };
-        let fence = Fence {
-            job: JobId::mint(now, self.random_id()),
-            scope,
-            demapping: ending.demapping.clone(),
-            // What was made while the request is served is gone with the rest.
-            at: Timestamp::MAX,
-        };
-        let gathered = self.gather(&fence).await?;
-        if gathered.total > BATCH as u64 {
-            let job = self
-                .fence_off((fence, owner), &gathered, death, now)
-                .await?;
-            return Ok(DemapOutcome::Started(job));
-        }
-        let mut removed = self.end_rows(&gathered.rows, ending, &death, now).await?;
-        if !death.is_empty() {
-            // Rows that got the device ID while it was dying; none can from now on.
-            let late = self.gather(&fence).await?.rows;
-            let nothing = Change::default();
-            removed.add(self.end_rows(&late, ending, &nothing, now).await?);
-        }
-        removed_or_not_found(removed)
-    }
-
-    /// The rows that `fence` would cover and no other one does, as long as there are few of them;
-    /// of more, how many.
-    async fn gather(&self, fence: &Fence) -> Result<Gathered, Failure> {
-        let directory = self.directory();
-        let selection = fence.selection();
-        let mut gathered = Gathered {
-            rows: Vec::new(),
-            total: 0,
-            newest: Timestamp::from_millis(0),
-        };
-        let mut cursor = None;
-        loop {
-            let store = self.ports.store.as_ref();
-            let page = store.walk(&selection, cursor.as_ref(), BATCH).await?;
-            for row in page.mappings {
-                if !fence.covers(&row) || directory.fence_over(&row).is_some() {
-                    continue;
-                }
-                gathered.total = gathered.total.saturating_add(1);
-                gathered.newest = gathered.newest.max(row.created).max(match row.state {
-                    State::Established { since, .. } => since,
-                    _ => row.created,
-                });
-                if gathered.rows.len() < BATCH {
-                    gathered.rows.push(row);
-                }
-            }
-            cursor = page.next;
-            if cursor.is_none() {
-                return Ok(gathered);
-            }
-        }
-    }
-
-    /// Sets the fence up, with `also`, in one transaction: the rows are gone by it.
-    async fn fence_off(
-        &self,
-        (fence, owner): (Fence, JobOwner),
-        gathered: &Gathered,
-        also: Change,
-        now: Timestamp,
-    ) -> Result<Arc<Job>, Failure> {
-        let fence = Arc::new(Fence {
-            // Rows of a clock that was ahead are not spared by it.
-            at: now.max(gathered.newest),
-            ..fence
-        });
-        let job = Arc::new(Job {
-            id: fence.job,
-            owner,
-            status: JobStatus::Running,
-            total: gathered.total,
-            done: 0,
-            failed: 0,
-            cursor: None,
-            created: now,
-            finished: None,
-            version: 1,
-        });
-        for _ in 0..ATTEMPTS {
-            let mut change = also.clone().join(decide_fence(&fence, &job));
-            if let (
-                FenceScope::Uti {
-                    third_party_sp,
-                    uti,
-                },
-                true,
-            ) = (&fence.scope, fence.kills_utis())
-            {
-                let (index, before) = self.load_uti(third_party_sp, uti).await?;
-                change = change.join(decide_uti_death(index, before));
-            }
-            if self.commit(change).await? == Committed::Yes {
-                return Ok(job);
-            }
-        }
-        Err(Failure::Busy)
-    }
-
-    /// Fences the rows of an agreement off together with `also`, its end, if there are more of
-    /// them than one transaction takes; `None`, and nothing written, if there are not.
-    pub(super) async fn fence_agreement(
-        &self,
-        scope: FenceScope,
-        demapping: &Demapping,
-        also: Change,
-        now: Timestamp,
-    ) -> Result<Option<Arc<Job>>, Failure> {
-        let fence = Fence {
-            job: JobId::mint(now, self.random_id()),
-            scope,
-            demapping: demapping.clone(),
-            at: Timestamp::MAX,
-        };
-        let gathered = self.gather(&fence).await?;
-        if gathered.total <= BATCH as u64 {
-            return Ok(None);
-        }
-        let job = self.fence_off((fence, JobOwner::Operator), &gathered, also, now);
-        job.await.map(Some)
     }
 
     /// Ends all live rows of a selection, a batch at a time; `also` goes with the first batch.
@@ -458,7 +304,7 @@ impl IcsService {
     }
 }
 
-fn removed_or_not_found(removed: Demapped) -> Result<DemapOutcome, DemapError> {
+pub(super) fn removed_or_not_found(removed: Demapped) -> Result<DemapOutcome, DemapError> {
     if removed.removed == 0 {
         Err(DemapError::NotFound)
     } else {

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use ics_core::change::Change;
+use ics_core::directory::Directory;
+use ics_core::fence::{FenceScope, date_after};
 use ics_core::id::MappingId;
 use ics_core::mapping::{
     CauseCode, DemappingCause, EndedBy, FailureCause, Mapping, State, UtiRecord,
 };
 use ics_core::outbox::{Addressee, Message, OutboxEntry, OutboxKey, Subject};
+use ics_core::port::Cursor;
 use ics_core::procedure::assignment::{Answer, AnswerOutcome, AnswerRefusal, decide_answer};
 use ics_core::procedure::delivery::{DeliveryReport, decide_delivery};
 use ics_core::procedure::demapping::{Demapping, RowFacts, decide_demapping, decide_device_death};
@@ -16,6 +20,7 @@ use ics_core::procedure::expiry::{Due, decide_due};
 use ics_core::procedure::mapping::{
     RequestFacts, RequestOutcome, decide_cancellation, decide_request,
 };
+use ics_core::procedure::sweep::{decide_fence, decide_fenced_demapping, decide_progress};
 use ics_core::reference_point::Role;
 use ics_core::time::Timestamp;
 
@@ -35,6 +40,7 @@ pub(crate) struct Seen {
     pub(crate) utis_refused: AtomicUsize,
     pub(crate) decisions_overtaken: AtomicUsize,
     pub(crate) pushes_refused: AtomicUsize,
+    pub(crate) rows_settled: AtomicUsize,
 }
 
 pub(crate) fn count(counter: &AtomicUsize) {
@@ -46,6 +52,7 @@ pub(crate) struct Gateway<'a> {
     pub(crate) world: &'a World,
     pub(crate) store: &'a mut Store,
     pub(crate) tombstone: bool,
+    pub(crate) fences_known: bool,
     pub(crate) seen: &'a Seen,
 }
 
@@ -57,6 +64,7 @@ pub(crate) struct Worker {
     pub(crate) registration: u8,
     /// Whether the IoT SP still waits for the reply.
     pub(crate) reply_wanted: bool,
+    knew_fence: bool,
     row: Arc<Mapping>,
     uti: Option<UtiRecord>,
     push: Option<Arc<OutboxEntry>>,
@@ -65,8 +73,8 @@ pub(crate) struct Worker {
 
 impl Gateway<'_> {
     fn commit(&mut self, change: &ics_core::change::Change) -> Result<(), Conflict> {
-        self.store
-            .commit(change, (&self.world.directory, self.tombstone))?;
+        let directory = (&self.world.directory, self.tombstone);
+        self.store.commit(change, directory, &self.world.fence)?;
         self.tell_idle();
         Ok(())
     }
@@ -82,6 +90,62 @@ impl Gateway<'_> {
         while let Some(entry) = self.store.outbox.values().find(is_idle).cloned() {
             self.report(&entry.key, DeliveryReport::Accepted);
         }
+    }
+
+    /// The rows that are gone by the fence, but not swept.
+    fn is_behind(&self, row: &Mapping) -> bool {
+        self.directory().fence_over(row).is_some()
+    }
+
+    fn directory(&self) -> &Directory {
+        self.world.directory(self.store.fence_up)
+    }
+
+    /// This change, if fences are asked for at all.
+    fn knowing(&self, change: Change, directory: &Directory) -> Change {
+        if self.fences_known {
+            change.knowing_fences(directory)
+        } else {
+            change
+        }
+    }
+
+    /// Whoever would write a row behind the fence ends it first.
+    fn settle(&mut self, mapping: MappingId) {
+        let row = self.store.rows.get(&mapping).cloned();
+        if let Some(row) = row.filter(|row| self.is_behind(row)) {
+            count(&self.seen.rows_settled);
+            let change = self.end_behind(&row);
+            self.commit(&change).expect("nobody else commits");
+        }
+    }
+
+    fn end_behind(&self, row: &Mapping) -> Change {
+        let rows = [(row.clone(), self.facts(row))];
+        let (fence, knobs) = (&self.world.fence, &self.world.knobs);
+        decide_fenced_demapping(&rows, fence, knobs, NOW).unwrap_or_default()
+    }
+
+    /// ICS-3 in bulk: the first transaction.
+    pub(crate) fn fence_off(&mut self) {
+        let change = decide_fence(&self.world.fence, &self.world.job);
+        self.commit(&change).expect("nobody else commits");
+    }
+
+    /// One step of the job: the next row in the order of the index, and at the end the fence.
+    pub(crate) fn sweep(&mut self) {
+        let swept = self.store.swept;
+        let next = self.store.rows.values().find(|row| Some(row.id) > swept);
+        let next = next.cloned();
+        let work = match &next {
+            Some(row) if self.is_behind(row) => self.end_behind(row),
+            _ => Change::default(),
+        };
+        self.store.swept = next.as_ref().map(|row| row.id).or(swept);
+        let cursor = next.map(|row| Cursor(row.id.as_bytes().to_vec()));
+        let names = (&self.world.fence, &self.world.job);
+        let change = decide_progress(work, names, (1, 0), cursor, NOW);
+        self.commit(&change).expect("nobody else commits");
     }
 
     fn facts(&self, row: &Mapping) -> RowFacts {
@@ -104,7 +168,13 @@ impl Gateway<'_> {
     /// ICS-1 POST. `ended_before` is how many rows of the key had ended when it was made.
     pub(crate) fn request(&mut self, service: usize, ended_before: usize) {
         let key = self.world.key(service);
+        if let Some(row) = self.store.live(key).cloned() {
+            self.settle(row.id);
+        }
         let live = self.store.live(key).cloned();
+        let directory = self.directory().clone();
+        let in_scope = |_: &FenceScope| key.uti == self.world.key(0).uti;
+        let made = date_after(directory.fences(), in_scope, NOW);
         let index = uti_index(key);
         let facts = RequestFacts {
             live: live.as_deref(),
@@ -115,11 +185,12 @@ impl Gateway<'_> {
         let generation = self.generation(service);
         let new = self.world.new_mapping(service, generation);
         let permission = self.world.permission(service);
-        match decide_request(permission, &new, &facts, &self.world.knobs, NOW) {
+        match decide_request(permission, &new, &facts, &self.world.knobs, made) {
             Ok(RequestOutcome::Created { change, .. }) => {
                 if ended_before < self.ended(service) {
                     self.store.history.wrongs.insert(Wrong::RequestFromBefore);
                 }
+                let change = self.knowing(change, &directory);
                 self.commit(&change).expect("nobody else commits");
             }
             Ok(RequestOutcome::Existing(_)) => count(&self.seen.requests_replayed),
@@ -128,14 +199,19 @@ impl Gateway<'_> {
     }
 
     fn generation(&self, service: usize) -> u8 {
-        let live = self.store.live(self.world.key(service)).is_some();
+        let live = self.store.live(self.world.key(service));
+        let live = live.is_some_and(|row| !self.is_behind(row));
         u8::try_from(self.ended(service)).unwrap() + u8::from(live)
     }
 
     /// How many rows of a service's key have ended.
     pub(crate) fn ended(&self, service: usize) -> usize {
         let ended = self.store.history.ended.iter();
-        ended.filter(|id| service_of(id) == service).count()
+        let behind = self.store.rows.values().filter(|row| self.is_behind(row));
+        ended
+            .chain(behind.map(|row| &row.id))
+            .filter(|id| service_of(id) == service)
+            .count()
     }
 
     /// ICS-2 PUT, whole.
@@ -153,14 +229,16 @@ impl Gateway<'_> {
 
     /// ICS-2 PUT as far as the reading.
     pub(crate) fn read(
-        &self,
+        &mut self,
         mapping: MappingId,
         accepted: bool,
         registration: u8,
     ) -> Option<Worker> {
+        self.settle(mapping);
         let row = self.store.rows.get(&mapping)?.clone();
         let facts = self.facts(&row);
         Some(Worker {
+            knew_fence: self.store.fence_up,
             mapping,
             accepted,
             registration,
@@ -205,6 +283,7 @@ impl Gateway<'_> {
         let times = (&self.world.knobs, self.world.disclose_at(row));
         match decide_answer(row, answer, (permission, &facts), times, NOW) {
             Ok(AnswerOutcome::Settled { change, .. }) => {
+                let change = self.knowing(change, self.world.directory(worker.knew_fence));
                 self.commit(&change)?;
                 Ok(Outcome::Taken)
             }
@@ -213,6 +292,7 @@ impl Gateway<'_> {
                 Ok(Outcome::Taken)
             }
             Ok(AnswerOutcome::Overruled { change, cause, .. }) => {
+                let change = self.knowing(change, self.world.directory(worker.knew_fence));
                 self.commit(&change)?;
                 count(match cause {
                     FailureCause::DeviceRevoked => &self.seen.dead_devices_refused,
@@ -233,7 +313,11 @@ impl Gateway<'_> {
 
     /// ICS-1 DELETE.
     pub(crate) fn cancel(&mut self, mapping: MappingId) {
+        self.settle(mapping);
         let row = self.store.rows[&mapping].clone();
+        if !row.is_live() {
+            return;
+        }
         let facts = self.facts(&row);
         if let Ok(change) = decide_cancellation(&row, &facts, &self.world.knobs, NOW) {
             self.commit(&change).expect("nobody else commits");
@@ -271,6 +355,7 @@ impl Gateway<'_> {
         for rows in by_uti.into_values() {
             let with_facts: Vec<_> = rows
                 .into_values()
+                .filter(|row| !self.is_behind(row))
                 .map(|row| (Mapping::clone(&row), self.facts(&row)))
                 .collect();
             let more = decide_demapping(&with_facts, &demapping, &self.world.knobs, now);
@@ -299,6 +384,7 @@ impl Gateway<'_> {
 
     /// The sweep reaches a row.
     pub(crate) fn expire(&mut self, mapping: MappingId, now: Timestamp) {
+        self.settle(mapping);
         let row = self.store.rows[&mapping].clone();
         let facts = self.facts(&row);
         let times = (&self.world.knobs, self.world.disclose_at(&row));
@@ -319,6 +405,12 @@ impl Gateway<'_> {
         let Subject::Mapping(id) = key.subject else {
             return;
         };
+        if entry.message == Message::Assignment {
+            self.settle(id);
+            if !self.store.outbox.contains_key(key) {
+                return;
+            }
+        }
         let row = self.store.rows.get(&id).cloned();
         let facts = row.as_ref().map(|row| self.facts(row));
         let disclose_at = row.as_ref().map_or(NOW, |row| self.world.disclose_at(row));

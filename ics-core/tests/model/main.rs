@@ -27,13 +27,14 @@ use std::time::Instant;
 use stateright::{Checker, Expectation, HasDiscoveries, Model};
 
 use crate::gateway::Seen;
-use crate::properties::{NO_RESURRECTION, NO_STALE_REQUEST, NOTHING_REVOKED_HELD};
+use crate::properties::{LOSES_TO_FENCE, NO_RESURRECTION, NO_STALE_REQUEST, NOTHING_REVOKED_HELD};
 use crate::system::{Bounds, SOUND, Scenario, Switches, System};
 
 /// One request each, two messages on the wire, nothing else.
 const QUIET: Bounds = Bounds {
     requests: [1, 1],
     third_party_ends: 0,
+    fences: 0,
     revocations: 0,
     rejections: 0,
     unregistrations: 0,
@@ -100,6 +101,7 @@ fn find(property: &'static str, scenario: Scenario) {
     }
 }
 
+const AFTER_FENCE: &str = "a key lives again after the fence";
 const BOTH: &str = "both rows established, and quiet";
 const WIPED: &str = "the device was wiped, and one row is left";
 const DEMAPPED: &str = "de-mapped after established";
@@ -266,6 +268,48 @@ fn the_gateway_restarts_between_reading_and_committing() {
             ]
         });
     }
+}
+
+#[test]
+fn a_fence_goes_up_while_rows_are_established_and_asked_for_again() {
+    for (same_uti, requests, slow_workers) in [(false, [2, 0], 1), (true, [1, 1], 0)] {
+        let bounds = Bounds {
+            requests,
+            fences: 1,
+            slow_workers,
+            ..QUIET
+        };
+        let scenario = Scenario {
+            same_uti,
+            uti_expires: false,
+            bounds,
+            switches: SOUND,
+        };
+        hold("fence", scenario, &[DEMAPPED, AFTER_FENCE], |seen| {
+            vec![&seen.rows_settled, &seen.answers_too_late]
+        });
+    }
+}
+
+#[test]
+fn without_knowing_fences_an_answer_establishes_a_row_behind_one() {
+    let switches = Switches {
+        fences_known: false,
+        ..SOUND
+    };
+    let bounds = Bounds {
+        requests: [1, 0],
+        fences: 1,
+        slow_workers: 1,
+        ..QUIET
+    };
+    let scenario = Scenario {
+        same_uti: false,
+        uti_expires: false,
+        bounds,
+        switches,
+    };
+    find(LOSES_TO_FENCE, scenario);
 }
 
 /// One row, ended by its third party, one message duplicated.

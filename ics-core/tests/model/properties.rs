@@ -8,6 +8,7 @@ use crate::system::{State, System};
 use crate::world::uti_index;
 
 pub(crate) const NO_RESURRECTION: &str = "an ended row never lives again";
+pub(crate) const LOSES_TO_FENCE: &str = "nothing but its end happens to a row behind a fence";
 pub(crate) const NO_STALE_REQUEST: &str = "a key lives again only by a request made after its end";
 pub(crate) const NOTHING_REVOKED_HELD: &str = "in quiet, the device holds no revoked pair";
 const ESTABLISHED_HELD: &str = "in quiet, the device holds every established pair";
@@ -59,6 +60,14 @@ fn rows() -> Vec<Property<System>> {
             "rows move along the arrows of the state table",
             |_, state| never_wrong(state, Wrong::NoSuchTransition),
         ),
+        Property::<System>::always(LOSES_TO_FENCE, |_, state| {
+            never_wrong(state, Wrong::BehindFence)
+        }),
+        Property::<System>::always("no row outlives the fence it was behind", |_, state| {
+            let behind = &state.store.history.behind;
+            let mut rows = state.store.rows.values();
+            state.store.fence_up || !rows.any(|row| row.is_live() && behind.contains(&row.id))
+        }),
         Property::<System>::always(NO_STALE_REQUEST, |_, state| {
             never_wrong(state, Wrong::RequestFromBefore)
         }),
@@ -165,6 +174,14 @@ fn reached() -> Vec<Property<System>> {
                         .iter()
                         .any(|id| crate::world::service_of(id) == crate::world::service_of(&row.id))
             })
+        }),
+        Property::<System>::sometimes("a key lives again after the fence", |_, state| {
+            let fenced = state.spent.fences > 0;
+            let rows = state.store.rows.values();
+            fenced
+                && rows
+                    .filter(|row| row.created > crate::world::NOW)
+                    .any(|row| row.device_id().is_some())
         }),
         Property::<System>::sometimes("rejected by the IoT SP", |_, state| {
             state.any_row(MappingStatus::Failed, Some(ResultCause::Rejected))

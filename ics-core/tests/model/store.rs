@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ics_core::change::{Assumption, Change, Write};
-use ics_core::directory::Directory;
+use ics_core::directory::{Directory, DirectoryRecord};
+use ics_core::fence::Fence;
 use ics_core::id::MappingId;
 use ics_core::mapping::{EndedBy, Mapping, MappingKey, State, UtiRecord};
 use ics_core::outbox::{OutboxEntry, OutboxKey, Subject};
 use ics_core::reference_point::Role;
 use ics_core::sealed::BlindIndex;
+
+use crate::world::JOB;
 
 /// What survives a restart, and the history.
 #[derive(Clone, Debug, Default, PartialEq, Hash)]
@@ -19,6 +22,10 @@ pub(crate) struct Store {
     pub(crate) utis: BTreeMap<BlindIndex, UtiRecord>,
     pub(crate) dead_devices: BTreeSet<BlindIndex>,
     pub(crate) outbox: BTreeMap<OutboxKey, Arc<OutboxEntry>>,
+    /// Whether the world's fence is in force.
+    pub(crate) fence_up: bool,
+    /// How far the sweep behind it has come.
+    pub(crate) swept: Option<MappingId>,
     pub(crate) history: History,
 }
 
@@ -35,6 +42,8 @@ pub(crate) struct History {
     pub(crate) devices: BTreeMap<BlindIndex, BlindIndex>,
     /// UTIs that were killed.
     pub(crate) dead_utis: BTreeSet<BlindIndex>,
+    /// Rows that were behind the fence when it went up.
+    pub(crate) behind: BTreeSet<MappingId>,
     /// What went wrong in a commit.
     pub(crate) wrongs: BTreeSet<Wrong>,
 }
@@ -48,6 +57,8 @@ pub(crate) enum Wrong {
     Audience,
     /// Two entries of one name, one after the other.
     NameTwice,
+    /// A row behind the fence was made, established or written otherwise, and did not end.
+    BehindFence,
     /// A new row of a key that came from a request made before the last one ended.
     RequestFromBefore,
 }
@@ -70,10 +81,11 @@ impl Store {
         &mut self,
         change: &Change,
         (directory, tombstone): (&Directory, bool),
+        fence: &Fence,
     ) -> Result<(), Conflict> {
         self.check(change, directory, tombstone)?;
         for write in change.mappings() {
-            self.judge(write, change.outbox());
+            self.judge(write, change.outbox(), fence);
             self.write_row(write, tombstone);
         }
         for (index, write) in change.uti_records() {
@@ -89,6 +101,17 @@ impl Store {
         self.dead_devices.extend(change.dead_devices());
         for write in change.outbox() {
             self.write_entry(write);
+        }
+        for (_, write) in change.directory() {
+            match (&write.before, &write.after) {
+                (None, Some(DirectoryRecord::Fence(fence))) => {
+                    self.fence_up = true;
+                    let behind = self.rows.values().filter(|row| fence.covers(row));
+                    self.history.behind.extend(behind.map(|row| row.id));
+                }
+                (Some(DirectoryRecord::Fence(_)), None) => self.fence_up = false,
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -137,7 +160,7 @@ impl Store {
                     .agreement(id)
                     .is_some_and(|agreement| agreement.version == *version),
                 Assumption::DeviceAlive(device) => !self.dead_devices.contains(device),
-                Assumption::FencesKnown(_) => true,
+                Assumption::FencesKnown(known) => !self.fence_up || known.contains(&JOB),
             })?;
         }
         Ok(())
@@ -177,10 +200,14 @@ impl Store {
     }
 
     /// Compares one write with the state table, told here once more in the model's own words.
-    fn judge(&mut self, write: &Write<Mapping>, outbox: &[Write<OutboxEntry>]) {
+    fn judge(&mut self, write: &Write<Mapping>, outbox: &[Write<OutboxEntry>], fence: &Fence) {
         let Some(after) = &write.after else {
             return;
         };
+        // What is behind a fence takes part in nothing but its end.
+        if fence.covers(after) && self.fence_up {
+            self.history.wrongs.insert(Wrong::BehindFence);
+        }
         let before = write.before.as_ref().map(|row| &row.state);
         let Some(audience) = audience(before, &after.state) else {
             self.history.wrongs.insert(Wrong::NoSuchTransition);

@@ -29,6 +29,8 @@ pub(crate) struct Bounds {
     pub(crate) requests: [u8; 2],
     /// Ends by the third party: cancellation, withdrawal, UTI_INVALID.
     pub(crate) third_party_ends: u8,
+    /// De-mappings by the third party in bulk.
+    pub(crate) fences: u8,
     /// De-mappings by the IoT SP.
     pub(crate) revocations: u8,
     /// Rejections by the IoT SP, or refused pushes.
@@ -52,6 +54,8 @@ pub(crate) struct Switches {
     pub(crate) tombstone: bool,
     /// The device compares versions.
     pub(crate) document_version: bool,
+    /// A row is made or established only by who knows the fence.
+    pub(crate) fences_known: bool,
     /// A request on ICS-1 is decided as soon as it is made. TLS delivers it once and in order, and
     /// a client gives a connection up before it tries again, so it cannot come twice; off, it
     /// may be overtaken by the end of the row it once made.
@@ -62,6 +66,7 @@ pub(crate) struct Switches {
 pub(crate) const SOUND: Switches = Switches {
     tombstone: true,
     document_version: true,
+    fences_known: true,
     prompt_requests: true,
 };
 
@@ -110,7 +115,7 @@ pub(crate) struct State {
     pub(crate) iot_sp: IotSp,
     pub(crate) device: DeviceDocument,
     pub(crate) network: BTreeSet<Message>,
-    spent: Bounds,
+    pub(crate) spent: Bounds,
 }
 
 /// What may happen next.
@@ -121,6 +126,9 @@ pub(crate) enum Action {
     /// The third party cancels, withdraws, or kills the UTI.
     Cancel(MappingId),
     ThirdPartyDemap(MappingId, DemappingCause),
+    /// The third party withdraws in bulk; the job takes its next step.
+    FenceOff,
+    Sweep,
     /// The deliverer sends an entry (again).
     Send(OutboxKey, Notice),
     /// The network.
@@ -173,6 +181,7 @@ impl System {
             world: &self.world,
             store,
             tombstone: self.scenario.switches.tombstone,
+            fences_known: self.scenario.switches.fences_known,
             seen: &self.seen,
         }
     }
@@ -183,6 +192,11 @@ impl System {
             if state.spent.requests[service] < bounds.requests[service] {
                 actions.push(Action::Request(service));
             }
+        }
+        if state.store.fence_up {
+            actions.push(Action::Sweep);
+        } else if state.spent.fences < bounds.fences {
+            actions.push(Action::FenceOff);
         }
         if state.spent.third_party_ends < bounds.third_party_ends {
             for row in state.store.rows.values() {
@@ -441,6 +455,11 @@ impl Model for System {
                 self.gateway(&mut state.store)
                     .demap(&[id], why, crate::world::NOW);
             }
+            Action::FenceOff => {
+                state.spent.fences += 1;
+                self.gateway(&mut state.store).fence_off();
+            }
+            Action::Sweep => self.gateway(&mut state.store).sweep(),
             Action::Send(key, notice) => {
                 state.network.insert(Message::Notice(key, notice));
             }
@@ -539,6 +558,7 @@ impl State {
         self.network.is_empty()
             && self.worker.is_none()
             && self.store.outbox.is_empty()
+            && !self.store.fence_up
             && self.iot_sp.is_quiet()
             && !self.store.rows.values().any(|row| waits(row))
     }

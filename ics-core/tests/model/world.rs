@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use ics_core::directory::{Directory, DirectoryRecord};
+use ics_core::fence::{Fence, FenceScope};
 use ics_core::id::{
-    AgreementId, CallbackUri, DeviceId, DeviceSerialNumber, MappingId, ServicePrefix, ServiceUri,
-    SpId, SubscriptionId, Uti,
+    AgreementId, CallbackUri, DeviceId, DeviceSerialNumber, JobId, MappingId, ServicePrefix,
+    ServiceUri, SpId, SubscriptionId, Uti,
 };
-use ics_core::mapping::{Features, Mapping, MappingKey};
+use ics_core::job::{Job, JobOwner, JobStatus};
+use ics_core::mapping::{DemappingCause, EndedBy, Features, Mapping, MappingKey};
 use ics_core::party::{
     Agreement, ConsentMode, Exposure, Limits, Party, PartyStatus, SerialMatcher, SerialNamespace,
 };
@@ -17,6 +19,7 @@ use ics_core::procedure::access::{
     Authorized, EstablishMapping, RequestMapping, RequestedMapping, authorize_establishment,
     authorize_request,
 };
+use ics_core::procedure::demapping::Demapping;
 use ics_core::procedure::mapping::NewMapping;
 use ics_core::procedure::{Knobs, Listeners};
 use ics_core::reference_point::{Role, Scopes};
@@ -30,6 +33,9 @@ pub(crate) const AT_DEADLINE: Timestamp = Timestamp::from_millis(5_000_000);
 /// When a UTI with an expiry ends.
 pub(crate) const AT_UTI_EXPIRY: Timestamp = Timestamp::from_millis(6_000_000);
 
+/// The one job there is.
+pub(crate) const JOB: JobId = JobId::from_bytes([5; 16]);
+
 /// Both sides take notifications.
 pub(crate) const LISTENERS: Listeners = Listeners {
     third_party_sp: true,
@@ -39,6 +45,10 @@ pub(crate) const LISTENERS: Listeners = Listeners {
 /// The fixed part of the model.
 pub(crate) struct World {
     pub(crate) directory: Directory,
+    /// The same with the fence up.
+    fenced: Directory,
+    pub(crate) fence: Arc<Fence>,
+    pub(crate) job: Arc<Job>,
     pub(crate) knobs: Knobs,
     iot_sp: Principal,
     permissions: Vec<Authorized<RequestMapping>>,
@@ -82,6 +92,9 @@ impl World {
             .collect();
         let agreement = AgreementId::from_bytes([7; 16]);
         let directory = directory(agreement);
+        let (fence, job) = (fence(&keys[0]), job());
+        let mut fenced = directory.clone();
+        fenced.put(DirectoryRecord::Fence(fence.clone()));
         let third_party_sp = principal("shop", Role::ThirdPartySp);
         let serial = DeviceSerialNumber::parse("SN-1").unwrap();
         let permissions = keys
@@ -100,11 +113,23 @@ impl World {
             .collect();
         Self {
             directory,
+            fenced,
+            fence,
+            job,
             knobs: Knobs::default(),
             iot_sp: principal("maker", Role::IotSp),
             permissions,
             keys,
             uti_expires,
+        }
+    }
+
+    /// The directory as of now.
+    pub(crate) const fn directory(&self, fence_up: bool) -> &Directory {
+        if fence_up {
+            &self.fenced
+        } else {
+            &self.directory
         }
     }
 
@@ -181,6 +206,38 @@ pub(crate) fn device_id(registration: u8) -> DeviceId {
 /// Stands for the keyed hash of (IoT SP, device ID).
 pub(crate) fn device_index(registration: u8) -> BlindIndex {
     BlindIndex::from_bytes([registration; 32])
+}
+
+/// The third party withdraws all rows of the first service's UTI, in bulk.
+fn fence(key: &MappingKey) -> Arc<Fence> {
+    Arc::new(Fence {
+        job: JOB,
+        scope: FenceScope::Uti {
+            third_party_sp: SpId::parse("shop").unwrap(),
+            uti: key.uti.clone(),
+        },
+        demapping: Demapping {
+            cause: DemappingCause::UserAuthorizationWithdrawn,
+            sub_cause: None,
+            by: EndedBy::Party(Role::ThirdPartySp),
+        },
+        at: NOW,
+    })
+}
+
+fn job() -> Arc<Job> {
+    Arc::new(Job {
+        id: JOB,
+        owner: JobOwner::Operator,
+        status: JobStatus::Running,
+        total: 2,
+        done: 0,
+        failed: 0,
+        cursor: None,
+        created: NOW,
+        finished: None,
+        version: 1,
+    })
 }
 
 fn principal(sp: &str, role: Role) -> Principal {
