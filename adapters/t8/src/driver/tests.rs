@@ -410,7 +410,7 @@ async fn frames_that_do_not_fit_are_refused() {
             "{method}"
         );
     }
-    let answer = shop.get("/ics-inquiry/v1/retrieve-bulk").await;
+    let answer = shop.get("/ics-inquiry/v1/retrieve-all").await;
     assert_eq!(
         (answer.status, answer.cause().as_str()),
         (404, "RESOURCE_URI_STRUCTURE_NOT_FOUND")
