@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use tempfile::TempDir;
 
+use crate::clock::MovableClock;
 use crate::curl::{Answer, Curl};
 use crate::party::{Inbox, Party};
 use crate::process::Process;
@@ -50,6 +51,8 @@ pub struct Sandbox {
     // Kept for its Drop; `None` when the directory is the caller's.
     _own: Option<TempDir>,
     process: Process,
+    /// What its process finds in its environment besides the test's own.
+    environment: Vec<(String, String)>,
     env: BTreeMap<String, String>,
 }
 
@@ -58,19 +61,28 @@ impl Sandbox {
     pub fn start() -> Self {
         let own = TempDir::new().expect("a temporary directory");
         let dir = own.path().join("sandbox");
-        Self::open(dir, Some(own))
+        Self::open(dir, Some(own), Vec::new())
+    }
+
+    /// A new one whose wall clock can be moved while it runs.
+    pub fn start_with_clock() -> (Self, MovableClock) {
+        let own = TempDir::new().expect("a temporary directory");
+        let dir = own.path().join("sandbox");
+        let clock = MovableClock::new(own.path().join("clock"));
+        (Self::open(dir, Some(own), clock.environment()), clock)
     }
 
     /// One in a directory of the caller's, made or continued.
     pub fn start_in(dir: &Path) -> Self {
-        Self::open(dir.to_path_buf(), None)
+        Self::open(dir.to_path_buf(), None, Vec::new())
     }
 
-    fn open(dir: PathBuf, own: Option<TempDir>) -> Self {
+    fn open(dir: PathBuf, own: Option<TempDir>, environment: Vec<(String, String)>) -> Self {
         let mut sandbox = Self {
             dir,
             _own: own,
             process: Process::default(),
+            environment,
             env: BTreeMap::new(),
         };
         sandbox.spawn();
@@ -81,7 +93,9 @@ impl Sandbox {
     /// Starts the process and waits for its `ready` line.
     pub fn spawn(&self) {
         let args = ["sandbox".as_ref(), "--dir".as_ref(), self.dir.as_os_str()];
-        self.process.start(&args, &self.dir, "ready ");
+        let environment = &self.environment;
+        self.process
+            .start_in(environment, &args, &self.dir, "ready ");
     }
 
     /// Ends it as an operator would (SIGTERM) and tells how it ended.

@@ -1,9 +1,10 @@
 //! The harness of the integration tests: the real gateway as a process of its own, and clients
-//! nobody here wrote (curl, openssl) to talk to it.
+//! nobody here wrote (curl, openssl, python-websockets) to talk to it.
 //!
 //! All traffic stays on loopback, ports are free ones, each sandbox has a directory of its own,
 //! every process is ended by its pid. Tests wait for conditions, never for time.
 
+pub mod clock;
 pub mod condition;
 pub mod connection;
 pub mod curl;
@@ -16,7 +17,9 @@ pub mod party;
 pub mod process;
 pub mod receiver;
 mod tls;
+pub mod websocket;
 
+pub use clock::MovableClock;
 pub use condition::{eventually, wait_for};
 pub use connection::{Connection, Dialer};
 pub use curl::{Answer, Curl};
@@ -26,3 +29,4 @@ pub use mapping::{Mapping, fresh_device, fresh_uuid};
 pub use party::{Inbox, Party};
 pub use process::Process;
 pub use receiver::{Received, Receiver, Reply};
+pub use websocket::Websocket;

@@ -18,11 +18,23 @@ impl Process {
     /// starts with `ready`. Standard output and error go to `stdout.log` (anew) and `stderr.log`
     /// (appended) in `dir`.
     pub fn start<S: AsRef<OsStr>>(&self, args: &[S], dir: &Path, ready: &str) {
+        self.start_in(&[], args, dir, ready);
+    }
+
+    /// The same, with more in its environment.
+    pub fn start_in<S: AsRef<OsStr>>(
+        &self,
+        environment: &[(String, String)],
+        args: &[S],
+        dir: &Path,
+        ready: &str,
+    ) {
         std::fs::create_dir_all(dir).expect("a writable directory");
         let (out, log) = (dir.join("stdout.log"), dir.join("stderr.log"));
         let errors = File::options().create(true).append(true).open(&log);
         let mut child = Command::new(Gateway::binary())
             .args(args)
+            .envs(environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(File::create(&out).expect("a writable directory"))
             .stderr(errors.expect("a log"))
@@ -71,7 +83,8 @@ impl Process {
         assert!(status.expect("kill").success(), "kill -s {name} {pid}");
     }
 
-    fn wait(&self) -> ExitStatus {
+    /// Waits for its end.
+    pub fn wait(&self) -> ExitStatus {
         let child = self.0.lock().unwrap().take();
         child.expect("a running process").wait().expect("it ends")
     }

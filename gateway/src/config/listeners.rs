@@ -102,8 +102,16 @@ pub(crate) struct OperatorSection {
     /// The operator's own authority, PEM; it speaks for `urn:ics:operator:*` and nobody else does.
     pub(crate) anchor: PathBuf,
     /// Caps and timeouts.
-    #[serde(default)]
+    #[serde(default = "few_connections")]
     pub(crate) connections: ConnectionsSection,
+}
+
+/// An operator has few clients; file descriptors are for service providers.
+fn few_connections() -> ConnectionsSection {
+    ConnectionsSection {
+        max_connections: 1_000,
+        ..ConnectionsSection::default()
+    }
 }
 
 impl OperatorSection {
@@ -156,7 +164,7 @@ impl Default for ConnectionsSection {
     fn default() -> Self {
         Self {
             workers: 0,
-            max_connections: 10_000,
+            max_connections: 8_000,
             max_connections_per_party: 2_500,
             max_handshakes: 256,
             max_handshakes_per_address: 64,
