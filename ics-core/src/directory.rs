@@ -319,6 +319,21 @@ impl Directory {
         found.ok_or(RoutingFailure::NotFound)
     }
 
+    /// Whether the caller has an agreement in force that covers the service, with anybody.
+    #[must_use]
+    pub fn is_agreed(
+        &self,
+        third_party_sp: &SpId,
+        service_uri: &ServiceUri,
+        now: Timestamp,
+    ) -> bool {
+        let partners = self.parties.values().filter(|party| party.iot_sp);
+        partners.into_iter().any(|party| {
+            self.active_agreement(&party.id, third_party_sp, service_uri, now)
+                .is_some()
+        })
+    }
+
     /// Whether `party` was granted the serial number, and its subscriptions, if any, want it.
     #[must_use]
     pub fn answers_for(

@@ -151,7 +151,14 @@ pub fn authorize_request(
         }
         // Role, scope and ownership speak before routing does.
         Err(failure) => match decide(None) {
-            Err(Denied::NoAgreement) | Ok(()) => Err(RequestDenied::Routing(failure)),
+            // Readings 11 and 25: without any agreement there is nobody to route to.
+            Err(Denied::NoAgreement) | Ok(()) => {
+                if directory.is_agreed(&principal.sp, service_uri, now) {
+                    Err(RequestDenied::Routing(failure))
+                } else {
+                    Err(Denied::NoAgreement.into())
+                }
+            }
             Err(denied) => Err(denied.into()),
         },
     }

@@ -57,7 +57,7 @@ pub enum AnswerOutcome {
 /// Why an answer changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerRefusal {
-    /// The row failed or was de-mapped meanwhile: the IoT SP must make the device forget.
+    /// The row failed, was de-mapped or ran out meanwhile: the IoT SP must make the device forget.
     #[error("mapping is not pending")]
     NotPending,
     /// The row is established with another device ID (one device ID per row, for ever).
@@ -77,6 +77,12 @@ pub fn decide_answer(
     now: Timestamp,
 ) -> Result<AnswerOutcome, AnswerRefusal> {
     match (&row.state, answer) {
+        // Whether or not the row was ended already: its time is over, and the sweep will tell.
+        (State::Pending { deadline, .. }, Answer::Accepted { .. })
+            if *deadline <= now || row.uti_expiry.is_some_and(|end| end <= now) =>
+        {
+            Err(AnswerRefusal::NotPending)
+        }
         (
             State::Pending { .. },
             Answer::Accepted {

@@ -207,9 +207,18 @@ fn answer_at(
     facts: &RowFacts,
     disclose_at: Timestamp,
 ) -> Result<AnswerOutcome, AnswerRefusal> {
-    let permission = authorize_establishment(&Rule, &directory(), &principal("maker"), row, NOW);
+    answer_between(row, answer, facts, (NOW, disclose_at))
+}
+
+fn answer_between(
+    row: &Mapping,
+    answer: Answer,
+    facts: &RowFacts,
+    (now, disclose_at): (Timestamp, Timestamp),
+) -> Result<AnswerOutcome, AnswerRefusal> {
+    let permission = authorize_establishment(&Rule, &directory(), &principal("maker"), row, now);
     let times = (&Knobs::default(), disclose_at);
-    decide_answer(row, answer, (permission, facts), times, NOW)
+    decide_answer(row, answer, (permission, facts), times, now)
 }
 
 fn answer(row: &Mapping, given: Answer, facts: &RowFacts) -> Result<AnswerOutcome, AnswerRefusal> {
@@ -439,6 +448,25 @@ fn the_same_answer_again_is_a_replay_and_another_device_is_refused() {
     );
     assert_eq!(
         answer(&row, accepted("d-1", DEVICE, false), &facts),
+        Err(AnswerRefusal::NotPending)
+    );
+}
+
+#[test]
+fn a_row_whose_time_is_over_is_not_established() {
+    let (mut row, facts) = pending();
+    row.uti_expiry = Some(LATER);
+    for (now, settled) in [(NOW, true), (LATER, false), (DEADLINE, false)] {
+        let given = accepted("d-1", DEVICE, false);
+        let outcome = answer_between(&row, given, &facts, (now, now));
+        assert_eq!(outcome.is_ok(), settled, "{now:?}");
+        assert!(settled || outcome == Err(AnswerRefusal::NotPending));
+    }
+    row.uti_expiry = None;
+    let given = || accepted("d-1", DEVICE, false);
+    assert!(answer_between(&row, given(), &facts, (LATER, LATER)).is_ok());
+    assert_eq!(
+        answer_between(&row, given(), &facts, (DEADLINE, DEADLINE)),
         Err(AnswerRefusal::NotPending)
     );
 }
