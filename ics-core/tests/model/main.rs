@@ -277,7 +277,6 @@ fn a_fence_goes_up_while_rows_are_established_and_asked_for_again() {
             requests,
             fences: 1,
             slow_workers,
-            in_flight: 1,
             ..QUIET
         };
         let scenario = Scenario {
