@@ -5,6 +5,7 @@ mod bench;
 mod clock;
 mod config;
 mod demo;
+mod doctor;
 mod init;
 mod job;
 mod mapping;
@@ -48,6 +49,7 @@ Examples:
 enum Verb {
     Init(init::InitArguments),
     Config(config::ConfigArguments),
+    Doctor(doctor::DoctorArguments),
     Serve(serve::ServeArguments),
     Sandbox(sandbox::SandboxArguments),
     Demo(demo::DemoArguments),
@@ -71,6 +73,7 @@ impl Cli {
         match self.verb {
             Verb::Init(arguments) => arguments.run(),
             Verb::Config(arguments) => arguments.run(),
+            Verb::Doctor(arguments) => arguments.run(),
             Verb::Serve(arguments) => arguments.run(),
             Verb::Sandbox(arguments) => arguments.run(),
             Verb::Demo(arguments) => arguments.run(),

@@ -12,6 +12,7 @@ mod compose;
 mod config;
 mod demo;
 mod descriptors;
+mod doctor;
 mod http_client;
 mod init;
 mod listener;

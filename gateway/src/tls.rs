@@ -26,7 +26,7 @@ pub(crate) use handshake::handshake_cause;
 pub(crate) use namespace::Namespace;
 pub(crate) use peer::{read_operator, read_service_provider};
 pub(crate) use server::{callback_server_config, server_config};
-pub(crate) use validity::read_validity;
+pub(crate) use validity::{Validity, read_validity};
 
 #[cfg(test)]
 pub(crate) mod sample;

@@ -8,6 +8,7 @@ mod durability;
 mod layering;
 mod notifications;
 mod openapi;
+mod operating;
 mod preconditions;
 mod readme;
 mod replays;

@@ -86,6 +86,25 @@ impl Domain {
         self.process.kill();
     }
 
+    /// The gateway's process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Sends the gateway a signal, by its name without `SIG`.
+    pub fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        let status = std::process::Command::new("kill")
+            .args(["-s", name, &pid])
+            .status();
+        assert!(status.expect("kill").success(), "kill -s {name} {pid}");
+    }
+
+    /// Waits for the end of a gateway that was told to end.
+    pub fn wait(&self) -> ExitStatus {
+        self.process.wait()
+    }
+
     /// The domain's directory.
     pub fn dir(&self) -> PathBuf {
         self.own.path().join("domain")

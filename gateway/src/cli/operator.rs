@@ -52,7 +52,9 @@ pub(super) struct UsageError(pub(super) String);
 /// The exit code of a verb that failed: 1 refused, 2 usage, 3 gateway not reachable.
 pub(crate) fn exit_code(error: &(dyn Error + 'static)) -> ExitCode {
     let unreachable = matches!(error.downcast_ref(), Some(CallError::Unreachable(..)));
-    if error.is::<UsageError>() {
+    if let Some(not_well) = error.downcast_ref::<super::doctor::NotWell>() {
+        not_well.exit_code()
+    } else if error.is::<UsageError>() {
         ExitCode::from(2)
     } else if unreachable {
         ExitCode::from(3)
@@ -133,7 +135,7 @@ impl Access {
     }
 }
 
-fn endpoint_of(config: &Config) -> Endpoint {
+pub(super) fn endpoint_of(config: &Config) -> Endpoint {
     let beside = |name: &str| config.operator.certificate.with_file_name(name);
     Endpoint {
         url: format!("https://{}", config.listen.operator),

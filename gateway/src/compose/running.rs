@@ -69,6 +69,8 @@ impl Running {
             metrics: Arc::new(Metrics::new()),
             clock: Arc::clone(&parts.clock),
         };
+        let watch = Arc::clone(&telemetry.metrics.commits);
+        parts.store.watch_commits(watch as _);
         let (anchors, credential) = operator_credentials(&config.operator)?;
         let operator_tls = ReloadableTls::new(anchors, credential, None)?;
         let observation = Arc::new(observe(&config, &parts, &telemetry));

@@ -63,7 +63,7 @@ namespace = "urn:ics:sp:*"
 # Threads; 0: one for each core.
 #workers = 0
 # Open connections: of the listener, and of one service provider.
-#max_connections = 10000
+#max_connections = 8000
 #max_connections_per_party = 2500
 # TLS handshakes under way at once: all, and those of one address. More wait for their turn.
 #max_handshakes = 256

@@ -6,10 +6,11 @@
 mod sample;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use ics_core::reference_point::ReferencePoint;
+use ics_store::CommitWatch;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -79,7 +80,9 @@ pub(crate) struct ListenerMetrics {
 }
 
 /// What is counted of the store's transactions.
+#[derive(Debug)]
 pub(crate) struct CommitMetrics {
+    began: Mutex<Option<Instant>>,
     changes: Counter,
     failed: Counter,
     batch_sizes: Histogram,
@@ -93,10 +96,29 @@ impl CommitMetrics {
             self.failed.inc();
             return;
         }
+        if changes == 0 {
+            return;
+        }
         self.changes.inc_by(changes);
         #[expect(clippy::cast_precision_loss, reason = "at most some hundreds")]
         self.batch_sizes.observe(changes as f64);
         self.times.observe(took.as_secs_f64());
+    }
+}
+
+impl CommitWatch for CommitMetrics {
+    fn begin(&self) {
+        *self.began.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn end(&self, changes: usize, durable: bool) {
+        let began = self
+            .began
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let took = began.map(|began| began.elapsed()).unwrap_or_default();
+        self.count(u64::try_from(changes).unwrap_or(u64::MAX), took, durable);
     }
 }
 
@@ -249,6 +271,7 @@ impl Families {
 
 fn register_commits(registry: &mut Registry) -> CommitMetrics {
     let commits = CommitMetrics {
+        began: Mutex::new(None),
         changes: Counter::default(),
         failed: Counter::default(),
         batch_sizes: Histogram::new(BATCH_SIZES),

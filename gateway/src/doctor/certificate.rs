@@ -1,0 +1,80 @@
+//! How long certificates hold, and how they are renewed.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ics_core::port::Clock as _;
+use ics_core::time::Timestamp;
+
+use super::Finding;
+use crate::ambient::SystemClock;
+use crate::config::Config;
+use crate::tls::read_validity;
+
+const AREA: &str = "certificates";
+/// A certificate that ends within this is told of.
+const SOON: Duration = Duration::from_secs(30 * 86_400);
+
+pub(super) fn look(config: &Config) -> Vec<Finding> {
+    let now = SystemClock::new().now();
+    let mut files: Vec<&PathBuf> = vec![
+        &config.t8.certificate,
+        &config.operator.certificate,
+        &config.notify.certificate,
+        &config.authority.certificate,
+        &config.operator.anchor,
+    ];
+    let anchors = config.t8.anchor.iter().map(|anchor| &anchor.certificate);
+    files.extend(anchors.chain(&config.notify.server_anchors));
+    files.sort();
+    files.dedup();
+    files
+        .into_iter()
+        .filter_map(|file| Some(judge(config, file, read_validity(file)?, now)))
+        .collect()
+}
+
+fn judge(config: &Config, file: &Path, validity: crate::tls::Validity, now: Timestamp) -> Finding {
+    let (name, end) = (file.display(), validity.not_after.to_rfc3339());
+    if now < validity.not_before {
+        let text = format!(
+            "`{name}` holds from {} on: is the clock right?",
+            validity.not_before
+        );
+        return Finding::red(AREA, text, "timedatectl set-ntp true");
+    }
+    if validity.not_after < now {
+        let text = format!("`{name}` ended {end}");
+        return Finding::red(AREA, text, renewal(config, file));
+    }
+    let left = validity.not_after.since(now);
+    let days = left.as_secs() / 86_400;
+    if left < SOON {
+        let text = format!("`{name}` ends in {days} days, {end}");
+        return Finding::amber(AREA, text, renewal(config, file));
+    }
+    Finding::green(AREA, format!("`{name}` holds for {days} days"))
+}
+
+/// The command that issues a certificate anew, for the key beside it, by the authority that `init`
+/// made for it, and has the gateway take it.
+pub(super) fn renewal(config: &Config, certificate: &Path) -> String {
+    let issuer = if certificate == config.operator.certificate {
+        &config.operator.anchor
+    } else {
+        &config.authority.certificate
+    };
+    let name = certificate.display();
+    if certificate == issuer || certificate == config.operator.anchor {
+        return format!("openssl x509 -in {name} -noout -issuer -dates");
+    }
+    let key = certificate.with_extension("key");
+    format!(
+        "openssl x509 -x509toreq -in {name} -key {} -copy_extensions copyall | openssl x509 -req \
+         -CA {} -CAkey {} -copy_extensions copyall -days 397 -out {name}.new && mv {name}.new {name} \
+         && {{ pkill -HUP -x ics-gateway || true; }}",
+        key.display(),
+        issuer.display(),
+        issuer.with_extension("key").display(),
+    )
+}

@@ -1,0 +1,116 @@
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+use super::*;
+use crate::ambient::{SystemClock, SystemEntropy};
+use crate::init::{Domain, Settings, create_domain};
+
+fn domain() -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let address = || {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap()
+    };
+    let domain = Domain {
+        directory: directory.path().into(),
+        t8: address(),
+        operator: address(),
+        public_url: None,
+        settings: Settings::default(),
+    };
+    let entropy = Arc::new(SystemEntropy::default());
+    let file = create_domain(&domain, &SystemClock::new(), entropy).unwrap();
+    (directory, file)
+}
+
+async fn unwell(file: &Path) -> Vec<Finding> {
+    let findings = look(file, |_| None).await;
+    // A test's gateway does not run, and the machine's disk is not the subject.
+    findings
+        .into_iter()
+        .filter(|f| f.light != Light::Green && f.area != "gateway" && !f.text.contains("MiB"))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_new_domain_is_green_but_for_the_gateway_that_does_not_run() {
+    let (_directory, file) = domain();
+    assert_eq!(unwell(&file).await, []);
+    let findings = look(&file, |_| None).await;
+    let gateway = findings.iter().find(|f| f.area == "gateway").unwrap();
+    assert_eq!(gateway.light, Light::Amber);
+}
+
+#[tokio::test]
+async fn an_open_key_file_is_red_and_its_fix_mends_it() {
+    let (directory, file) = domain();
+    let key = directory.path().join("t8/server.key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let red = unwell(&file).await;
+    let [finding] = red.as_slice() else {
+        panic!("{red:?}");
+    };
+    assert_eq!(finding.light, Light::Red);
+    assert_eq!(finding.fix, Some(format!("chmod 600 {}", key.display())));
+    run(finding);
+    assert_eq!(unwell(&file).await, []);
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_the_certificate_s_is_red_and_its_fix_mends_it() {
+    let (directory, file) = domain();
+    let at = |name: &str| directory.path().join(name);
+    std::fs::copy(at("operator/server.key"), at("t8/server.key")).unwrap();
+    let red = unwell(&file).await;
+    let [finding] = red.as_slice() else {
+        panic!("{red:?}");
+    };
+    let both = finding.text.contains("server.pem") && finding.text.contains("server.key");
+    assert!(both && finding.light == Light::Red, "{finding:?}");
+    // Nobody else's gateway is told of it here.
+    let fix = finding.fix.clone().unwrap();
+    let (fix, _) = fix.split_once(" && { pkill").unwrap();
+    run(&Finding {
+        fix: Some(fix.into()),
+        ..finding.clone()
+    });
+    assert_eq!(unwell(&file).await, []);
+}
+
+#[tokio::test]
+async fn every_fault_of_the_configuration_is_red_with_its_line() {
+    let (_directory, file) = domain();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let spoiled = text
+        .replace("public_url", "pubic_url")
+        .replace("#lifetime = \"600s\"", "lifetime = \"1s\"");
+    std::fs::write(&file, spoiled).unwrap();
+    let red = unwell(&file).await;
+    assert_eq!(red.len(), 3, "{red:?}");
+    assert!(red.iter().all(|f| f.light == Light::Red));
+    assert!(
+        red.iter()
+            .all(|f| f.fix.as_ref().unwrap().contains("gateway.toml"))
+    );
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_red() {
+    let (_directory, file) = domain();
+    let config = Config::load(&file).unwrap();
+    let _taken = std::net::TcpListener::bind(config.listen.t8).unwrap();
+    let red = unwell(&file).await;
+    assert!(
+        red.iter()
+            .any(|f| f.area == "ports" && f.light == Light::Red),
+        "{red:?}"
+    );
+}
+
+fn run(finding: &Finding) {
+    let fix = finding.fix.as_ref().unwrap();
+    let status = Command::new("sh").args(["-c", fix]).status().unwrap();
+    assert!(status.success(), "{fix}");
+}
