@@ -27,7 +27,7 @@ use crate::listener::{Admission, Gate, Listener, OpenListener};
 use crate::telemetry::{
     DecisionLog, DecisionWriter, Metrics, OPERATOR, RequestLines, T8, Telemetry,
 };
-use crate::tls::{Credential, client_config, load_certificates};
+use crate::tls::{Credential, by_clock, client_config, load_certificates};
 
 /// A gateway that serves.
 pub(crate) struct Running {
@@ -302,7 +302,7 @@ fn start_deliverer(
     let credential = Credential::load(&section.certificate, &section.key)?;
     let settings = ics_notify::Settings {
         client_id: "ics-gateway".to_owned(),
-        tls: client_config(roots, credential)?,
+        tls: by_clock(client_config(roots, credential)?, Arc::clone(&parts.clock)),
         addresses: AddressRules {
             allowed: section.allowed_networks.clone(),
             forbidden: own_listeners,

@@ -65,7 +65,7 @@ pub(crate) fn callback_server_config(
 }
 
 /// Certificates are checked against the same clock as everything else.
-struct ServiceTime(Arc<dyn Clock>);
+pub(super) struct ServiceTime(pub(super) Arc<dyn Clock>);
 
 impl TimeProvider for ServiceTime {
     fn current_time(&self) -> Option<UnixTime> {

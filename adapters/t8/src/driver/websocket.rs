@@ -181,7 +181,7 @@ impl Line {
                     .await
             }
             Some(Ok(AggregatedMessage::Pong(_))) => Ok(()),
-            Some(Ok(AggregatedMessage::Close(_))) => Err(None),
+            Some(Ok(AggregatedMessage::Close(_))) => Err(reason(CloseCode::Normal, "goodbye")),
             Some(Ok(AggregatedMessage::Binary(_))) => {
                 Err(reason(CloseCode::Unsupported, "text frames alone"))
             }
