@@ -104,7 +104,8 @@ impl Keyset for CertificateSerial {
         self.as_bytes().into()
     }
     fn from_token(bytes: &[u8]) -> Option<Self> {
-        Some(Self::from_der_integer(bytes))
+        // The number is kept without leading zeros; a token with some was not made here.
+        Some(Self::from_der_integer(bytes)).filter(|serial| serial.as_bytes() == bytes)
     }
 }
 

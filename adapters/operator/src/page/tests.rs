@@ -35,6 +35,9 @@ fn token_that_was_not_made_here_is_refused_without_it() {
     }
     assert!(parse_token::<SpId>(Some("ff00")).is_err());
     assert!(parse_token::<AgreementId>(Some("00")).is_err());
+    for zeros in ["00", "0001"] {
+        assert!(parse_token::<CertificateSerial>(Some(zeros)).is_err());
+    }
 }
 
 #[test]
