@@ -188,13 +188,21 @@ impl fmt::Debug for CallbackUri {
     }
 }
 
-/// Refuses what looks like a permanent identifier: in the host unless it is an address, in what
-/// follows the authority. The port is none.
+/// Refuses what looks like a permanent identifier: in the scheme, in the host unless it is an
+/// address, in what follows the authority. A port of five digits is none; there is no longer one.
 fn check_uri_anonymous(uri: &Uri<&str>) -> Result<(), InvalidId> {
-    if let Some(authority) = uri.authority()
-        && matches!(authority.host_parsed(), Host::RegName(_))
-    {
-        check_anonymous(authority.host())?;
+    check_anonymous(uri.scheme().as_str())?;
+    if let Some(authority) = uri.authority() {
+        // RFC 3986 allows any digits, and any text as an address of a version to come.
+        if authority.port().is_some_and(|port| port.as_str().len() > 5) {
+            return Err(InvalidId::UriParts);
+        }
+        if !matches!(
+            authority.host_parsed(),
+            Host::Ipv4 { .. } | Host::Ipv6 { .. }
+        ) {
+            check_anonymous(authority.host())?;
+        }
     }
     let path = uri.path().as_str();
     match uri.query() {

@@ -104,6 +104,28 @@ fn a_number_is_not_hidden_by_half_a_uuid_before_or_behind_it() {
 }
 
 #[test]
+fn a_permanent_identifier_is_found_in_every_part_of_a_uri() {
+    for text in [
+        "imsi-262011234567890://shop.example/",
+        "a262011234567890://shop.example/",
+        "https://imsi-262011234567890.example/",
+        "https://shop.example:262011234567890/",
+        "https://[v1.262011234567890]/",
+        "https://shop.example/262011234567890",
+        "https://shop.example/?262011234567890",
+    ] {
+        assert!(ServiceUri::parse(text).is_err(), "{text}");
+        assert!(CallbackUri::parse(text).is_err(), "{text}");
+    }
+    for text in [
+        "https://shop.example:65535/",
+        "https://[2001:db8::1]:8443/cb",
+    ] {
+        assert!(ServiceUri::parse(text).is_ok(), "{text}");
+    }
+}
+
+#[test]
 fn opaque_utis_are_taken_as_they_are() {
     for text in [
         "aXk3-9kfQ-22mm-Zp01",
