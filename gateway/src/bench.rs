@@ -1,35 +1,36 @@
 //! `ics-gateway bench`: what a request costs, as a ratio to a yardstick measured in the same run.
 //!
-//! Gateway and yardstick are processes of their own, loaded in turn over the same number of
-//! kept-alive mutual-TLS connections; the figure is CPU time of the server's process for one
-//! request, the median over rounds.
+//! Gateway and yardstick are processes of their own, loaded in turn in one run; CPU time is that of
+//! the server's process for one request. Figures are medians over rounds.
 
 mod figures;
+mod footprint;
+mod fresh;
+mod inquiry;
 mod load;
+mod mapping;
 mod rows;
+mod stage;
 mod yardstick;
 
-use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
-use std::net::SocketAddr;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use rustls::ClientConfig;
 
 use crate::compose::StartError;
 use crate::config::Config;
-use crate::sandbox::{BenchDomain, SandboxError};
+use crate::sandbox::SandboxError;
 
-use figures::Figures;
-use load::{Loader, Target};
-use rows::{device_of, key_of};
+use figures::Report;
+use stage::Stage;
 pub(crate) use yardstick::{AnswerSizes, serve as serve_yardstick};
 
 /// How many connections are loaded.
 const CONNECTIONS: usize = 64;
+/// Rows of the small store.
+const SMALL: usize = 10_000;
 
 /// Why there are no figures.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +89,11 @@ impl Options {
         }
     }
 
+    /// How many idle connections are weighed.
+    const fn idle_connections(self) -> usize {
+        if self.quick { 200 } else { 2_000 }
+    }
+
     /// How long both are loaded before anything counts: until most of the store's pages have been
     /// asked for once.
     const fn warm_up(self) -> Duration {
@@ -106,116 +112,78 @@ pub(super) fn say(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// Measures inquiries, case 1 (by device) and case 2 (by transaction).
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// Inquiries against the bare handler.
+    Inquiry,
+    /// Inquiries in a large store against a small one.
+    Growth,
+    /// Mapping requests against the raw store.
+    Mapping,
+    /// New connections against the bare handler's.
+    Fresh,
+    /// Memory, disk, start-up.
+    Footprint,
+}
+
+impl Subject {
+    /// All of them.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Inquiry,
+        Self::Growth,
+        Self::Mapping,
+        Self::Fresh,
+        Self::Footprint,
+    ];
+
+    const fn needs_large_store(self) -> bool {
+        matches!(self, Self::Inquiry | Self::Growth | Self::Footprint)
+    }
+}
+
+/// Measures `subjects`, in domains below `directory`.
 ///
 /// # Errors
 /// [`BenchError`].
-pub(crate) async fn inquiry(directory: &Path, options: Options) -> Result<(), BenchError> {
-    let domain = BenchDomain::create(directory)?;
-    fill(&domain, options).await?;
-    let gateway = spawn(&domain.config(), &[], "gateway")?;
-    let tls = [
-        Arc::new(domain.tls("acme-iot")?),
-        Arc::new(domain.tls("shop")?),
-    ];
-    let by_device = (
-        "/ics-inquiry/v1/retrieve-by-device",
-        domain.fetch_token("acme-iot").await?,
-    );
-    let by_transaction = (
-        "/ics-inquiry/v1/retrieve-by-transaction",
-        domain.fetch_token("shop").await?,
-    );
-    let rows = options.rows();
-    let mut ours = connect(&gateway, [by_device, by_transaction], &tls, rows).await?;
-    let [by_device, by_transaction] = &mut ours;
-    let sizes = AnswerSizes {
-        by_device: by_device.ask(0).await?.len(),
-        by_transaction: by_transaction.ask(0).await?.len(),
-    };
-    let yardstick = spawn_yardstick(&domain.config(), sizes)?;
-    // As long as a real token.
-    let token = "x".repeat(43);
-    let paths = [("/by-device", token.clone()), ("/by-transaction", token)];
-    let mut bare = connect(&yardstick, paths, &tls, rows).await?;
-    let figures = measure(&mut ours, &mut bare, options).await?;
-    figures.tell(options.json, rows, CONNECTIONS);
-    Ok(())
-}
-
-/// Opens the connections to a server, by device and by transaction: path and token of each, and
-/// TLS as who asks that.
-async fn connect(
-    (server, address): &(Guard, SocketAddr),
-    [by_device, by_transaction]: [(&'static str, String); 2],
-    [iot_sp, third_party_sp]: &[Arc<ClientConfig>; 2],
-    rows: usize,
-) -> Result<[Loader; 2], BenchError> {
-    let target = |(path, token), body| Target {
-        address: *address,
-        pid: server.0.id(),
-        path,
-        token: format!("Bearer {token}"),
-        body,
-    };
-    let load = (CONNECTIONS, rows);
-    let by_device = target(by_device, device_body);
-    let by_transaction = target(by_transaction, transaction_body);
-    Ok([
-        Loader::connect(by_device, iot_sp, load).await?,
-        Loader::connect(by_transaction, third_party_sp, load).await?,
-    ])
-}
-
-/// Loads both in turn, round by round.
-async fn measure(
-    ours: &mut [Loader; 2],
-    bare: &mut [Loader; 2],
+pub(crate) async fn measure(
+    directory: &Path,
+    subjects: &[Subject],
     options: Options,
-) -> Result<Figures, BenchError> {
-    let (rounds, span) = options.rounds();
-    let progress = progress(rounds as u64, "measuring");
-    let mut figures = Figures::default();
-    for round in 0..rounds {
-        for (case, (ours, bare)) in ours.iter_mut().zip(bare.iter_mut()).enumerate() {
-            let seed = (round * 2 + case) as u64;
-            let span = if round > 0 { span } else { options.warm_up() };
-            let measured = (ours.run(span, seed).await?, bare.run(span, seed).await?);
-            // The first round warms both up.
-            if round > 0 {
-                figures.add(case, measured);
+) -> Result<(), BenchError> {
+    let report = Report {
+        as_json: options.json,
+    };
+    let stage = |name: &'static str, rows| {
+        let below = directory.join(name);
+        async move {
+            std::fs::create_dir(&below)?;
+            Stage::fill(&below, rows).await
+        }
+    };
+    let small = stage("small", SMALL).await?;
+    let large = if subjects.iter().any(|subject| subject.needs_large_store()) {
+        stage("large", options.rows()).await?
+    } else {
+        stage("empty", 0).await?
+    };
+    for subject in subjects {
+        match subject {
+            Subject::Inquiry => inquiry::against_bare_handler(&large, options, report).await?,
+            Subject::Growth => {
+                inquiry::against_small_store((&large, &small), options, report).await?;
+            }
+            Subject::Mapping => {
+                let raw = directory.join("raw");
+                std::fs::create_dir(&raw)?;
+                mapping::measure(&small, &raw, options, report).await?;
+            }
+            Subject::Fresh => fresh::measure(&small, options, report).await?,
+            Subject::Footprint => {
+                footprint::measure((&large, &small), options, report).await?;
             }
         }
-        progress.inc(1);
     }
-    progress.finish_and_clear();
-    Ok(figures)
-}
-
-fn device_body(n: usize) -> String {
-    format!(r#"{{"deviceId":"{}"}}"#, device_of(n))
-}
-
-fn transaction_body(n: usize) -> String {
-    let (service_uri, uti) = key_of(n);
-    format!(r#"{{"serviceUri":"{service_uri}","uti":"{uti}"}}"#)
-}
-
-async fn fill(domain: &BenchDomain, options: Options) -> Result<(), BenchError> {
-    let parts = domain.open_parts().await?;
-    let agreement = domain.onboard(&parts.service, &parts.clock).await?;
-    let maker = rows::RowMaker {
-        store: Arc::clone(&parts.store) as _,
-        sealer: Arc::clone(&parts.sealer),
-        decision_point: Arc::clone(&parts.decision_point),
-        service: Arc::clone(&parts.service),
-        agreement,
-    };
-    let progress = progress(options.rows() as u64, "making rows");
-    maker
-        .fill(options.rows(), parts.clock.now(), &progress)
-        .await?;
-    progress.finish_and_clear();
     Ok(())
 }
 
@@ -226,56 +194,4 @@ fn progress(length: u64, message: &'static str) -> ProgressBar {
     let bar = ProgressBar::new(length).with_message(message);
     ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}")
         .map_or(bar.clone(), |style| bar.with_style(style))
-}
-
-/// A child that does not outlive the bench.
-struct Guard(Child);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn spawn_yardstick(config: &Path, sizes: AnswerSizes) -> Result<(Guard, SocketAddr), BenchError> {
-    let sizes = [
-        sizes.by_device.to_string(),
-        sizes.by_transaction.to_string(),
-    ];
-    let [by_device, by_transaction] = &sizes;
-    let arguments = ["--by-device", by_device, "--by-transaction", by_transaction];
-    spawn(config, &arguments, "yardstick")
-}
-
-/// Starts a server of this binary and waits for the line that tells its address.
-fn spawn(
-    config: &Path,
-    arguments: &[&str],
-    which: &'static str,
-) -> Result<(Guard, SocketAddr), BenchError> {
-    let mut command = Command::new(std::env::current_exe()?);
-    match which {
-        "gateway" => command.arg("serve"),
-        _ => command.args(["bench", "yardstick"]),
-    };
-    let child = command
-        .arg("--config")
-        .arg(config)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let mut child = Guard(child);
-    let said = child.0.stdout.take().ok_or(BenchError::NoServer(which))?;
-    for line in BufReader::new(said).lines() {
-        let line = line?;
-        let address = line.split(' ').skip(1).find_map(|word| word.parse().ok());
-        if let Some(address) = address {
-            return Ok((child, address));
-        }
-    }
-    Err(BenchError::NoServer(which))
 }

@@ -35,8 +35,8 @@ use crate::tls::{CredentialError, callback_server_config};
 
 pub(crate) use bench_domain::BenchDomain;
 use inbox::Inbox;
-use iot_simulator::{SimulatedIotSp, answer_pushes};
-use plan::{AUTO, Grant, Layout, PARTIES, Ports, loopback};
+use iot_simulator::{SimulatedIotSp, answer_pushes, catch_up};
+use plan::{AUTO, Grant, Layout, PARTIES, PartyPlan, Ports, loopback};
 use receiver::{Receiving, open_callbacks, open_inbox};
 
 /// Why there is no sandbox.
@@ -100,6 +100,8 @@ impl Sandbox {
     /// [`SandboxError`].
     pub(crate) async fn start(options: Options) -> Result<Self, SandboxError> {
         let layout = Layout(absolute(&options.directory)?);
+        // Whoever waits for the file waits for this start, not for one before.
+        env::remove(&layout).map_err(|error| SandboxError::Io("sandbox.env".into(), error))?;
         let ports = choose_ports(&layout, options.base_port)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         if !layout.domain().exists() {
@@ -122,6 +124,7 @@ impl Sandbox {
             .filter(|p| matches!(p.grant, Grant::SerialPrefix(_)))
         {
             parties::subscribe(&sandbox.client(iot_sp.id)?, iot_sp.id, ports).await?;
+            catch_up(iot_sp.id, &sandbox.iot_simulation(iot_sp)?).await?;
         }
         env::write(&sandbox.layout, sandbox.ports)
             .map_err(|error| SandboxError::Io("sandbox.env".into(), error))?;
@@ -183,6 +186,9 @@ impl Sandbox {
 
     /// Ends it: nothing new is taken, what is under way is finished.
     pub(crate) async fn stop(self) {
+        if let Err(error) = env::remove(&self.layout) {
+            tracing::warn!(%error, "sandbox.env could not be removed");
+        }
         self.running.stop().await;
         for receiver in self.receivers {
             receiver.stop(true).await;
@@ -192,10 +198,24 @@ impl Sandbox {
         }
     }
 
+    fn iot_simulation(&self, party: &PartyPlan) -> Result<SimulatedIotSp, CredentialError> {
+        let prefix = match party.grant {
+            Grant::SerialPrefix(prefix) => prefix,
+            Grant::Service(_) => "",
+        };
+        Ok(SimulatedIotSp {
+            client: Arc::new(self.client(party.id)?),
+            auto_prefix: format!("{prefix}{AUTO}"),
+        })
+    }
+
     fn open_receivers(&mut self, clock: &Arc<dyn Clock>) -> Result<(), SandboxError> {
         let (arrivals, arrived) = mpsc::unbounded_channel();
+        let path = self.layout.inbox();
+        let inbox = Inbox::open(&path, arrivals)
+            .map_err(|error| SandboxError::Io(path.display().to_string(), error))?;
         let receiving = Receiving {
-            inbox: Arc::new(Inbox::new(arrivals)),
+            inbox: Arc::new(inbox),
             clock: Arc::clone(clock),
         };
         let tls = receiver_tls(&self.layout)?;
@@ -215,16 +235,8 @@ impl Sandbox {
         }
         let mut iot_sps = BTreeMap::new();
         for party in &PARTIES {
-            if let Grant::SerialPrefix(prefix) = party.grant {
-                let client = Arc::new(self.client(party.id)?);
-                let auto_prefix = format!("{prefix}{AUTO}");
-                iot_sps.insert(
-                    party.id.to_owned(),
-                    SimulatedIotSp {
-                        client,
-                        auto_prefix,
-                    },
-                );
+            if matches!(party.grant, Grant::SerialPrefix(_)) {
+                iot_sps.insert(party.id.to_owned(), self.iot_simulation(party)?);
             }
         }
         self.tasks

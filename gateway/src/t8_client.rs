@@ -52,13 +52,16 @@ pub(crate) struct T8Client {
     token: Mutex<Option<String>>,
 }
 
-/// An answer: status, `Location` where there is one, body as JSON (`Null` when empty).
+/// An answer: status, `Location` and the next page where there are any, body as JSON (`Null` when
+/// empty).
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     /// Its status.
     pub(crate) status: StatusCode,
     /// Where what was created is.
     pub(crate) location: Option<String>,
+    /// Where a list goes on.
+    pub(crate) next: Option<String>,
     /// Its body.
     pub(crate) body: Value,
 }
@@ -188,15 +191,20 @@ impl T8Client {
         let unreachable = |error| ClientError::Unreachable(url.clone(), error);
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
-        let location = response
-            .headers()
-            .get("location")
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned);
+        let header = |name| {
+            let value = response.headers().get(name)?;
+            value.to_str().ok().map(str::to_owned)
+        };
+        let location = header("location");
+        let next = header("link").and_then(|link| {
+            let uri = link.strip_prefix('<')?.strip_suffix(">; rel=\"next\"")?;
+            Some(uri.to_owned())
+        });
         let text = response.text().await.map_err(unreachable)?;
         Ok(Answer {
             status,
             location,
+            next,
             body: serde_json::from_str(&text).unwrap_or_default(),
         })
     }

@@ -113,7 +113,7 @@ fn what_runs_out_ends_with_its_cause_and_both_sides_are_told() {
     told_demapped(parties, &consent, withdrawn);
     // Tokens of before are over: two hours have passed.
     shop.get(&kept.own).expect(401);
-    [&shop, &acme].map(Party::forget_token);
+    [&shop, &acme].into_iter().for_each(Party::forget_token);
     for row in [&uti, &consent] {
         assert_eq!(shop.status(row), "DELETED");
     }
@@ -183,7 +183,7 @@ fn a_moved_clock_ends_nothing_and_the_gateway_serves_on() {
     // A restart does not make it right.
     assert!(sandbox.stop().success());
     sandbox.spawn();
-    [&shop, &acme].map(Party::forget_token);
+    [&shop, &acme].into_iter().for_each(Party::forget_token);
     assert_eq!(clock_of(&sandbox)["state"], "ahead");
     unchanged("restarted a year ahead");
 
@@ -199,7 +199,7 @@ fn a_moved_clock_ends_nothing_and_the_gateway_serves_on() {
     let row = shop.establish(&acme, "bread", &fresh_device());
     assert!(sandbox.stop().success());
     sandbox.spawn();
-    [&shop, &acme].map(Party::forget_token);
+    [&shop, &acme].into_iter().for_each(Party::forget_token);
     assert_eq!(clock_of(&sandbox)["state"], "behind");
     let_sweeps_pass(&sandbox);
     assert_eq!(shop.list().len(), before.len() + 1);
@@ -228,7 +228,7 @@ fn a_clock_set_back_and_accepted_leaves_no_eternal_token_and_nothing_stuck() {
     // Issued two minutes from now: it would live as long, and ten minutes.
     let list = shop.path("ics-mapping", "mappings");
     shop.curl("GET", &list).bearer(&token).send().expect(401);
-    [&shop, &acme].map(Party::forget_token);
+    [&shop, &acme].into_iter().for_each(Party::forget_token);
     acme.accept(&row, &fresh_device()).expect(200);
     shop.inbox.wait(&row.uti, "a result", |body| {
         body["mappingStatus"] == "ESTABLISHED"

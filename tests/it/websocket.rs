@@ -86,7 +86,7 @@ fn what_was_not_acknowledged_comes_again_after_a_reconnect_in_order() {
         body["mappingStatus"] == "ESTABLISHED"
     });
     let uri = &rows[0].1;
-    let mut silent = Websocket::dial(&shop, uri);
+    let silent = Websocket::dial(&shop, uri);
     silent.wait_for("open");
     let first = silent.wait_frames(1);
     drop(silent);

@@ -1,4 +1,4 @@
-//! Medians and ratios, and how they are told.
+//! Figures, medians, and how they are told.
 
 use std::time::Duration;
 
@@ -7,101 +7,134 @@ use serde_json::json;
 use super::load::Measured;
 use super::say;
 
-const CASES: [&str; 2] = ["by_device", "by_transaction"];
-
-/// What was measured, round by round: ours and the yardstick's.
-#[derive(Default)]
-pub(super) struct Figures {
-    cases: [Vec<(Measured, Measured)>; 2],
+/// One figure, and the yardstick it was measured against in the same run.
+#[derive(Clone, Debug)]
+pub(super) struct Figure {
+    /// What, in dots: the bench, the case, the quantity.
+    pub(super) name: String,
+    /// Of value and yardstick.
+    pub(super) unit: &'static str,
+    /// Ours.
+    pub(super) value: f64,
+    /// What it is compared with, if anything.
+    pub(super) yardstick: Option<f64>,
+    /// How the two compare; each bench says which way round.
+    pub(super) ratio: Option<f64>,
+    /// Rows in the store.
+    pub(super) rows: usize,
 }
 
-impl Figures {
-    /// Takes a round in.
-    pub(super) fn add(&mut self, case: usize, measured: (Measured, Measured)) {
-        if let Some(case) = self.cases.get_mut(case) {
-            case.push(measured);
+/// Where figures go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Report {
+    /// A line of JSON for each figure instead of a table.
+    pub(super) as_json: bool,
+}
+
+impl Report {
+    /// Says what follows, and what the columns are.
+    pub(super) fn begin(self, title: &str, [ours, yardstick]: [&str; 2]) {
+        if !self.as_json {
+            say(title);
+            say(&format!(
+                "{:<40} {ours:>14} {yardstick:>14} {:>8}",
+                "figure", "ratio"
+            ));
         }
     }
 
-    /// Tells all figures: CPU time for a request as bare/ours, requests a second as ours/bare.
-    pub(super) fn tell(&self, as_json: bool, rows: usize, connections: usize) {
-        if !as_json {
-            say(&format!(
-                "inquiry, {rows} rows, {connections} kept-alive mutual-TLS connections"
-            ));
-            say(&format!(
-                "{:<34} {:>12} {:>12} {:>8}",
-                "figure", "gateway", "bare", "ratio"
-            ));
-        }
-        for (name, rounds) in CASES.iter().zip(&self.cases) {
-            let micros = |cpu: Duration| cpu.as_secs_f64() * 1e6;
-            let cpu = Figure {
-                name: format!("inquiry.{name}.cpu"),
-                unit: "us/request",
-                value: median(rounds.iter().map(|(ours, _)| micros(ours.cpu_per_request))),
-                yardstick: median(rounds.iter().map(|(_, bare)| micros(bare.cpu_per_request))),
-                ratio: median(rounds.iter().map(|(ours, bare)| {
-                    micros(bare.cpu_per_request) / micros(ours.cpu_per_request).max(f64::EPSILON)
-                })),
-            };
-            let rate = Figure {
-                name: format!("inquiry.{name}.rate"),
-                unit: "requests/s",
-                value: median(rounds.iter().map(|(ours, _)| ours.requests_per_second)),
-                yardstick: median(rounds.iter().map(|(_, bare)| bare.requests_per_second)),
-                ratio: median(rounds.iter().map(|(ours, bare)| {
-                    ours.requests_per_second / bare.requests_per_second.max(f64::EPSILON)
-                })),
-            };
-            for figure in [cpu, rate] {
-                figure.tell(as_json, rows);
-            }
-        }
-    }
-}
-
-struct Figure {
-    name: String,
-    unit: &'static str,
-    value: f64,
-    yardstick: f64,
-    ratio: f64,
-}
-
-impl Figure {
-    fn tell(&self, as_json: bool, rows: usize) {
-        let Self {
+    /// Tells a figure.
+    pub(super) fn tell(self, figure: &Figure) {
+        let Figure {
             name,
             unit,
             value,
             yardstick,
             ratio,
-        } = self;
-        if as_json {
+            rows,
+        } = figure;
+        if self.as_json {
             let line = json!({
                 "name": name,
                 "value": round(*value),
                 "unit": unit,
-                "yardstick": round(*yardstick),
-                "ratio": round(*ratio),
+                "yardstick": yardstick.map(round),
+                "ratio": ratio.map(round),
                 "rows": rows,
             });
             say(&line.to_string());
-        } else {
-            let named = format!("{name} ({unit})");
-            say(&format!(
-                "{named:<34} {value:>12.1} {yardstick:>12.1} {ratio:>8.2}"
-            ));
+            return;
+        }
+        let cell = |number: Option<f64>, digits| {
+            number.map_or_else(|| "-".to_owned(), |number| format!("{number:.digits$}"))
+        };
+        say(&format!(
+            "{:<40} {:>14} {:>14} {:>8}",
+            format!("{name} ({unit})"),
+            cell(Some(*value), 1),
+            cell(*yardstick, 1),
+            cell(*ratio, 2),
+        ));
+    }
+}
+
+/// Rounds of two things measured in turn.
+#[derive(Debug, Default)]
+pub(super) struct Rounds(Vec<(Measured, Measured)>);
+
+impl Rounds {
+    /// Takes a round in: ours, and the yardstick.
+    pub(super) fn add(&mut self, ours: Measured, yardstick: Measured) {
+        self.0.push((ours, yardstick));
+    }
+
+    /// CPU time for a request, microseconds; `compare` makes a ratio of ours and the yardstick's.
+    pub(super) fn cpu(&self, name: &str, rows: usize, compare: fn(f64, f64) -> f64) -> Figure {
+        let micros = |cpu: Duration| cpu.as_secs_f64() * 1e6;
+        let of = |measured: &Measured| micros(measured.cpu_per_request);
+        self.figure((format!("{name}.cpu"), "us/request"), rows, (of, compare))
+    }
+
+    /// Requests a second, likewise.
+    pub(super) fn rate(&self, name: &str, rows: usize, compare: fn(f64, f64) -> f64) -> Figure {
+        let of = |measured: &Measured| measured.requests_per_second;
+        self.figure((format!("{name}.rate"), "requests/s"), rows, (of, compare))
+    }
+
+    fn figure(
+        &self,
+        (name, unit): (String, &'static str),
+        rows: usize,
+        (of, compare): (impl Fn(&Measured) -> f64, fn(f64, f64) -> f64),
+    ) -> Figure {
+        let pairs = || self.0.iter().map(|(ours, bare)| (of(ours), of(bare)));
+        Figure {
+            name,
+            unit,
+            value: median(pairs().map(|(ours, _)| ours)),
+            yardstick: Some(median(pairs().map(|(_, bare)| bare))),
+            ratio: Some(median(pairs().map(|(ours, bare)| compare(ours, bare)))),
+            rows,
         }
     }
+}
+
+/// Ours for each of the yardstick's.
+pub(super) fn ours_to_yardstick(ours: f64, yardstick: f64) -> f64 {
+    ours / yardstick.max(f64::EPSILON)
+}
+
+/// The yardstick's for each of ours.
+pub(super) fn yardstick_to_ours(ours: f64, yardstick: f64) -> f64 {
+    ours_to_yardstick(yardstick, ours)
 }
 
 fn round(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+/// The middle one; `NaN` of none.
+pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

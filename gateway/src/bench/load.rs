@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, Full};
@@ -29,7 +29,40 @@ pub(super) struct Target {
     /// The bearer token; the bare handler gets one of the same length.
     pub(super) token: String,
     /// The body for key `n`.
-    pub(super) body: fn(usize) -> String,
+    pub(super) body: Body,
+    /// The answer that counts.
+    pub(super) answer: StatusCode,
+}
+
+/// Makes the body for a key.
+pub(super) type Body = Arc<dyn Fn(usize) -> String + Send + Sync>;
+
+/// Which keys are asked for.
+#[derive(Clone, Debug)]
+pub(super) enum Keys {
+    /// Any below this, at random.
+    Random(usize),
+    /// Each once, in order.
+    Fresh(Arc<AtomicUsize>),
+}
+
+impl Keys {
+    /// Keys below `rows`, at random.
+    pub(super) const fn random(rows: usize) -> Self {
+        Self::Random(rows)
+    }
+
+    /// Keys from `first` on, each once.
+    pub(super) fn fresh(first: usize) -> Self {
+        Self::Fresh(Arc::new(AtomicUsize::new(first)))
+    }
+
+    fn next(&self, random: &mut Random) -> usize {
+        match self {
+            Self::Random(rows) => random.below(*rows),
+            Self::Fresh(next) => next.fetch_add(1, Ordering::Relaxed),
+        }
+    }
 }
 
 /// What a stretch of load came to.
@@ -45,7 +78,7 @@ pub(super) struct Measured {
 pub(super) struct Loader {
     connections: Vec<SendRequest<Full<Bytes>>>,
     target: Arc<Target>,
-    rows: usize,
+    keys: Keys,
 }
 
 impl Loader {
@@ -56,20 +89,21 @@ impl Loader {
     pub(super) async fn connect(
         target: Target,
         tls: &Arc<ClientConfig>,
-        (connections, rows): (usize, usize),
+        (connections, keys): (usize, Keys),
     ) -> Result<Self, BenchError> {
         let target = Arc::new(target);
         let mut open = Vec::with_capacity(connections);
         for _ in 0..connections {
             let mut connection = connect(target.address, tls).await?;
             // A connection that has answered once may rest; a new one is cut off after seconds.
-            exchange(&mut connection, &target, 0).await?;
+            let first = keys.next(&mut Random(1));
+            exchange(&mut connection, &target, first).await?;
             open.push(connection);
         }
         Ok(Self {
             connections: open,
             target,
-            rows,
+            keys,
         })
     }
 
@@ -86,21 +120,24 @@ impl Loader {
         exchange(connection, &self.target, n).await
     }
 
-    /// Loads the target for `span`, each connection one request at a time, keys at random.
+    /// Loads the target for `span`, each connection one request at a time.
     ///
     /// # Errors
-    /// [`BenchError`]; any answer but 200 ends it.
+    /// [`BenchError`]; any other answer than the one that counts ends it.
     pub(super) async fn run(&mut self, span: Duration, seed: u64) -> Result<Measured, BenchError> {
         let answered = Arc::new(AtomicU64::new(0));
         let (cpu, start) = (cpu_time(self.target.pid)?, Instant::now());
         let mut tasks = Vec::with_capacity(self.connections.len());
         for (n, mut connection) in self.connections.drain(..).enumerate() {
-            let (target, answered, rows) =
-                (Arc::clone(&self.target), Arc::clone(&answered), self.rows);
+            let (target, answered, keys) = (
+                Arc::clone(&self.target),
+                Arc::clone(&answered),
+                self.keys.clone(),
+            );
             let mut random = Random(seed.wrapping_add(n as u64).wrapping_mul(0x9e37_79b9) | 1);
             tasks.push(tokio::spawn(async move {
                 while start.elapsed() < span {
-                    exchange(&mut connection, &target, random.below(rows)).await?;
+                    exchange(&mut connection, &target, keys.next(&mut random)).await?;
                     answered.fetch_add(1, Ordering::Relaxed);
                 }
                 Ok::<_, BenchError>(connection)
@@ -110,16 +147,54 @@ impl Loader {
             let connection = task.await.map_err(io::Error::other)??;
             self.connections.push(connection);
         }
-        let (elapsed, spent) = (
-            start.elapsed(),
-            cpu_time(self.target.pid)?.saturating_sub(cpu),
-        );
+        Measured::since(start, (self.target.pid, cpu), &answered)
+    }
+}
+
+impl Measured {
+    fn since(
+        start: Instant,
+        (pid, cpu): (u32, Duration),
+        answered: &AtomicU64,
+    ) -> Result<Self, BenchError> {
+        let (elapsed, spent) = (start.elapsed(), cpu_time(pid)?.saturating_sub(cpu));
         let count = answered.load(Ordering::Relaxed).max(1);
-        Ok(Measured {
+        Ok(Self {
             cpu_per_request: spent.div_f64(count as f64),
             requests_per_second: count as f64 / elapsed.as_secs_f64(),
         })
     }
+}
+
+/// Loads the target for `span` with a connection of its own for each request, `parallel` at once,
+/// keys at random below `rows`.
+///
+/// # Errors
+/// [`BenchError`]; any other answer than the one that counts ends it.
+pub(super) async fn run_fresh(
+    target: &Arc<Target>,
+    tls: &Arc<ClientConfig>,
+    (parallel, rows, span): (usize, usize, Duration),
+) -> Result<Measured, BenchError> {
+    let answered = Arc::new(AtomicU64::new(0));
+    let (cpu, start) = (cpu_time(target.pid)?, Instant::now());
+    let mut tasks = Vec::with_capacity(parallel);
+    for n in 0..parallel {
+        let (target, tls, answered) = (Arc::clone(target), Arc::clone(tls), Arc::clone(&answered));
+        let mut random = Random((n as u64).wrapping_mul(0x9e37_79b9) | 1);
+        tasks.push(tokio::spawn(async move {
+            while start.elapsed() < span {
+                let mut connection = connect(target.address, &tls).await?;
+                exchange(&mut connection, &target, random.below(rows)).await?;
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok::<_, BenchError>(())
+        }));
+    }
+    for task in tasks {
+        task.await.map_err(io::Error::other)??;
+    }
+    Measured::since(start, (target.pid, cpu), &answered)
 }
 
 async fn connect(
@@ -152,7 +227,7 @@ async fn exchange(
     let response = connection.send_request(request).await?;
     let status = response.status();
     let body = response.into_body().collect().await?.to_bytes();
-    if status == StatusCode::OK {
+    if status == target.answer {
         Ok(body)
     } else {
         Err(BenchError::Answer(target.path, status))

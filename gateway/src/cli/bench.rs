@@ -5,46 +5,55 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::runtime::{Outcome, block_on, block_on_until_asked_to_end};
-use crate::bench::{AnswerSizes, Options, inquiry, serve_yardstick};
+use crate::bench::{AnswerSizes, Options, Subject, measure, serve_yardstick};
 use crate::config::Config;
 
 /// Measure what requests cost, as ratios to a yardstick measured in the same run
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct BenchArguments {
     #[command(subcommand)]
-    what: What,
+    what: Option<What>,
+
+    /// Fewer rows (50,000 instead of 1,000,000) and shorter rounds
+    #[arg(long, global = true)]
+    quick: bool,
+
+    /// One line of JSON for each figure: name, value, unit, yardstick, ratio, rows
+    #[arg(long, global = true)]
+    json: bool,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum What {
+    /// All of these, on one store (the default)
+    All,
     /// CPU time and rate of inquiries, against a bare actix-web handler under the same TLS
-    Inquiry(InquiryArguments),
+    ///
+    /// The ratio of CPU time is bare/gateway, that of requests gateway/bare: 1 would mean that the
+    /// service itself costs nothing.
+    Inquiry,
+    /// CPU time of an inquiry in the large store, for that in one of 10,000 rows
+    Growth,
+    /// Durable mapping requests a second of 64 clients, for those the raw store commits
+    Mapping,
+    /// A new mutual-TLS connection and one request, for the bare handler's
+    Fresh,
+    /// Memory and disk for a row, start-up, memory of an idle connection
+    Footprint,
     /// The bare handler itself (started by the other verbs)
     #[command(hide = true)]
     Yardstick(YardstickArguments),
 }
 
-#[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
-struct InquiryArguments {
-    /// 50,000 rows instead of 1,000,000, and shorter rounds: within a minute
-    #[arg(long)]
-    quick: bool,
-
-    /// One line of JSON for each figure: name, value, unit, yardstick, ratio, rows
-    #[arg(long)]
-    json: bool,
-}
-
 const EXAMPLES: &str = "\
 Examples:
     ics-gateway bench inquiry --quick
-    ics-gateway bench inquiry --json | jq .ratio
+    ics-gateway bench all --json | jq -c '[.name, .ratio]'
 
-The ratio of CPU time is bare/gateway, that of requests is gateway/bare: 1 would mean that the
-service itself costs nothing.";
+Figures move with the machine, ratios hold: leave it alone while it measures.";
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 struct YardstickArguments {
     #[arg(long)]
     config: PathBuf,
@@ -56,25 +65,33 @@ struct YardstickArguments {
 
 impl BenchArguments {
     pub(super) fn run(self) -> Outcome {
-        match self.what {
-            What::Inquiry(InquiryArguments { quick, json }) => {
-                let directory = tempfile::tempdir()?;
-                block_on_until_asked_to_end(async {
-                    Ok(inquiry(directory.path(), Options { quick, json }).await?)
-                })
-            }
-            What::Yardstick(YardstickArguments {
-                config,
-                by_device,
-                by_transaction,
-            }) => {
-                let config = Config::load(&config)?;
-                let sizes = AnswerSizes {
-                    by_device,
-                    by_transaction,
-                };
-                block_on(async { Ok(serve_yardstick(&config, sizes).await?) })
-            }
-        }
+        let subjects = match self.what.unwrap_or(What::All) {
+            What::Yardstick(yardstick) => return yardstick.run(),
+            What::All => Subject::ALL.to_vec(),
+            What::Inquiry => vec![Subject::Inquiry],
+            What::Growth => vec![Subject::Growth],
+            What::Mapping => vec![Subject::Mapping],
+            What::Fresh => vec![Subject::Fresh],
+            What::Footprint => vec![Subject::Footprint],
+        };
+        let options = Options {
+            quick: self.quick,
+            json: self.json,
+        };
+        let directory = tempfile::tempdir()?;
+        block_on_until_asked_to_end(async {
+            Ok(measure(directory.path(), &subjects, options).await?)
+        })
+    }
+}
+
+impl YardstickArguments {
+    fn run(self) -> Outcome {
+        let config = Config::load(&self.config)?;
+        let sizes = AnswerSizes {
+            by_device: self.by_device,
+            by_transaction: self.by_transaction,
+        };
+        block_on(async { Ok(serve_yardstick(&config, sizes).await?) })
     }
 }

@@ -41,6 +41,16 @@ impl BenchDomain {
         self.layout.of_domain("gateway.toml")
     }
 
+    /// The directory of its store.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.layout.of_domain("store")
+    }
+
+    /// Where its parties may be notified: scheme, host and port.
+    pub(crate) fn callback_url(&self) -> String {
+        self.ports.callback_url()
+    }
+
     /// The gateway's parts over its store, without listeners.
     ///
     /// # Errors

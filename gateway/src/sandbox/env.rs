@@ -5,6 +5,17 @@ use std::io;
 
 use super::plan::{Grant, Layout, PARTIES, Ports};
 
+/// Takes the file away, if it is there.
+///
+/// # Errors
+/// [`io::Error`].
+pub(super) fn remove(layout: &Layout) -> io::Result<()> {
+    match std::fs::remove_file(layout.env()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Writes the file whole, or not at all.
 ///
 /// # Errors

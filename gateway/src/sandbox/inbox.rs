@@ -1,17 +1,21 @@
-//! The notifications the sandbox's service providers have received, to look at.
+//! The notifications the sandbox's service providers have received, to look at. They outlive the
+//! sandbox: whoever acknowledges a notification must not forget it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// How many notifications are kept for each service provider; the oldest go first.
-const KEPT: usize = 20_000;
+const KEPT: usize = 200_000;
 
 /// One notification as it came.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Received {
     /// When, RFC 3339.
@@ -26,36 +30,82 @@ pub(crate) struct Received {
 
 /// All of them, by service provider.
 pub(crate) struct Inbox {
-    received: Mutex<BTreeMap<String, VecDeque<Received>>>,
+    kept: Mutex<Kept>,
     arrivals: UnboundedSender<(String, Received)>,
 }
 
-impl Inbox {
-    /// An empty one; each arrival is also told to `arrivals`.
-    pub(crate) fn new(arrivals: UnboundedSender<(String, Received)>) -> Self {
-        Self {
-            received: Mutex::default(),
-            arrivals,
-        }
-    }
+struct Kept {
+    received: BTreeMap<String, VecDeque<Received>>,
+    file: File,
+}
 
-    /// Takes one in.
-    pub(crate) fn put(&self, sp: &str, notification: Received) {
-        let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = received.entry(sp.to_owned()).or_default();
+impl Kept {
+    fn push(&mut self, sp: &str, notification: Received) {
+        let own = self.received.entry(sp.to_owned()).or_default();
         if own.len() >= KEPT {
             own.pop_front();
         }
-        own.push_back(notification.clone());
-        drop(received);
+        own.push_back(notification);
+    }
+}
+
+impl Inbox {
+    /// What was received before, from the file at `path`; each new arrival is written to it, and
+    /// told to `arrivals`.
+    ///
+    /// # Errors
+    /// [`io::Error`]. A line cut off by an abrupt end is passed over: it was never acknowledged.
+    pub(crate) fn open(
+        path: &Path,
+        arrivals: UnboundedSender<(String, Received)>,
+    ) -> io::Result<Self> {
+        let file = File::options()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(path)?;
+        let mut kept = Kept {
+            received: BTreeMap::new(),
+            file,
+        };
+        let mut is_whole = true;
+        for line in BufReader::new(kept.file.try_clone()?).split(b'\n') {
+            let line = line?;
+            let read = serde_json::from_slice::<(String, Received)>(&line);
+            is_whole = read.is_ok();
+            if let Ok((sp, received)) = read {
+                kept.push(&sp, received);
+            }
+        }
+        if !is_whole {
+            kept.file.write_all(b"\n")?;
+        }
+        Ok(Self {
+            kept: Mutex::new(kept),
+            arrivals,
+        })
+    }
+
+    /// Takes one in. It may be acknowledged then, and not before.
+    ///
+    /// # Errors
+    /// [`io::Error`] when it could not be written down.
+    pub(crate) fn put(&self, sp: &str, notification: Received) -> io::Result<()> {
+        let mut line = serde_json::to_vec(&(sp, &notification))?;
+        line.push(b'\n');
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.file.write_all(&line)?;
+        kept.push(sp, notification.clone());
+        drop(kept);
         // Nobody listens any more when the sandbox is going down.
         let _ = self.arrivals.send((sp.to_owned(), notification));
+        Ok(())
     }
 
     /// What `sp` has received so far, oldest first.
     pub(crate) fn of(&self, sp: &str) -> Vec<Received> {
-        let received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
-        received
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.received
             .get(sp)
             .map(|own| own.iter().cloned().collect())
             .unwrap_or_default()

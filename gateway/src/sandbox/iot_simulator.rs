@@ -1,5 +1,6 @@
 //! The simulated IoT SPs: they accept serial numbers `<prefix>AUTO-<n>` by themselves, as if a
-//! device had stored the pair and acknowledged, and leave all others to whoever is testing.
+//! device had stored the pair and acknowledged, and leave all others to whoever is testing. What
+//! came before an abrupt end is answered at the next start.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::inbox::Received;
-use crate::t8_client::{ClientError, T8Client};
+use crate::t8_client::{ClientError, T8Client, member};
 
 /// One simulated IoT SP.
 pub(crate) struct SimulatedIotSp {
@@ -40,6 +41,30 @@ pub(crate) async fn answer_pushes(
             }
         });
     }
+}
+
+/// Answers what was pushed to a simulation that ended before it answered.
+///
+/// # Errors
+/// [`ClientError`].
+pub(crate) async fn catch_up(sp: &str, iot_sp: &SimulatedIotSp) -> Result<(), ClientError> {
+    let mut next = Some(format!(
+        "/ics-device-mapping/v1/{sp}/assignments?status=PENDING"
+    ));
+    while let Some(path) = next {
+        let page = iot_sp.client.expect(Method::GET, &path, None).await?;
+        for open in page.body.as_array().into_iter().flatten() {
+            let push = json!({
+                "assignment": member(open, "self"),
+                "deviceSerialNumber": member(open, "deviceSerialNumber"),
+            });
+            if let Some((link, device_id)) = read_push(&push, &iot_sp.auto_prefix) {
+                accept(&iot_sp.client, &link, &device_id).await?;
+            }
+        }
+        next = page.next;
+    }
+    Ok(())
 }
 
 /// The assignment link of a push for an automatic serial number, and the device's ID: one device

@@ -167,6 +167,11 @@ impl Layout {
         self.0.join("ports.json")
     }
 
+    /// The notifications received so far, a line each.
+    pub(crate) fn inbox(&self) -> PathBuf {
+        self.0.join("inbox.jsonl")
+    }
+
     /// What testers read.
     pub(crate) fn env(&self) -> PathBuf {
         self.0.join("sandbox.env")

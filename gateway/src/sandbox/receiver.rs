@@ -84,8 +84,13 @@ async fn take(request: HttpRequest, body: Bytes, receiving: Data<Receiving>) -> 
         headers,
         body,
     };
-    receiving.inbox.put(sp, received);
-    HttpResponse::NoContent().finish()
+    match receiving.inbox.put(sp, received) {
+        Ok(()) => HttpResponse::NoContent().finish(),
+        Err(error) => {
+            tracing::error!(%error, "the sandbox's inbox cannot be written");
+            HttpResponse::ServiceUnavailable().finish()
+        }
+    }
 }
 
 fn read_body(body: &[u8]) -> Option<Box<RawValue>> {

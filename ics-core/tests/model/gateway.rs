@@ -72,7 +72,7 @@ pub(crate) struct Worker {
 }
 
 impl Gateway<'_> {
-    fn commit(&mut self, change: &ics_core::change::Change) -> Result<(), Conflict> {
+    fn commit(&mut self, change: &Change) -> Result<(), Conflict> {
         let directory = (&self.world.directory, self.tombstone);
         self.store.commit(change, directory, &self.world.fence)?;
         self.tell_idle();
@@ -351,7 +351,7 @@ impl Gateway<'_> {
             sub_cause: None,
             by,
         };
-        let mut change = ics_core::change::Change::default();
+        let mut change = Change::default();
         for rows in by_uti.into_values() {
             let with_facts: Vec<_> = rows
                 .into_values()

@@ -100,14 +100,8 @@ fn mandatory_members_are_required() {
     };
     assert_eq!(
         required("IdentityMappingRequest"),
-        [
-            "deviceSerialNumber",
-            "notificationDestination",
-            "serviceUri",
-            "uti"
-        ]
+        ["deviceSerialNumber", "serviceUri", "uti"]
     );
-    assert_eq!(required("SubscriptionRequest"), ["notificationDestination"]);
     assert!(required("IdentityMapping").contains(&"mappingCause"));
     assert!(!required("IdentityMapping").contains(&"validityPeriod"));
     let mapping = schemas["IdentityMapping"]["properties"]
