@@ -162,10 +162,7 @@ pub(super) fn of_syntax(file: &Path, text: &str, error: &toml::de::Error) -> Loc
 
 /// Reads serde's "unknown field `x`, expected one of `a`, `b`".
 fn unknown_key(path: &str, message: &str) -> Option<Fault> {
-    let rest = message.strip_prefix("unknown field ")?;
-    let mut names = rest.split('`').skip(1).step_by(2);
-    let unknown = names.next()?;
-    let known: Vec<&str> = names.collect();
+    let (unknown, known) = unknown_field(message)?;
     let parent = path
         .strip_suffix(unknown)
         .unwrap_or(path)
@@ -175,15 +172,31 @@ fn unknown_key(path: &str, message: &str) -> Option<Fault> {
     } else {
         format!("{parent}.{unknown}")
     };
-    let nearest = known.iter().copied().max_by(|a, b| {
-        strsim::jaro_winkler(unknown, a).total_cmp(&strsim::jaro_winkler(unknown, b))
-    });
-    let near = nearest.filter(|name| strsim::jaro_winkler(unknown, name) > 0.7);
-    let mend = near.map_or_else(
+    let mend = nearest(unknown, &known).map_or_else(
         || format!("known here: {}", known.join(", ")),
         |name| format!("did you mean `{name}`?"),
     );
     Some(Fault::new(key, "unknown key", mend))
+}
+
+/// The unknown field of a message, and those that are known.
+fn unknown_field(message: &str) -> Option<(&str, Vec<&str>)> {
+    let rest = message.strip_prefix("unknown field ")?;
+    let mut names = rest.split('`').skip(1).step_by(2);
+    Some((names.next()?, names.collect()))
+}
+
+/// The key that was meant by an unknown one, if that can be told.
+pub(super) fn meant_key(message: &str) -> Option<&str> {
+    let (unknown, known) = unknown_field(message)?;
+    nearest(unknown, &known)
+}
+
+fn nearest<'k>(unknown: &str, known: &[&'k str]) -> Option<&'k str> {
+    let alike = |name: &str| strsim::jaro_winkler(unknown, name);
+    let nearest = known.iter().copied();
+    let nearest = nearest.max_by(|a, b| alike(a).total_cmp(&alike(b)));
+    nearest.filter(|name| alike(name) > 0.7)
 }
 
 /// Where the value of a dotted key stands; where its section stands if the key is not there.

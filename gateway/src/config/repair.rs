@@ -3,6 +3,8 @@
 
 use toml::{Table, Value};
 
+use super::fault::meant_key;
+
 /// What keeps the file from being read, in words of the reader.
 pub(super) struct Obstacle {
     /// The key it was at, dotted; empty at the top.
@@ -21,7 +23,12 @@ pub(super) fn repair(document: &mut Table, spare: &Table, obstacle: &Obstacle) -
     if let Some(unknown) = quoted("unknown field `") {
         let parent = obstacle.path.strip_suffix(unknown);
         let parent = parent.unwrap_or(&obstacle.path).trim_end_matches('.');
-        table_at(document, parent)?.remove(unknown)?;
+        let table = table_at(document, parent)?;
+        let value = table.remove(unknown)?;
+        // A slip of the pen is one fault, not also a missing key.
+        if let Some(meant) = meant_key(&obstacle.message) {
+            table.entry(meant).or_insert(value);
+        }
         return Some(join(parent, unknown));
     }
     if let Some(missing) = quoted("missing field `") {

@@ -88,7 +88,7 @@ async fn every_fault_of_the_configuration_is_red_with_its_line() {
         .replace("#lifetime = \"600s\"", "lifetime = \"1s\"");
     std::fs::write(&file, spoiled).unwrap();
     let red = unwell(&file).await;
-    assert_eq!(red.len(), 3, "{red:?}");
+    assert_eq!(red.len(), 2, "{red:?}");
     assert!(red.iter().all(|f| f.light == Light::Red));
     assert!(
         red.iter()
