@@ -40,7 +40,7 @@ impl ServeArguments {
         let manager = ServiceManager::of_environment();
         block_on(async {
             let mut signals = Signals::listen()?;
-            let mut running = Running::start(config, log.lines.clone()).await?;
+            let running = Running::start(config, log.lines.clone()).await?;
             let (t8, operator) = (running.t8(), running.operator());
             tracing::info!(%t8, %operator, version = env!("CARGO_PKG_VERSION"), "serving");
             say(&format!("listening t8 {t8} operator {operator}"))?;
@@ -49,7 +49,7 @@ impl ServeArguments {
                 manager.tell_reloading();
                 let reloaded = Config::load(&self.config)
                     .map_err(|error| error.to_string())
-                    .and_then(|config| running.reload(config).map_err(|error| error.to_string()));
+                    .and_then(|config| running.reload(&config).map_err(|error| error.to_string()));
                 match reloaded {
                     Ok(waiting) => tell_reloaded(&waiting),
                     Err(error) => tracing::error!(error, "reload refused; the old ones are kept"),

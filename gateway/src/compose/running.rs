@@ -130,18 +130,18 @@ impl Running {
     ///
     /// # Errors
     /// [`StartError`].
-    pub(crate) fn reload(&mut self, config: Config) -> Result<Vec<String>, StartError> {
+    pub(crate) fn reload(&self, config: &Config) -> Result<Vec<String>, StartError> {
         // First: whoever rotated the file waits for it, whatever else is wrong.
         if let Some(decisions) = &self.telemetry.decisions {
             decisions.reopen();
         }
         let (operator_anchors, operator) = operator_credentials(&config.operator)?;
-        let (t8_anchors, t8) = t8_credentials(&config)?;
+        let (t8_anchors, t8) = t8_credentials(config)?;
         self.operator_tls.replace(operator_anchors, operator)?;
         self.t8_tls.replace(t8_anchors, t8)?;
         let [t8_gate, _] = &self.gates;
         t8_gate.set_per_party(config.t8.connections.max_connections_per_party);
-        self.observation.note_certificates(&config);
+        self.observation.note_certificates(config);
         // Against what runs: a change that waits is named until the next start.
         Ok(find_waiting(self.config.source(), config.source()))
     }
