@@ -153,7 +153,7 @@ async fn a_mapping_lives_from_request_to_demapping() {
     );
     let body = made.json();
     assert_eq!(body["mappingStatus"], "PENDING");
-    assert_eq!(body["supportedFeatures"], "1");
+    assert_eq!(body["supportedFeatures"], "3");
     assert_eq!(body["validityPeriod"], 3600);
     assert_eq!(body["mappingCause"], Value::Null);
     for secret in ["deviceSerialNumber", "userConsent", "deviceId", "e2e"] {
