@@ -48,6 +48,7 @@ impl World {
             "serviceUri": format!("{SERVICE}/eggs"),
             "uti": fresh_uuid(),
             "deviceSerialNumber": format!("ACME-{}", fresh_uuid()),
+            "notificationDestination": "https://shop.example/results",
             "userConsent": { "consentId": "c-1", "grantedAt": "2026-01-01T00:00:00Z",
                              "purpose": "dpv:RequestedServiceProvision" },
         });

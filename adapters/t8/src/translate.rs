@@ -61,9 +61,12 @@ pub(crate) fn read_member<T>(
 ) -> Result<T, Problem> {
     parse(text.as_str()).map_err(|invalid| {
         // What is a permanent identifier is called one, though its form alone was refused. A URI
-        // with user information is not: its `@` is no mail address.
+        // with user information is not: its `@` is no mail address. One of another scheme was looked at.
         let invalid = match invalid {
-            InvalidId::UriParts | InvalidId::NotAnonymous | InvalidId::Permanent(_) => invalid,
+            InvalidId::UriParts
+            | InvalidId::Scheme
+            | InvalidId::NotAnonymous
+            | InvalidId::Permanent(_) => invalid,
             other => find_permanent_identifier(text.as_str()).map_or(other, InvalidId::Permanent),
         };
         refuse_member(pointer, need == Need::Mandatory, invalid)

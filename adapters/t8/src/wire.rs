@@ -29,7 +29,7 @@ pub(crate) use device_mapping::{
     AssignmentView, ConsentView, SerialNamespaceView, SubscriptionView,
 };
 pub(crate) use discovery::{ApiView, CallbackSignatureView, DiscoveryView};
-pub(crate) use inquiry::{DeviceAnswerView, PairView, TransactionAnswerView};
+pub(crate) use inquiry::{DeviceAnswerView, PairView, TransactionAnswerView, point_of_line};
 pub(crate) use mapping::{MappingView, WebsocketView};
 pub(crate) use number::Whole;
 pub(crate) use read::Object;

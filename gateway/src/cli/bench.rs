@@ -27,19 +27,25 @@ pub(super) struct BenchArguments {
 #[derive(Clone, Debug, Subcommand)]
 enum What {
     /// All of these, on one store (the default)
+    #[command(after_help = EXAMPLES)]
     All,
     /// CPU time and rate of inquiries, against a bare actix-web handler under the same TLS
     ///
     /// The ratio of CPU time is bare/gateway, that of requests gateway/bare: 1 would mean that the
     /// service itself costs nothing.
+    #[command(after_help = EXAMPLES)]
     Inquiry,
     /// CPU time of an inquiry in the large store, for that in one of 10,000 rows
+    #[command(after_help = EXAMPLES)]
     Growth,
     /// Durable mapping requests a second of 64 clients, for those the raw store commits
+    #[command(after_help = EXAMPLES)]
     Mapping,
     /// A new mutual-TLS connection and one request, for the bare handler's
+    #[command(after_help = EXAMPLES)]
     Fresh,
     /// Memory and disk for a row, start-up, memory of an idle connection
+    #[command(after_help = EXAMPLES)]
     Footprint,
     /// The bare handler itself (started by the other verbs)
     #[command(hide = true)]

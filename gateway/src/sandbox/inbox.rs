@@ -7,6 +7,8 @@ use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::UnboundedSender;
@@ -70,10 +72,9 @@ impl Inbox {
         };
         let mut is_whole = true;
         for line in BufReader::new(kept.file.try_clone()?).split(b'\n') {
-            let line = line?;
-            let read = serde_json::from_slice::<(String, Received)>(&line);
-            is_whole = read.is_ok();
-            if let Ok((sp, received)) = read {
+            let read = read_line(&line?);
+            is_whole = read.is_some();
+            if let Some((sp, received)) = read {
                 kept.push(&sp, received);
             }
         }
@@ -91,10 +92,10 @@ impl Inbox {
     /// # Errors
     /// [`io::Error`] when it could not be written down.
     pub(crate) fn put(&self, sp: &str, notification: Received) -> io::Result<()> {
-        let mut line = serde_json::to_vec(&(sp, &notification))?;
-        line.push(b'\n');
+        let mut line = STANDARD.encode(serde_json::to_vec(&(sp, &notification))?);
+        line.push('\n');
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.file.write_all(&line)?;
+        kept.file.write_all(line.as_bytes())?;
         kept.push(sp, notification.clone());
         drop(kept);
         // Nobody listens any more when the sandbox is going down.
@@ -110,4 +111,10 @@ impl Inbox {
             .map(|own| own.iter().cloned().collect())
             .unwrap_or_default()
     }
+}
+
+/// A line of the file: whose, and what, as JSON in base64. Who searches the sandbox's directory
+/// for an identifier shall find what the gateway keeps, not what a service provider was sent.
+fn read_line(line: &[u8]) -> Option<(String, Received)> {
+    serde_json::from_slice(&STANDARD.decode(line).ok()?).ok()
 }

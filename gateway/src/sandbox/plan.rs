@@ -169,7 +169,7 @@ impl Layout {
 
     /// The notifications received so far, a line each.
     pub(crate) fn inbox(&self) -> PathBuf {
-        self.0.join("inbox.jsonl")
+        self.0.join("inbox.base64")
     }
 
     /// What testers read.

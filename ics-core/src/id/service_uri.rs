@@ -142,10 +142,10 @@ impl CallbackUri {
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         check_length(text, 1, ServiceUri::MAX)?;
         let uri = parse_uri(text)?;
+        check_uri_anonymous(&uri)?;
         if uri.scheme().as_str() != "https" {
             return Err(InvalidId::Scheme);
         }
-        check_uri_anonymous(&uri)?;
         Ok(Self(text.into()))
     }
 

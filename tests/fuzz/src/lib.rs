@@ -51,6 +51,7 @@ pub const TARGETS: &[Target] = &[
 ///
 /// # Panics
 /// When there is none, or when what it checks does not hold.
+#[cfg_attr(test, expect(dead_code, reason = "for the fuzzers' binaries"))]
 pub fn run(name: &str, data: &[u8]) {
     let target = TARGETS.iter().find(|(known, _)| *known == name);
     let (_, check) = target.expect("a target of that name");

@@ -117,7 +117,12 @@ fn lists_come_in_pages_that_lose_and_repeat_nothing() {
 fn supported_features_are_the_intersection() {
     let sandbox = Sandbox::start();
     let (shop, acme) = (sandbox.shop(), sandbox.acme());
-    for (offered, told) in [(Some("3"), "1"), (Some("F0"), "0"), (None, "0")] {
+    for (offered, told) in [
+        (Some("F"), "3"),
+        (Some("1"), "1"),
+        (Some("F0"), "0"),
+        (None, "0"),
+    ] {
         let mut request = shop.request(&shop.service("eggs"), &fresh_uuid(), &acme.fresh_serial());
         if let Some(offered) = offered {
             request["supportedFeatures"] = offered.into();

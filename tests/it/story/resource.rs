@@ -42,7 +42,7 @@ fn a_registration_is_read_replaced_and_patched() {
     let acme = sandbox.acme();
     let terms = json!({ "notificationDestination": acme.callback, "supportedFeatures": "3" });
     let made = acme.post(&subscriptions(&acme), &terms).expect(201).json();
-    assert_eq!(made["supportedFeatures"], "1");
+    assert_eq!(made["supportedFeatures"], "3");
     let own = made["self"].as_str().expect("a link").to_owned();
     let second = format!("{}/second", acme.callback);
     let replaced = acme

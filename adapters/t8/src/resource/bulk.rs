@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ics_core::principal::Principal;
-use ics_core::reference_point::ReferencePoint;
 
 use super::inquiry;
 use crate::api::T8Api;
 use crate::exchange::{Call, Reply};
 use crate::problem::Problem;
-use crate::wire::{BulkLine, parse_line};
+use crate::wire::{BulkLine, parse_line, point_of_line};
 
 /// The most lines of one body (t8 A.4).
 pub(crate) const MOST_LINES: usize = 10_000;
@@ -91,10 +90,14 @@ impl Bulk {
 
     /// As `retrieve-by-device` or `retrieve-by-transaction` would answer the line now.
     async fn answer(&self, line: &[u8]) -> Result<Reply, Problem> {
+        let point = point_of_line(line);
+        if !self.principal.scopes.contains(point) {
+            return Err(Problem::insufficient_scope(point));
+        }
         let parsed = parse_line(line)?;
         let call = Call {
             principal: self.principal.clone(),
-            point: Cell::new(ReferencePoint::Ics7),
+            point: Cell::new(point),
             root: &self.api.root,
             id: "",
             page: None,

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use ics_core::reference_point::ReferencePoint;
 use ics_core::time::Timestamp;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,15 @@ pub enum BulkLine<'a> {
     Device(DeviceInquiry<'a>),
     /// Case 2.
     Transaction(TransactionInquiry<'a>),
+}
+
+/// Which case a line of a bulk inquiry is: one with a `deviceId` and no `uti` is case 1.
+pub(crate) fn point_of_line(bytes: &[u8]) -> ReferencePoint {
+    if is_of_device(bytes) {
+        ReferencePoint::Ics8
+    } else {
+        ReferencePoint::Ics7
+    }
 }
 
 /// Reads a line of a bulk inquiry: one with a `deviceId` and no `uti` is case 1, any other case 2.
