@@ -221,6 +221,15 @@ impl ConnectionsSection {
                 faults.take(Err(fault));
             }
         }
+        if self.workers > 512 {
+            let key = format!("{section}.workers");
+            let fault = Fault::new(
+                key,
+                "out of range",
+                "choose up to 512, or 0: one for each core",
+            );
+            faults.take(Err(fault));
+        }
         if !(1 << 10..=16 << 20).contains(&self.max_body) {
             let key = format!("{section}.max_body");
             let fault = Fault::new(key, "out of range", "choose from 1KiB to 16MiB");

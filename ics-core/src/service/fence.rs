@@ -88,7 +88,8 @@ impl IcsService {
             None => Ok(row),
             Some(fence) => {
                 let id = row.id;
-                self.end_fenced(core::slice::from_ref(&row), &fence, now).await?;
+                self.end_fenced(core::slice::from_ref(&row), &fence, now)
+                    .await?;
                 Ok(self.load(id).await?.unwrap_or(row))
             }
         }

@@ -51,7 +51,7 @@ fn a_registration_is_read_replaced_and_patched() {
         .json();
     assert_eq!(replaced["notificationDestination"], second);
     assert_eq!(
-        replaced["supportedFeatures"], "1",
+        replaced["supportedFeatures"], "3",
         "negotiated for the resource's life"
     );
     let patch = json!({ "serialNamespaces": [{ "prefix": "ACME-9" }] });
