@@ -14,7 +14,7 @@ use crate::telemetry::{Log, start_log};
 /// Check, compact or move the store, with the gateway stopped
 ///
 /// The store is where the gateway keeps its rows: a directory that the configuration names under
-/// [store], begun by one engine (redb or sled) and kept by it. One process at a time may have it
+/// `[store]`, begun by one engine (redb or sled) and kept by it. One process at a time may have it
 /// open; a running gateway is told by name, and nothing is done.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
