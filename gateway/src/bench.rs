@@ -1,7 +1,7 @@
 //! `ics-gateway bench`: what a request costs, as a ratio to a yardstick measured in the same run.
 //!
 //! Gateway and yardstick are processes of their own, loaded in turn in one run; CPU time is that of
-//! the server's process for one request. Figures are medians over rounds.
+//! the server's process for one request. A figure is that of the round in the middle.
 
 mod figures;
 mod footprint;

@@ -1,4 +1,4 @@
-//! Figures, medians, and how they are told.
+//! Figures, the round in the middle, and how they are told.
 
 use std::time::Duration;
 
@@ -107,13 +107,19 @@ impl Rounds {
         rows: usize,
         (of, compare): (impl Fn(&Measured) -> f64, fn(f64, f64) -> f64),
     ) -> Figure {
-        let pairs = || self.0.iter().map(|(ours, bare)| (of(ours), of(bare)));
+        // The round in the middle, whole: the ratio told is that of the figures told.
+        let mut pairs: Vec<_> = self.0.iter().map(|(o, y)| (of(o), of(y))).collect();
+        pairs.sort_by(|a, b| compare(a.0, a.1).total_cmp(&compare(b.0, b.1)));
+        let (ours, yardstick) = pairs
+            .get(pairs.len() / 2)
+            .copied()
+            .unwrap_or((f64::NAN, f64::NAN));
         Figure {
             name,
             unit,
-            value: median(pairs().map(|(ours, _)| ours)),
-            yardstick: Some(median(pairs().map(|(_, bare)| bare))),
-            ratio: Some(median(pairs().map(|(ours, bare)| compare(ours, bare)))),
+            value: ours,
+            yardstick: Some(yardstick),
+            ratio: Some(compare(ours, yardstick)),
             rows,
         }
     }
@@ -131,11 +137,4 @@ pub(super) fn yardstick_to_ours(ours: f64, yardstick: f64) -> f64 {
 
 fn round(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
-}
-
-/// The middle one; `NaN` of none.
-pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
