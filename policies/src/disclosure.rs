@@ -8,7 +8,7 @@ use ics_core::party::{Agreement, Exposure};
 use ics_core::port::Sealer;
 use ics_core::sealed::{BlindIndex, BlindIndexDomain};
 
-/// Bytes of the hash that are told: 160 bits make 32 characters, and collisions a matter of theory.
+/// Bytes of the hash that are told: 160 bits make 40 letters, and collisions a matter of theory.
 const PSEUDONYM_BYTES: usize = 20;
 
 /// The device ID as the third party of `agreement` may see it.
@@ -31,33 +31,22 @@ pub(crate) fn disclose(
     }
 }
 
-/// `p-` and 32 characters of `a-z 2-7` (RFC 4648 base32 in lower case).
+/// `p-` and 40 letters `a-p`, one for each four bits of the hash.
 ///
-/// Always a valid [`DeviceId`]: visible ASCII, 34 bytes, no `@ + : . %`, never digits alone, no
-/// digit run of 10 to 20 between two boundaries (there is one boundary, 32 characters from the end).
+/// Always a valid [`DeviceId`]: without a digit there is no number in it, whatever the hash.
 #[expect(
     clippy::expect_used,
     reason = "valid by alphabet and length, for every hash"
 )]
 fn pseudonym(index: &BlindIndex) -> DeviceId {
-    let mut text = String::with_capacity(34);
+    let mut text = String::with_capacity(42);
     text.push_str("p-");
-    let (mut bits, mut count) = (0_u16, 0_u8);
     for byte in index.as_bytes().iter().take(PSEUDONYM_BYTES) {
-        bits = bits << 8 | u16::from(*byte);
-        count += 8;
-        while count >= 5 {
-            count -= 5;
-            text.push(base32_character(bits >> count & 0x1f));
+        for four_bits in [byte >> 4, byte & 0xf] {
+            text.push(char::from(b'a'.saturating_add(four_bits)));
         }
     }
     DeviceId::parse(&text).expect("a pseudonym is a device ID")
-}
-
-/// One character of RFC 4648 base32, lower case; `value` is below 32.
-fn base32_character(value: u16) -> char {
-    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    char::from(ALPHABET.get(usize::from(value)).copied().unwrap_or(b'a'))
 }
 
 #[cfg(test)]

@@ -130,7 +130,11 @@ impl Meter {
         let now = nanos(now);
         let interval = NANOS_PER_SECOND / u64::from(limits.requests_per_second.get());
         let most = now.saturating_add(most_ahead(interval));
-        self.charged_at.fetch_max(now, Ordering::Relaxed);
+        // A clock that was set back since counts anew.
+        let charged = self.charged_at.load(Ordering::Relaxed);
+        if charged < now || charged > now.saturating_add(CLOCK_SKEW) {
+            self.charged_at.store(now, Ordering::Relaxed);
+        }
         let mut seen = self.drained_at.load(Ordering::Relaxed);
         loop {
             let start = self.plausible_start(seen, (now, interval), NANOS_PER_SECOND);

@@ -130,6 +130,16 @@ fn a_debt_has_a_limit_and_a_clock_set_back_forgets_it() {
 }
 
 #[test]
+fn requests_charged_after_the_clock_was_set_back_count() {
+    let (limiter, shop) = (Limiter::new(), party("shop", 1_000, 1));
+    limiter.charge(&shop, 10_000, at(50_000_000));
+    for _ in 0..10 {
+        limiter.charge(&shop, 10_000, at(0));
+    }
+    assert!(limiter.admit(&shop, at(10_000)).is_err());
+}
+
+#[test]
 fn a_request_with_a_slightly_older_time_wins_no_second_burst() {
     let (limiter, shop) = (Limiter::new(), party("shop", 10, 1));
     for _ in 0..10 {
