@@ -327,8 +327,8 @@ impl Directory {
         service_uri: &ServiceUri,
         now: Timestamp,
     ) -> bool {
-        let partners = self.parties.values().filter(|party| party.iot_sp);
-        partners.into_iter().any(|party| {
+        let mut partners = self.parties.values().filter(|party| party.iot_sp);
+        partners.any(|party| {
             self.active_agreement(&party.id, third_party_sp, service_uri, now)
                 .is_some()
         })

@@ -162,6 +162,22 @@ impl Fence {
         self.demapping.cause == DemappingCause::UtiInvalid
     }
 
+    /// Whether rows of `third_party_sp` can be in its scope.
+    #[must_use]
+    pub fn may_concern(&self, third_party_sp: &SpId) -> bool {
+        match &self.scope {
+            FenceScope::Service {
+                third_party_sp: own,
+                ..
+            }
+            | FenceScope::Uti {
+                third_party_sp: own,
+                ..
+            } => own == third_party_sp,
+            FenceScope::Device { .. } | FenceScope::Agreement { .. } => true,
+        }
+    }
+
     /// Where its rows are found, and others among them.
     #[must_use]
     pub fn selection(&self) -> Selection {

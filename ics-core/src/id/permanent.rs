@@ -193,8 +193,8 @@ fn has_mail_address(lower: &str) -> bool {
     })
 }
 
-/// `aa:bb:cc:dd:ee:ff` or `aa-bb-cc-dd-ee-ff` (eight groups: EUI-64) anywhere, or a text of twelve
-/// bare hexadecimal digits.
+/// `aa:bb:cc:dd:ee:ff` or `aa-bb-cc-dd-ee-ff` (of an EUI-64 the first six) anywhere, or a text of
+/// twelve bare hexadecimal digits.
 fn has_hardware_address(lower: &str) -> bool {
     let bare = lower
         .strip_prefix("mac-")
@@ -203,19 +203,21 @@ fn has_hardware_address(lower: &str) -> bool {
     if bare.len() == 12 && bare.bytes().all(|b| b.is_ascii_hexdigit()) {
         return true;
     }
-    let part_of_one = |c: char| c.is_ascii_hexdigit() || c == ':' || c == '-';
-    bare.split(|c: char| !part_of_one(c)).any(|part| {
-        let pairs = |separator| {
-            part.split(separator)
-                .filter(|group| !group.is_empty())
-                .map(|group| group.len() == 2)
-                .fold((0_usize, true), |(n, all), pair| {
-                    (n.saturating_add(1), all && pair)
-                })
-        };
-        [':', '-']
-            .into_iter()
-            .any(|separator| matches!(pairs(separator), (6 | 8, true)))
+    let bytes = bare.as_bytes();
+    (0..bytes.len()).any(|at| {
+        let pairs = bytes.get(at..at.saturating_add(17)).unwrap_or_default();
+        let separator = pairs.get(2).copied().unwrap_or_default();
+        let alone = |place: usize| !bytes.get(place).is_some_and(u8::is_ascii_alphanumeric);
+        matches!(separator, b':' | b'-')
+            && pairs.iter().enumerate().all(|(place, byte)| {
+                if place % 3 == 2 {
+                    *byte == separator
+                } else {
+                    byte.is_ascii_hexdigit()
+                }
+            })
+            && (at == 0 || alone(at.saturating_sub(1)))
+            && alone(at.saturating_add(17))
     })
 }
 
@@ -244,7 +246,7 @@ fn find_digits(lower: &str) -> Option<PermanentIdentifier> {
         .then_some(PermanentIdentifier::Digits)
 }
 
-/// A word that is a number of 10 to 20 digits, or has a number in it: 10 digits and more beside
+/// A word that is a number of 10 digits or more, or has a number in it: 10 digits and more beside
 /// letters that no hexadecimal word has or at most two that one might, 14 to 16 beside at most
 /// six. (Longer hexadecimal words have such runs by chance.)
 fn is_number_in_word(word: &str) -> bool {
@@ -256,12 +258,12 @@ fn is_number_in_word(word: &str) -> bool {
     let hexadecimal = word.bytes().all(|b| b.is_ascii_hexdigit());
     let beside = word.len().saturating_sub(longest);
     match (hexadecimal, beside) {
-        (true, 0..=2) | (false, _) => (10..=20).contains(&longest),
+        (true, 0..=2) | (false, _) => longest >= 10,
         (true, beside) => (14..=16).contains(&longest) && beside <= 6,
     }
 }
 
-/// Neighbouring groups of digits, whatever stands between them, that come to 10 to 20 digits
+/// Neighbouring groups of digits, whatever stands between them, that come to 10 digits or more
 /// (`262-011-234-567-890`, `msisdn:491.701.234.567`, `262/011/234/567/890`); dates do not count.
 fn has_grouped_number(lower: &str) -> bool {
     let mut run = Vec::new();
@@ -271,7 +273,7 @@ fn has_grouped_number(lower: &str) -> bool {
             run.push(word);
             continue;
         }
-        if (10..=20).contains(&digits_without_dates(&run)) {
+        if digits_without_dates(&run) >= 10 {
             return true;
         }
         run.clear();

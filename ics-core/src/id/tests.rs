@@ -72,6 +72,11 @@ fn uti_shaped_like_a_permanent_identifier_is_refused() {
         "abc262011234567890abc",
         "a491701234567b--",
         "2026-11-21-262-011-234-567-890",
+        "262-011-234-567-890-000-000-0",
+        "x-262011234567890000000",
+        "mac:00:1b:44:11:3a:b7",
+        "device-00:1b:44:11:3a:b7",
+        "x:mac-aa-bb-cc-dd-ee-ff",
         "nai-alice-example",
         "gci-abcdefghijklmnop",
     ] {

@@ -49,6 +49,8 @@ pub fn decide_fenced_demapping(
     let told = change.outbox.iter_mut().filter(|w| w.before.is_none());
     for entry in told.filter_map(|write| write.after.as_mut()) {
         entry.deadline = entry.deadline.max(now.plus(knobs.notification_lifetime));
+        // Nor does a fence of a clock that was ahead hold it back.
+        entry.next_attempt = entry.next_attempt.min(now);
     }
     Some(change)
 }

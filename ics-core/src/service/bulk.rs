@@ -66,7 +66,32 @@ impl IcsService {
             let nothing = Change::default();
             removed.add(self.end_rows(&late, ending, &nothing, now).await?);
         }
+        if removed.removed == 0 && fence.kills_utis() {
+            self.kill_uti(&fence.scope).await?;
+        }
         removed_or_not_found(removed)
+    }
+
+    /// t8 A.3: a UTI declared invalid is dead for ever, whether or not a row of it is left. One that
+    /// was never used has no record, and gets none.
+    async fn kill_uti(&self, scope: &FenceScope) -> Result<(), Failure> {
+        let FenceScope::Uti {
+            third_party_sp,
+            uti,
+        } = scope
+        else {
+            return Ok(());
+        };
+        for _ in 0..ATTEMPTS {
+            let (index, before) = self.load_uti(third_party_sp, uti).await?;
+            if before.is_none() {
+                return Ok(());
+            }
+            if self.commit(decide_uti_death(index, before)).await? == Committed::Yes {
+                return Ok(());
+            }
+        }
+        Err(Failure::Busy)
     }
 
     /// The rows that `fence` would cover and no other one does, as long as there are few of them;

@@ -57,7 +57,8 @@ impl IcsService {
         directory: &Directory,
         (third_party_sp, uti): (&SpId, &Uti),
     ) -> Result<Option<(Arc<Fence>, Mapping)>, Failure> {
-        if !directory.fences().any(|fence| fence.kills_utis()) {
+        let concerns = |fence: &Fence| fence.kills_utis() && fence.may_concern(third_party_sp);
+        if !directory.fences().any(|fence| concerns(fence)) {
             return Ok(None);
         }
         let selection = Selection::Uti {

@@ -128,9 +128,15 @@ impl IcsService {
                 .into_iter()
                 .filter(|row| behind(row))
                 .collect();
-            let (work, done) = self.sweep(&rows, fence, now).await?;
-            let change = decide_progress(work, (fence, job), (done, 0), page.next.clone(), now);
-            match self.commit(change).await {
+            let swept = match self.sweep(&rows, fence, now).await {
+                Ok((work, done)) => {
+                    let next = page.next.clone();
+                    let change = decide_progress(work, (fence, job), (done, 0), next, now);
+                    self.commit(change).await
+                }
+                Err(failure) => Err(failure),
+            };
+            match swept {
                 Ok(Committed::Yes) => return Ok(()),
                 Ok(Committed::Overtaken) => {}
                 Err(Failure::Store(StoreError::Inconsistent)) => {

@@ -382,3 +382,27 @@ fn an_established_row_is_not_cancelled_over_ics_1() {
     );
     assert_eq!(shop.status(&mapping), "ESTABLISHED");
 }
+
+#[test]
+fn a_uti_without_a_row_left_can_still_be_killed() {
+    let sandbox = Sandbox::start();
+    let (shop, acme) = (sandbox.shop(), sandbox.acme());
+    for is_killed in [false, true] {
+        let (uti, serial) = (fresh_uuid(), acme.fresh_serial());
+        let mapping = shop.ask_for(&acme, &shop.service("eggs"), &uti, &serial);
+        acme.accept(&mapping, &fresh_device()).expect(200);
+        let link = json!({ "mapping": mapping.assignment });
+        acme.demap("USER_AUTHORIZATION_WITHDRAWN", &link)
+            .expect(200);
+        if is_killed {
+            let answer = shop.demap("UTI_INVALID", &json!({ "uti": uti }));
+            assert_eq!(answer.expect(404).cause(), "MAPPING_NOT_FOUND");
+        }
+        let again = shop.post_mapping(&shop.request(&shop.service("eggs"), &uti, &serial));
+        if is_killed {
+            assert_eq!(again.expect(409).cause(), "UTI_IN_USE");
+        } else {
+            again.expect(201);
+        }
+    }
+}
