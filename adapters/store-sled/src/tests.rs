@@ -1,15 +1,14 @@
-use std::io::{BufRead, BufReader, Write};
 use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::{fs, thread};
 
-use ics_core::change::Change;
-use ics_core::port::{CommitError, Selection, Store, StoreError};
-use ics_store::contract::sample::{entry, pending, third_party};
-use ics_store::contract::{Contender, block_on};
+use ics_core::port::{CommitError, Store, StoreError};
+
+use ics_store::contract::Contender;
+use ics_store::contract::kill::{self, is_there, put};
 use ics_store::engine::{Engine, EngineError, ReadKeys, Verdict, WriteKeys};
 use ics_store::{BatchLimits, EmbeddedStore, EngineFiles};
 use tempfile::TempDir;
@@ -80,23 +79,6 @@ fn engine(directory: &Path) -> SledEngine {
     } else {
         files.begin(&path).unwrap()
     }
-}
-
-fn create(number: u64) -> Change {
-    Change::default()
-        .with_mapping(None, Some(pending(number)))
-        .with_entry(None, Some(entry(&third_party("shop1"), number, 1)))
-}
-
-fn put(store: &impl Store, number: u64) -> Result<(), CommitError> {
-    block_on(store.commit(create(number)))
-}
-
-fn is_there(store: &impl Store, number: u64) -> bool {
-    let row = block_on(store.load_live(&pending(number).key)).unwrap();
-    let told = block_on(store.load_entry(&entry(&third_party("shop1"), number, 1).key)).unwrap();
-    assert_eq!(row.is_some(), told.is_some(), "half a change");
-    row.is_some()
 }
 
 mod contract {
@@ -328,63 +310,15 @@ fn a_disk_that_fails_is_unavailable_and_service_resumes_when_it_works_again() {
 #[test]
 fn acknowledged_rows_survive_kill_9() {
     let directory = tempfile::tempdir().unwrap();
-    for (round, acknowledged) in [1_usize, 40, 150, 77].into_iter().enumerate() {
-        let at = directory.path().join(round.to_string());
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "tests::child_writes_until_killed",
-                "--ignored",
-                "--nocapture",
-            ])
-            .env("ICS_STORE_SLED_TEST_DIRECTORY", &at)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut rows = Vec::new();
-        let take = |rows: &mut Vec<u64>, line: String| {
-            rows.extend(
-                line.strip_prefix("committed ")
-                    .and_then(|n| n.parse::<u64>().ok()),
-            );
-        };
-        while rows.len() < acknowledged {
-            take(&mut rows, lines.next().unwrap().unwrap());
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-        lines
-            .map_while(Result::ok)
-            .for_each(|line| take(&mut rows, line));
-        let store = reopen(&at);
-        store.assert_sound();
-        assert!(
-            rows.iter().all(|n| is_there(&store, *n)),
-            "an acknowledged row is gone"
-        );
-        let page = block_on(store.walk(&Selection::All, None, usize::MAX)).unwrap();
-        assert!(page.mappings.len() >= rows.len());
-    }
+    kill::acknowledged_rows_survive_kill_9(
+        "tests::child_writes_until_killed",
+        directory.path(),
+        reopen,
+    );
 }
 
 #[test]
 #[ignore = "the process that acknowledged_rows_survive_kill_9 kills"]
 fn child_writes_until_killed() {
-    let directory = std::env::var_os("ICS_STORE_SLED_TEST_DIRECTORY").unwrap();
-    let store = reopen(Path::new(&directory));
-    thread::scope(|scope| {
-        for writer in 0..16_u64 {
-            let store = &store;
-            scope.spawn(move || {
-                for n in (writer..).step_by(16) {
-                    put(store, n).unwrap();
-                    // One write call a line, so that lines of two writers do not mix.
-                    std::io::stdout()
-                        .write_all(format!("committed {n}\n").as_bytes())
-                        .unwrap();
-                }
-            });
-        }
-    });
+    kill::write_until_killed(&reopen(&kill::directory_of_the_killed()));
 }

@@ -219,7 +219,7 @@ impl<R: ReadKeys> Writer<'_, '_, R> {
             };
             let key = index::outbox(&entry.key);
             let stored = load::<OutboxEntry, _>(self.view, Table::Outbox, &key)?;
-            if stored.map(|e| e.attempts) != write.before.as_ref().map(|e| e.attempts) {
+            if stored.as_ref() != write.before.as_ref() {
                 return Err(Refusal::Conflict);
             }
             if write

@@ -15,6 +15,7 @@
 )]
 
 mod concurrency;
+pub mod kill;
 mod mappings;
 mod outbox;
 mod records;

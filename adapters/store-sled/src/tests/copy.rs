@@ -8,7 +8,9 @@ use ics_store::contract::sample::pending;
 use ics_store::contract::{Contender, block_on};
 use ics_store::{Copied, CopyError, MemoryStore, Upkeep, copy_store};
 
-use super::{DATA_NAME, OpenError, create, is_there, open, options, put, reopen};
+use ics_store::contract::kill::create;
+
+use super::{DATA_NAME, OpenError, is_there, open, options, put, reopen};
 use crate::{SledFiles, compact};
 
 fn original() -> MemoryStore {
