@@ -161,7 +161,12 @@ async fn supervise(shared: Arc<Shared>, bell: Arc<Bell>) {
             biased;
             _ = stop.wait_for(|stopping| *stopping) => break,
             Some(ended) = lanes.join_next_with_id() => {
-                let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+                let id = match ended {
+                    Ok((id, ())) => id,
+                    // Nobody aborts a lane: the runtime itself is going.
+                    Err(error) if error.is_cancelled() => break,
+                    Err(error) => error.id(),
+                };
                 let Some(name) = names.remove(&id) else { continue };
                 tracing::error!(addressee = %name.0, "lane fell");
                 (vec![name], true)

@@ -6,9 +6,11 @@ use bytes::Bytes;
 use ics_core::id::Origin;
 use ics_core::port::{Authenticator, Clock, RateLimiter};
 use ics_core::service::IcsService;
+use tokio::sync::Semaphore;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::server::ServerBuilder;
 
+use crate::resource::bulk::MOST_AT_ONCE;
 use crate::resource::discovery;
 use crate::socket::Sockets;
 
@@ -47,6 +49,8 @@ pub struct T8Api {
     pub(crate) discovery: Bytes,
     pub(crate) document: Bytes,
     pub(crate) sockets: Arc<Sockets>,
+    /// Places of bulk inquiries under way.
+    pub(crate) bulks: Arc<Semaphore>,
 }
 
 impl T8Api {
@@ -81,6 +85,7 @@ impl T8Api {
             discovery: discovery.into(),
             document: document.into(),
             sockets: Arc::default(),
+            bulks: Arc::new(Semaphore::new(MOST_AT_ONCE)),
         })
     }
 

@@ -3,7 +3,6 @@
 mod websocket;
 
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,11 +15,13 @@ use actix_web::http::header::{
     ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK, LOCATION,
     RETRY_AFTER, WWW_AUTHENTICATE,
 };
+use actix_web::rt::spawn;
 use actix_web::web::{self, Bytes, Data, Payload, ServiceConfig};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use ics_core::audit::RefusalCause;
-use ics_core::principal::PeerCertificate;
+use ics_core::principal::{PeerCertificate, Principal};
 use ics_core::reference_point::ReferencePoint;
+use ics_core::time::Timestamp;
 use ics_http::{Terms, close_if_late, read_body};
 
 use crate::api::T8Api;
@@ -31,7 +32,7 @@ use crate::operation::{Gate, NDJSON, Operation, PATHS, Verb};
 use crate::problem::{self, Cause, Companion, Problem};
 use crate::query::{self, PageQuery};
 use crate::resource;
-use crate::resource::bulk::Bulk;
+use crate::resource::bulk::{Asker, Bulk, CutOff};
 use websocket::Opener;
 
 /// A body that took longer came in parts: its sender is asked for again.
@@ -77,7 +78,7 @@ async fn serve(
     payload: Payload,
     api: &Arc<T8Api>,
 ) -> HttpResponse {
-    if let Gate::Point(point) | Gate::Either(point, _) = operation.gate() {
+    if let Gate::Point(point) = operation.gate() {
         note_point(request, point);
     }
     match answer(operation, request, payload, api).await {
@@ -108,6 +109,7 @@ async fn answer(
     let Some((mut principal, mut point)) = admitted else {
         return Ok(show(operation, api));
     };
+    note_point(request, point);
     if operation.is_socket() {
         let opener = Opener {
             bearer: guard::read_bearer(&credentials(request))?.to_owned(),
@@ -116,6 +118,11 @@ async fn answer(
         };
         return websocket::open(api, (request, payload), opener);
     }
+    let place = match operation {
+        Operation::InquireInBulk => Some(api.bulks.clone().try_acquire_owned()),
+        _ => None,
+    };
+    let place = place.transpose().map_err(|_| Problem::busy())?;
     let body = match terms(operation) {
         Some(terms) => read_body(request, payload, &terms).await?,
         None => Bytes::new(),
@@ -128,32 +135,71 @@ async fn answer(
             return Ok(show(operation, api));
         };
         (principal, point) = still;
+        note_point(request, point);
     }
     if operation == Operation::InquireInBulk {
-        let bulk = Bulk::begin(Arc::clone(api), principal, body)?;
-        return Ok(stream(bulk));
+        let bearer = guard::read_bearer(&credentials(request))?.to_owned();
+        let place = place.ok_or(Cause::SystemFailure)?;
+        let asker = Asker {
+            principal,
+            point,
+            bearer,
+            place,
+        };
+        return Ok(stream(Bulk::begin(Arc::clone(api), asker, body)?));
     }
-    let call = Call {
+    let asked = Asked {
         principal,
-        point: Cell::new(point),
-        root: &api.root,
-        id: path
-            .get("mappingId")
-            .or_else(|| path.get("subscriptionId"))
-            .or_else(|| path.get("jobId"))
-            .unwrap_or_default(),
+        point,
         page,
-        body: &body,
+        body,
         now: if operation.is_inquiry() {
             api.clock.latest()
         } else {
             now
         },
     };
-    let outcome = resource::dispatch(operation, &api.service, &call).await;
-    if matches!(operation.gate(), Gate::Either(..)) {
-        note_point(request, call.point.get());
+    let acting = act(operation, request.clone(), Arc::clone(api), asked);
+    if operation.is_inquiry() || operation.verb() == Verb::Get {
+        return acting.await;
     }
+    // What changes something runs to its end, even when the caller hangs up meanwhile: the
+    // directory must learn of what the store has taken.
+    let done = spawn(acting).await;
+    done.unwrap_or_else(|_| Err(Cause::SystemFailure.into()))
+}
+
+/// A request that may act: who asks, over which point, for what, when.
+struct Asked {
+    principal: Principal,
+    point: ReferencePoint,
+    page: Option<PageQuery>,
+    body: Bytes,
+    now: Timestamp,
+}
+
+async fn act(
+    operation: Operation,
+    request: HttpRequest,
+    api: Arc<T8Api>,
+    asked: Asked,
+) -> Result<HttpResponse, Problem> {
+    let path = request.match_info();
+    let call = Call {
+        principal: asked.principal,
+        point: Cell::new(asked.point),
+        root: &api.root,
+        id: path
+            .get("mappingId")
+            .or_else(|| path.get("subscriptionId"))
+            .or_else(|| path.get("jobId"))
+            .unwrap_or_default(),
+        page: asked.page,
+        body: &asked.body,
+        now: asked.now,
+    };
+    let outcome = resource::dispatch(operation, &api.service, &call).await;
+    note_point(&request, call.point.get());
     outcome.map(respond)
 }
 
@@ -251,10 +297,10 @@ struct Lines {
     waited: bool,
 }
 
-type Step = Pin<Box<dyn Future<Output = Option<(Bytes, Bulk)>>>>;
+type Step = Pin<Box<dyn Future<Output = Option<Result<(Bytes, Bulk), CutOff>>>>>;
 
 impl MessageBody for Lines {
-    type Error = Infallible;
+    type Error = CutOff;
 
     fn size(&self) -> BodySize {
         BodySize::Stream
@@ -276,7 +322,8 @@ impl MessageBody for Lines {
         let made = std::task::ready!(step.as_mut().poll(cx));
         this.waited = false;
         let (lines, next): (_, Option<Step>) = match made {
-            Some((lines, rest)) => (Some(Ok(lines)), Some(Box::pin(rest.next()))),
+            Some(Ok((lines, rest))) => (Some(Ok(lines)), Some(Box::pin(rest.next()))),
+            Some(Err(cut_off)) => (Some(Err(cut_off)), None),
             None => (None, None),
         };
         this.next = next;

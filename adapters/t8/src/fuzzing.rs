@@ -6,6 +6,7 @@ use std::time::Duration;
 use ics_core::id::SpId;
 use ics_core::mapping::{Attribute, MappingKey};
 use ics_core::port::Cursor;
+use ics_core::reference_point::ReferencePoint;
 use ics_core::service::{AnswerInput, MappingRequest, Selector};
 use serde_json::{Map, Value};
 
@@ -15,9 +16,9 @@ use crate::problem::Problem;
 use crate::query::PageQuery;
 use crate::translate;
 use crate::wire::{
-    Answer, BulkLine, Demap, DeviceInquiry, IdentityMapping, IdentityMappingPatch, InvalidBody,
-    Object, SerialNamespace, Subscription, SubscriptionPatch, Text, TransactionInquiry,
-    UserConsent, WebsockNotifConfig, Whole, parse_body, parse_line,
+    Answer, Demap, DeviceInquiry, IdentityMapping, IdentityMappingPatch, InvalidBody, Object,
+    SerialNamespace, Subscription, SubscriptionPatch, Text, TransactionInquiry, UserConsent,
+    WebsockNotifConfig, Whole, parse_body, point_of_line,
 };
 
 /// What a body that was read says.
@@ -57,9 +58,9 @@ pub const BODIES: usize = 8;
 /// # Errors
 /// [`InvalidBody`].
 pub fn read_line(bytes: &[u8]) -> Result<Told, InvalidBody> {
-    Ok(match parse_line(bytes)? {
-        BulkLine::Device(body) => tell_device_inquiry(&body),
-        BulkLine::Transaction(body) => tell_transaction_inquiry(&body),
+    Ok(match point_of_line(bytes) {
+        ReferencePoint::Ics8 => tell_device_inquiry(&parse_body(bytes)?),
+        _ => tell_transaction_inquiry(&parse_body(bytes)?),
     })
 }
 

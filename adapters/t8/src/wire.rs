@@ -18,7 +18,7 @@ mod text;
 
 pub use demapping::Demap;
 pub use device_mapping::{Answer, SerialNamespace, Subscription, SubscriptionPatch};
-pub use inquiry::{BulkLine, DeviceInquiry, TransactionInquiry, parse_line};
+pub use inquiry::{DeviceInquiry, TransactionInquiry};
 pub use mapping::{IdentityMapping, IdentityMappingPatch, UserConsent, WebsockNotifConfig};
 pub use notification::Acknowledgement;
 pub use read::{Body, Fault, InvalidBody, parse_body};

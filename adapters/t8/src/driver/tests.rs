@@ -3,6 +3,7 @@ mod fakes;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use actix_web::body::to_bytes;
 use actix_web::rt::net::TcpStream;
@@ -628,6 +629,35 @@ async fn lists_go_by_pages() {
             .json(),
         json!([])
     );
+}
+
+#[actix_web::test]
+async fn a_change_is_done_to_its_end_though_the_caller_hangs_up() {
+    let (api, store) = api();
+    let acme = Face::of(&api, Some("acme"));
+    let base = "/ics-device-mapping/v1/acme/subscriptions";
+    let body = json!({ "notificationDestination": "https://acme.example/cb" }).to_string();
+    store.held.store(true, Ordering::SeqCst);
+    let mut stream = TcpStream::connect(acme.address).await.unwrap();
+    let head = format!(
+        "POST {base} HTTP/1.1\r\nHost: ics.example\r\nAuthorization: Bearer all\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    while !store.begun.load(Ordering::SeqCst) {
+        tokio::task::yield_now().await;
+    }
+    // Reset, not closed: the server's connection ends at once.
+    stream.set_zero_linger().unwrap();
+    drop(stream);
+    // The server has met the end of it before it answers a later request.
+    assert_eq!(acme.get(base).await.json(), json!([]));
+    store.held.store(false, Ordering::SeqCst);
+    let began = Instant::now();
+    while acme.get(base).await.json().as_array().unwrap().is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(10), "it was dropped");
+    }
 }
 
 #[actix_web::test]

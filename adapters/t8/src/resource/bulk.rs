@@ -6,25 +6,50 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ics_core::principal::Principal;
+use ics_core::reference_point::ReferencePoint;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::inquiry;
 use crate::api::T8Api;
 use crate::exchange::{Call, Reply};
+use crate::guard::still_admits;
 use crate::problem::Problem;
-use crate::wire::{BulkLine, parse_line, point_of_line};
+use crate::wire::point_of_line;
 
 /// The most lines of one body (t8 A.4).
 pub(crate) const MOST_LINES: usize = 10_000;
+/// How many may be under way at once: each holds its body until the last answer is read.
+pub(crate) const MOST_AT_ONCE: usize = 16;
+/// The longest line: what a body may be one by one.
+const LONGEST_LINE: usize = 64 * 1024;
 /// How many lines are answered at one go: others wait that long for their turn.
 const LINES_AT_ONE_GO: usize = 64;
 
 /// A bulk inquiry under way.
 pub(crate) struct Bulk {
     api: Arc<T8Api>,
-    principal: Principal,
+    asker: Asker,
     /// What is not answered yet.
     rest: Bytes,
 }
+
+/// Who asks, and with what: asked for again at every go, for an answer may take long to be read.
+pub(crate) struct Asker {
+    /// Who.
+    pub(crate) principal: Principal,
+    /// Over which point it was admitted.
+    pub(crate) point: ReferencePoint,
+    /// With which token.
+    pub(crate) bearer: String,
+    /// Its place among those under way.
+    #[expect(dead_code, reason = "held until the inquiry is dropped")]
+    pub(crate) place: OwnedSemaphorePermit,
+}
+
+/// The answer ends here: the caller is served no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("caller is served no longer")]
+pub(crate) struct CutOff;
 
 impl Bulk {
     /// Takes the inquiry, and counts each of its lines as a request: what it asks above the limit
@@ -32,11 +57,7 @@ impl Bulk {
     ///
     /// # Errors
     /// 413 for too many lines.
-    pub(crate) fn begin(
-        api: Arc<T8Api>,
-        principal: Principal,
-        body: Bytes,
-    ) -> Result<Self, Problem> {
+    pub(crate) fn begin(api: Arc<T8Api>, asker: Asker, body: Bytes) -> Result<Self, Problem> {
         let ended = body.last().is_none_or(|last| *last == b'\n');
         let lines = body.iter().filter(|byte| **byte == b'\n').count();
         let lines = lines.saturating_add(usize::from(!ended));
@@ -44,20 +65,32 @@ impl Bulk {
             return Err(Problem::status_only(413));
         }
         let directory = api.service.directory();
-        if let Some(party) = directory.party(&principal.sp) {
+        if let Some(party) = directory.party(&asker.principal.sp) {
             // The request itself was counted when it was admitted.
             let more = u32::try_from(lines.saturating_sub(1)).unwrap_or(u32::MAX);
             api.limiter.charge(party, more, api.clock.now());
         }
         Ok(Self {
             api,
-            principal,
+            asker,
             rest: body,
         })
     }
 
     /// The answers to the next lines; `None` after the last one.
-    pub(crate) async fn next(mut self) -> Option<(Bytes, Self)> {
+    ///
+    /// # Errors
+    /// [`CutOff`] once certificate, token or party do not stand any more.
+    pub(crate) async fn next(mut self) -> Option<Result<(Bytes, Self), CutOff>> {
+        let Asker {
+            principal,
+            point,
+            bearer,
+            ..
+        } = &self.asker;
+        if !still_admits(&self.api, principal, *point, bearer) {
+            return Some(Err(CutOff));
+        }
         let mut answers = Vec::with_capacity(LINES_AT_ONE_GO.saturating_mul(256));
         for _ in 0..LINES_AT_ONE_GO {
             let Some(line) = self.take_line() else {
@@ -69,7 +102,7 @@ impl Bulk {
             }
             answers.push(b'\n');
         }
-        (!answers.is_empty()).then(|| (answers.into(), self))
+        (!answers.is_empty()).then(|| Ok((answers.into(), self)))
     }
 
     /// The next line, without its end.
@@ -90,24 +123,28 @@ impl Bulk {
 
     /// As `retrieve-by-device` or `retrieve-by-transaction` would answer the line now.
     async fn answer(&self, line: &[u8]) -> Result<Reply, Problem> {
+        if line.len() > LONGEST_LINE {
+            return Err(Problem::status_only(413));
+        }
+        let principal = &self.asker.principal;
         let point = point_of_line(line);
-        if !self.principal.scopes.contains(point) {
+        if !principal.scopes.contains(point) {
             return Err(Problem::insufficient_scope(point));
         }
-        let parsed = parse_line(line)?;
         let call = Call {
-            principal: self.principal.clone(),
+            principal: principal.clone(),
             point: Cell::new(point),
             root: &self.api.root,
             id: "",
             page: None,
             body: line,
-            now: self.api.clock.now(),
+            // As one by one: what may have run out is not shown.
+            now: self.api.clock.latest(),
         };
         let service = &self.api.service;
-        match &parsed {
-            BulkLine::Device(body) => inquiry::answer_device(service, &call, body).await,
-            BulkLine::Transaction(body) => inquiry::answer_transaction(service, &call, body).await,
+        match point {
+            ReferencePoint::Ics8 => inquiry::by_device(service, &call).await,
+            _ => inquiry::by_transaction(service, &call).await,
         }
     }
 }

@@ -10,23 +10,14 @@ use crate::problem::Problem;
 use crate::translate::{
     read_device_inquiry, read_transaction_inquiry, show_device_answer, show_transaction_answer,
 };
-use crate::wire::{DeviceInquiry, TransactionInquiry, parse_body};
+use crate::wire::parse_body;
 
 /// Y.4462 10.3 case 2.
 pub(super) async fn by_transaction(
     service: &IcsService,
     call: &Call<'_>,
 ) -> Result<Reply, Problem> {
-    answer_transaction(service, call, &parse_body(call.body)?).await
-}
-
-/// Case 2, read.
-pub(super) async fn answer_transaction(
-    service: &IcsService,
-    call: &Call<'_>,
-    body: &TransactionInquiry<'_>,
-) -> Result<Reply, Problem> {
-    let key = read_transaction_inquiry(body)?;
+    let key = read_transaction_inquiry(&parse_body(call.body)?)?;
     let answer = service
         .inquire_by_transaction(&call.principal, &key, call.now)
         .await
@@ -36,16 +27,7 @@ pub(super) async fn answer_transaction(
 
 /// Y.4462 10.3 case 1.
 pub(super) async fn by_device(service: &IcsService, call: &Call<'_>) -> Result<Reply, Problem> {
-    answer_device(service, call, &parse_body(call.body)?).await
-}
-
-/// Case 1, read.
-pub(super) async fn answer_device(
-    service: &IcsService,
-    call: &Call<'_>,
-    body: &DeviceInquiry<'_>,
-) -> Result<Reply, Problem> {
-    let (device_id, service_uri) = read_device_inquiry(body)?;
+    let (device_id, service_uri) = read_device_inquiry(&parse_body(call.body)?)?;
     let answer = service
         .inquire_by_device(
             &call.principal,

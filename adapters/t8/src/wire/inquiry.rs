@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::read::{Body, InvalidBody, parse_body, present};
+use super::read::{Body, present};
 use super::schema;
 use super::text::{Shown, Text};
 
@@ -38,46 +38,15 @@ pub struct TransactionInquiry<'a> {
     pub(crate) uti: Text<'a>,
 }
 
-/// A line of a bulk inquiry: the body of either case.
-#[derive(Debug)]
-pub enum BulkLine<'a> {
-    /// Case 1.
-    Device(DeviceInquiry<'a>),
-    /// Case 2.
-    Transaction(TransactionInquiry<'a>),
-}
-
-/// Which case a line of a bulk inquiry is: one with a `deviceId` and no `uti` is case 1.
+/// Which case a line of a bulk inquiry is: with a `deviceId` and no `uti` case 1, else case 2.
 pub(crate) fn point_of_line(bytes: &[u8]) -> ReferencePoint {
-    if is_of_device(bytes) {
-        ReferencePoint::Ics8
-    } else {
-        ReferencePoint::Ics7
-    }
-}
-
-/// Reads a line of a bulk inquiry: one with a `deviceId` and no `uti` is case 1, any other case 2.
-///
-/// # Errors
-/// What [`parse_body`] says of the body of that case.
-pub fn parse_line(bytes: &[u8]) -> Result<BulkLine<'_>, InvalidBody> {
-    // The usual spelling, tried first; what is not usual is looked at again below.
-    const MEMBER: &[u8] = b"\"deviceId\"";
-    if bytes.windows(MEMBER.len()).any(|window| window == MEMBER)
-        && let Ok(body) = parse_body(bytes)
-    {
-        return Ok(BulkLine::Device(body));
-    }
-    match parse_body(bytes) {
-        Ok(body) => Ok(BulkLine::Transaction(body)),
-        Err(_) if is_of_device(bytes) => parse_body(bytes).map(BulkLine::Device),
-        Err(invalid) => Err(invalid),
-    }
-}
-
-fn is_of_device(bytes: &[u8]) -> bool {
     let members: Result<HashMap<Cow<'_, str>, IgnoredAny>, _> = serde_json::from_slice(bytes);
-    members.is_ok_and(|members| members.contains_key("deviceId") && !members.contains_key("uti"))
+    match members {
+        Ok(members) if members.contains_key("deviceId") && !members.contains_key("uti") => {
+            ReferencePoint::Ics8
+        }
+        _ => ReferencePoint::Ics7,
+    }
 }
 
 /// Answer to case 1.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,12 +30,16 @@ pub(super) const ROOT: &str = "https://ics.example";
 pub(super) struct FakeStore {
     pub(super) rows: Mutex<BTreeMap<MappingId, Mapping>>,
     utis: Mutex<BTreeMap<BlindIndex, UtiRecord>>,
-    pub(super) down: std::sync::atomic::AtomicBool,
+    pub(super) down: AtomicBool,
+    /// While set, commits wait.
+    pub(super) held: AtomicBool,
+    /// Whether a commit has begun.
+    pub(super) begun: AtomicBool,
 }
 
 impl FakeStore {
     fn check(&self) -> Result<(), StoreError> {
-        if self.down.load(std::sync::atomic::Ordering::SeqCst) {
+        if self.down.load(Ordering::SeqCst) {
             Err(StoreError::Unavailable)
         } else {
             Ok(())
@@ -178,6 +183,10 @@ impl Store for FakeStore {
     fn commit(&self, change: Change) -> PortFuture<'_, Result<(), CommitError>> {
         Box::pin(async move {
             self.check()?;
+            self.begun.store(true, Ordering::SeqCst);
+            while self.held.load(Ordering::SeqCst) {
+                tokio::task::yield_now().await;
+            }
             let mut rows = self.rows.lock().unwrap();
             for row in change
                 .mappings()
