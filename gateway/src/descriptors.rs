@@ -21,7 +21,8 @@ pub(crate) struct TooFewDescriptors {
     pub(crate) most: u64,
 }
 
-/// Raises the soft limit to the hard one. What cannot be raised stays.
+/// Raises the soft limit to the hard one. What cannot be raised stays: [`check`] tells whether it is
+/// too low.
 pub(crate) fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
     if limit.current == limit.maximum {
@@ -31,9 +32,7 @@ pub(crate) fn raise_limit() {
         current: limit.maximum,
         ..limit
     };
-    if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(%error, "the limit of file descriptors stays as it is");
-    }
+    let _ = setrlimit(Resource::Nofile, raised);
 }
 
 /// Whether all configured connections can be open at once.

@@ -86,8 +86,6 @@ impl Listener {
         let server = builder.listen(name, socket, move || {
             let draining = draining.clone();
             let app = App::new()
-                .app_data(web::PayloadConfig::new(connections.max_body))
-                .app_data(web::JsonConfig::default().limit(connections.max_body))
                 .configure(configure.clone())
                 .default_service(web::to(problem::not_found))
                 .wrap(PeerGuard::new(Arc::clone(&admission), connections.max_age))

@@ -75,19 +75,7 @@ impl World {
         let first = self.shop.ask_for(&self.acme, SERVICE, &uti, &serial);
         self.acme.accept(&first, &device_of(0)).expect(200);
         self.domain.stop();
-        let store = self.store();
-        let runtime = runtime();
-        let id = MappingId::parse(first.id()).expect("an id");
-        let first = runtime.block_on(store.load(id)).expect("a store");
-        let first = first.expect("the row");
-        for from in (1..rows).step_by(BATCH) {
-            let numbers = from..rows.min(from + BATCH);
-            let change = numbers.fold(Change::default(), |change, number| {
-                change.with_mapping(None, Some(like(&first, number)))
-            });
-            runtime.block_on(store.commit(change)).expect("room");
-        }
-        drop(store);
+        fill_like(&self.store(), first.id(), rows);
         self.serve();
     }
 
@@ -114,6 +102,22 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime")
+}
+
+/// Adds rows `1..rows` to the store of a gateway that is down, each as the established row of that
+/// id is.
+pub(crate) fn fill_like(store: &RedbStore, first: &str, rows: usize) {
+    let runtime = runtime();
+    let id = MappingId::parse(first).expect("an id");
+    let first = runtime.block_on(store.load(id)).expect("a store");
+    let first = first.expect("the row");
+    for from in (1..rows).step_by(BATCH) {
+        let numbers = from..rows.min(from + BATCH);
+        let change = numbers.fold(Change::default(), |change, number| {
+            change.with_mapping(None, Some(like(&first, number)))
+        });
+        runtime.block_on(store.commit(change)).expect("room");
+    }
 }
 
 /// A row as `first` is, with a transaction and a device of its own.
@@ -233,7 +237,7 @@ fn a_service_of_many_rows_is_gone_at_once_and_swept_over_a_kill() {
     }
     let again = json!({ "serviceUri": SERVICE });
     shop.demap("SERVICE_INVALID", &again).expect(404);
-    // Rows made after it are not touched: of a fresh UTI, and of one whose row is behind it.
+    // Rows of fresh UTIs made after it are not touched, before the kill and after it.
     let fresh = shop.ask_for(acme, SERVICE, &fresh_uuid(), &acme.fresh_serial());
 
     let half_way = wait_for("the job to be half way", || {

@@ -22,7 +22,8 @@ fn accept(sandbox: &Sandbox) {
     assert_eq!(accepted.expect(200).json()["state"], "trusted");
 }
 
-/// Waits until the sweeper had its turn more than once: the gateway's own time runs on.
+/// Lets three seconds of the gateway's own time pass, three periods of the sweeper; that it ran is
+/// not looked at.
 fn let_sweeps_pass(sandbox: &Sandbox) {
     let seconds = |clock: Value| {
         let time = clock["time"].as_str().expect("a time").to_owned();

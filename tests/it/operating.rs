@@ -83,6 +83,7 @@ fn every_access_and_attempt_leaves_a_line_and_no_identifier_in_it_or_in_metrics(
         &uti,
         &service,
         &token,
+        &mapping.serial,
         &"no-token-at-all".to_owned(),
     ] {
         assert!(!log.contains(secret), "{secret} in the decision log");
@@ -323,14 +324,20 @@ fn doctor_is_amber_without_its_gateway_green_with_it_and_red_for_an_open_key() {
         for finding in findings.iter().filter(|f| f["light"] != "green") {
             assert!(finding["fix"].is_string(), "{finding} names a command");
         }
-        (worst.unwrap_or("green"), output.status.code())
+        let is_low = findings
+            .iter()
+            .any(|f| f["light"] != "green" && f["text"].as_str().unwrap_or("").contains("MiB"));
+        (worst.unwrap_or("green"), output.status.code(), is_low)
     };
-    assert_eq!(doctor(), ("amber", Some(1)));
+    let (light, code, _) = doctor();
+    assert_eq!((light, code), ("amber", Some(1)));
     domain.serve();
-    assert_eq!(doctor().0, "green");
+    let (light, code, is_low) = doctor();
+    assert!(light == "green" && (is_low || code == Some(0)), "{code:?}");
     let key = domain.file("notify/client.key");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).expect("a mode");
-    assert_eq!(doctor(), ("red", Some(2)));
+    let (light, code, _) = doctor();
+    assert_eq!((light, code), ("red", Some(2)));
     assert!(domain.stop().success());
 }
 
@@ -386,14 +393,6 @@ fn the_service_unit_is_well_formed_and_hardened() {
     let unit = std::fs::read_to_string(root().join("examples/systemd/ics-gateway.service"));
     let unit = unit.expect("the unit");
     assert!(unit.contains("Type=notify") && unit.contains("LimitNOFILE="));
-    if Command::new("systemd-analyze")
-        .arg("--version")
-        .output()
-        .is_err()
-    {
-        eprintln!("SKIPPED: systemd-analyze is not on this machine (apt install systemd)");
-        return;
-    }
     let dir = tempfile::tempdir().expect("a temporary directory");
     let file = dir.path().join("ics-gateway.service");
     // `verify` wants the program to be there.

@@ -4,8 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use ics_store_redb::Options;
 use ics_tests::{Domain, Gateway, Mapping, Party, fresh_device, fresh_uuid, wait_for};
 use serde_json::json;
+
+use crate::bulk::fill_like;
 
 const SERVICE: &str = "https://shop.example/services";
 
@@ -23,7 +26,6 @@ impl World {
             let text = text.replace("#engine = \"redb\"", &written);
             assert!(text.contains(&written), "the template has the key");
             text.replace("#cache = \"1GiB\"", "cache = \"64MiB\"")
-                .replace("#max_connections = 10000", "max_connections = 100")
         });
         let shop = domain.onboard(&json!({
             "id": "shop", "roles": ["THIRD_PARTY_SP"], "services": [SERVICE],
@@ -244,6 +246,9 @@ fn a_migration_that_is_killed_leaves_the_old_store_and_begins_anew() {
     let world = World::start("redb");
     let mapping = world.establish(&fresh_device());
     assert!(world.domain.stop().success());
+    // Enough of them that the copy is under way for a while.
+    let store = ics_store_redb::open(&world.domain.file("store"), Options::default());
+    fill_like(&store.expect("the store opens"), mapping.id(), 20_000);
     let before = digest(&done(&world.verb(&["check"])));
     let target = world.domain.scratch().join("half");
     let (file, directory) = (
@@ -266,24 +271,23 @@ fn a_migration_that_is_killed_leaves_the_old_store_and_begins_anew() {
         .stderr(Stdio::null())
         .spawn()
         .expect("it starts");
-    // Killed as soon as it says that something is begun there; it may have ended.
+    // Killed as soon as it says that something is begun there.
     wait_for("a marker", || {
         target.join("ics-store.begun").exists().then_some(())
     });
-    let _ = child.kill();
+    child.kill().expect("it runs");
     child.wait().expect("it ends");
     let marker = fs::read_to_string(target.join("ics-store.begun")).expect("a marker");
-    if marker.contains("copying") {
-        world.point_to("sled", &target);
-        let why = refused(&world.verb(&["check"]));
-        assert!(
-            why.contains("did not end") && why.contains("store migrate"),
-            "{why}"
-        );
-        world.point_to("redb", &world.domain.file("store"));
-        let again = ["migrate", "--to", "sled", "--directory", directory];
-        assert!(done(&world.verb(&again)).contains(&before));
-    }
+    assert!(marker.contains("copying"), "it ended first: more rows");
+    world.point_to("sled", &target);
+    let why = refused(&world.verb(&["check"]));
+    assert!(
+        why.contains("did not end") && why.contains("store migrate"),
+        "{why}"
+    );
+    world.point_to("redb", &world.domain.file("store"));
+    let again = ["migrate", "--to", "sled", "--directory", directory];
+    assert!(done(&world.verb(&again)).contains(&before));
     assert_eq!(
         digest(&done(&world.verb(&["check"]))),
         before,

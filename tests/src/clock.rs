@@ -1,10 +1,13 @@
 //! A wall clock that a test moves while the gateway runs: libfaketime, for that process alone. The
 //! monotonic clock goes on as it is.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Where Debian and its children put it.
-const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+fn library() -> PathBuf {
+    let architecture = std::env::consts::ARCH;
+    format!("/usr/lib/{architecture}-linux-gnu/faketime/libfaketimeMT.so.1").into()
+}
 
 /// The wall clock of one process.
 pub struct MovableClock {
@@ -14,7 +17,7 @@ pub struct MovableClock {
 impl MovableClock {
     /// The right time, kept in `file`.
     pub fn new(file: PathBuf) -> Self {
-        assert!(Path::new(LIBRARY).exists(), "tests/run installs faketime");
+        assert!(library().exists(), "tests/run installs faketime");
         let clock = Self { file };
         clock.set("+0");
         clock
@@ -30,9 +33,9 @@ impl MovableClock {
 
     /// What the process must find in its environment.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
-        let file = self.file.to_str().expect("UTF-8");
+        let (library, file) = (library(), self.file.to_str().expect("UTF-8"));
         [
-            ("LD_PRELOAD", LIBRARY),
+            ("LD_PRELOAD", library.to_str().expect("UTF-8")),
             ("FAKETIME_TIMESTAMP_FILE", file),
             ("FAKETIME_NO_CACHE", "1"),
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),

@@ -6,7 +6,7 @@ use ics_operator::wire::{
     AgreementView, Confirmation, ConsentModeName, EndedAgreement, ExposureName, NewAgreement,
 };
 
-use super::job::{count_removed, wait_for_all};
+use super::job::{check_done, count_removed, wait_for_all};
 use super::operator::{Access, name_of, or_empty, parse_sp};
 use super::runtime::{Outcome, block_on};
 
@@ -129,7 +129,8 @@ impl AgreementArguments {
                         ("ended", id.to_string()),
                         ("de-mapped", count_removed(ended.demapped, &ended.jobs)),
                     ];
-                    access.tell(&ended, &facts)
+                    access.tell(&ended, &facts)?;
+                    check_done(&ended.jobs)
                 }
                 AgreementVerb::List => {
                     let list = client.list::<AgreementView>("/agreements", &[], usize::MAX);

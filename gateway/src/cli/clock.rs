@@ -8,8 +8,8 @@ use super::runtime::{Outcome, block_on};
 
 /// Whether the gateway believes its clock
 ///
-/// A wall clock that jumps by more than a minute, or lies before the last time the gateway ran, is
-/// not believed: nothing expires and nothing is purged until it is back, or until it is accepted.
+/// A wall clock that jumps by more than a minute, lies before the last time the gateway ran, or over
+/// 30 days after it, is not believed: nothing expires and nothing is purged until it is back, or until it is accepted.
 /// Requests are served all the while, by the gateway's own time.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

@@ -82,7 +82,8 @@ impl JobArguments {
                         return tell(&access, &job);
                     }
                     let ended = wait_for_all(&client, &[job]).await?;
-                    ended.iter().try_for_each(|job| tell(&access, job))
+                    ended.iter().try_for_each(|job| tell(&access, job))?;
+                    check_done(&ended)
                 }
                 JobVerb::Retry(NamedJob { id }) => {
                     let path = format!("/jobs/{id}/retry");
@@ -122,6 +123,31 @@ fn tell(access: &Access, job: &JobView) -> Outcome {
         ("ended", or_empty(job.finish_time.as_ref())),
     ];
     access.tell(job, &facts)
+}
+
+/// Whether these jobs swept every row.
+///
+/// # Errors
+/// [`JobFailed`] names the first that did not.
+pub(super) fn check_done(jobs: &[JobView]) -> Outcome {
+    let failed = jobs.iter().find(|job| job.status == JobStatusName::Failed);
+    failed.map_or(Ok(()), |job| {
+        Err(JobFailed {
+            job: job.job_id.clone(),
+            left: job.failed,
+        }
+        .into())
+    })
+}
+
+/// A job that left rows behind.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "job `{job}` left {left} rows in the store, which nobody is shown; try `ics-gateway job retry {job}`"
+)]
+struct JobFailed {
+    job: String,
+    left: u64,
 }
 
 /// Waits until none of these jobs is at work any more, with one progress bar on standard error.

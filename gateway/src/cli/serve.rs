@@ -7,7 +7,6 @@ use clap::Args;
 use super::runtime::{Outcome, Request, Signals, block_on, say};
 use crate::compose::Running;
 use crate::config::Config;
-use crate::descriptors::raise_limit;
 use crate::service_manager::ServiceManager;
 use crate::telemetry::start_log;
 
@@ -15,9 +14,11 @@ use crate::telemetry::start_log;
 ///
 /// Prints a line `listening t8 ADDRESS operator ADDRESS` on standard output when both listeners
 /// accept, and its log on standard error. On SIGTERM nothing new is taken, what is under way is
-/// finished, and the exit status is 0. On SIGHUP the configuration is read anew: certificates, keys,
-/// trust anchors and the connections of a party change at once, `decisions.jsonl` is opened anew,
-/// what else changed is named in the log and waits for the next start; open connections go on.
+/// finished within `drain`, and the exit status is 0. On SIGHUP the configuration is read anew:
+/// certificates, keys and trust anchors of both listeners and the connections of a party change at
+/// once, `decisions.jsonl` is opened anew; other keys that changed are named in the log and wait for
+/// the next start, and so do, unnamed, new contents of the files of notify, authority and vault.
+/// Open connections go on.
 /// `$NOTIFY_SOCKET` of systemd is told when it is ready, reloads, stops.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -36,7 +37,6 @@ impl ServeArguments {
     pub(super) fn run(self) -> Outcome {
         let config = Config::load(&self.config)?;
         let log = start_log(&config.log);
-        raise_limit();
         let manager = ServiceManager::of_environment();
         block_on(async {
             let mut signals = Signals::listen()?;
@@ -65,7 +65,7 @@ impl ServeArguments {
 }
 
 fn tell_reloaded(waiting: &[String]) {
-    tracing::info!("certificates and trust anchors reloaded");
+    tracing::info!("certificates and trust anchors of the listeners reloaded");
     if !waiting.is_empty() {
         let keys = waiting.join(", ");
         tracing::warn!(keys, "changed, and in effect after the next start only");

@@ -10,7 +10,7 @@ use ics_operator::wire::{
     Confirmation, NewLimits, NewParty, PartyView, RemovedParty, RoleName, SerialNamespaceView,
 };
 
-use super::job::{count_removed, wait_for_all};
+use super::job::{check_done, count_removed, wait_for_all};
 use super::operator::{Access, name_of, or_empty, parse_sp};
 use super::runtime::{Outcome, block_on};
 use crate::operator_client::OperatorClient;
@@ -153,7 +153,8 @@ impl SpArguments {
                         ("removed", id.to_string()),
                         ("de-mapped", count_removed(removed.demapped, &removed.jobs)),
                     ];
-                    access.tell(&removed, &facts)
+                    access.tell(&removed, &facts)?;
+                    check_done(&removed.jobs)
                 }
                 SpVerb::Cert(verb) => verb.run(&access, &client).await,
             }

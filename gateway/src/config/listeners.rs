@@ -8,7 +8,7 @@ use ics_core::id::Origin;
 use serde::Deserialize;
 
 use super::fault::{Fault, Faults};
-use super::literal::{byte_size, duration, origin, within};
+use super::literal::{duration, origin, within};
 use super::place::Place;
 use crate::tls::Namespace;
 
@@ -155,9 +155,6 @@ pub(crate) struct ConnectionsSection {
     /// How long requests under way may take to end when the gateway is told to stop.
     #[serde(deserialize_with = "duration")]
     pub(crate) drain: Duration,
-    /// The most bytes of a body.
-    #[serde(deserialize_with = "byte_size")]
-    pub(crate) max_body: usize,
 }
 
 impl Default for ConnectionsSection {
@@ -174,7 +171,6 @@ impl Default for ConnectionsSection {
             keep_alive: Duration::from_secs(75),
             max_age: Duration::from_secs(3600),
             drain: Duration::from_secs(10),
-            max_body: 64 << 10,
         }
     }
 }
@@ -228,11 +224,6 @@ impl ConnectionsSection {
                 "out of range",
                 "choose up to 512, or 0: one for each core",
             );
-            faults.take(Err(fault));
-        }
-        if !(1 << 10..=16 << 20).contains(&self.max_body) {
-            let key = format!("{section}.max_body");
-            let fault = Fault::new(key, "out of range", "choose from 1KiB to 16MiB");
             faults.take(Err(fault));
         }
     }

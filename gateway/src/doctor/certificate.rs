@@ -69,10 +69,16 @@ pub(super) fn renewal(config: &Config, certificate: &Path) -> String {
         return format!("openssl x509 -in {name} -noout -issuer -dates");
     }
     let key = certificate.with_extension("key");
+    // Only those of the listeners are read anew on SIGHUP.
+    let taken = if certificate == config.notify.certificate {
+        "systemctl restart ics-gateway"
+    } else {
+        "{ pkill -HUP -x ics-gateway || true; }"
+    };
     format!(
         "openssl x509 -x509toreq -in {name} -key {} -copy_extensions copyall | openssl x509 -req \
          -CA {} -CAkey {} -copy_extensions copyall -days 397 -out {name}.new && mv {name}.new {name} \
-         && {{ pkill -HUP -x ics-gateway || true; }}",
+         && {taken}",
         key.display(),
         issuer.display(),
         issuer.with_extension("key").display(),

@@ -76,7 +76,6 @@ namespace = "urn:ics:sp:*"
 #max_age = "1h"
 # How long requests under way may take to end when the gateway is told to stop.
 #drain = "10s"
-#max_body = "64KiB"
 
 [operator]
 certificate = "operator/server.pem"
@@ -86,6 +85,8 @@ anchor = "authority/operator-ca.pem"
 
 [operator.connections]
 workers = 1
+# Few clients: file descriptors are for service providers.
+max_connections = 1000
 
 [store]
 # One gateway at a time.

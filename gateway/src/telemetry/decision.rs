@@ -258,25 +258,50 @@ impl Shared {
     fn write_all(&self, mut file: DecisionFile) {
         let mut taken = Taken::default();
         let mut synced = Instant::now();
+        // What was asked for or failed is done before the log is called well again.
+        let (mut reopen, mut unsynced) = (false, false);
         loop {
-            let (reopen, ended) = self.take(&mut taken, &file);
+            let (asked, ended) = self.take(&mut taken, &file, reopen || unsynced);
+            reopen |= asked;
             let mut outcome = self.write(&mut taken, &mut file);
-            if outcome.is_ok() && file.is_dirty() && (ended || synced.elapsed() >= SYNC) {
+            let due = ended || unsynced || synced.elapsed() >= SYNC;
+            if outcome.is_ok() && file.is_dirty() && due {
                 outcome = file.sync();
+                unsynced = outcome.is_err();
                 synced = Instant::now();
             }
             if reopen {
-                outcome = file.reopen();
+                let reopened = file.reopen();
+                reopen = reopened.is_err();
+                outcome = outcome.and(reopened);
             }
+            let is_well = outcome.is_ok();
             self.note(outcome, &file);
             if ended {
+                if is_well && !self.lock().waiting.is_empty() {
+                    continue;
+                }
+                self.tell_left(taken.lines);
                 return;
             }
         }
     }
 
+    /// Says what could not be written before the end.
+    fn tell_left(&self, taken: u64) {
+        let left = taken.saturating_add(self.lock().lines);
+        if left > 0 {
+            self.lost.fetch_add(left, Ordering::Relaxed);
+            tracing::error!(
+                left,
+                "the decision log ends with lines that were not written"
+            );
+        }
+    }
+
     /// Waits for something to do, and takes what waits unless older lines could not be written.
-    fn take(&self, taken: &mut Taken, file: &DecisionFile) -> (bool, bool) {
+    /// `again`: something else is to be tried soon.
+    fn take(&self, taken: &mut Taken, file: &DecisionFile, again: bool) -> (bool, bool) {
         let wait = |state, span, more: bool| {
             let nothing = |s: &mut State| !s.ended && !s.reopen && (!more || s.waiting.is_empty());
             let waited = self.changed.wait_timeout_while(state, span, nothing);
@@ -285,7 +310,11 @@ impl Shared {
         let mut state = self.lock();
         if taken.bytes.is_empty() {
             // Something to sync, or nothing at all to do for as long as it takes.
-            let span = if file.is_dirty() { SYNC } else { Duration::MAX };
+            let span = match (again, file.is_dirty()) {
+                (true, _) => RETRY,
+                (false, true) => SYNC,
+                (false, false) => Duration::MAX,
+            };
             state = wait(state, span, true);
             state = wait(state, GATHER, false);
             std::mem::swap(&mut taken.bytes, &mut state.waiting);

@@ -281,7 +281,7 @@ fn register_commits(registry: &mut Registry) -> CommitMetrics {
     registry.register("store_changes", text, commits.changes.clone());
     let text = "Transactions that failed";
     registry.register("store_commits_failed", text, commits.failed.clone());
-    let text = "Changes in one transaction, which is one sync of the disk";
+    let text = "Changes in one transaction";
     registry.register("store_batch_changes", text, commits.batch_sizes.clone());
     let text = "Seconds a transaction takes to be durable, its sync included";
     registry.register("store_commit_seconds", text, commits.times.clone());

@@ -168,30 +168,3 @@ fn a_line_says_who_did_what_with_which_outcome() {
         "POST /ics-inquiry/v1/retrieve-by-transaction"
     );
 }
-
-#[test]
-#[ignore = "a measurement, not a test: `cargo test --release -p ics-gateway -- --ignored --nocapture price`"]
-fn price_of_a_line() {
-    let directory = tempfile::tempdir().unwrap();
-    let place = directory.path().join("decisions");
-    let (log, _writer) = open(&section(&place, OnFailure::Refuse, 1 << 30));
-    let began = Instant::now();
-    let rounds = 1_000_000_u32;
-    for _ in 0..rounds {
-        let room = log.reserve(Act::Read).unwrap();
-        let line = render_request(&Entry {
-            time: "2026-11-20T10:00:00.000Z",
-            request_id: "19a9c1d2f03-1",
-            listener: "t8",
-            who: Some("shop"),
-            point: Some(ReferencePoint::Ics7),
-            method: "POST",
-            route: "/ics-inquiry/v1/retrieve-by-transaction",
-            status: 200,
-            cause: None,
-            mapping: None,
-        });
-        room.write(line.as_bytes());
-    }
-    println!("{:?} a line", began.elapsed() / rounds);
-}
