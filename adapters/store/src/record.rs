@@ -7,11 +7,13 @@
 mod bytes;
 mod correlation;
 mod directory;
+mod fields;
 mod mapping;
 mod message;
 mod meta;
 mod sweep;
 mod uti;
+mod value;
 
 use ics_core::directory::DirectoryRecord;
 use ics_core::id::InvalidId;
@@ -22,10 +24,11 @@ use ics_core::timekeeping::ClockMark;
 use bytes::{Decoder, Encoder};
 pub(crate) use correlation::{DeviceEntry, LiveEntry};
 pub(crate) use directory::peek_version;
-pub(crate) use mapping::role_byte;
+use fields::{Sink, Source};
 pub(crate) use message::subject_bytes;
 pub(crate) use meta::{Canary, Format, Tally, Versions};
 pub(crate) use uti::DeadDevice;
+pub(crate) use value::role_byte;
 
 /// Why bytes are no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,10 +67,10 @@ pub(crate) trait Record: Sized {
     const VERSION: u8;
 
     /// Appends the fields.
-    fn write(&self, out: &mut Encoder);
+    fn write(&self, out: &mut impl Sink);
 
     /// Reads the fields as `version` (at most [`Self::VERSION`]) wrote them.
-    fn read(version: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError>;
+    fn read(version: u8, input: &mut impl Source) -> Result<Self, RecordError>;
 }
 
 /// The kinds of records, and the newest version of each that this code reads. Every kind stands

@@ -1,11 +1,14 @@
 //! Bytes of a record, written and read field by field. Reading is total: any bytes give a value
 //! or an error.
 
+use std::borrow::Cow;
+
 use ics_core::time::Timestamp;
 
 use super::RecordError;
+use super::fields::{Sink, Source};
 
-/// Appends fields.
+/// Appends fields; their names are told by their order.
 #[derive(Debug, Default)]
 pub(crate) struct Encoder(pub(super) Vec<u8>);
 
@@ -14,12 +17,12 @@ impl Encoder {
         self.0.push(value);
     }
 
-    pub(super) fn flag(&mut self, value: bool) {
-        self.byte(u8::from(value));
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
     }
 
     /// Seven bits a byte, lowest first.
-    pub(super) fn number(&mut self, mut value: u64) {
+    pub(super) fn varint(&mut self, mut value: u64) {
         loop {
             let low = value.to_le_bytes()[0] & 0x7f;
             value >>= 7;
@@ -30,34 +33,72 @@ impl Encoder {
         }
     }
 
-    pub(super) fn raw(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
+    fn length(&mut self, length: usize) {
+        self.varint(u64::try_from(length).unwrap_or(u64::MAX));
+    }
+}
+
+impl Sink for Encoder {
+    fn number(&mut self, _: &'static str, value: u64) {
+        self.varint(value);
     }
 
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
-        self.number(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+    fn flag(&mut self, _: &'static str, value: bool) {
+        self.byte(u8::from(value));
+    }
+
+    fn text(&mut self, name: &'static str, text: &str) {
+        self.bytes(name, text.as_bytes());
+    }
+
+    fn instant(&mut self, _: &'static str, instant: Timestamp) {
+        self.varint(u64::try_from(instant.millis()).unwrap_or(0));
+    }
+
+    fn id(&mut self, _: &'static str, id: &[u8; 16]) {
+        self.raw(id);
+    }
+
+    fn key_id(&mut self, _: &'static str, _: &[u8; 16]) {}
+
+    fn fixed(&mut self, _: &'static str, bytes: &[u8]) {
         self.raw(bytes);
     }
 
-    pub(super) fn text(&mut self, text: &str) {
-        self.bytes(text.as_bytes());
+    fn bytes(&mut self, _: &'static str, bytes: &[u8]) {
+        self.length(bytes.len());
+        self.raw(bytes);
     }
 
-    pub(super) fn instant(&mut self, instant: Timestamp) {
-        self.number(u64::try_from(instant.millis()).unwrap_or(0));
+    fn tag(&mut self, _: &'static str, number: u8, _: &[&'static str]) {
+        self.byte(number);
     }
 
-    pub(super) fn option<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
-        self.flag(value.is_some());
+    fn group(&mut self, _: &'static str, write: impl FnOnce(&mut Self)) {
+        write(self);
+    }
+
+    fn option<T>(
+        &mut self,
+        name: &'static str,
+        value: Option<T>,
+        write: impl FnOnce(&mut Self, &'static str, T),
+    ) {
+        self.flag(name, value.is_some());
         if let Some(value) = value {
-            write(self, value);
+            write(self, name, value);
         }
     }
 
-    pub(super) fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
-        self.number(u64::try_from(items.len()).unwrap_or(u64::MAX));
+    fn list<T>(
+        &mut self,
+        name: &'static str,
+        items: &[T],
+        mut write: impl FnMut(&mut Self, &'static str, &T),
+    ) {
+        self.length(items.len());
         for item in items {
-            write(self, item);
+            write(self, name, item);
         }
     }
 }
@@ -74,30 +115,17 @@ impl<'a> Decoder<'a> {
         Self { key, rest }
     }
 
-    /// The last bytes of the key the record lies under.
-    pub(super) fn key_tail<const N: usize>(&self) -> Result<[u8; N], RecordError> {
-        self.key.last_chunk().copied().ok_or(RecordError::Truncated)
-    }
-
     pub(super) const fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    pub(super) fn byte(&mut self) -> Result<u8, RecordError> {
+    fn byte(&mut self) -> Result<u8, RecordError> {
         let (first, rest) = self.rest.split_first().ok_or(RecordError::Truncated)?;
         self.rest = rest;
         Ok(*first)
     }
 
-    pub(super) fn flag(&mut self) -> Result<bool, RecordError> {
-        match self.byte()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(RecordError::Value),
-        }
-    }
-
-    pub(super) fn number(&mut self) -> Result<u64, RecordError> {
+    pub(super) fn varint(&mut self) -> Result<u64, RecordError> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -113,11 +141,7 @@ impl<'a> Decoder<'a> {
         Err(RecordError::Value)
     }
 
-    pub(super) fn small(&mut self) -> Result<u32, RecordError> {
-        u32::try_from(self.number()?).map_err(|_| RecordError::Value)
-    }
-
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
         let (first, rest) = self
             .rest
             .split_first_chunk()
@@ -126,8 +150,8 @@ impl<'a> Decoder<'a> {
         Ok(*first)
     }
 
-    pub(super) fn bytes(&mut self) -> Result<&'a [u8], RecordError> {
-        let length = usize::try_from(self.number()?).map_err(|_| RecordError::Truncated)?;
+    fn take(&mut self) -> Result<&'a [u8], RecordError> {
+        let length = usize::try_from(self.varint()?).map_err(|_| RecordError::Truncated)?;
         let (first, rest) = self
             .rest
             .split_at_checked(length)
@@ -135,13 +159,28 @@ impl<'a> Decoder<'a> {
         self.rest = rest;
         Ok(first)
     }
+}
 
-    pub(super) fn text(&mut self) -> Result<&'a str, RecordError> {
-        std::str::from_utf8(self.bytes()?).map_err(|_| RecordError::Value)
+impl Source for Decoder<'_> {
+    fn number(&mut self, _: &'static str) -> Result<u64, RecordError> {
+        self.varint()
     }
 
-    pub(super) fn instant(&mut self) -> Result<Timestamp, RecordError> {
-        let millis = i64::try_from(self.number()?).map_err(|_| RecordError::Value)?;
+    fn flag(&mut self, _: &'static str) -> Result<bool, RecordError> {
+        match self.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(RecordError::Value),
+        }
+    }
+
+    fn text(&mut self, _: &'static str) -> Result<Cow<'_, str>, RecordError> {
+        let text = std::str::from_utf8(self.take()?).map_err(|_| RecordError::Value)?;
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn instant(&mut self, _: &'static str) -> Result<Timestamp, RecordError> {
+        let millis = i64::try_from(self.varint()?).map_err(|_| RecordError::Value)?;
         let instant = Timestamp::from_millis(millis);
         if instant.millis() == millis {
             Ok(instant)
@@ -150,25 +189,60 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    pub(super) fn option<T>(
+    fn id(&mut self, _: &'static str) -> Result<[u8; 16], RecordError> {
+        self.array()
+    }
+
+    /// The last bytes of the key the record lies under.
+    fn key_id(&mut self, _: &'static str) -> Result<[u8; 16], RecordError> {
+        self.key.last_chunk().copied().ok_or(RecordError::Truncated)
+    }
+
+    fn fixed<const N: usize>(&mut self, _: &'static str) -> Result<[u8; N], RecordError> {
+        self.array()
+    }
+
+    fn bytes(&mut self, _: &'static str) -> Result<Cow<'_, [u8]>, RecordError> {
+        self.take().map(Cow::Borrowed)
+    }
+
+    fn tag(&mut self, _: &'static str, words: &[&'static str]) -> Result<u8, RecordError> {
+        let number = self.byte()?;
+        match words.get(usize::from(number)) {
+            Some(word) if !word.is_empty() => Ok(number),
+            _ => Err(RecordError::Value),
+        }
+    }
+
+    fn group<T>(
         &mut self,
+        _: &'static str,
         read: impl FnOnce(&mut Self) -> Result<T, RecordError>,
+    ) -> Result<T, RecordError> {
+        read(self)
+    }
+
+    fn option<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&mut Self, &'static str) -> Result<T, RecordError>,
     ) -> Result<Option<T>, RecordError> {
-        if self.flag()? {
-            read(self).map(Some)
+        if self.flag(name)? {
+            read(self, name).map(Some)
         } else {
             Ok(None)
         }
     }
 
-    pub(super) fn list<T>(
+    fn list<T>(
         &mut self,
-        mut read: impl FnMut(&mut Self) -> Result<T, RecordError>,
+        name: &'static str,
+        mut read: impl FnMut(&mut Self, &'static str) -> Result<T, RecordError>,
     ) -> Result<Vec<T>, RecordError> {
         // No capacity from the length: it may be anything.
         let mut items = Vec::new();
-        for _ in 0..self.number()? {
-            items.push(read(self)?);
+        for _ in 0..self.varint()? {
+            items.push(read(self, name)?);
         }
         Ok(items)
     }

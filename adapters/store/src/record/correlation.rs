@@ -6,7 +6,8 @@ use ics_core::id::{AgreementId, DeviceId, MappingId, SpId};
 use ics_core::mapping::{Mapping, MappingKey};
 use ics_core::time::Timestamp;
 
-use super::bytes::{Decoder, Encoder};
+use super::fields::{Sink, Source};
+use super::value::{device_id, mapping_key, put_mapping_key, sp};
 use super::{Record, RecordError};
 
 /// What lies under the (service URI, UTI) of a live row.
@@ -102,23 +103,23 @@ impl Standing {
 impl Record for LiveEntry {
     const VERSION: u8 = 1;
 
-    fn write(&self, out: &mut Encoder) {
-        out.raw(self.id.as_bytes());
-        out.option(
-            self.established.as_ref(),
-            |out, (device_id, iot_sp, standing)| {
-                out.text(device_id.as_str());
-                out.text(iot_sp.as_str());
-                out.standing(standing);
-            },
-        );
+    fn write(&self, out: &mut impl Sink) {
+        out.id("mappingId", self.id.as_bytes());
+        out.option("established", self.established.as_ref(), |out, _, v| {
+            let (device_id, iot_sp, standing) = v;
+            out.text("deviceId", device_id.as_str());
+            out.text("iotSpId", iot_sp.as_str());
+            write_standing(out, standing);
+        });
     }
 
-    fn read(_: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError> {
+    fn read(_: u8, input: &mut impl Source) -> Result<Self, RecordError> {
         Ok(Self {
-            id: MappingId::from_bytes(input.array()?),
-            established: input
-                .option(|input| Ok((input.device_id()?, input.sp()?, input.standing()?)))?,
+            id: MappingId::from_bytes(input.id("mappingId")?),
+            established: input.option("established", |input, _| {
+                let device_id = device_id(input, "deviceId")?;
+                Ok((device_id, sp(input, "iotSpId")?, read_standing(input)?))
+            })?,
         })
     }
 }
@@ -126,36 +127,33 @@ impl Record for LiveEntry {
 impl Record for DeviceEntry {
     const VERSION: u8 = 1;
 
-    fn write(&self, out: &mut Encoder) {
-        out.mapping_key(&self.key);
-        out.standing(&self.standing);
+    fn write(&self, out: &mut impl Sink) {
+        out.key_id("mappingId", self.id.as_bytes());
+        put_mapping_key(out, &self.key);
+        write_standing(out, &self.standing);
     }
 
-    fn read(_: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError> {
+    fn read(_: u8, input: &mut impl Source) -> Result<Self, RecordError> {
         Ok(Self {
-            id: MappingId::from_bytes(input.key_tail()?),
-            key: input.mapping_key()?,
-            standing: input.standing()?,
+            id: MappingId::from_bytes(input.key_id("mappingId")?),
+            key: mapping_key(input)?,
+            standing: read_standing(input)?,
         })
     }
 }
 
-impl Encoder {
-    fn standing(&mut self, standing: &Standing) {
-        self.text(standing.third_party_sp.as_str());
-        self.raw(standing.agreement.as_bytes());
-        self.instant(standing.since);
-        self.option(standing.valid_until, Self::instant);
-    }
+fn write_standing(out: &mut impl Sink, standing: &Standing) {
+    out.text("thirdPartySpId", standing.third_party_sp.as_str());
+    out.id("agreementId", standing.agreement.as_bytes());
+    out.instant("since", standing.since);
+    out.option("validUntil", standing.valid_until, Sink::instant);
 }
 
-impl Decoder<'_> {
-    fn standing(&mut self) -> Result<Standing, RecordError> {
-        Ok(Standing {
-            third_party_sp: self.sp()?,
-            agreement: AgreementId::from_bytes(self.array()?),
-            since: self.instant()?,
-            valid_until: self.option(Self::instant)?,
-        })
-    }
+fn read_standing(input: &mut impl Source) -> Result<Standing, RecordError> {
+    Ok(Standing {
+        third_party_sp: sp(input, "thirdPartySpId")?,
+        agreement: AgreementId::from_bytes(input.id("agreementId")?),
+        since: input.instant("since")?,
+        valid_until: input.option("validUntil", Source::instant)?,
+    })
 }

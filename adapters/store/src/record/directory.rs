@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use ics_core::directory::DirectoryRecord;
-use ics_core::id::{AgreementId, Origin, ServicePrefix, SubscriptionId};
+use ics_core::id::{AgreementId, Origin, SubscriptionId};
 use ics_core::mapping::Features;
 use ics_core::party::{
     Agreement, CertificateRecord, ConsentMode, Exposure, Limits, Party, PartyStatus, SerialMatcher,
@@ -12,53 +12,66 @@ use ics_core::party::{
 };
 use ics_core::principal::{CertificateSerial, CertificateThumbprint};
 
-use super::bytes::{Decoder, Encoder};
+use super::bytes::Decoder;
+use super::fields::{Sink, Source, named};
+use super::sweep::{read_fence, read_job, write_fence, write_job};
+use super::value::{attribute, callback, put_attribute, put_callback, service_prefix, sp};
 use super::{Record, RecordError, open};
+
+const KINDS: [&str; 6] = [
+    "SERVICE_PROVIDER",
+    "AGREEMENT",
+    "SUBSCRIPTION",
+    "CERTIFICATE",
+    "FENCE",
+    "JOB",
+];
 
 impl Record for DirectoryRecord {
     /// 2: a subscription may do without a destination, and go by websocket.
     const VERSION: u8 = 2;
 
-    fn write(&self, out: &mut Encoder) {
+    fn write(&self, out: &mut impl Sink) {
         // The version first, so that it can be compared without reading the rest.
-        out.number(self.version());
+        out.number("version", self.version());
+        let mut tag = |number| out.tag("kind", number, &KINDS);
         match self {
             Self::Party(party) => {
-                out.byte(0);
-                out.party(party);
+                tag(0);
+                write_party(out, party);
             }
             Self::Agreement(agreement) => {
-                out.byte(1);
-                out.agreement(agreement);
+                tag(1);
+                write_agreement(out, agreement);
             }
             Self::Subscription(subscription) => {
-                out.byte(2);
-                out.subscription(subscription);
+                tag(2);
+                write_subscription(out, subscription);
             }
             Self::Certificate(certificate) => {
-                out.byte(3);
-                out.certificate(certificate);
+                tag(3);
+                write_certificate(out, certificate);
             }
             Self::Fence(fence) => {
-                out.byte(4);
-                out.fence(fence);
+                tag(4);
+                write_fence(out, fence);
             }
             Self::Job(job) => {
-                out.byte(5);
-                out.job(job);
+                tag(5);
+                write_job(out, job);
             }
         }
     }
 
-    fn read(format: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError> {
-        let version = input.number()?;
-        Ok(match input.byte()? {
-            0 => Self::Party(Arc::new(input.party(version)?)),
-            1 => Self::Agreement(Arc::new(input.agreement(version)?)),
-            2 => Self::Subscription(Arc::new(input.subscription(format, version)?)),
-            3 => Self::Certificate(Arc::new(input.certificate(version)?)),
-            4 => Self::Fence(Arc::new(input.fence()?)),
-            5 => Self::Job(Arc::new(input.job(version)?)),
+    fn read(format: u8, input: &mut impl Source) -> Result<Self, RecordError> {
+        let version = input.number("version")?;
+        Ok(match input.tag("kind", &KINDS)? {
+            0 => Self::Party(Arc::new(read_party(input, version)?)),
+            1 => Self::Agreement(Arc::new(read_agreement(input, version)?)),
+            2 => Self::Subscription(Arc::new(read_subscription(input, format, version)?)),
+            3 => Self::Certificate(Arc::new(read_certificate(input, version)?)),
+            4 => Self::Fence(Arc::new(read_fence(input)?)),
+            5 => Self::Job(Arc::new(read_job(input, version)?)),
             _ => return Err(RecordError::Value),
         })
     }
@@ -67,169 +80,190 @@ impl Record for DirectoryRecord {
 /// The version of a directory record, without reading the rest of it.
 pub(crate) fn peek_version(key: &[u8], bytes: &[u8]) -> Result<u64, RecordError> {
     let (_, fields) = open(key, bytes, DirectoryRecord::VERSION)?;
-    Decoder::new(key, fields).number()
+    Decoder::new(key, fields).varint()
 }
 
-impl Encoder {
-    fn party(&mut self, party: &Party) {
-        self.text(party.id.as_str());
-        self.flag(party.third_party_sp);
-        self.flag(party.iot_sp);
-        self.byte(match party.status {
-            PartyStatus::Active => 0,
-            PartyStatus::Suspended => 1,
-            PartyStatus::Removed => 2,
-        });
-        self.list(&party.services, |out, v| out.text(v.as_str()));
-        self.list(&party.serial_namespaces, Self::namespace);
-        self.list(&party.callback_origins, |out, v| out.text(v.as_str()));
-        self.option(party.token_endpoint.as_ref(), |out, v| out.text(v.as_str()));
-        self.number(u64::from(party.limits.requests_per_second.get()));
-        self.number(u64::from(party.limits.failed_mappings_per_day.get()));
-        self.instant(party.created);
-    }
+named!(PartyStatus {
+    "ACTIVE": [PartyStatus::Active],
+    "SUSPENDED": [PartyStatus::Suspended],
+    "REMOVED": [PartyStatus::Removed],
+});
 
-    fn namespace(&mut self, namespace: &SerialNamespace) {
-        self.option(namespace.vendor.as_ref(), |out, v| out.text(v.as_str()));
+named!(ConsentMode {
+    "ASSERTED": [ConsentMode::Asserted],
+    "AUTH_CODE": [ConsentMode::AuthCode],
+    "IOT_SP_CONFIRM": [ConsentMode::IotSpConfirm],
+});
+
+named!(Exposure {
+    "RAW": [Exposure::Raw],
+    "PAIRWISE": [Exposure::Pairwise],
+});
+
+fn write_party(out: &mut impl Sink, party: &Party) {
+    out.text("spId", party.id.as_str());
+    out.flag("thirdPartySp", party.third_party_sp);
+    out.flag("iotSp", party.iot_sp);
+    out.choice("status", party.status);
+    out.list("services", &party.services, |out, name, v| {
+        out.text(name, v.as_str());
+    });
+    out.list("serialNamespaces", &party.serial_namespaces, put_namespace);
+    out.list(
+        "callbackOrigins",
+        &party.callback_origins,
+        |out, name, v| {
+            out.text(name, v.as_str());
+        },
+    );
+    out.option("tokenEndpoint", party.token_endpoint.as_ref(), put_callback);
+    let Limits {
+        requests_per_second,
+        failed_mappings_per_day,
+    } = party.limits;
+    out.number("requestsPerSecond", u64::from(requests_per_second.get()));
+    out.number(
+        "failedMappingsPerDay",
+        u64::from(failed_mappings_per_day.get()),
+    );
+    out.instant("createTime", party.created);
+}
+
+fn read_party(input: &mut impl Source, version: u64) -> Result<Party, RecordError> {
+    Ok(Party {
+        id: sp(input, "spId")?,
+        third_party_sp: input.flag("thirdPartySp")?,
+        iot_sp: input.flag("iotSp")?,
+        status: input.choice("status")?,
+        services: input.list("services", service_prefix)?,
+        serial_namespaces: input.list("serialNamespaces", namespace)?,
+        callback_origins: input.list("callbackOrigins", |input, name| {
+            Ok(Origin::parse(&input.text(name)?)?)
+        })?,
+        token_endpoint: input.option("tokenEndpoint", callback)?,
+        limits: Limits {
+            requests_per_second: limit(input, "requestsPerSecond")?,
+            failed_mappings_per_day: limit(input, "failedMappingsPerDay")?,
+        },
+        created: input.instant("createTime")?,
+        version,
+    })
+}
+
+fn limit(input: &mut impl Source, name: &'static str) -> Result<NonZeroU32, RecordError> {
+    NonZeroU32::new(input.small(name)?).ok_or(RecordError::Value)
+}
+
+fn put_namespace(out: &mut impl Sink, name: &'static str, namespace: &SerialNamespace) {
+    out.group(name, |out| {
+        out.option("vendor", namespace.vendor.as_ref(), put_attribute);
         let (is_pattern, text) = namespace.matcher.as_text();
-        self.flag(is_pattern);
-        self.text(text);
-    }
-
-    fn agreement(&mut self, agreement: &Agreement) {
-        self.raw(agreement.id.as_bytes());
-        self.text(agreement.iot_sp.as_str());
-        self.text(agreement.third_party_sp.as_str());
-        self.list(&agreement.services, |out, v| out.text(v.as_str()));
-        self.instant(agreement.valid_from);
-        self.option(agreement.valid_until, Self::instant);
-        self.byte(match agreement.consent_mode {
-            ConsentMode::Asserted => 0,
-            ConsentMode::AuthCode => 1,
-            ConsentMode::IotSpConfirm => 2,
-        });
-        self.byte(match agreement.exposure {
-            Exposure::Raw => 0,
-            Exposure::Pairwise => 1,
-        });
-        self.option(agreement.ended, Self::instant);
-    }
-
-    fn subscription(&mut self, subscription: &Subscription) {
-        self.raw(subscription.id.as_bytes());
-        self.text(subscription.iot_sp.as_str());
-        self.list(&subscription.serial_namespaces, Self::namespace);
-        self.option(subscription.destination.as_ref(), |out, v| {
-            out.text(v.as_str())
-        });
-        self.flag(subscription.websocket);
-        self.number(u64::from(subscription.features.0));
-        self.instant(subscription.created);
-    }
-
-    fn certificate(&mut self, certificate: &CertificateRecord) {
-        self.bytes(certificate.serial.as_bytes());
-        self.option(certificate.thumbprint, |out, v| out.raw(&v.0));
-        self.text(certificate.sp.as_str());
-        self.instant(certificate.not_after);
-        self.option(certificate.revoked, Self::instant);
-    }
+        out.flag("isPattern", is_pattern);
+        out.text("text", text);
+    });
 }
 
-impl Decoder<'_> {
-    fn party(&mut self, version: u64) -> Result<Party, RecordError> {
-        Ok(Party {
-            id: self.sp()?,
-            third_party_sp: self.flag()?,
-            iot_sp: self.flag()?,
-            status: match self.byte()? {
-                0 => PartyStatus::Active,
-                1 => PartyStatus::Suspended,
-                2 => PartyStatus::Removed,
-                _ => return Err(RecordError::Value),
-            },
-            services: self.list(Self::service_prefix)?,
-            serial_namespaces: self.list(Self::namespace)?,
-            callback_origins: self.list(|input| Ok(Origin::parse(input.text()?)?))?,
-            token_endpoint: self.option(Self::callback)?,
-            limits: Limits {
-                requests_per_second: self.limit()?,
-                failed_mappings_per_day: self.limit()?,
-            },
-            created: self.instant()?,
-            version,
-        })
-    }
-
-    fn service_prefix(&mut self) -> Result<ServicePrefix, RecordError> {
-        Ok(ServicePrefix::parse(self.text()?)?)
-    }
-
-    fn limit(&mut self) -> Result<NonZeroU32, RecordError> {
-        NonZeroU32::new(self.small()?).ok_or(RecordError::Value)
-    }
-
-    fn namespace(&mut self) -> Result<SerialNamespace, RecordError> {
-        let vendor = self.option(Self::attribute)?;
-        let is_pattern = self.flag()?;
-        let text = self.text()?;
+fn namespace<S: Source>(input: &mut S, name: &'static str) -> Result<SerialNamespace, RecordError> {
+    input.group(name, |input| {
+        let vendor = input.option("vendor", attribute)?;
+        let is_pattern = input.flag("isPattern")?;
+        let text = input.text("text")?;
         let matcher = if is_pattern {
-            SerialMatcher::pattern(text)
+            SerialMatcher::pattern(&text)
         } else {
-            SerialMatcher::prefix(text)
+            SerialMatcher::prefix(&text)
         }?;
         Ok(SerialNamespace { vendor, matcher })
-    }
+    })
+}
 
-    fn agreement(&mut self, version: u64) -> Result<Agreement, RecordError> {
-        Ok(Agreement {
-            id: AgreementId::from_bytes(self.array()?),
-            iot_sp: self.sp()?,
-            third_party_sp: self.sp()?,
-            services: self.list(Self::service_prefix)?,
-            valid_from: self.instant()?,
-            valid_until: self.option(Self::instant)?,
-            consent_mode: match self.byte()? {
-                0 => ConsentMode::Asserted,
-                1 => ConsentMode::AuthCode,
-                2 => ConsentMode::IotSpConfirm,
-                _ => return Err(RecordError::Value),
-            },
-            exposure: match self.byte()? {
-                0 => Exposure::Raw,
-                1 => Exposure::Pairwise,
-                _ => return Err(RecordError::Value),
-            },
-            ended: self.option(Self::instant)?,
-            version,
-        })
-    }
+fn write_agreement(out: &mut impl Sink, agreement: &Agreement) {
+    out.id("agreementId", agreement.id.as_bytes());
+    out.text("iotSpId", agreement.iot_sp.as_str());
+    out.text("thirdPartySpId", agreement.third_party_sp.as_str());
+    out.list("services", &agreement.services, |out, name, v| {
+        out.text(name, v.as_str());
+    });
+    out.instant("validFrom", agreement.valid_from);
+    out.option("validUntil", agreement.valid_until, Sink::instant);
+    out.choice("consentMode", agreement.consent_mode);
+    out.choice("exposure", agreement.exposure);
+    out.option("ended", agreement.ended, Sink::instant);
+}
 
-    fn subscription(&mut self, format: u8, version: u64) -> Result<Subscription, RecordError> {
-        let destination = |input: &mut Self| match format {
-            1 => input.callback().map(Some),
-            _ => input.option(Self::callback),
-        };
-        Ok(Subscription {
-            id: SubscriptionId::from_bytes(self.array()?),
-            iot_sp: self.sp()?,
-            serial_namespaces: self.list(Self::namespace)?,
-            destination: destination(self)?,
-            websocket: format >= 2 && self.flag()?,
-            features: Features(self.small()?),
-            created: self.instant()?,
-            version,
-        })
-    }
+fn read_agreement(input: &mut impl Source, version: u64) -> Result<Agreement, RecordError> {
+    Ok(Agreement {
+        id: AgreementId::from_bytes(input.id("agreementId")?),
+        iot_sp: sp(input, "iotSpId")?,
+        third_party_sp: sp(input, "thirdPartySpId")?,
+        services: input.list("services", service_prefix)?,
+        valid_from: input.instant("validFrom")?,
+        valid_until: input.option("validUntil", Source::instant)?,
+        consent_mode: input.choice("consentMode")?,
+        exposure: input.choice("exposure")?,
+        ended: input.option("ended", Source::instant)?,
+        version,
+    })
+}
 
-    fn certificate(&mut self, version: u64) -> Result<CertificateRecord, RecordError> {
-        Ok(CertificateRecord {
-            serial: CertificateSerial::from_der_integer(self.bytes()?),
-            thumbprint: self.option(|input| input.array().map(CertificateThumbprint))?,
-            sp: self.sp()?,
-            not_after: self.instant()?,
-            revoked: self.option(Self::instant)?,
-            version,
-        })
-    }
+fn write_subscription(out: &mut impl Sink, subscription: &Subscription) {
+    out.id("subscriptionId", subscription.id.as_bytes());
+    out.text("iotSpId", subscription.iot_sp.as_str());
+    let namespaces = &subscription.serial_namespaces;
+    out.list("serialNamespaces", namespaces, put_namespace);
+    out.option(
+        "notificationDestination",
+        subscription.destination.as_ref(),
+        put_callback,
+    );
+    out.flag("websocket", subscription.websocket);
+    out.number("features", u64::from(subscription.features.0));
+    out.instant("createTime", subscription.created);
+}
+
+fn read_subscription(
+    input: &mut impl Source,
+    format: u8,
+    version: u64,
+) -> Result<Subscription, RecordError> {
+    const DESTINATION: &str = "notificationDestination";
+    Ok(Subscription {
+        id: SubscriptionId::from_bytes(input.id("subscriptionId")?),
+        iot_sp: sp(input, "iotSpId")?,
+        serial_namespaces: input.list("serialNamespaces", namespace)?,
+        destination: match format {
+            1 => callback(input, DESTINATION).map(Some)?,
+            _ => input.option(DESTINATION, callback)?,
+        },
+        websocket: format >= 2 && input.flag("websocket")?,
+        features: Features(input.small("features")?),
+        created: input.instant("createTime")?,
+        version,
+    })
+}
+
+fn write_certificate(out: &mut impl Sink, certificate: &CertificateRecord) {
+    out.bytes("certificateSerial", certificate.serial.as_bytes());
+    out.option("thumbprint", certificate.thumbprint, |out, name, v| {
+        out.fixed(name, &v.0);
+    });
+    out.text("spId", certificate.sp.as_str());
+    out.instant("notAfter", certificate.not_after);
+    out.option("revoked", certificate.revoked, Sink::instant);
+}
+
+fn read_certificate(
+    input: &mut impl Source,
+    version: u64,
+) -> Result<CertificateRecord, RecordError> {
+    Ok(CertificateRecord {
+        serial: CertificateSerial::from_der_integer(&input.bytes("certificateSerial")?),
+        thumbprint: input.option("thumbprint", |input, name| {
+            input.fixed(name).map(CertificateThumbprint)
+        })?,
+        sp: sp(input, "spId")?,
+        not_after: input.instant("notAfter")?,
+        revoked: input.option("revoked", Source::instant)?,
+        version,
+    })
 }

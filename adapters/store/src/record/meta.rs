@@ -4,7 +4,8 @@ use ics_core::timekeeping::ClockMark;
 
 use ics_core::sealed::Sealed;
 
-use super::bytes::{Decoder, Encoder};
+use super::fields::{Sink, Source};
+use super::value::{put_sealed, sealed};
 use super::{Record, RecordError};
 use crate::index::Table;
 
@@ -15,12 +16,12 @@ pub(crate) struct Format(pub(crate) u32);
 impl Record for Format {
     const VERSION: u8 = 1;
 
-    fn write(&self, out: &mut Encoder) {
-        out.number(u64::from(self.0));
+    fn write(&self, out: &mut impl Sink) {
+        out.number("format", u64::from(self.0));
     }
 
-    fn read(_: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError> {
-        Ok(Self(input.small()?))
+    fn read(_: u8, input: &mut impl Source) -> Result<Self, RecordError> {
+        Ok(Self(input.small("format")?))
     }
 }
 
@@ -76,14 +77,14 @@ impl Record for Tally {
     /// 2: the number of the last transaction.
     const VERSION: u8 = 2;
 
-    fn write(&self, out: &mut Encoder) {
-        out.list(&self.counts, |out, n| out.number(*n));
-        out.raw(&self.digest.to_le_bytes());
-        out.number(self.commits);
+    fn write(&self, out: &mut impl Sink) {
+        out.list("counts", &self.counts, |out, name, n| out.number(name, *n));
+        out.fixed("digest", &self.digest.to_le_bytes());
+        out.number("commits", self.commits);
     }
 
-    fn read(version: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError> {
-        let read = input.list(Decoder::number)?;
+    fn read(version: u8, input: &mut impl Source) -> Result<Self, RecordError> {
+        let read = input.list("counts", Source::number)?;
         // A store from before a table was added holds nothing of it.
         let mut counts = [0; Table::COUNT];
         if read.len() > counts.len() {
@@ -95,8 +96,12 @@ impl Record for Tally {
             .for_each(|(to, from)| *to = from);
         Ok(Self {
             counts,
-            digest: u64::from_le_bytes(input.array()?),
-            commits: if version < 2 { 0 } else { input.number()? },
+            digest: u64::from_le_bytes(input.fixed("digest")?),
+            commits: if version < 2 {
+                0
+            } else {
+                input.number("commits")?
+            },
         })
     }
 }
@@ -104,15 +109,15 @@ impl Record for Tally {
 impl Record for ClockMark {
     const VERSION: u8 = 1;
 
-    fn write(&self, out: &mut Encoder) {
-        out.instant(self.seen);
-        out.flag(self.trusted);
+    fn write(&self, out: &mut impl Sink) {
+        out.instant("seen", self.seen);
+        out.flag("trusted", self.trusted);
     }
 
-    fn read(_: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError> {
+    fn read(_: u8, input: &mut impl Source) -> Result<Self, RecordError> {
         Ok(Self {
-            seen: input.instant()?,
-            trusted: input.flag()?,
+            seen: input.instant("seen")?,
+            trusted: input.flag("trusted")?,
         })
     }
 }
@@ -126,15 +131,23 @@ pub(crate) struct Versions(pub(crate) Vec<(String, u8)>);
 impl Record for Versions {
     const VERSION: u8 = 1;
 
-    fn write(&self, out: &mut Encoder) {
-        out.list(&self.0, |out, (kind, version)| {
-            out.text(kind);
-            out.byte(*version);
+    fn write(&self, out: &mut impl Sink) {
+        out.list("kinds", &self.0, |out, name, (kind, version)| {
+            out.group(name, |out| {
+                out.text("kind", kind);
+                out.fixed("version", &[*version]);
+            });
         });
     }
 
-    fn read(_: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError> {
-        let kinds = input.list(|input| Ok((input.text()?.to_owned(), input.byte()?)))?;
+    fn read(_: u8, input: &mut impl Source) -> Result<Self, RecordError> {
+        let kinds = input.list("kinds", |input, name| {
+            input.group(name, |input| {
+                let kind = input.text("kind")?.into_owned();
+                let [version] = input.fixed("version")?;
+                Ok((kind, version))
+            })
+        })?;
         Ok(Self(kinds))
     }
 }
@@ -147,11 +160,11 @@ pub(crate) struct Canary(pub(crate) Sealed);
 impl Record for Canary {
     const VERSION: u8 = 1;
 
-    fn write(&self, out: &mut Encoder) {
-        out.bytes(self.0.as_bytes());
+    fn write(&self, out: &mut impl Sink) {
+        put_sealed(out, "sealed", &self.0);
     }
 
-    fn read(_: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError> {
-        Ok(Self(Sealed::from_bytes(input.bytes()?.to_vec())))
+    fn read(_: u8, input: &mut impl Source) -> Result<Self, RecordError> {
+        Ok(Self(sealed(input, "sealed")?))
     }
 }

@@ -1,27 +1,27 @@
 //! The permanent record of a UTI, and the mark of a dead device ID.
 
 use ics_core::mapping::UtiRecord;
-use ics_core::sealed::BlindIndex;
 
-use super::bytes::{Decoder, Encoder};
+use super::fields::{Sink, Source};
+use super::value::{index, put_index};
 use super::{Record, RecordError};
 
 impl Record for UtiRecord {
     const VERSION: u8 = 1;
 
-    fn write(&self, out: &mut Encoder) {
-        out.option(self.device, |out, v| out.raw(v.as_bytes()));
-        out.option(self.serial, |out, v| out.raw(v.as_bytes()));
-        out.number(u64::from(self.live));
-        out.flag(self.dead);
+    fn write(&self, out: &mut impl Sink) {
+        out.option("deviceIndex", self.device, put_index);
+        out.option("serialIndex", self.serial, put_index);
+        out.number("live", u64::from(self.live));
+        out.flag("dead", self.dead);
     }
 
-    fn read(_: u8, input: &mut Decoder<'_>) -> Result<Self, RecordError> {
+    fn read(_: u8, input: &mut impl Source) -> Result<Self, RecordError> {
         Ok(Self {
-            device: input.option(|input| input.array().map(BlindIndex::from_bytes))?,
-            serial: input.option(|input| input.array().map(BlindIndex::from_bytes))?,
-            live: input.small()?,
-            dead: input.flag()?,
+            device: input.option("deviceIndex", index)?,
+            serial: input.option("serialIndex", index)?,
+            live: input.small("live")?,
+            dead: input.flag("dead")?,
         })
     }
 }
@@ -33,9 +33,9 @@ pub(crate) struct DeadDevice;
 impl Record for DeadDevice {
     const VERSION: u8 = 1;
 
-    fn write(&self, _: &mut Encoder) {}
+    fn write(&self, _: &mut impl Sink) {}
 
-    fn read(_: u8, _: &mut Decoder<'_>) -> Result<Self, RecordError> {
+    fn read(_: u8, _: &mut impl Source) -> Result<Self, RecordError> {
         Ok(Self)
     }
 }
