@@ -21,6 +21,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::compose::StartError;
 use crate::config::Config;
+use crate::operator_client::CallError;
 use crate::sandbox::SandboxError;
 
 use figures::Report;
@@ -62,6 +63,15 @@ pub(crate) enum BenchError {
     /// An answer that was not the one measured.
     #[error("{0} was answered {1}")]
     Answer(&'static str, hyper::StatusCode),
+    /// The operator API of the gateway that is measured.
+    #[error(transparent)]
+    Operator(#[from] CallError),
+    /// What is counted is not among the gateway's metrics.
+    #[error("no metric {0}")]
+    NoMetric(&'static str),
+    /// A server process that did not end well when it was asked to.
+    #[error("a server ended with {0}")]
+    Ended(std::process::ExitStatus),
     /// A server process that did not say where it listens.
     #[error("{0} did not start")]
     NoServer(&'static str),
@@ -163,15 +173,17 @@ pub(crate) async fn measure(
     };
     let small = stage("small", SMALL).await?;
     let large = if subjects.iter().any(|subject| subject.needs_large_store()) {
-        stage("large", options.rows()).await?
+        Some(stage("large", options.rows()).await?)
     } else {
-        stage("empty", 0).await?
+        None
     };
+    // Nobody below asks for a large store that is not there.
+    let large = large.as_ref().unwrap_or(&small);
     for subject in subjects {
         match subject {
-            Subject::Inquiry => inquiry::against_bare_handler(&large, options, report).await?,
+            Subject::Inquiry => inquiry::against_bare_handler(large, options, report).await?,
             Subject::Growth => {
-                inquiry::against_small_store((&large, &small), options, report).await?;
+                inquiry::against_small_store((large, &small), options, report).await?;
             }
             Subject::Mapping => {
                 let raw = directory.join("raw");
@@ -180,7 +192,7 @@ pub(crate) async fn measure(
             }
             Subject::Fresh => fresh::measure(&small, options, report).await?,
             Subject::Footprint => {
-                footprint::measure((&large, &small), options, report).await?;
+                footprint::measure((large, &small), options, report).await?;
             }
         }
     }

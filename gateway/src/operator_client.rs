@@ -6,11 +6,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hyper::body::Bytes;
 use ics_operator::wire::{Page, ProblemView};
 use reqwest::{Client, Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::config::Config;
 use crate::http_client::{ClientFiles, Waits, mutual_tls_client};
 use crate::tls::CredentialError;
 
@@ -52,6 +54,20 @@ pub(crate) struct Endpoint {
     pub(crate) key: PathBuf,
 }
 
+impl Endpoint {
+    /// The operator listener of the gateway that `config` is for, and the command line's
+    /// certificate beside its own.
+    pub(crate) fn of(config: &Config) -> Self {
+        let beside = |name: &str| config.operator.certificate.with_file_name(name);
+        Self {
+            url: format!("https://{}", config.listen.operator),
+            ca: config.operator.anchor.clone(),
+            certificate: beside("cli.pem"),
+            key: beside("cli.key"),
+        }
+    }
+}
+
 /// A client of the operator API.
 pub(crate) struct OperatorClient {
     http: Client,
@@ -80,6 +96,18 @@ impl OperatorClient {
     /// [`CallError`].
     pub(crate) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
         self.send(Method::GET, path, None::<&()>).await
+    }
+
+    /// Reads `path` as text.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub(crate) async fn read_text(&self, path: &str) -> Result<String, CallError> {
+        let (status, bytes) = self.exchange(Method::GET, path, None::<&()>).await?;
+        if !status.is_success() {
+            return Err(refusal_of(status, &bytes));
+        }
+        String::from_utf8(bytes.into()).map_err(|_| CallError::Unexpected(status))
     }
 
     /// Posts `body` to `path`.
@@ -125,6 +153,16 @@ impl OperatorClient {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<T, CallError> {
+        let (status, bytes) = self.exchange(method, path, body).await?;
+        parse_answer(status, &bytes)
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<(StatusCode, Bytes), CallError> {
         let request = self.http.request(method, format!("{}{path}", self.root));
         let request = match body {
             Some(body) => request.json(body),
@@ -134,7 +172,7 @@ impl OperatorClient {
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
         let bytes = response.bytes().await.map_err(unreachable)?;
-        parse_answer(status, &bytes)
+        Ok((status, bytes))
     }
 }
 
@@ -143,9 +181,14 @@ fn parse_answer<T: DeserializeOwned>(status: StatusCode, bytes: &[u8]) -> Result
     if status.is_success() {
         return serde_json::from_slice(bytes).map_err(|_| CallError::Unexpected(status));
     }
+    Err(refusal_of(status, bytes))
+}
+
+/// What an answer that is no success says.
+fn refusal_of(status: StatusCode, bytes: &[u8]) -> CallError {
     match serde_json::from_slice::<ProblemView>(bytes) {
-        Ok(problem) => Err(CallError::Refused(Box::new(problem))),
-        Err(_) => Err(CallError::Unexpected(status)),
+        Ok(problem) => CallError::Refused(Box::new(problem)),
+        Err(_) => CallError::Unexpected(status),
     }
 }
 

@@ -29,6 +29,7 @@ use crate::compose::{Running, StartError};
 use crate::config::{Config, ConfigError};
 use crate::http_client::ClientFiles;
 use crate::init::{Domain, InitError, Settings, create_domain};
+use crate::operator_client::CallError;
 use crate::t8_client::{ClientError, T8Client};
 use crate::telemetry::RequestLines;
 use crate::tls::{CredentialError, callback_server_config};
@@ -69,6 +70,9 @@ pub(crate) enum SandboxError {
     /// A party could not be onboarded.
     #[error(transparent)]
     Onboarding(#[from] ics_core::service::OnboardingError),
+    /// The operator's command line found no way in.
+    #[error(transparent)]
+    Operator(#[from] CallError),
     /// An IoT SP could not register for its pushes.
     #[error(transparent)]
     Client(#[from] ClientError),

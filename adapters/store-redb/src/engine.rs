@@ -1,11 +1,12 @@
 //! redb as an engine: one table of bytes.
 
 use std::fmt;
+use std::fs::OpenOptions;
 use std::io;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ics_store::engine::{Engine, EngineError, ReadKeys, Verdict, WriteKeys};
@@ -16,6 +17,7 @@ use redb::{
 };
 
 use crate::Options;
+use crate::counted::CountedFile;
 
 type Bytes = &'static [u8];
 
@@ -35,6 +37,8 @@ pub struct RedbEngine {
     newest: RwLock<Option<Arc<ReadOnlyTable<Bytes, Bytes>>>>,
     /// An operation failed: the database may have closed itself.
     is_suspect: AtomicBool,
+    /// Syncs of the file since the engine was opened first.
+    syncs: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for RedbEngine {
@@ -48,12 +52,18 @@ impl fmt::Debug for RedbEngine {
 impl RedbEngine {
     /// Opens the database that is at `path`.
     pub(crate) fn open(path: PathBuf, options: Options) -> Result<Self, OpenError> {
-        Self::open_by(path, Box::new(move |path| builder(options).open(path)))
+        let syncs = Arc::<AtomicU64>::default();
+        let counter = Arc::clone(&syncs);
+        let opener = move |path: &Path| open_file(path, (options, IfEmpty::Refuse), &counter);
+        Self::open_by(path, Box::new(opener), syncs)
     }
 
     /// Begins a database at `path`, or goes on with one begun there.
     pub(crate) fn begin(path: PathBuf, options: Options) -> Result<Self, OpenError> {
-        let engine = Self::open_by(path, Box::new(move |path| builder(options).create(path)))?;
+        let syncs = Arc::<AtomicU64>::default();
+        let counter = Arc::clone(&syncs);
+        let opener = move |path: &Path| open_file(path, (options, IfEmpty::Begin), &counter);
+        let engine = Self::open_by(path, Box::new(opener), syncs)?;
         engine.create_table().map_err(|error| OpenError::Damaged {
             path: engine.path.clone(),
             source: error.into(),
@@ -61,7 +71,11 @@ impl RedbEngine {
         Ok(engine)
     }
 
-    pub(crate) fn open_by(path: PathBuf, open: Box<OpenDatabase>) -> Result<Self, OpenError> {
+    pub(crate) fn open_by(
+        path: PathBuf,
+        open: Box<OpenDatabase>,
+        syncs: Arc<AtomicU64>,
+    ) -> Result<Self, OpenError> {
         // redb may panic on a file that was damaged behind its back.
         let database = catch_unwind(AssertUnwindSafe(|| open(&path)))
             .unwrap_or_else(|_| Err(panicked().into()))
@@ -73,6 +87,7 @@ impl RedbEngine {
             database,
             newest: RwLock::new(None),
             is_suspect: AtomicBool::new(false),
+            syncs,
         })
     }
 
@@ -175,6 +190,27 @@ pub(crate) fn compact_file(path: &Path, options: Options) -> Result<(), OpenErro
     compacted.unwrap_or_else(|_| Err(damaged(panicked().into())))
 }
 
+/// What to do with a file that has nothing in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum IfEmpty {
+    Begin,
+    Refuse,
+}
+
+/// Opens the database in the file at `path`, which is there.
+fn open_file(
+    path: &Path,
+    (options, if_empty): (Options, IfEmpty),
+    syncs: &Arc<AtomicU64>,
+) -> Result<Database, DatabaseError> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    if if_empty == IfEmpty::Refuse && file.metadata()?.len() == 0 {
+        let empty = io::Error::new(io::ErrorKind::InvalidData, "the file is empty");
+        return Err(StorageError::from(empty).into());
+    }
+    builder(options).create_with_backend(CountedFile::new(file, Arc::clone(syncs))?)
+}
+
 fn builder(options: Options) -> Builder {
     let mut builder = Builder::new();
     builder
@@ -202,6 +238,10 @@ impl Engine for RedbEngine {
             table,
             engine: self,
         })
+    }
+
+    fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
     }
 
     fn write<E: From<EngineError>>(

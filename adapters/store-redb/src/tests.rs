@@ -189,7 +189,12 @@ fn a_store_of_a_newer_format_is_refused() {
 
 fn on(disk: &FaultyDisk, directory: &TempDir) -> EmbeddedStore<RedbEngine> {
     drop(reopen(directory.path()));
-    let engine = RedbEngine::open_by(directory.path().join(FILE_NAME), disk.opener()).unwrap();
+    let engine = RedbEngine::open_by(
+        directory.path().join(FILE_NAME),
+        disk.opener(),
+        std::sync::Arc::default(),
+    )
+    .unwrap();
     EmbeddedStore::open(engine, BatchLimits::default()).unwrap()
 }
 

@@ -6,7 +6,7 @@ use std::iter::Peekable;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use ics_store::OpenError;
@@ -30,6 +30,8 @@ pub struct SledEngine {
     writer: Mutex<()>,
     /// A write failed: sled takes no more of them, and what it holds of that one is undecided.
     is_suspect: AtomicBool,
+    /// Writes made durable since the engine was opened, each by a sync of its own.
+    syncs: AtomicU64,
     #[cfg(test)]
     pub(crate) faults: crate::tests::Faults,
 }
@@ -53,6 +55,7 @@ impl SledEngine {
             versions: Versions::default(),
             writer: Mutex::new(()),
             is_suspect: AtomicBool::new(false),
+            syncs: AtomicU64::new(0),
             #[cfg(test)]
             faults: crate::tests::Faults::default(),
         })
@@ -127,6 +130,7 @@ impl SledEngine {
         match written {
             Ok(()) => {
                 self.versions.end_writing(version);
+                self.syncs.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }
             Err(error) => {
@@ -246,6 +250,10 @@ impl Engine for SledEngine {
             version: self.versions.begin_reading(),
             engine: self,
         })
+    }
+
+    fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
     }
 
     fn write<E: From<EngineError>>(

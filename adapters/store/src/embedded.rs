@@ -163,8 +163,7 @@ impl<E: Engine> EmbeddedStore<E> {
         })
     }
 
-    /// The engine under the store, for tests that make it fail.
-    #[cfg(any(test, feature = "contract"))]
+    /// The engine under the store.
     pub fn engine(&self) -> &E {
         &self.engine
     }

@@ -90,6 +90,10 @@ pub trait Engine: Send + Sync + 'static {
     /// [`EngineError`].
     fn snapshot(&self) -> Result<Self::Snapshot<'_>, EngineError>;
 
+    /// How often it has synced its files (fsync, fdatasync) since it was opened; 0 for ever when
+    /// it has none.
+    fn syncs(&self) -> u64;
+
     /// Runs `work` in a transaction and, if it says so, commits it.
     ///
     /// `Ok` after [`Verdict::Commit`] means that it survives a power cut. After an error nothing

@@ -61,6 +61,10 @@ impl Engine for MemoryEngine {
         Ok(self.current())
     }
 
+    fn syncs(&self) -> u64 {
+        0
+    }
+
     fn write<E: From<EngineError>>(
         &self,
         work: impl FnOnce(&mut Overlay<'_, Keys>) -> Result<Verdict, E>,

@@ -36,6 +36,9 @@ pub trait Upkeep: Store {
     /// From now on `watch` is told of transactions; the first one stays.
     fn watch_commits(&self, watch: Arc<dyn CommitWatch>);
 
+    /// How often the engine has synced its files since it was opened.
+    fn syncs(&self) -> u64;
+
     /// How many keys there are in all, from the counters.
     ///
     /// # Errors
@@ -75,6 +78,10 @@ impl<E: Engine> Upkeep for EmbeddedStore<E> {
 
     fn watch_commits(&self, watch: Arc<dyn CommitWatch>) {
         self.watch(watch);
+    }
+
+    fn syncs(&self) -> u64 {
+        self.engine().syncs()
     }
 
     fn total(&self) -> Result<u64, StoreError> {

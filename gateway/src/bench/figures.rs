@@ -125,6 +125,12 @@ impl Rounds {
     }
 }
 
+/// The one in the middle.
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
 /// Ours for each of the yardstick's.
 pub(super) fn ours_to_yardstick(ours: f64, yardstick: f64) -> f64 {
     ours / yardstick.max(f64::EPSILON)

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use reqwest::StatusCode;
 
 use super::figures::{Figure, Report, ours_to_yardstick};
-use super::inquiry::transaction_body;
+use super::inquiry::{answer_sizes, transaction_body};
 use super::load::{Keys, Loader, Target};
 use super::stage::{Server, Stage};
-use super::{AnswerSizes, BenchError, Options};
+use super::{BenchError, Options};
 
 /// Measures it; `small` is the same with few rows.
 ///
@@ -76,10 +76,7 @@ async fn idle_connections(
 ) -> Result<(), BenchError> {
     let count = options.idle_connections();
     let gateway = stage.serve()?;
-    let sizes = AnswerSizes {
-        by_device: 250,
-        by_transaction: 250,
-    };
+    let sizes = answer_sizes(stage, &gateway).await?;
     let yardstick = stage.serve_yardstick(sizes)?;
     let mut per_connection = [0.0; 2];
     for (place, (server, is_ours)) in per_connection
@@ -133,8 +130,11 @@ async fn connect(
 fn occupied(directory: &Path) -> Result<u64, BenchError> {
     let mut bytes = 0_u64;
     for entry in std::fs::read_dir(directory)? {
-        let metadata = entry?.metadata()?;
-        if metadata.is_file() {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        if metadata.is_dir() {
+            bytes = bytes.saturating_add(occupied(&entry.path())?);
+        } else {
             let blocks = std::os::unix::fs::MetadataExt::blocks(&metadata);
             bytes = bytes.saturating_add(blocks.saturating_mul(512));
         }

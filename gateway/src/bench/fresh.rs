@@ -5,10 +5,10 @@ use std::sync::Arc;
 use reqwest::StatusCode;
 
 use super::figures::{Report, Rounds, ours_to_yardstick};
-use super::inquiry::transaction_body;
+use super::inquiry::{answer_sizes, transaction_body};
 use super::load::{Target, run_fresh};
 use super::stage::Stage;
-use super::{AnswerSizes, BenchError, Options, progress};
+use super::{BenchError, Options, progress};
 
 /// How many connect at once.
 const PARALLEL: usize = 8;
@@ -23,10 +23,7 @@ pub(super) async fn measure(
     report: Report,
 ) -> Result<(), BenchError> {
     let gateway = stage.serve()?;
-    let sizes = AnswerSizes {
-        by_device: 250,
-        by_transaction: 250,
-    };
+    let sizes = answer_sizes(stage, &gateway).await?;
     let yardstick = stage.serve_yardstick(sizes)?;
     let tls = Arc::new(stage.domain.tls("shop")?);
     let target = |server: &super::stage::Server, path, token: &str| {

@@ -24,9 +24,8 @@ pub(super) async fn against_bare_handler(
     report: Report,
 ) -> Result<(), BenchError> {
     let gateway = stage.serve()?;
-    let mut ours = connect(stage, &gateway).await?;
-    let sizes = sizes(&mut ours).await?;
-    let yardstick = stage.serve_yardstick(sizes)?;
+    let mut ours = connect(stage, &gateway, CONNECTIONS).await?;
+    let yardstick = stage.serve_yardstick(sizes(&mut ours).await?)?;
     let mut bare = connect_bare(stage, &yardstick).await?;
     let measured = measure(&mut ours, &mut bare, options).await?;
     report.begin(
@@ -54,8 +53,8 @@ pub(super) async fn against_small_store(
     report: Report,
 ) -> Result<(), BenchError> {
     let servers = (large.serve()?, small.serve()?);
-    let mut of_large = connect(large, &servers.0).await?;
-    let mut of_small = connect(small, &servers.1).await?;
+    let mut of_large = connect(large, &servers.0, CONNECTIONS).await?;
+    let mut of_small = connect(small, &servers.1, CONNECTIONS).await?;
     let measured = measure(&mut of_large, &mut of_small, options).await?;
     let columns = [large.rows, small.rows].map(|rows| format!("{rows} rows"));
     report.begin(
@@ -70,7 +69,11 @@ pub(super) async fn against_small_store(
 }
 
 /// Connections that ask the gateway for rows of `stage`.
-async fn connect(stage: &Stage, gateway: &Server) -> Result<[Loader; 2], BenchError> {
+async fn connect(
+    stage: &Stage,
+    gateway: &Server,
+    connections: usize,
+) -> Result<[Loader; 2], BenchError> {
     let paths = [
         "/ics-inquiry/v1/retrieve-by-device",
         "/ics-inquiry/v1/retrieve-by-transaction",
@@ -79,20 +82,32 @@ async fn connect(stage: &Stage, gateway: &Server) -> Result<[Loader; 2], BenchEr
         stage.domain.fetch_token("acme-iot").await?,
         stage.domain.fetch_token("shop").await?,
     ];
-    open(stage, gateway, (paths, tokens)).await
+    open((stage, gateway), (paths, tokens), connections).await
+}
+
+/// How long the gateway's answers are.
+///
+/// # Errors
+/// [`BenchError`].
+pub(super) async fn answer_sizes(
+    stage: &Stage,
+    gateway: &Server,
+) -> Result<AnswerSizes, BenchError> {
+    sizes(&mut connect(stage, gateway, 1).await?).await
 }
 
 /// Connections that ask the bare handler; its token is as long as a real one.
 async fn connect_bare(stage: &Stage, yardstick: &Server) -> Result<[Loader; 2], BenchError> {
     let token = "x".repeat(43);
     let paths = ["/by-device", "/by-transaction"];
-    open(stage, yardstick, (paths, [token.clone(), token])).await
+    let tokens = [token.clone(), token];
+    open((stage, yardstick), (paths, tokens), CONNECTIONS).await
 }
 
 async fn open(
-    stage: &Stage,
-    server: &Server,
+    (stage, server): (&Stage, &Server),
     ([by_device, by_transaction], [iot_sp, third_party_sp]): ([&'static str; 2], [String; 2]),
+    connections: usize,
 ) -> Result<[Loader; 2], BenchError> {
     let target = |path, token, body: fn(usize) -> String| Target {
         address: server.address,
@@ -107,8 +122,8 @@ async fn open(
     let by_transaction = target(by_transaction, third_party_sp, transaction_body);
     let keys = || Keys::random(stage.rows);
     Ok([
-        Loader::connect(by_device, &tls("acme-iot")?, (CONNECTIONS, keys())).await?,
-        Loader::connect(by_transaction, &tls("shop")?, (CONNECTIONS, keys())).await?,
+        Loader::connect(by_device, &tls("acme-iot")?, (connections, keys())).await?,
+        Loader::connect(by_transaction, &tls("shop")?, (connections, keys())).await?,
     ])
 }
 

@@ -72,6 +72,8 @@ pub(super) struct Measured {
     pub(super) cpu_per_request: Duration,
     /// Requests answered a second.
     pub(super) requests_per_second: f64,
+    /// Requests answered.
+    pub(super) answered: u64,
 }
 
 /// Connections held open to one target.
@@ -162,6 +164,7 @@ impl Measured {
         Ok(Self {
             cpu_per_request: spent.div_f64(count as f64),
             requests_per_second: count as f64 / elapsed.as_secs_f64(),
+            answered: count,
         })
     }
 }

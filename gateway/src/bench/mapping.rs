@@ -10,11 +10,12 @@ use ics_core::port::Store;
 use reqwest::StatusCode;
 use serde_json::json;
 
-use super::figures::{Report, Rounds, ours_to_yardstick};
+use super::figures::{Figure, Report, Rounds, median, ours_to_yardstick};
 use super::load::{Keys, Loader, Measured, Target};
 use super::rows::key_of;
 use super::stage::{Stage, row_maker};
 use super::{BenchError, CONNECTIONS, Options, progress};
+use crate::operator_client::OperatorClient;
 use crate::sandbox::BenchDomain;
 
 /// How many rows the raw store is offered for each second; none does that many.
@@ -46,11 +47,17 @@ pub(super) async fn measure(
     let mut raw = RawStore::open(directory).await?;
     let (rounds, span) = options.rounds();
     let progress = progress(rounds as u64, "measuring mapping requests");
+    let operator = stage.domain.operator()?;
     let mut measured = Rounds::default();
+    let mut per_fsync = Vec::with_capacity(rounds);
     for round in 0..rounds {
-        let pair = (ours.run(span, round as u64).await?, raw.run(span).await?);
+        let synced = count_syncs(&operator).await?;
+        let acknowledged = ours.run(span, round as u64).await?;
+        let synced = count_syncs(&operator).await?.saturating_sub(synced).max(1);
+        let committed = raw.run(span).await?;
         if round > 0 {
-            measured.add(pair.0, pair.1);
+            per_fsync.push(acknowledged.answered as f64 / synced as f64);
+            measured.add(acknowledged, committed);
         }
         progress.inc(1);
     }
@@ -60,7 +67,25 @@ pub(super) async fn measure(
         ["gateway", "raw store"],
     );
     report.tell(&measured.rate("mapping", stage.rows, ours_to_yardstick));
+    report.tell(&Figure {
+        name: "mapping.per_fsync".into(),
+        unit: "mappings",
+        value: median(per_fsync),
+        yardstick: None,
+        ratio: None,
+        rows: stage.rows,
+    });
     Ok(())
+}
+
+/// Syncs of the gateway's store so far, those of its notifications included.
+async fn count_syncs(operator: &OperatorClient) -> Result<u64, BenchError> {
+    const NAME: &str = "ics_store_syncs_total";
+    let metrics = operator.read_text("/metrics").await?;
+    let mut lines = metrics.lines().filter_map(|line| line.strip_prefix(NAME));
+    lines
+        .find_map(|value| value.trim().parse().ok())
+        .ok_or(BenchError::NoMetric(NAME))
 }
 
 /// The request that makes row `n`, as a third party sends it.
@@ -137,6 +162,7 @@ impl RawStore {
         Ok(Measured {
             cpu_per_request: Duration::ZERO,
             requests_per_second: committed as f64 / start.elapsed().as_secs_f64(),
+            answered: committed,
         })
     }
 }

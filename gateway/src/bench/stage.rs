@@ -137,8 +137,12 @@ impl Server {
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             kill_process(pid, Signal::TERM).map_err(std::io::Error::from)?;
         }
-        self.child.wait()?;
-        Ok(())
+        let ended = self.child.wait()?;
+        if ended.success() {
+            Ok(())
+        } else {
+            Err(BenchError::Ended(ended))
+        }
     }
 
     /// Ends it at once, in the middle of whatever it does.
@@ -161,7 +165,8 @@ impl Server {
             let rest = line.strip_prefix("VmRSS:")?;
             rest.trim().split(' ').next()?.parse::<u64>().ok()
         });
-        Ok(kib.unwrap_or(0).saturating_mul(1024))
+        let kib = kib.ok_or_else(|| std::io::Error::other("no VmRSS in /proc"))?;
+        Ok(kib.saturating_mul(1024))
     }
 }
 

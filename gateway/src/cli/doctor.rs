@@ -5,10 +5,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::operator::endpoint_of;
 use super::runtime::{Outcome, block_on, say};
 use crate::doctor::{Finding, Light, look};
-use crate::operator_client::OperatorClient;
+use crate::operator_client::{Endpoint, OperatorClient};
 
 /// Look at everything the gateway needs, and name a command for what is not well
 ///
@@ -45,7 +44,7 @@ impl NotWell {
 impl DoctorArguments {
     pub(super) fn run(self) -> Outcome {
         block_on(async move {
-            let client = |config: &_| OperatorClient::new(&endpoint_of(config)).ok();
+            let client = |config: &_| OperatorClient::new(&Endpoint::of(config)).ok();
             let findings = look(&self.config, client).await;
             if self.json {
                 say(&serde_json::to_string(&findings)?)?;

@@ -67,7 +67,7 @@ impl Access {
     /// A client of the gateway that is meant.
     pub(super) fn client(&self) -> Result<OperatorClient, Box<dyn Error>> {
         let configured = match &self.config {
-            Some(file) => Some(endpoint_of(&Config::load(file)?)),
+            Some(file) => Some(Endpoint::of(&Config::load(file)?)),
             None => None,
         };
         let endpoint = self.endpoint(configured)?;
@@ -132,16 +132,6 @@ impl Access {
             writeln!(std::io::stderr().lock(), "there are more; raise --limit")?;
         }
         Ok(())
-    }
-}
-
-pub(super) fn endpoint_of(config: &Config) -> Endpoint {
-    let beside = |name: &str| config.operator.certificate.with_file_name(name);
-    Endpoint {
-        url: format!("https://{}", config.listen.operator),
-        ca: config.operator.anchor.clone(),
-        certificate: beside("cli.pem"),
-        key: beside("cli.key"),
     }
 }
 

@@ -9,6 +9,7 @@ use ics_core::port::{PortFuture, StoreError};
 use ics_core::service::IcsService;
 use ics_core::time::Timestamp;
 use ics_operator::{DecisionLogReport, Observation, StatusSource};
+use ics_store::Upkeep;
 
 use crate::config::{Config, OnFailure};
 use crate::telemetry::{DecisionLog, Metrics, Sample};
@@ -26,6 +27,7 @@ pub(crate) struct SelfObservation {
     pub(super) on_failure: OnFailure,
     pub(super) service: Arc<IcsService>,
     pub(super) status: Arc<dyn StatusSource>,
+    pub(super) upkeep: Arc<dyn Upkeep>,
     pub(super) store: PathBuf,
     pub(super) started: Timestamp,
     /// Ends of the certificates in use; looked up at start and at reload.
@@ -41,6 +43,7 @@ impl SelfObservation {
     async fn sample(&self) -> Result<Sample, StoreError> {
         let mut sample = Sample {
             store_bytes: directory_size(&self.store),
+            store_syncs: self.upkeep.syncs(),
             certificates: self.certificates.load().to_vec(),
             started: self.started.millis().div_euclid(1000),
             descriptors: crate::descriptors::count(),

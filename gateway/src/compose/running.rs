@@ -172,6 +172,7 @@ fn observe(config: &Config, parts: &Parts, telemetry: &Telemetry) -> SelfObserva
         on_failure: config.decisions.on_failure,
         service: Arc::clone(&parts.service),
         status: Arc::new(Counters(Arc::clone(&parts.store))),
+        upkeep: Arc::clone(&parts.store),
         store: config.store.directory.clone(),
         started: parts.clock.now(),
         certificates: ArcSwap::default(),

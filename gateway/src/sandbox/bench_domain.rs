@@ -13,6 +13,7 @@ use super::{PartyFiles, SandboxError, absolute, make_domain, parties};
 use crate::ambient::SystemClock;
 use crate::compose::Parts;
 use crate::config::Config;
+use crate::operator_client::{Endpoint, OperatorClient};
 use crate::t8_client::T8Client;
 use crate::tls::{Credential, client_config, load_certificates};
 
@@ -86,6 +87,15 @@ impl BenchDomain {
         let files = PartyFiles::of(&self.layout, sp);
         let client = T8Client::new(&self.ports.t8_url(), files.as_client())?;
         Ok(client.fetch_token().await?)
+    }
+
+    /// The running gateway's operator API.
+    ///
+    /// # Errors
+    /// [`SandboxError`].
+    pub(crate) fn operator(&self) -> Result<OperatorClient, SandboxError> {
+        let config = Config::load(&self.config())?;
+        Ok(OperatorClient::new(&Endpoint::of(&config))?)
     }
 
     /// TLS as a party's client has it.

@@ -28,6 +28,10 @@ impl Engine for Arc<Moody> {
         self.inner.snapshot()
     }
 
+    fn syncs(&self) -> u64 {
+        self.inner.syncs()
+    }
+
     fn write<E: From<EngineError>>(
         &self,
         work: impl FnOnce(&mut Self::Transaction<'_>) -> Result<Verdict, E>,

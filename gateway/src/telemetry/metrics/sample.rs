@@ -1,5 +1,8 @@
 //! What is not counted as it happens but looked up when somebody asks.
 
+use std::sync::atomic::Ordering;
+
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -14,6 +17,8 @@ pub(crate) struct Sample {
     pub(crate) mappings: Vec<(&'static str, u64)>,
     /// Bytes of the store's files.
     pub(crate) store_bytes: Option<u64>,
+    /// Syncs of the store's files since the start.
+    pub(crate) store_syncs: u64,
     /// Notifications that wait, dead letters included.
     pub(crate) outbox: Option<u64>,
     /// Notifications that were given up.
@@ -37,6 +42,7 @@ pub(crate) struct Sample {
 pub(super) struct Gauges {
     mappings: Family<[Label; 1], Gauge>,
     store_bytes: Gauge,
+    store_syncs: Counter,
     outbox: Gauge,
     dead_letters: Gauge,
     certificates: Family<[Label; 1], Gauge>,
@@ -57,6 +63,8 @@ impl Gauges {
         registry.register("mappings", "Rows by state", of.mappings.clone());
         let text = "Bytes of the store's files";
         registry.register("store_bytes", text, of.store_bytes.clone());
+        let text = "Syncs of the store's files (fsync, fdatasync)";
+        registry.register("store_syncs", text, of.store_syncs.clone());
         let text = "Notifications that wait, dead letters included";
         registry.register("outbox_entries", text, of.outbox.clone());
         let text = "Notifications that were given up";
@@ -134,6 +142,8 @@ impl Gauges {
                 set(gauge, value);
             }
         }
+        let counter = self.store_syncs.inner();
+        counter.store(sample.store_syncs, Ordering::Relaxed);
         self.started.set(sample.started);
     }
 }
