@@ -65,7 +65,8 @@ pub enum AnswerRefusal {
     DeviceAlreadyAssigned,
 }
 
-/// Decides steps 8 and 9. `disclose_at` is when the third party may learn of a failure.
+/// Decides steps 8 and 9. `disclose_at` is when the third party may learn of a failure; `since` is
+/// the instant an established row is dated with: `now`, or later, behind a fence over its device.
 ///
 /// # Errors
 /// [`AnswerRefusal`].
@@ -74,10 +75,11 @@ pub fn decide_answer(
     answer: Answer,
     (permission, facts): (Result<Authorized<EstablishMapping>, Denied>, &RowFacts),
     (knobs, disclose_at): (&Knobs, Timestamp),
-    now: Timestamp,
+    (now, since): (Timestamp, Timestamp),
 ) -> Result<AnswerOutcome, AnswerRefusal> {
     match (&row.state, answer) {
-        // Whether or not the row was ended already: its time is over, and the sweep will tell.
+        // Whether or not the row was ended already: its time is over, and the sweep will tell. By the
+        // time of the decision: how its row would be dated says nothing of when the answer came.
         (State::Pending { deadline, .. }, Answer::Accepted { .. })
             if *deadline <= now || row.uti_expiry.is_some_and(|end| end <= now) =>
         {
@@ -97,7 +99,7 @@ pub fn decide_answer(
                     Ok(permission) => {
                         let device = (device_id, device_index);
                         let (mapping, change) =
-                            establish(row, permission, device, facts, (knobs, now));
+                            establish(row, permission, device, facts, (knobs, since));
                         AnswerOutcome::Settled { mapping, change }
                     }
                     Err(cause) => {
@@ -188,16 +190,10 @@ fn establish(
     permission: &EstablishMapping,
     (device_id, device_index): (DeviceId, BlindIndex),
     facts: &RowFacts,
-    (knobs, now): (&Knobs, Timestamp),
+    (knobs, since): (&Knobs, Timestamp),
 ) -> (Mapping, Change) {
     // The serial number is in no other state than Pending: it is erased by this line.
-    let next = row.with_state(
-        State::Established {
-            device_id,
-            since: now,
-        },
-        now,
-    );
+    let next = row.with_state(State::Established { device_id, since }, since);
     let mut change = Change::default();
     change.assumptions.push(Assumption::AgreementUnchanged {
         id: permission.agreement,
@@ -216,7 +212,7 @@ fn establish(
         change.settle(push);
     }
     for role in [Role::ThirdPartySp, Role::IotSp] {
-        tell_result(&mut change, (&next, facts.listeners), role, (knobs, now));
+        tell_result(&mut change, (&next, facts.listeners), role, (knobs, since));
     }
     change.put_mapping(Some(row), next.clone());
     (next, change)

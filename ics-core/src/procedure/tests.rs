@@ -218,7 +218,7 @@ fn answer_between(
 ) -> Result<AnswerOutcome, AnswerRefusal> {
     let permission = authorize_establishment(&Rule, &directory(), &principal("maker"), row, now);
     let times = (&Knobs::default(), disclose_at);
-    decide_answer(row, answer, (permission, facts), times, now)
+    decide_answer(row, answer, (permission, facts), times, (now, now))
 }
 
 fn answer(row: &Mapping, given: Answer, facts: &RowFacts) -> Result<AnswerOutcome, AnswerRefusal> {
@@ -501,7 +501,13 @@ fn a_re_check_that_fails_fails_the_row() {
     let times = |denied: Denied| {
         let given = accepted("d-1", DEVICE, false);
         let knobs = Knobs::default();
-        decide_answer(&row, given, (Err(denied), &facts), (&knobs, LATER), NOW)
+        decide_answer(
+            &row,
+            given,
+            (Err(denied), &facts),
+            (&knobs, LATER),
+            (NOW, NOW),
+        )
     };
     let alive = || accepted("d-1", DEVICE, false);
     for (outcome, expected) in [
@@ -809,6 +815,24 @@ fn waiting_ends_at_the_deadline() {
     assert_eq!(next.cause_towards(Role::IotSp), Some(ResultCause::TimedOut));
     assert_eq!(roles(&change), [Role::ThirdPartySp, Role::IotSp]);
     assert_eq!(removed(&change).len(), 1);
+}
+
+#[test]
+fn an_answer_is_in_time_by_when_it_came_however_its_row_is_dated() {
+    let (row, facts) = pending();
+    let answer_dated = |now, since| {
+        let permission =
+            authorize_establishment(&Rule, &directory(), &principal("maker"), &row, now);
+        let given = accepted("d-0a1b2c3d", DEVICE, false);
+        let times = (&Knobs::default(), LATER);
+        decide_answer(&row, given, (permission, &facts), times, (now, since))
+    };
+    // A fence of a clock that was ahead lies behind the deadline.
+    let ahead = DEADLINE.plus(core::time::Duration::from_secs(1));
+    let (next, _) = settled(answer_dated(NOW, ahead));
+    assert!(matches!(next.state, State::Established { since, .. } if since == ahead));
+    let late = answer_dated(DEADLINE, ahead);
+    assert_eq!(late, Err(AnswerRefusal::NotPending));
 }
 
 #[test]

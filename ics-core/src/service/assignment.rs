@@ -150,7 +150,7 @@ impl IcsService {
             let row = self.load_routed((principal, id), now).await?;
             let facts = self.row_facts(&row).await?;
             let answer = self.complete_answer(&row, input).await?;
-            let made = match &answer {
+            let since = match &answer {
                 Answer::Accepted { device_id, .. } => {
                     date_establishment(&directory, (&row, device_id), now)
                 }
@@ -160,12 +160,12 @@ impl IcsService {
             let permission =
                 authorize_establishment(decision_point, &directory, principal, &row, now);
             let times = (&self.knobs, self.disclose_at(&row));
-            let outcome = decide_answer(&row, answer, (permission, &facts), times, made).map_err(
-                |refusal| match refusal {
+            let instants = (now, since);
+            let outcome = decide_answer(&row, answer, (permission, &facts), times, instants)
+                .map_err(|refusal| match refusal {
                     AnswerRefusal::NotPending => AnswerError::NotPending,
                     AnswerRefusal::DeviceAlreadyAssigned => AnswerError::DeviceAlreadyAssigned,
-                },
-            )?;
+                })?;
             let (mapping, change, overruled) = match outcome {
                 AnswerOutcome::Replayed(mapping) => return Ok(mapping),
                 AnswerOutcome::Settled { mapping, change } => (mapping, change, None),

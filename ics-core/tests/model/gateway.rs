@@ -281,7 +281,7 @@ impl Gateway<'_> {
         };
         let permission = self.world.establishment(row);
         let times = (&self.world.knobs, self.world.disclose_at(row));
-        match decide_answer(row, answer, (permission, &facts), times, NOW) {
+        match decide_answer(row, answer, (permission, &facts), times, (NOW, NOW)) {
             Ok(AnswerOutcome::Settled { change, .. }) => {
                 let change = self.knowing(change, self.world.directory(worker.knew_fence));
                 self.commit(&change)?;
