@@ -21,7 +21,7 @@ pub use ambient::{Clock, DirectorySource, Entropy, OutboxBell};
 pub use naming::ResourceNames;
 pub use notification_socket::{NotificationSockets, SocketClosed};
 pub use secrets::{AuthorityError, CertificateAuthority, IssuedCertificate, SealError, Sealer};
-pub use store::{CommitError, Cursor, DueEntries, Page, Selection, Store, StoreError};
+pub use store::{CommitError, Cursor, DueEntries, DuePlace, Page, Selection, Store, StoreError};
 pub use timekeeping::{ClockReport, ClockWatch};
 
 /// The future a port answers with.

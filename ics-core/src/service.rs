@@ -15,6 +15,7 @@ mod job;
 mod mapping;
 mod onboarding;
 mod subscription;
+mod turn;
 
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
@@ -22,7 +23,7 @@ use core::time::Duration;
 
 pub use access::{Profile, ProfileError};
 pub use assignment::{AnswerError, AnswerInput, AssignmentError, OpenAssignment};
-pub use delivery::Consignment;
+pub use delivery::{Consignment, Route};
 pub use demapping::{DemapError, DemapOutcome, DemapRequest, Demapped, Selector};
 pub use inquiry::{DeviceAnswer, InquiryError, TransactionAnswer};
 pub use job::JobError;

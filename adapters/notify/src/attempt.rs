@@ -90,10 +90,10 @@ impl Shared {
         buried
     }
 
-    /// Our own side failed: the lane rests, whatever the host may be worth.
+    /// Our own side failed: the lane rests, whatever its hosts may be worth.
     pub(crate) fn note_failure(&self, addressee: &Addressee, failure: Failure) -> Sign {
         tracing::warn!(%addressee, error = %failure, "outbox unavailable");
-        Sign::Gone
+        Sign::Unserved
     }
 
     async fn report(&self, entry: &OutboxEntry, outcome: Outcome) -> Result<(), Failure> {

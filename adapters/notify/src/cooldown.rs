@@ -1,7 +1,7 @@
-//! When a lane rests: a host in trouble is asked once in a while, not once for each entry.
+//! When a road rests: a host in trouble is asked once in a while, not once for each entry.
 //!
-//! Open: as many at once as the lane may. After a failure the lane rests as a whole, and then asks
-//! with one entry at a time until one is answered. What waits behind it is not touched meanwhile.
+//! Open: as many at once as the road may. After a failure the road rests as a whole, and then asks
+//! with one entry at a time until one is answered. What waits for it is not touched meanwhile.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use ics_core::procedure::Knobs;
 use ics_core::procedure::delivery::backoff;
 use tokio::time::Instant;
 
-/// Failures in a row, each with an answer, before the lane rests: one entry the host chokes on
+/// Failures in a row, each with an answer, before the road rests: one entry the host chokes on
 /// does not stop the others.
 const PATIENCE: u32 = 8;
 
-/// The shortest rest, so that no luck of the draw makes a lane spin.
+/// The shortest rest, so that no luck of the draw makes a road spin.
 const SHORTEST: Duration = Duration::from_millis(20);
 
-/// What an attempt said of the host (or of the service on our own side).
+/// What an attempt said of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sign {
     /// It works.
@@ -29,12 +29,14 @@ pub(crate) enum Sign {
     Gone,
     /// Nothing was learnt of the host: it was to go by websocket, and none was open to the end.
     NoSocket,
+    /// Nothing was learnt of the host: the service on our own side failed.
+    Unserved,
 }
 
-/// How a lane's host fares.
+/// How a road fares (or the service on our own side).
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cooldown {
-    /// How often the lane rested since the host last answered well.
+    /// How often it rested since the host last answered well.
     level: u32,
     strikes: u32,
     until: Option<Instant>,
@@ -46,7 +48,17 @@ impl Cooldown {
         if self.level == 0 { limit } else { 1 }
     }
 
-    /// How much longer the lane rests at `now`.
+    /// Whether it is in trouble: it rests, or asks with one entry at a time.
+    pub(crate) const fn is_in_trouble(&self) -> bool {
+        self.level > 0
+    }
+
+    /// Whether it is as if nothing ever went wrong.
+    pub(crate) const fn is_untroubled(&self) -> bool {
+        self.level == 0 && self.strikes == 0
+    }
+
+    /// How much longer it rests at `now`.
     pub(crate) fn rest(&self, now: Instant) -> Option<Duration> {
         self.until
             .map(|until| until.saturating_duration_since(now))
@@ -54,7 +66,7 @@ impl Cooldown {
     }
 
     /// Takes in what an attempt said. `draw` draws a wait between nothing and its argument.
-    /// Returns whether the lane rests anew.
+    /// Returns whether it rests anew.
     pub(crate) fn note(
         &mut self,
         sign: Sign,
@@ -62,7 +74,7 @@ impl Cooldown {
         draw: impl FnOnce(Duration) -> Duration,
     ) -> bool {
         let stay_away = match sign {
-            Sign::None | Sign::NoSocket => return false,
+            Sign::None | Sign::NoSocket | Sign::Unserved => return false,
             Sign::Well => {
                 *self = Self::default();
                 return false;
@@ -100,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn lane_rests_longer_each_time_and_probes_with_one() {
+    fn road_rests_longer_each_time_and_probes_with_one() {
         let (knobs, start) = (Knobs::default(), Instant::now());
         let mut cooldown = Cooldown::default();
         let mut now = start;

@@ -39,7 +39,7 @@ pub struct Pace {
     pub connect_timeout: Duration,
     /// The longest wait for an answer, the connection included.
     pub total_timeout: Duration,
-    /// Attempts under way at once for one addressee.
+    /// Attempts under way at once at one host of an addressee; at all its hosts, four times as many.
     pub lane_in_flight: usize,
     /// Attempts under way at once in all.
     pub total_in_flight: usize,

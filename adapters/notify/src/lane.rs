@@ -1,8 +1,12 @@
-//! One lane: what one addressee is due, some at a time, never two of one subject.
+//! One lane: what one addressee is due, some at a time, never two of one subject. Each host it is
+//! called back at is a road of its own: while one rests, the others are served.
 //!
 //! A lane holds no entries of its own: it asks the store for as many as it can send now. So a
 //! hundred thousand that wait for a dead host are not in memory, a suspended SP is frozen at the
 //! next look, and a restart has nothing to restore.
+
+mod road;
+mod search;
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -11,13 +15,15 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, FuturesUnordered};
-use ics_core::outbox::{Addressee, OutboxEntry, Subject};
+use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey, Subject};
 use ics_core::service::Failure;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use crate::attempt::Shared;
 use crate::cooldown::{Cooldown, Sign};
+use road::{Road, Roads, Standing};
+use search::Search;
 
 /// How many entries are looked through at a time for those past their deadline.
 const SWEEP: usize = 64;
@@ -33,11 +39,13 @@ pub(crate) struct Lane {
 }
 
 /// What a lane remembers between looks.
-#[derive(Default)]
 struct Memory {
-    cooldown: Cooldown,
+    /// How the service on our own side fares.
+    own: Cooldown,
+    roads: Roads,
     /// Subjects with an attempt under way.
     held: HashSet<Subject>,
+    search: Search,
     /// Whether there may be something the store was not asked for yet.
     news: bool,
     /// The websocket that was open at the last look.
@@ -48,29 +56,42 @@ struct Memory {
     sweep: bool,
 }
 
+/// An attempt that ended.
+struct Tried {
+    key: OutboxKey,
+    road: Road,
+    sign: Sign,
+}
+
 impl Lane {
     /// Delivers until the deliverer stops, then waits for what is under way. `rested`: it starts
     /// with a rest, for the lane before it fell.
     pub(crate) async fn run(self, rested: bool) {
         let mut stop = self.shared.stop.clone();
         let mut memory = Memory {
+            own: Cooldown::default(),
+            roads: Roads::new(self.shared.pace.lane_in_flight),
+            held: HashSet::new(),
+            search: Search::default(),
             news: true,
-            ..Memory::default()
+            socket: None,
+            recall: false,
+            sweep: false,
         };
         if rested {
-            self.note(&mut memory, Sign::Gone);
+            self.note_own(&mut memory, Sign::Gone);
         }
         let mut under_way = FuturesUnordered::new();
         while !self.shared.is_stopping() {
-            let (entries, pause) = self.look(&mut memory).await;
-            under_way.extend(entries.into_iter().map(|entry| self.attempt(entry)));
+            let (found, pause) = self.look(&mut memory).await;
+            under_way.extend(found.into_iter().map(|found| self.attempt(found)));
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stopping| *stopping) => break,
-                Some((subject, sign)) = under_way.next() => {
-                    memory.held.remove(&subject);
+                Some(tried) = under_way.next() => {
+                    memory.held.remove(&tried.key.subject);
                     memory.news = true;
-                    self.note(&mut memory, sign);
+                    self.note(&mut memory, tried);
                 }
                 () = self.ring.notified() => memory.news = true,
                 () = sleep(pause) => memory.news = true,
@@ -79,22 +100,44 @@ impl Lane {
         while under_way.next().await.is_some() {}
     }
 
-    fn attempt(&self, entry: OutboxEntry) -> impl Future<Output = (Subject, Sign)> + use<> {
+    fn attempt(&self, (road, entry): (Road, OutboxEntry)) -> impl Future<Output = Tried> + use<> {
         let shared = self.shared.clone();
-        async move { (entry.key.subject, shared.attempt(&entry).await) }
+        async move {
+            let sign = shared.attempt(&entry).await;
+            let key = entry.key;
+            Tried { key, road, sign }
+        }
     }
 
-    fn note(&self, memory: &mut Memory, sign: Sign) {
+    fn note(&self, memory: &mut Memory, Tried { key, road, sign }: Tried) {
         // Put off after the recall of a socket that has opened meanwhile.
         memory.recall |= sign == Sign::NoSocket && memory.socket.is_some();
+        let now = Instant::now();
         let knobs = self.shared.outbox.knobs();
         let draw = |limit| self.shared.draw(limit);
-        let rests = memory.cooldown.note(sign, (&knobs, Instant::now()), draw);
-        memory.sweep |= rests;
+        let turn = memory.roads.end((&road, sign), (&knobs, now), draw);
+        memory.sweep |= turn.rests;
+        match sign {
+            Sign::Unserved => self.note_own(memory, Sign::Gone),
+            Sign::None => {}
+            _ => memory.own = Cooldown::default(),
+        }
+        // Not tried at all: it is where it was.
+        if turn.opens || matches!(sign, Sign::None | Sign::Unserved) {
+            memory.search.look_again(now);
+        }
+        memory.search.note_tried(key);
+    }
+
+    /// Takes in how the service on our own side does.
+    fn note_own(&self, memory: &mut Memory, sign: Sign) {
+        let knobs = self.shared.outbox.knobs();
+        let draw = |limit| self.shared.draw(limit);
+        memory.own.note(sign, (&knobs, Instant::now()), draw);
     }
 
     /// What to try now, and how long to wait if nothing happens meanwhile.
-    async fn look(&self, memory: &mut Memory) -> (Vec<OutboxEntry>, Duration) {
+    async fn look(&self, memory: &mut Memory) -> (Vec<(Road, OutboxEntry)>, Duration) {
         let poll = self.shared.pace.poll;
         if std::mem::take(&mut memory.sweep)
             && let Err(failure) = self.bury_expired(memory).await
@@ -102,35 +145,44 @@ impl Lane {
             self.shared.note_failure(&self.addressee, failure);
         }
         self.note_socket(memory).await;
-        if let Some(rest) = memory.cooldown.rest(Instant::now()) {
+        let now = Instant::now();
+        if let Some(rest) = memory.own.rest(now) {
             return (Vec::new(), rest);
         }
-        let width = memory.cooldown.width(self.shared.pace.lane_in_flight);
-        let free = width.saturating_sub(memory.held.len());
-        if free == 0 || !memory.news {
-            return (Vec::new(), poll);
+        if memory.roads.wake(now) {
+            memory.news = true;
+            memory.search.look_again(now);
+        }
+        if !memory.news || !self.may_try(memory, now) {
+            let change = memory.roads.next_change(now);
+            return (Vec::new(), change.map_or(poll, |change| change.min(poll)));
         }
         memory.news = false;
-        let now = self.shared.clock.now();
-        // Those under way may still be due in the store's eyes.
-        let limit = memory.held.len().saturating_add(free);
-        let outbox = &self.shared.outbox;
-        let due = match outbox.due_entries(&self.addressee, now, limit).await {
-            Ok(due) => due,
-            Err(failure) => {
-                let sign = self.shared.note_failure(&self.addressee, failure);
-                self.note(memory, sign);
-                let rest = memory.cooldown.rest(Instant::now());
-                return (Vec::new(), rest.unwrap_or(poll));
+        let mut found = Vec::new();
+        match self.search(memory, &mut found).await {
+            Ok(pause) => {
+                let change = memory.roads.next_change(Instant::now());
+                (found, change.map_or(pause, |change| change.min(pause)))
             }
-        };
-        let mut entries = due.entries;
-        entries.retain(|entry| !memory.held.contains(&entry.key.subject));
-        entries.truncate(free);
-        // Whatever the store says, never two of one subject at once.
-        entries.retain(|entry| memory.held.insert(entry.key.subject));
-        let pause = due.next.map_or(poll, |next| next.since(now).max(SHORTEST));
-        (entries, pause.min(poll))
+            Err(failure) => {
+                self.shared.note_failure(&self.addressee, failure);
+                self.note_own(memory, Sign::Gone);
+                let rest = memory.own.rest(Instant::now());
+                (found, rest.unwrap_or(poll))
+            }
+        }
+    }
+
+    /// Whether there is a road that takes an entry.
+    fn may_try(&self, memory: &Memory, now: Instant) -> bool {
+        let origins = self.shared.outbox.callback_origins(&self.addressee);
+        let mut roads: Vec<Road> = origins.into_iter().map(Road::Callback).collect();
+        if memory.socket.is_some() || roads.is_empty() {
+            roads.push(Road::Websocket);
+        }
+        let probes = memory.own.is_in_trouble();
+        let is_free = |road| memory.roads.standing(road, probes, now) == Standing::Free;
+        roads.iter().any(is_free)
     }
 
     /// Recalls what waits for the websocket once one opens; it deserves a fresh start.
@@ -140,8 +192,9 @@ impl Lane {
         if open != memory.socket {
             memory.socket = open;
             memory.recall = open.is_some();
+            memory.search.look_again(Instant::now());
             if open.is_some() {
-                memory.cooldown = Cooldown::default();
+                memory.roads.forgive(&Road::Websocket);
             }
         }
         if std::mem::take(&mut memory.recall) && memory.socket.is_some() {
@@ -160,7 +213,9 @@ impl Lane {
         let shared = &self.shared;
         loop {
             let now = shared.clock.now();
-            let due = shared.outbox.due_entries(&self.addressee, now, SWEEP);
+            let due = shared
+                .outbox
+                .due_entries(&self.addressee, (None, now), SWEEP);
             let mut expired = due.await?.entries;
             expired
                 .retain(|entry| entry.deadline <= now && !memory.held.contains(&entry.key.subject));

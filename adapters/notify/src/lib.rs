@@ -4,7 +4,7 @@
 //! | question | module |
 //! |---|---|
 //! | what wakes a lane | [`Bell`] |
-//! | which entries are tried, how many at once, when the lane rests | `lane`, `cooldown` |
+//! | which entries are tried, how many at once, when a host is left alone | `lane`, `cooldown` |
 //! | one attempt, from entry to report | `attempt`, `courier` |
 //! | which bytes | `translate`, `wire` |
 //! | RFC 9421 signature | `signature`, [`CallbackSigner`] |

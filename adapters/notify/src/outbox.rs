@@ -1,10 +1,11 @@
 //! The seam to the core: the few things a lane asks of the service.
 
+use ics_core::id::Origin;
 use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey};
-use ics_core::port::{DueEntries, PortFuture};
+use ics_core::port::{DueEntries, DuePlace, PortFuture};
 use ics_core::procedure::Knobs;
 use ics_core::procedure::delivery::DeliveryReport;
-use ics_core::service::{Consignment, Failure, IcsService};
+use ics_core::service::{Consignment, Failure, IcsService, Route};
 use ics_core::time::Timestamp;
 
 /// What a lane asks of the service; see [`IcsService`], which answers it.
@@ -15,13 +16,25 @@ pub trait Outbox: Send + Sync {
     /// The times the service works by.
     fn knobs(&self) -> Knobs;
 
-    /// What `addressee` is due at `now`; at most one entry of each subject.
+    /// Where `addressee` may be called back.
+    fn callback_origins(&self, addressee: &Addressee) -> Vec<Origin>;
+
+    /// What `addressee` is due at `now`, behind a place; at most one entry of each subject.
     fn due_entries<'a>(
         &'a self,
         addressee: &'a Addressee,
-        now: Timestamp,
+        range: (Option<DuePlace>, Timestamp),
         limit: usize,
     ) -> PortFuture<'a, Result<DueEntries, Failure>>;
+
+    /// Which ways an entry may go.
+    fn route<'a>(&'a self, entry: &'a OutboxEntry) -> PortFuture<'a, Result<Route, Failure>>;
+
+    /// The next entry of its subject, if `key` is settled.
+    fn entry_after<'a>(
+        &'a self,
+        key: &'a OutboxKey,
+    ) -> PortFuture<'a, Result<Option<OutboxEntry>, Failure>>;
 
     /// Makes an entry ready. `None`: it needed no sending, and is settled.
     fn consign<'a>(
@@ -55,13 +68,28 @@ impl Outbox for IcsService {
         *self.knobs()
     }
 
+    fn callback_origins(&self, addressee: &Addressee) -> Vec<Origin> {
+        self.callback_origins(addressee)
+    }
+
     fn due_entries<'a>(
         &'a self,
         addressee: &'a Addressee,
-        now: Timestamp,
+        range: (Option<DuePlace>, Timestamp),
         limit: usize,
     ) -> PortFuture<'a, Result<DueEntries, Failure>> {
-        Box::pin(self.due_entries(addressee, now, limit))
+        Box::pin(self.due_entries(addressee, range, limit))
+    }
+
+    fn route<'a>(&'a self, entry: &'a OutboxEntry) -> PortFuture<'a, Result<Route, Failure>> {
+        Box::pin(self.route(entry))
+    }
+
+    fn entry_after<'a>(
+        &'a self,
+        key: &'a OutboxKey,
+    ) -> PortFuture<'a, Result<Option<OutboxEntry>, Failure>> {
+        Box::pin(self.entry_after(key))
     }
 
     fn consign<'a>(

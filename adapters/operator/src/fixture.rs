@@ -16,7 +16,7 @@ use ics_core::outbox::{Addressee, DeadReason, Message, OutboxEntry, OutboxKey, S
 use ics_core::party::{Agreement, Limits, Party};
 use ics_core::port::{
     AccessRequest, AuthorityError, CertificateAuthority, Clock, ClockReport, ClockWatch,
-    CommitError, Cursor, DecisionPoint, Denied, DirectorySource, DueEntries, Entropy,
+    CommitError, Cursor, DecisionPoint, Denied, DirectorySource, DueEntries, DuePlace, Entropy,
     IssuedCertificate, OutboxBell, Page, PortFuture, RateLimited, RateLimiter, SealError, Sealer,
     Selection, Store, StoreError,
 };
@@ -303,7 +303,7 @@ impl Store for FakeStore {
     fn due_entries<'a>(
         &'a self,
         _: &'a Addressee,
-        _: Timestamp,
+        _: (Option<DuePlace>, Timestamp),
         _: usize,
     ) -> PortFuture<'a, Result<DueEntries, StoreError>> {
         self.answer(DueEntries::default)

@@ -96,6 +96,7 @@ macro_rules! store_contract {
             the_next_entry_is_promoted_when_the_first_dies
             a_retry_moves_the_entry_and_tells_when_to_look_again
             due_entries_are_limited_and_apart_for_each_addressee
+            due_entries_are_found_behind_a_place
             the_outbox_is_walked_in_the_order_of_its_names
             an_entry_decided_on_other_attempts_conflicts
             uti_records_are_compared_whole

@@ -13,7 +13,7 @@ use ics_core::id::{DeviceId, MappingId, SpId};
 use ics_core::mapping::{Mapping, MappingKey, UtiRecord};
 use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey};
 use ics_core::port::{
-    CommitError, Cursor, DueEntries, Page, PortFuture, Selection, Store, StoreError,
+    CommitError, Cursor, DueEntries, DuePlace, Page, PortFuture, Selection, Store, StoreError,
 };
 use ics_core::sealed::BlindIndex;
 use ics_core::time::Timestamp;
@@ -285,10 +285,10 @@ impl<E: Engine> Store for EmbeddedStore<E> {
     fn due_entries<'a>(
         &'a self,
         addressee: &'a Addressee,
-        now: Timestamp,
+        range: (Option<DuePlace>, Timestamp),
         limit: usize,
     ) -> PortFuture<'a, Result<DueEntries, StoreError>> {
-        self.answer(move |view| walk::due_entries(view, addressee, now, limit))
+        self.answer(move |view| walk::due_entries(view, addressee, range, limit))
     }
 
     fn walk_outbox<'a>(

@@ -11,6 +11,7 @@ use ics_core::directory::DirectoryKey;
 use ics_core::id::{DeviceId, MappingId, ServiceUri, SpId, Uti};
 use ics_core::mapping::{Mapping, MappingKey};
 use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey, Subject};
+use ics_core::port::DuePlace;
 use ics_core::sealed::BlindIndex;
 use ics_core::time::Timestamp;
 
@@ -274,9 +275,14 @@ pub(crate) fn outbox_addressee(addressee: &Addressee) -> Key {
 
 /// Where the head of a subject waits; its value is the entry's key in [`Table::Outbox`].
 pub(crate) fn outbox_due(entry: &OutboxEntry) -> Key {
-    outbox_addressee(&entry.key.addressee)
-        .instant(entry.next_attempt)
-        .subject(&entry.key.subject)
+    outbox_place(&entry.key.addressee, &DuePlace::of(entry))
+}
+
+/// A place among the due entries of an addressee.
+pub(crate) fn outbox_place(addressee: &Addressee, place: &DuePlace) -> Key {
+    outbox_addressee(addressee)
+        .instant(place.next_attempt)
+        .subject(&place.subject)
 }
 
 /// The instant in a key of [`Table::OutboxDue`] behind the prefix of its addressee.

@@ -6,7 +6,7 @@ use ics_core::correlation::Correlation;
 use ics_core::id::{DeviceId, MappingId, SpId};
 use ics_core::mapping::Mapping;
 use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey, Subject};
-use ics_core::port::{Cursor, DueEntries, Page, Selection};
+use ics_core::port::{Cursor, DueEntries, DuePlace, Page, Selection};
 use ics_core::time::Timestamp;
 
 use crate::engine::ReadKeys;
@@ -208,13 +208,17 @@ impl Range {
 pub(crate) fn due_entries<R: ReadKeys>(
     view: &R,
     addressee: &Addressee,
-    now: Timestamp,
+    (after, now): (Option<DuePlace>, Timestamp),
     limit: usize,
 ) -> Result<DueEntries, Fault> {
     let prefix = index::outbox_addressee(addressee);
+    let from = match after {
+        Some(place) => index::outbox_place(addressee, &place).fixed(&[0]),
+        None => prefix.clone(),
+    };
     let mut keys = Vec::new();
     let mut next = Ok(None);
-    view.scan(prefix.as_bytes(), &prefix.prefix_end(), |key, value| {
+    view.scan(from.as_bytes(), &prefix.prefix_end(), |key, value| {
         match index::instant_after(&prefix, key) {
             Some(instant) if instant <= now && keys.len() < limit => {
                 keys.push(value.to_vec());

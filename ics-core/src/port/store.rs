@@ -7,7 +7,7 @@ use crate::correlation::Correlation;
 use crate::directory::DirectoryRecord;
 use crate::id::{DeviceId, MappingId, ServiceUri, SpId, Uti};
 use crate::mapping::{Mapping, MappingKey, UtiRecord};
-use crate::outbox::{Addressee, OutboxEntry, OutboxKey};
+use crate::outbox::{Addressee, OutboxEntry, OutboxKey, Subject};
 use crate::port::PortFuture;
 use crate::sealed::BlindIndex;
 use crate::time::Timestamp;
@@ -78,6 +78,26 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
+/// A place in the order in which an addressee's entries are due: by when, then by subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DuePlace {
+    /// [`OutboxEntry::next_attempt`] of the entry there.
+    pub next_attempt: Timestamp,
+    /// Its subject.
+    pub subject: Subject,
+}
+
+impl DuePlace {
+    /// The place of `entry`.
+    #[must_use]
+    pub const fn of(entry: &OutboxEntry) -> Self {
+        Self {
+            next_attempt: entry.next_attempt,
+            subject: entry.key.subject,
+        }
+    }
+}
+
 /// The entries an addressee is due, and when to look again if there is nothing more now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DueEntries {
@@ -142,12 +162,13 @@ pub trait Store: Send + Sync {
         key: &'a OutboxKey,
     ) -> PortFuture<'a, Result<Option<OutboxEntry>, StoreError>>;
 
-    /// At most `limit` entries due to `addressee` at `now`. Dead letters are never due. Of one
-    /// subject only the entry with the lowest sequence is due: order within a row is kept.
+    /// At most `limit` entries due to `addressee` after a place (if any) and at an instant, in the
+    /// order of their places. Dead letters are never due. Of one subject only the entry with the
+    /// lowest sequence is due: order within a row is kept.
     fn due_entries<'a>(
         &'a self,
         addressee: &'a Addressee,
-        now: Timestamp,
+        range: (Option<DuePlace>, Timestamp),
         limit: usize,
     ) -> PortFuture<'a, Result<DueEntries, StoreError>>;
 

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::demapping::{BATCH, DemapError, DemapOutcome, Ending, removed_or_not_found};
+use super::turn::give_way;
 use super::{ATTEMPTS, Committed, Failure, IcsService};
 use crate::change::Change;
 use crate::fence::{Fence, FenceScope};
@@ -125,6 +126,7 @@ impl IcsService {
             if cursor.is_none() {
                 return Ok(gathered);
             }
+            give_way().await;
         }
     }
 

@@ -6,19 +6,23 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::turn::give_way;
 use super::{ATTEMPTS, Committed, Failure, IcsService, OpenAssignment};
 use crate::change::Change;
-use crate::id::CallbackUri;
+use crate::id::{CallbackUri, Origin};
 use crate::mapping::{Mapping, State};
 use crate::outbox::{Addressee, Message, OutboxEntry, OutboxKey, Subject};
 use crate::party::{Party, PartyStatus, Subscription};
-use crate::port::{Cursor, DueEntries};
+use crate::port::{Cursor, DueEntries, DuePlace};
 use crate::procedure::delivery::{DeliveryReport, decide_delivery, decide_recall, decide_revival};
 use crate::reference_point::Role;
 use crate::time::Timestamp;
 
 /// How many entries a walk of the whole outbox takes at a time.
 const PAGE: usize = 512;
+
+/// How many entries behind a settled one are looked through for the next of its subject.
+const BEHIND: usize = 8;
 
 /// The longest any deliverer puts an entry off.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
@@ -39,6 +43,15 @@ pub struct Consignment {
     /// The assignment of step 3 with its serial number, where the entry is that push; all other
     /// messages are whole in the entry.
     pub assignment: Option<Box<OpenAssignment>>,
+}
+
+/// Which ways an entry may go: what [`Consignment`] says more of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The host of its callback, if it has one that is pinned.
+    pub callback: Option<Origin>,
+    /// Whether it goes by websocket while one is open.
+    pub websocket: bool,
 }
 
 impl IcsService {
@@ -63,14 +76,22 @@ impl IcsService {
             .collect()
     }
 
-    /// What `addressee` is due at `now`. Nothing while it is suspended.
+    /// Where `addressee` may be called back, in any role.
+    #[must_use]
+    pub fn callback_origins(&self, addressee: &Addressee) -> Vec<Origin> {
+        let directory = self.directory();
+        let party = directory.party(&addressee.sp);
+        party.map_or_else(Vec::new, |party| party.callback_origins.clone())
+    }
+
+    /// What `addressee` is due at `now`, behind a place. Nothing while it is suspended.
     ///
     /// # Errors
     /// [`Failure`].
     pub async fn due_entries(
         &self,
         addressee: &Addressee,
-        now: Timestamp,
+        (after, now): (Option<DuePlace>, Timestamp),
         limit: usize,
     ) -> Result<DueEntries, Failure> {
         let directory = self.directory();
@@ -80,7 +101,45 @@ impl IcsService {
         if !served {
             return Ok(DueEntries::default());
         }
-        Ok(self.ports.store.due_entries(addressee, now, limit).await?)
+        Ok(self
+            .ports
+            .store
+            .due_entries(addressee, (after, now), limit)
+            .await?)
+    }
+
+    /// Which ways an entry may go, as of now.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn route(&self, entry: &OutboxEntry) -> Result<Route, Failure> {
+        let row = self.subject_row(entry).await?;
+        let subscription = self.subscription_for(entry, row.as_ref());
+        Ok(self
+            .route_by(entry, row.as_ref(), subscription.as_deref())
+            .1)
+    }
+
+    /// The entry that became due by the settling of `key`: the next of its subject. `None` while
+    /// `key` itself is not settled.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn entry_after(&self, key: &OutboxKey) -> Result<Option<OutboxEntry>, Failure> {
+        let store = self.ports.store.as_ref();
+        if store
+            .load_entry(key)
+            .await?
+            .is_some_and(|e| e.dead.is_none())
+        {
+            return Ok(None);
+        }
+        let behind = store.walk_outbox(Some(key), BEHIND).await?;
+        let of_subject = |entry: &OutboxEntry| {
+            entry.key.addressee == key.addressee && entry.key.subject == key.subject
+        };
+        let mut behind = behind.into_iter().take_while(of_subject);
+        Ok(behind.find(|entry| entry.dead.is_none()))
     }
 
     /// Makes an entry ready. `None`: it needed no sending, and is settled.
@@ -104,15 +163,8 @@ impl IcsService {
             .party(&entry.key.addressee.sp)
             .filter(|party| party.status != PartyStatus::Removed);
         let subscription = self.subscription_for(entry, row.as_ref());
-        let destination = match entry.key.addressee.role {
-            Role::ThirdPartySp => row.as_ref().and_then(|row| row.destination.clone()),
-            Role::IotSp => subscription.as_ref().and_then(|s| s.destination.clone()),
-        };
-        let role = entry.key.addressee.role;
-        let websocket = by_websocket(role, row.as_ref(), subscription.as_deref());
-        // The pin may have moved since the destination was named.
-        let destination =
-            destination.filter(|d| party.is_some_and(|party| party.may_be_notified_at(d)));
+        let (destination, Route { websocket, .. }) =
+            self.route_by(entry, row.as_ref(), subscription.as_deref());
         let reachable = party.filter(|_| destination.is_some() || websocket);
         let Some(party) = reachable else {
             self.report_delivery(&entry.key, DeliveryReport::NoDestination, now)
@@ -221,6 +273,7 @@ impl IcsService {
                 }
             }
             after = Some(last);
+            give_way().await;
         }
     }
 
@@ -269,6 +322,7 @@ impl IcsService {
             if done {
                 return Ok(recalled);
             }
+            give_way().await;
         }
     }
 
@@ -328,7 +382,32 @@ impl IcsService {
                 return Ok(Some(entry));
             }
             after = Some(last);
+            give_way().await;
         }
+    }
+
+    /// The callback of an entry, where it may be called, and its ways.
+    fn route_by(
+        &self,
+        entry: &OutboxEntry,
+        row: Option<&Mapping>,
+        subscription: Option<&Subscription>,
+    ) -> (Option<CallbackUri>, Route) {
+        let Addressee { role, sp } = &entry.key.addressee;
+        let destination = match role {
+            Role::ThirdPartySp => row.and_then(|row| row.destination.clone()),
+            Role::IotSp => subscription.and_then(|s| s.destination.clone()),
+        };
+        let directory = self.directory();
+        let party = directory.party(sp);
+        // The pin may have moved since the destination was named.
+        let destination =
+            destination.filter(|d| party.is_some_and(|party| party.may_be_notified_at(d)));
+        let route = Route {
+            callback: destination.as_ref().map(CallbackUri::origin),
+            websocket: by_websocket(*role, row, subscription),
+        };
+        (destination, route)
     }
 
     async fn subject_row(&self, entry: &OutboxEntry) -> Result<Option<Mapping>, Failure> {

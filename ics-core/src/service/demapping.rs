@@ -6,6 +6,7 @@ use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::turn::give_way;
 use super::{ATTEMPTS, Committed, Failure, IcsService};
 use crate::change::Change;
 use crate::fence::{Fence, FenceScope};
@@ -198,6 +199,7 @@ impl IcsService {
             if cursor.is_none() {
                 return Ok(total);
             }
+            give_way().await;
         }
     }
 
@@ -298,6 +300,7 @@ impl IcsService {
                 if cursor.is_none() {
                     break;
                 }
+                give_way().await;
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use super::demapping::{Ending, Wanted};
+use super::turn::give_way;
 use super::{ATTEMPTS, Committed, Failure, IcsService};
 use crate::change::Change;
 use crate::fence::{Fence, FenceScope};
@@ -43,6 +44,7 @@ impl IcsService {
             if cursor.is_none() {
                 return Ok(changed);
             }
+            give_way().await;
         }
     }
 
@@ -158,7 +160,8 @@ impl IcsService {
             .removed)
     }
 
-    /// The job that sweeps the rows of an agreement, if there is one and it is not at its end.
+    /// The job of the fence over an agreement's rows, as long as that stands: one at work, or one
+    /// that failed, whose rows wait for [`IcsService::retry_job`] and are nobody else's to sweep.
     pub(super) fn job_of_agreement(&self, id: &AgreementId) -> Option<Arc<Job>> {
         let directory = self.directory();
         let of_agreement = |fence: &&Arc<Fence>| matches!(&fence.scope, FenceScope::Agreement { agreement, .. } if agreement == id);
@@ -210,6 +213,7 @@ impl IcsService {
             if cursor.is_none() {
                 return Ok(count);
             }
+            give_way().await;
         }
     }
 }

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::demapping::{BATCH, Ending};
+use super::turn::give_way;
 use super::{Failure, IcsService};
 use crate::change::Change;
 use crate::correlation::Correlation;
@@ -79,6 +80,7 @@ impl IcsService {
             if cursor.is_none() {
                 return Ok(None);
             }
+            give_way().await;
         }
     }
 

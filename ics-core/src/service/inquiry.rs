@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::turn::give_way;
 use super::{Failure, IcsService};
 use crate::id::{DeviceId, ServiceUri, SpId};
 use crate::mapping::MappingKey;
@@ -122,6 +123,7 @@ impl IcsService {
             if is_last {
                 break;
             }
+            give_way().await;
         }
         // Y.4462 11.1: a device that is not in the list gets the constant error.
         if mappings.is_empty() {

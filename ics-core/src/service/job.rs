@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use super::demapping::{BATCH, Ending};
+use super::turn::give_way;
 use super::{ATTEMPTS, Committed, Failure, IcsService};
 use crate::change::Change;
 use crate::fence::Fence;
@@ -81,6 +82,7 @@ impl IcsService {
                     Ok(()) => steps = steps.saturating_add(1),
                     Err(failure) => outcome = Err(failure),
                 }
+                give_way().await;
             }
         }
         outcome.map(|()| steps)

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::fence::date_request;
+use super::turn::give_way;
 use super::{ATTEMPTS, Committed, Failure, IcsService};
 use crate::directory::RoutingFailure;
 use crate::id::{CallbackUri, DeviceSerialNumber, MappingId, SpId};
@@ -306,6 +307,7 @@ impl IcsService {
             if cursor.is_none() || found.len() >= limit {
                 return Ok((found, cursor));
             }
+            give_way().await;
         }
     }
 

@@ -2,14 +2,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use ics_core::id::{CallbackUri, Origin};
 use ics_core::mapping::MappingStatus;
 use ics_core::outbox::{Message, OutboxKey};
 use ics_core::party::PartyStatus;
-use ics_core::port::{DueEntries, OutboxBell as _, PortFuture, StoreError};
+use ics_core::port::{DueEntries, DuePlace, OutboxBell as _, PortFuture, StoreError};
 use ics_core::procedure::Knobs;
 use ics_core::procedure::delivery::{DeliveryReport, decide_delivery};
 use ics_core::reference_point::Role;
-use ics_core::service::Consignment;
+use ics_core::service::{Consignment, Route};
 use ics_core::time::Timestamp;
 
 use super::*;
@@ -31,7 +32,15 @@ struct Book {
     reports: AtomicUsize,
     down: AtomicBool,
     suspended: AtomicBool,
+    /// Where entries of a subject go that do not go to [`URL`].
+    hosts: Mutex<HashMap<Subject, &'static str>>,
+    /// How often an entry was asked for its way.
+    routed: AtomicUsize,
     bell: Arc<Bell>,
+}
+
+fn origin(url: &str) -> Origin {
+    CallbackUri::parse(url).unwrap().origin()
 }
 
 impl Book {
@@ -51,6 +60,11 @@ impl Book {
     fn write(&self, entry: OutboxEntry) {
         let mut entries = self.entries.lock().unwrap();
         entries.insert(entry.key.clone(), entry);
+    }
+
+    fn host_of(&self, entry: &OutboxEntry) -> &'static str {
+        let hosts = self.hosts.lock().unwrap();
+        hosts.get(&entry.key.subject).copied().unwrap_or(URL)
     }
 
     fn check_up(&self) -> Result<(), Failure> {
@@ -77,10 +91,43 @@ impl Outbox for Book {
         }
     }
 
+    fn callback_origins(&self, _: &Addressee) -> Vec<Origin> {
+        let hosts = self.hosts.lock().unwrap();
+        let mut origins: Vec<_> = hosts.values().map(|host| origin(host)).collect();
+        origins.push(origin(URL));
+        origins
+    }
+
+    fn route<'a>(&'a self, entry: &'a OutboxEntry) -> PortFuture<'a, Result<Route, Failure>> {
+        Box::pin(async move {
+            self.check_up()?;
+            self.routed.fetch_add(1, Ordering::SeqCst);
+            Ok(Route {
+                callback: Some(origin(self.host_of(entry))),
+                websocket: false,
+            })
+        })
+    }
+
+    fn entry_after<'a>(
+        &'a self,
+        key: &'a OutboxKey,
+    ) -> PortFuture<'a, Result<Option<OutboxEntry>, Failure>> {
+        Box::pin(async move {
+            let entries = self.entries.lock().unwrap();
+            if entries.get(key).is_some_and(|e| e.dead.is_none()) {
+                return Ok(None);
+            }
+            let mut behind = entries.range(key.clone()..).map(|(_, entry)| entry);
+            let next = behind.find(|e| e.key != *key && e.dead.is_none());
+            Ok(next.filter(|e| e.key.subject == key.subject).cloned())
+        })
+    }
+
     fn due_entries<'a>(
         &'a self,
         addressee: &'a Addressee,
-        now: Timestamp,
+        (after, now): (Option<DuePlace>, Timestamp),
         limit: usize,
     ) -> PortFuture<'a, Result<DueEntries, Failure>> {
         Box::pin(async move {
@@ -92,11 +139,14 @@ impl Outbox for Book {
             let entries = self.entries.lock().unwrap();
             let mut due = DueEntries::default();
             let mut subjects = HashSet::new();
-            for entry in entries.values() {
-                let own = entry.key.addressee == *addressee && entry.dead.is_none();
-                if !own || !subjects.insert(entry.key.subject) {
-                    continue;
-                }
+            let mut heads: Vec<_> = entries
+                .values()
+                .filter(|e| e.key.addressee == *addressee && e.dead.is_none())
+                .filter(|e| subjects.insert(e.key.subject))
+                .filter(|e| after.is_none_or(|after| DuePlace::of(e) > after))
+                .collect();
+            heads.sort_by_key(|e| DuePlace::of(e));
+            for entry in heads {
                 if entry.next_attempt <= now && due.entries.len() < limit {
                     due.entries.push(entry.clone());
                 } else if entry.next_attempt > now {
@@ -137,7 +187,7 @@ impl Outbox for Book {
     ) -> PortFuture<'a, Result<Option<Consignment>, Failure>> {
         Box::pin(async move {
             self.check_up()?;
-            let mut consignment = rig::consignment(entry.clone(), URL);
+            let mut consignment = rig::consignment(entry.clone(), self.host_of(entry));
             if self.suspended.load(Ordering::SeqCst) {
                 Arc::make_mut(&mut consignment.party).status = PartyStatus::Suspended;
             }
@@ -582,4 +632,137 @@ async fn what_waits_for_a_websocket_holds_up_no_callback_and_goes_when_one_opens
         let sequences: Vec<_> = own.map(|k| k.sequence).collect();
         assert_eq!(sequences, [1, 1, 2], "again, then in order");
     }
+}
+
+const OTHER: &str = "https://other.example/cb";
+
+/// `dead` rows that go to a host of [`OTHER`], before `rows` that go to [`URL`].
+fn two_hosts(dead: u16, rows: u8, sequences: u64) -> Arc<Book> {
+    let subject = |n: u16| {
+        let mut random = [0xff; 10];
+        // The first bits are those of the version.
+        random[2..4].copy_from_slice(&n.to_be_bytes());
+        Subject::Mapping(ics_core::id::MappingId::mint(NOW, random))
+    };
+    let mut entries = results(rows, sequences);
+    for entry in &mut entries {
+        // Later than those of the dead host, and past all races of clocks.
+        entry.next_attempt = Timestamp::from_millis(NOW.millis() - 5_000);
+    }
+    let model = results(1, 1).remove(0);
+    let others = (0..dead).map(|n| {
+        let mut entry = model.clone();
+        entry.key.subject = subject(n);
+        entry.next_attempt = Timestamp::from_millis(NOW.millis() - 60_000);
+        entry
+    });
+    entries.extend(others);
+    let book = Book::with(entries);
+    let hosts = (0..dead).map(|n| (subject(n), OTHER));
+    book.hosts.lock().unwrap().extend(hosts);
+    book
+}
+
+impl Book {
+    /// How many entries wait for that host.
+    fn waiting_for(&self, host: &str) -> usize {
+        let entries = self.entries.lock().unwrap();
+        let waiting = entries.values().filter(|e| e.dead.is_none());
+        waiting.filter(|e| self.host_of(e) == host).count()
+    }
+}
+
+#[tokio::test]
+async fn a_dead_host_holds_up_no_other_of_the_same_sp_and_order_is_kept() {
+    let book = two_hosts(3000, 40, 3);
+    let hosts = book.clone();
+    let host = Host::new(move |entry| match hosts.host_of(entry) {
+        OTHER => GONE,
+        _ => TAKEN,
+    });
+    let deliverer = start(&book, &host, &StandingClock::new(), pace());
+    until(|| book.waiting_for(URL) == 0).await;
+    deliverer.shutdown().await;
+    let carried = host.carried();
+    for n in 0..40 {
+        let subject = Subject::Mapping(rig::mapping_id(n));
+        let own = carried.iter().filter(|k| k.subject == subject);
+        let sequences: Vec<_> = own.map(|k| k.sequence).collect();
+        assert_eq!(sequences, [1, 2, 3]);
+    }
+    assert!(!host.doubled.load(Ordering::SeqCst));
+    assert_eq!(book.waiting_for(OTHER), 3000);
+    // The dead one was asked once in a while, not once for each entry.
+    let dead = carried.len() - 120;
+    assert!(dead < 1000, "{dead} attempts at a dead host");
+}
+
+#[tokio::test]
+async fn a_hanging_host_holds_up_no_other_of_the_same_sp() {
+    let book = two_hosts(100, 20, 2);
+    let hosts = book.clone();
+    let host = Host::new(move |entry| match hosts.host_of(entry) {
+        OTHER => None,
+        _ => TAKEN,
+    });
+    let deliverer = start(&book, &host, &StandingClock::new(), pace());
+    until(|| book.waiting_for(URL) == 0).await;
+    // As many as one host may hold, and they hang still.
+    assert_eq!(host.carried().len(), 40 + pace().lane_in_flight);
+    deliverer.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_waits_for_a_dead_host_is_passed_by_once_and_not_at_every_look() {
+    let book = two_hosts(4000, 0, 0);
+    let hosts = book.clone();
+    let host = Host::new(move |entry| match hosts.host_of(entry) {
+        OTHER => Some(Outcome::Struggling {
+            status: 503,
+            retry_after: Some(Duration::from_secs(3600)),
+        }),
+        _ => TAKEN,
+    });
+    let clock = StandingClock::new();
+    let deliverer = start(&book, &host, &clock, pace());
+    until(|| book.routed.load(Ordering::SeqCst) >= 4000).await;
+    for (n, entry) in results(200, 1).into_iter().enumerate() {
+        let addressee = entry.key.addressee.clone();
+        clock.0.fetch_add(20, Ordering::SeqCst);
+        let next_attempt = Timestamp::from_millis(clock.0.load(Ordering::SeqCst));
+        book.write(OutboxEntry {
+            next_attempt,
+            ..entry
+        });
+        book.bell.ring(&addressee);
+        until(|| book.waiting_for(URL) == 0).await;
+        assert_eq!(book.waiting(), 4000, "after {n}");
+    }
+    deliverer.shutdown().await;
+    let routed = book.routed.load(Ordering::SeqCst);
+    assert!(routed < 12_000, "{routed} looks at entries");
+}
+
+#[tokio::test]
+async fn a_host_that_was_passed_by_gets_everything_when_it_is_back() {
+    let book = two_hosts(600, 30, 2);
+    let back = Arc::new(AtomicBool::new(false));
+    let (hosts, state) = (book.clone(), back.clone());
+    let host = Host::new(move |entry| match hosts.host_of(entry) {
+        OTHER if !state.load(Ordering::SeqCst) => GONE,
+        _ => TAKEN,
+    });
+    let clock = StandingClock::new();
+    let deliverer = start(&book, &host, &clock, pace());
+    until(|| book.waiting_for(URL) == 0).await;
+    assert_eq!(book.waiting_for(OTHER), 600);
+    back.store(true, Ordering::SeqCst);
+    // Entries that were tried are due again by the clock.
+    until(|| {
+        clock.0.fetch_add(10, Ordering::SeqCst);
+        book.bell.ring(&rig::addressee(Role::ThirdPartySp));
+        book.waiting() == 0
+    })
+    .await;
+    deliverer.shutdown().await;
 }

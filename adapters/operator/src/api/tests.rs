@@ -214,6 +214,28 @@ async fn ended_agreement_demaps_its_rows_once() {
     assert_eq!(again.demapped, 0);
 }
 
+/// An embedded store answers at once: between its pages the walk must give way by itself.
+#[tokio::test]
+async fn counting_many_rows_lets_other_tasks_of_the_thread_have_their_turn() {
+    let world = World::new();
+    let id = onboard(&world).await;
+    for n in 0..3500_u16 {
+        let mut row = established(1, &id);
+        let mut name = [1; 16];
+        name[..2].copy_from_slice(&n.to_be_bytes());
+        row.id = ics_core::id::MappingId::from_bytes(name);
+        world.store.put(row);
+    }
+    let caller = world.caller();
+    let mut ending = std::pin::pin!(world.api.end_agreement(&caller, &id, YES));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut turns = 0;
+    while ending.as_mut().poll(&mut context).is_pending() {
+        turns += 1;
+    }
+    assert!(turns >= 3, "{turns} turns for four pages");
+}
+
 #[tokio::test]
 async fn agreement_between_the_wrong_sides_names_the_place() {
     let world = World::new();

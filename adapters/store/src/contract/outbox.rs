@@ -2,7 +2,7 @@
 
 use ics_core::change::Change;
 use ics_core::outbox::{Addressee, DeadReason, OutboxEntry};
-use ics_core::port::{CommitError, DueEntries};
+use ics_core::port::{CommitError, DueEntries, DuePlace};
 use ics_core::reference_point::Role;
 use ics_core::time::Timestamp;
 
@@ -10,7 +10,7 @@ use super::sample::{at, entry, sp, third_party};
 use super::{Contender, block_on, commit};
 
 fn due(store: &dyn Contender, addressee: &Addressee, now: Timestamp, limit: usize) -> DueEntries {
-    block_on(store.store().due_entries(addressee, now, limit)).unwrap()
+    block_on(store.store().due_entries(addressee, (None, now), limit)).unwrap()
 }
 
 fn tell(store: &dyn Contender, entries: &[&OutboxEntry]) {
@@ -132,6 +132,39 @@ pub fn due_entries_are_limited_and_apart_for_each_addressee(store: &dyn Contende
         due(store, &third_party("shop2"), at(100), 9),
         DueEntries::default()
     );
+}
+
+/// Those behind a place, whether or not an entry is there still; nobody else's.
+pub fn due_entries_are_found_behind_a_place(store: &dyn Contender) {
+    let shop = third_party("shop1");
+    let mut entries: Vec<_> = (0..4).map(|n| entry(&shop, n, 1)).collect();
+    // Two at one instant: the subject tells them apart.
+    let instant = entries.first().map(|e| e.next_attempt).unwrap();
+    if let Some(second) = entries.get_mut(1) {
+        second.next_attempt = instant;
+    }
+    tell(store, &entries.iter().collect::<Vec<_>>());
+    tell(store, &[&entry(&third_party("shop10"), 9, 1)]);
+    let all = due(store, &shop, at(100), 9).entries;
+    assert_eq!(all.len(), 4);
+    let behind = |place, limit| {
+        let range = (Some(place), at(100));
+        block_on(store.store().due_entries(&shop, range, limit)).unwrap()
+    };
+    for (n, entry) in all.iter().enumerate() {
+        let found = behind(DuePlace::of(entry), 9);
+        assert_eq!(
+            found.entries,
+            all.iter().skip(n + 1).cloned().collect::<Vec<_>>()
+        );
+        assert_eq!(found.next, None);
+    }
+    let first = all.first().unwrap();
+    let one = behind(DuePlace::of(first), 1);
+    assert_eq!(one.entries.as_slice(), all.get(1..2).unwrap());
+    assert_eq!(one.next, all.get(2).map(|e| e.next_attempt));
+    replace(store, first, None);
+    assert_eq!(behind(DuePlace::of(first), 9).entries.len(), 3);
 }
 
 /// Everything once, dead letters too, by any size of page.

@@ -166,7 +166,7 @@ impl Store for FakeStore {
     fn due_entries<'a>(
         &'a self,
         _: &'a Addressee,
-        _: Timestamp,
+        _: (Option<DuePlace>, Timestamp),
         _: usize,
     ) -> PortFuture<'a, Result<DueEntries, StoreError>> {
         Box::pin(async { Ok(DueEntries::default()) })
