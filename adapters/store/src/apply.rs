@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use ics_core::change::{Assumption, Change};
-use ics_core::directory::DirectoryKey;
+use ics_core::change::{Assumption, Change, Write};
+use ics_core::directory::{DirectoryKey, DirectoryRecord};
 use ics_core::id::{JobId, MappingId};
 use ics_core::mapping::{Mapping, UtiRecord};
 use ics_core::outbox::{Addressee, OutboxEntry, Subject};
+use ics_core::sealed::BlindIndex;
 
 use crate::engine::{EngineError, Overlay, ReadKeys};
 use crate::fault::Fault;
@@ -49,16 +50,11 @@ pub(crate) fn apply<R: ReadKeys>(
     for assumption in change.assumptions() {
         writer.check_assumption(assumption)?;
     }
-    writer.write_mappings(change)?;
-    writer.write_uti_records(change)?;
-    for index in change.dead_devices() {
-        let key = index::dead_device(*index);
-        if !writer.view.holds(key.as_bytes())? {
-            writer.insert(Table::DeadDevice, key, |key| encode(key, &DeadDevice))?;
-        }
-    }
-    writer.write_outbox(change)?;
-    writer.write_directory(change)?;
+    writer.write_mappings(change.mappings())?;
+    writer.write_uti_records(change.uti_records())?;
+    writer.write_dead_devices(change.dead_devices())?;
+    writer.write_outbox(change.outbox())?;
+    writer.write_directory(change.directory())?;
     if let Some(mark) = change.clock_mark() {
         let key = index::clock_mark();
         let record = encode(key.as_bytes(), &mark);
@@ -67,9 +63,10 @@ pub(crate) fn apply<R: ReadKeys>(
     Ok(())
 }
 
-struct Writer<'w, 'b, R> {
-    view: &'w mut Overlay<'b, R>,
-    tally: &'w mut Tally,
+/// Writes records and keeps indexes and counters in step with them.
+pub(crate) struct Writer<'w, 'b, R> {
+    pub(crate) view: &'w mut Overlay<'b, R>,
+    pub(crate) tally: &'w mut Tally,
 }
 
 impl<R: ReadKeys> Writer<'_, '_, R> {
@@ -110,9 +107,9 @@ impl<R: ReadKeys> Writer<'_, '_, R> {
 
     /// All old index entries go before new ones come: within one change a row may take over the
     /// (service URI, UTI) of another that dies.
-    fn write_mappings(&mut self, change: &Change) -> Result<(), Refusal> {
+    pub(crate) fn write_mappings(&mut self, writes: &[Write<Mapping>]) -> Result<(), Refusal> {
         let mut rows = BTreeMap::<MappingId, (Option<Mapping>, Option<&Mapping>)>::new();
-        for write in change.mappings() {
+        for write in writes {
             let ids = (
                 write.before.as_ref().map(|m| m.id),
                 write.after.as_ref().map(|m| m.id),
@@ -180,8 +177,11 @@ impl<R: ReadKeys> Writer<'_, '_, R> {
             .collect()
     }
 
-    fn write_uti_records(&mut self, change: &Change) -> Result<(), Refusal> {
-        for (hash, write) in change.uti_records() {
+    pub(crate) fn write_uti_records(
+        &mut self,
+        writes: &[(BlindIndex, Write<UtiRecord>)],
+    ) -> Result<(), Refusal> {
+        for (hash, write) in writes {
             let key = index::uti_record(*hash);
             if load::<UtiRecord, _>(self.view, Table::UtiRecord, &key)? != write.before {
                 return Err(Refusal::Conflict);
@@ -196,10 +196,20 @@ impl<R: ReadKeys> Writer<'_, '_, R> {
         Ok(())
     }
 
+    /// Idempotent.
+    pub(crate) fn write_dead_devices(&mut self, indexes: &[BlindIndex]) -> Result<(), Refusal> {
+        for index in indexes {
+            let key = index::dead_device(*index);
+            if !self.view.holds(key.as_bytes())? {
+                self.insert(Table::DeadDevice, key, |key| encode(key, &DeadDevice))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Of each (addressee, subject) the first entry that is not dead waits in the due table.
-    fn write_outbox(&mut self, change: &Change) -> Result<(), Refusal> {
-        let subjects: BTreeSet<(&Addressee, &Subject)> = change
-            .outbox()
+    pub(crate) fn write_outbox(&mut self, writes: &[Write<OutboxEntry>]) -> Result<(), Refusal> {
+        let subjects: BTreeSet<(&Addressee, &Subject)> = writes
             .iter()
             .flat_map(|write| write.before.iter().chain(&write.after))
             .map(|entry| (&entry.key.addressee, &entry.key.subject))
@@ -213,7 +223,7 @@ impl<R: ReadKeys> Writer<'_, '_, R> {
                 self.remove(Table::OutboxDue, key)?;
             }
         }
-        for write in change.outbox() {
+        for write in writes {
             let Some(entry) = write.before.as_ref().or(write.after.as_ref()) else {
                 continue;
             };
@@ -245,8 +255,11 @@ impl<R: ReadKeys> Writer<'_, '_, R> {
         Ok(())
     }
 
-    fn write_directory(&mut self, change: &Change) -> Result<(), Refusal> {
-        for (name, write) in change.directory() {
+    pub(crate) fn write_directory(
+        &mut self,
+        writes: &[(DirectoryKey, Write<DirectoryRecord>)],
+    ) -> Result<(), Refusal> {
+        for (name, write) in writes {
             let key = index::directory(name);
             if write
                 .after

@@ -10,18 +10,24 @@
 #![deny(missing_docs)]
 
 mod apply;
+mod backup;
 mod embedded;
 mod fault;
+mod file_fault;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 mod group_commit;
+mod hashing;
 mod index;
 mod integrity;
 mod memory;
 mod open;
 mod place;
 mod record;
+mod restore;
+mod state;
+mod table_file;
 mod upkeep;
 mod walk;
 mod witness;
@@ -30,11 +36,17 @@ mod witness;
 pub mod contract;
 pub mod engine;
 
+pub use backup::{BackupMeter, BackupSummary, read_backup, write_backup};
 pub use embedded::{EmbeddedStore, FORMAT, PrepareError};
+pub use file_fault::{FileFault, WriteFault};
 pub use group_commit::{BatchLimits, CommitWatch};
+pub use hashing::hex;
 pub use index::Table;
 pub use integrity::{Difference, Finding, FindingKind, IntegrityReport};
 pub use memory::{MemoryEngine, MemoryStore};
 pub use open::{EngineFiles, Loss, OnLoss, OpenError, open_store};
-pub use place::{io_error, sync_directory};
+pub use place::{Occupancy, Work, io_error, look_into, move_aside, sync_directory};
+pub use restore::{import_state, restore_backup};
+pub use state::{StateSummary, read_state, write_state};
+pub use table_file::{TABLE_HEADER, TableSummary, write_table};
 pub use upkeep::{Compacted, Copied, CopyError, Upkeep, Visit, copy_store, exchange_store};

@@ -90,4 +90,6 @@ impl Engine for MemoryEngine {
 }
 
 #[cfg(test)]
+pub(crate) mod on_disk;
+#[cfg(test)]
 mod tests;

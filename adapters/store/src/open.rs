@@ -8,7 +8,7 @@ use crate::embedded::{EmbeddedStore, PrepareError};
 use crate::engine::Engine;
 use crate::group_commit::BatchLimits;
 use crate::integrity::Difference;
-use crate::place::{Marker, Place};
+use crate::place::{Marker, Place, Work};
 use crate::witness::{Testimony, Witness};
 
 /// How an engine keeps its files.
@@ -91,13 +91,18 @@ pub enum OpenError {
         .0.display()
     )]
     Missing(PathBuf),
-    /// A migration into this directory was cut off.
+    /// The work that makes a store in this directory was cut off.
     #[error(
-        "store directory `{}` holds a migration that did not end: run `ics-gateway store migrate` again, \
-         it begins anew; the store it came from is as it was",
-        .0.display()
+        "store directory `{}` holds a store whose making did not end: run `ics-gateway {}` again, it begins anew; \
+         what it is made of is as it was",
+        .directory.display(), .work.verb()
     )]
-    Unfinished(PathBuf),
+    Unfinished {
+        /// The store's directory.
+        directory: PathBuf,
+        /// What was cut off.
+        work: Work,
+    },
     /// The store does not hold what was acknowledged, or what it counted.
     #[error(
         "store `{}` does not hold what was acknowledged: {difference}; restore it from a backup, or look with \
@@ -168,18 +173,21 @@ pub fn open_store<F: EngineFiles>(
             wanted: F::NAME,
         });
     }
-    if marker.as_ref().is_some_and(|marker| marker.is_copying) {
-        return Err(OpenError::Unfinished(directory.to_owned()));
+    if let Some(work) = marker.as_ref().and_then(|marker| marker.unfinished) {
+        return Err(OpenError::Unfinished {
+            directory: directory.to_owned(),
+            work,
+        });
     }
     settle_exchange::<F>(&place)?;
     match (&marker, place.holds(F::DATA)?) {
         (Some(_), true) => {}
         (Some(_), false) => return Err(OpenError::Missing(place.path(F::DATA))),
         // Begun, and cut off before it was marked; or from before there were markers.
-        (None, true) => mark::<F>(&place, false)?,
+        (None, true) => mark::<F>(&place, None)?,
         (None, false) => {
             begin::<F>(files, &place)?;
-            mark::<F>(&place, false)?;
+            mark::<F>(&place, None)?;
         }
     }
     finish_opening(files, place, (limits, on_loss))
@@ -245,10 +253,13 @@ fn begin<F: EngineFiles>(files: &F, place: &Place) -> Result<(), OpenError> {
     place.rename(&unfinished, F::DATA)
 }
 
-pub(crate) fn mark<F: EngineFiles>(place: &Place, is_copying: bool) -> Result<(), OpenError> {
+pub(crate) fn mark<F: EngineFiles>(
+    place: &Place,
+    unfinished: Option<Work>,
+) -> Result<(), OpenError> {
     place.mark(&Marker {
         engine: F::NAME.to_owned(),
-        is_copying,
+        unfinished,
     })
 }
 

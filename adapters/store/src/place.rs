@@ -29,8 +29,76 @@ const PREFIX: &str = "ics-store.";
 pub(crate) struct Marker {
     /// Who began it.
     pub(crate) engine: String,
-    /// It is a copy that was not finished.
-    pub(crate) is_copying: bool,
+    /// The store was not finished by the work that begins it.
+    pub(crate) unfinished: Option<Work>,
+}
+
+/// What makes a store out of another one, or out of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// `store migrate`.
+    Migration,
+    /// `restore`.
+    Restoration,
+    /// `import`.
+    Import,
+}
+
+impl Work {
+    const ALL: [Self; 3] = [Self::Migration, Self::Restoration, Self::Import];
+
+    /// The verb of the command line.
+    #[must_use]
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::Migration => "store migrate",
+            Self::Restoration => "restore",
+            Self::Import => "import",
+        }
+    }
+}
+
+/// What a directory holds, for who wants to make a store in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occupancy {
+    /// Nothing.
+    Empty,
+    /// A store that was never finished: the work begins anew.
+    Unfinished(Work),
+    /// A store, or something else.
+    Occupied,
+}
+
+/// What `directory` holds. It need not be there.
+///
+/// # Errors
+/// [`OpenError`], also when another process uses it.
+pub fn look_into(directory: &Path) -> Result<Occupancy, OpenError> {
+    if !directory
+        .try_exists()
+        .map_err(|source| io_error(directory, source))?
+    {
+        return Ok(Occupancy::Empty);
+    }
+    Place::enter(directory, "")?.occupancy()
+}
+
+/// Gives the directory of a store another name beside it, so that its own is free. Nobody else
+/// has it open meanwhile.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn move_aside(directory: &Path, to: &Path) -> Result<(), OpenError> {
+    let _place = Place::enter(directory, "")?;
+    if to.symlink_metadata().is_ok() {
+        return Err(OpenError::NotEmpty(to.to_owned()));
+    }
+    fs::rename(directory, to).map_err(|source| io_error(directory, source))?;
+    let parent = match to.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    sync_directory(parent).map_err(|source| io_error(parent, source))
 }
 
 /// A directory that this process alone uses.
@@ -110,11 +178,31 @@ impl Place {
         }))
     }
 
-    /// Whether there is nothing in it.
-    pub(crate) fn is_empty(&self) -> Result<bool, OpenError> {
+    /// What is in it.
+    pub(crate) fn occupancy(&self) -> Result<Occupancy, OpenError> {
+        if let Some(marker) = self.marker()? {
+            return Ok(marker
+                .unfinished
+                .map_or(Occupancy::Occupied, Occupancy::Unfinished));
+        }
         let mut entries =
             fs::read_dir(&self.directory).map_err(|source| io_error(&self.directory, source))?;
-        Ok(entries.next().is_none())
+        Ok(if entries.next().is_none() {
+            Occupancy::Empty
+        } else {
+            Occupancy::Occupied
+        })
+    }
+
+    /// Removes what an unfinished work left; what is here stays said until other work says more.
+    pub(crate) fn clear(&self) -> Result<(), OpenError> {
+        if let Some(marker) = self.marker()?
+            && marker.unfinished.is_some()
+        {
+            self.remove(&format!("{PREFIX}{}", marker.engine))?;
+            self.remove(crate::witness::WITNESS)?;
+        }
+        Ok(())
     }
 
     /// Says what is here from now on; durable when this returns.
@@ -163,7 +251,10 @@ impl Place {
 
 impl Marker {
     fn render(&self) -> String {
-        let state = if self.is_copying { "copying" } else { "begun" };
+        let state = match self.unfinished {
+            Some(work) => format!("copying\nby = {}", work.verb()),
+            None => "begun".to_owned(),
+        };
         format!(
             "# An ICS gateway keeps its store here. Do not edit or remove.\nengine = {}\nstate = {state}\n",
             self.engine
@@ -176,16 +267,18 @@ impl Marker {
             let (_, value) = lines.find(|(key, _)| key.trim() == name)?;
             Some(value.trim())
         };
-        let is_copying = match value("state")? {
-            "begun" => false,
-            "copying" => true,
+        let unfinished = match (value("state")?, value("by")) {
+            ("begun", _) => None,
+            // From before it was said by what.
+            ("copying", None) => Some(Work::Migration),
+            ("copying", Some(verb)) => Some(Work::ALL.into_iter().find(|w| w.verb() == verb)?),
             _ => return None,
         };
         let engine = value("engine")?;
         let is_name = !engine.is_empty() && engine.bytes().all(|b| b.is_ascii_lowercase());
         is_name.then(|| Self {
             engine: engine.to_owned(),
-            is_copying,
+            unfinished,
         })
     }
 }

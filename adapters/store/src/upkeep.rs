@@ -11,11 +11,12 @@ use ics_core::sealed::Sealed;
 use crate::embedded::EmbeddedStore;
 use crate::engine::{Engine, EngineError, ReadKeys, Verdict, WriteKeys};
 use crate::fault::Fault;
+use crate::file_fault::FileFault;
 use crate::group_commit::{BatchLimits, CommitWatch};
 use crate::index::{self, Key, Table};
 use crate::integrity::IntegrityReport;
 use crate::open::{EngineFiles, OnLoss, OpenError, finish_opening, mark, replaced, unfinished};
-use crate::place::Place;
+use crate::place::{Occupancy, Place, Work};
 use crate::record::{Canary, Tally, encode};
 use crate::walk;
 
@@ -64,11 +65,12 @@ pub trait Upkeep: Store {
     /// [`StoreError`].
     fn keep_canary(&self, sealed: &Sealed) -> Result<(), StoreError>;
 
-    /// Hands every key with its value to `visit`, in order, as of one instant, until it breaks.
+    /// Hands every key of `tables` with its value to `visit`, table by table in their order, as of
+    /// one instant, until it breaks. Whoever takes long over it holds up nobody.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn visit(&self, visit: &mut Visit<'_>) -> Result<(), StoreError>;
+    fn visit(&self, tables: &[Table], visit: &mut Visit<'_>) -> Result<(), StoreError>;
 }
 
 impl<E: Engine> Upkeep for EmbeddedStore<E> {
@@ -111,10 +113,10 @@ impl<E: Engine> Upkeep for EmbeddedStore<E> {
         })
     }
 
-    fn visit(&self, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+    fn visit(&self, tables: &[Table], visit: &mut Visit<'_>) -> Result<(), StoreError> {
         self.reading(|view| {
-            for table in Table::ALL {
-                let whole = Key::of(table);
+            for table in tables {
+                let whole = Key::of(*table);
                 let mut is_over = false;
                 view.scan(whole.as_bytes(), &whole.prefix_end(), |key, value| {
                     let step = visit(key, value);
@@ -139,6 +141,12 @@ pub enum CopyError {
     /// What is to be copied cannot be read, or the copy cannot be read back.
     #[error("cannot read the store")]
     Read(#[source] StoreError),
+    /// The file it is made of is not as it should be.
+    #[error(transparent)]
+    File(#[from] FileFault),
+    /// What is to be put in does not fit together.
+    #[error("what it is made of does not fit together")]
+    Content(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The copy cannot be written.
     #[error("cannot write the copy")]
     Write(#[source] EngineError),
@@ -179,34 +187,50 @@ pub enum Copied {
 /// Copies everything that `from` holds into a new store in `directory` and reads it back.
 /// `original` is the digest of what it holds, `progress` is told of each key.
 ///
-/// Until it has ended well the directory says that it holds a copy that was not finished: that is
-/// refused by [`crate::open_store`], and begun anew by this.
-///
 /// # Errors
-/// [`CopyError`].
+/// [`CopyError`]; as of [`fill_store`].
 pub fn copy_store<F: EngineFiles>(
     from: &dyn Upkeep,
-    (files, directory): (&F, &Path),
+    target: (&F, &Path),
     original: u64,
     progress: &mut dyn FnMut(Copied),
 ) -> Result<IntegrityReport, CopyError> {
-    let place = Place::enter(directory, F::DATA)?;
-    match place.marker()? {
-        Some(marker) if marker.is_copying => {
-            place.remove(&format!("ics-store.{}", marker.engine))?;
-            place.remove(crate::witness::WITNESS)?;
-        }
-        None if place.is_empty()? => {}
-        _ => return Err(OpenError::NotEmpty(directory.to_owned()).into()),
-    }
-    mark::<F>(&place, true)?;
     progress(Copied::Begun(from.total().map_err(CopyError::Read)?));
-    fill(from, files.begin(&place.path(F::DATA))?, progress)?;
-    // Opened anew: what is read back comes from the disk.
+    fill_store(Work::Migration, target, progress, |engine, progress| {
+        fill(from, engine, progress)?;
+        Ok(Some(original))
+    })
+}
+
+/// Begins a store in `directory`, has it filled, and reads it back; `fill` answers the digest it
+/// must have then, if that is known.
+///
+/// Until it has ended well the directory says that it holds a store that was not finished, and by
+/// what work: that is refused by [`crate::open_store`], and begun anew by this.
+///
+/// # Errors
+/// [`CopyError`].
+pub(crate) fn fill_store<F: EngineFiles>(
+    work: Work,
+    (files, directory): (&F, &Path),
+    progress: &mut dyn FnMut(Copied),
+    fill: impl FnOnce(&F::Engine, &mut dyn FnMut(Copied)) -> Result<Option<u64>, CopyError>,
+) -> Result<IntegrityReport, CopyError> {
+    let place = Place::enter(directory, F::DATA)?;
+    match place.occupancy()? {
+        Occupancy::Unfinished(_) => place.clear()?,
+        Occupancy::Empty => {}
+        Occupancy::Occupied => return Err(OpenError::NotEmpty(directory.to_owned()).into()),
+    }
+    mark::<F>(&place, Some(work))?;
+    let engine = files.begin(&place.path(F::DATA))?;
+    let original = fill(&engine, progress)?;
+    // Closed and opened anew: what is read back comes from the disk.
+    drop(engine);
     let copy = finish_opening(files, place, (BatchLimits::default(), OnLoss::Refuse))?;
     let report = read_back(&copy, original, progress)?;
     drop(copy);
-    mark::<F>(&Place::enter(directory, F::DATA)?, false)?;
+    mark::<F>(&Place::enter(directory, F::DATA)?, None)?;
     Ok(report)
 }
 
@@ -227,11 +251,12 @@ pub fn exchange_store<F: EngineFiles>(
     let original = store.check().map_err(CopyError::Read)?.content;
     let path = directory.join(unfinished::<F>());
     progress(Copied::Begun(store.total().map_err(CopyError::Read)?));
-    fill(&store, files.begin(&path)?, progress)?;
+    // Closed: what is read back comes from the disk.
+    fill(&store, &files.begin(&path)?, progress)?;
     let engine = files.open(&path)?;
     let copy = EmbeddedStore::start(engine, limits, (None, None))
         .map_err(|error| crate::open::prepare_error(&path, error))?;
-    read_back(&copy, original, progress)?;
+    read_back(&copy, Some(original), progress)?;
     drop(copy);
     let Some(place) = store.into_place() else {
         return Ok(());
@@ -248,18 +273,18 @@ pub fn exchange_store<F: EngineFiles>(
 
 fn fill<E: Engine>(
     from: &dyn Upkeep,
-    engine: E,
+    engine: &E,
     progress: &mut dyn FnMut(Copied),
 ) -> Result<(), CopyError> {
     let mut batch = Batch::default();
     let mut written = Ok(());
-    from.visit(&mut |key, value| {
+    from.visit(&Table::ALL, &mut |key, value| {
         batch.add(key, value);
         if Table::of_key(key) != Some(Table::Meta) {
             progress(Copied::Key);
         }
-        if batch.bytes >= COPY_BATCH {
-            written = batch.write(&engine);
+        if batch.is_full() {
+            written = batch.write(engine);
         }
         match written {
             Ok(()) => ControlFlow::Continue(()),
@@ -268,21 +293,19 @@ fn fill<E: Engine>(
     })
     .map_err(CopyError::Read)?;
     written
-        .and_then(|()| batch.write(&engine))
-        .map_err(CopyError::Write)?;
-    // Closed: what is read back comes from the disk.
-    drop(engine);
-    Ok(())
+        .and_then(|()| batch.write(engine))
+        .map_err(CopyError::Write)
 }
 
 fn read_back<E: Engine>(
     copy: &EmbeddedStore<E>,
-    original: u64,
+    original: Option<u64>,
     progress: &mut dyn FnMut(Copied),
 ) -> Result<IntegrityReport, CopyError> {
     let report = copy
         .check_with(&mut || progress(Copied::ReadBack))
         .map_err(CopyError::Read)?;
+    let original = original.unwrap_or(report.content);
     if report.is_sound() && report.content == original {
         Ok(report)
     } else {
@@ -294,14 +317,20 @@ fn read_back<E: Engine>(
     }
 }
 
+/// Pairs on their way into an engine, some megabytes a transaction.
 #[derive(Default)]
-struct Batch {
+pub(crate) struct Batch {
     pairs: Vec<(Vec<u8>, Vec<u8>)>,
     bytes: usize,
 }
 
 impl Batch {
-    fn add(&mut self, key: &[u8], value: &[u8]) {
+    /// Whether it is time to write.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.bytes >= COPY_BATCH
+    }
+
+    pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) {
         self.bytes = self
             .bytes
             .saturating_add(key.len())
@@ -309,7 +338,7 @@ impl Batch {
         self.pairs.push((key.to_vec(), value.to_vec()));
     }
 
-    fn write<E: Engine>(&mut self, engine: &E) -> Result<(), EngineError> {
+    pub(crate) fn write<E: Engine>(&mut self, engine: &E) -> Result<(), EngineError> {
         self.bytes = 0;
         let pairs = std::mem::take(&mut self.pairs);
         engine.write(|transaction| {

@@ -64,7 +64,7 @@ fn a_copy_that_was_cut_off_is_refused_and_begun_anew() {
     assert!(!matches!(cut, Ok(Ok(_))));
     let opened = open(&at, options());
     assert!(
-        matches!(opened, Err(OpenError::Unfinished(_))),
+        matches!(opened, Err(OpenError::Unfinished { .. })),
         "{opened:?}"
     );
     assert!(opened.unwrap_err().to_string().contains("store migrate"));
@@ -94,7 +94,7 @@ fn nothing_is_copied_over_something() {
     );
     assert!(matches!(
         open(&other, options()),
-        Err(OpenError::Unfinished(_))
+        Err(OpenError::Unfinished { .. })
     ));
 }
 

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use ics_core::change::Write;
+use ics_core::change::{Change, Write};
 use ics_core::directory::DirectoryRecord;
 use ics_core::fence::{Fence, FenceScope};
 use ics_core::id::{
@@ -13,9 +13,9 @@ use ics_core::id::{
 use ics_core::job::{Job, JobOwner, JobStatus};
 use ics_core::mapping::{
     Attribute, CauseCode, Consent, DemappingCause, Dispatch, EndedBy, FailureCause, Features,
-    Mapping, MappingKey, MappingStatus, State,
+    Mapping, MappingKey, MappingStatus, State, UtiRecord,
 };
-use ics_core::outbox::{Addressee, Message, OutboxEntry, OutboxKey, Subject};
+use ics_core::outbox::{Addressee, DeadReason, Message, OutboxEntry, OutboxKey, Subject};
 use ics_core::party::{
     Agreement, CertificateRecord, ConsentMode, Exposure, Limits, Party, PartyStatus, SerialMatcher,
     SerialNamespace, Subscription,
@@ -26,6 +26,7 @@ use ics_core::procedure::demapping::Demapping;
 use ics_core::reference_point::Role;
 use ics_core::sealed::{BlindIndex, Sealed};
 use ics_core::time::Timestamp;
+use ics_core::timekeeping::ClockMark;
 
 /// An instant some milliseconds into the suite.
 #[must_use]
@@ -348,6 +349,62 @@ pub fn job(number: u8, version: u64) -> DirectoryRecord {
         finished: Some(at(10)),
         version,
     }))
+}
+
+/// Something of every kind that a store keeps for others.
+#[must_use]
+pub fn everything() -> Change {
+    let named = |record: DirectoryRecord| (record.key(), new(record));
+    let rows = [
+        pending(1),
+        established(&pending(2), "d-2"),
+        failing(&pending(3)),
+        failed(&pending(4)),
+        deleted(&pending(5)),
+    ];
+    let change = rows.into_iter().fold(Change::default(), |change, row| {
+        change.with_mapping(None, Some(row))
+    });
+    let record = UtiRecord {
+        device: Some(hash(1)),
+        serial: None,
+        live: 2,
+        dead: false,
+    };
+    let mut dead_letter = entry(&third_party("shop1"), 2, 1);
+    dead_letter.dead = Some(DeadReason::DeadlinePassed);
+    let entries = [
+        entry(&third_party("shop1"), 1, 1),
+        entry(&third_party("shop1"), 1, 2),
+        dead_letter,
+    ];
+    let change = entries
+        .into_iter()
+        .fold(change, |change, entry| change.with_entry(None, Some(entry)));
+    let records = [
+        party("shop1", 1),
+        agreement(2),
+        subscription(3),
+        certificate(4),
+        fence(0),
+        fence(1),
+        fence(2),
+        fence(3),
+        job(1, 1),
+        job(2, 1),
+    ];
+    records
+        .into_iter()
+        .map(named)
+        .fold(change, |change, (key, write)| {
+            change.with_record(key, write)
+        })
+        .with_uti_record(hash(6), new(record))
+        .with_dead_device(hash(7))
+        .with_clock_mark(ClockMark {
+            seen: at(8),
+            trusted: true,
+        })
 }
 
 /// Key and value of the format record as the next format would write them.

@@ -1,23 +1,35 @@
-use super::{MARKER, Marker, Place};
+use super::{MARKER, Marker, Occupancy, Place, Work};
 use crate::OpenError;
 
-fn marker(engine: &str, is_copying: bool) -> Marker {
+fn marker(engine: &str, unfinished: Option<Work>) -> Marker {
     Marker {
         engine: engine.to_owned(),
-        is_copying,
+        unfinished,
     }
 }
 
 #[test]
 fn a_marker_is_read_as_it_was_written_and_no_other_way() {
-    for written in [marker("redb", false), marker("sled", true)] {
+    for work in [
+        None,
+        Some(Work::Migration),
+        Some(Work::Restoration),
+        Some(Work::Import),
+    ] {
+        let written = marker("redb", work);
         assert_eq!(Marker::parse(&written.render()), Some(written));
     }
+    let older = "engine = sled\nstate = copying";
+    assert_eq!(
+        Marker::parse(older),
+        Some(marker("sled", Some(Work::Migration)))
+    );
     for text in [
         "",
         "engine = sled",
         "engine = ../x\nstate = begun",
         "engine = sled\nstate = x",
+        "engine = sled\nstate = copying\nby = magic",
     ] {
         assert_eq!(Marker::parse(text), None, "{text}");
     }
@@ -28,15 +40,20 @@ fn a_directory_has_one_user_and_keeps_its_marker() {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path().join("deep/store");
     let place = Place::enter(&at, "data").unwrap();
-    assert!(place.is_empty().unwrap() && place.marker().unwrap().is_none());
+    assert_eq!(place.occupancy().unwrap(), Occupancy::Empty);
     assert!(
         matches!(Place::enter(&at, "data"), Err(OpenError::InUse(path)) if path == at.join("data"))
     );
-    place.mark(&marker("sled", true)).unwrap();
-    place.mark(&marker("sled", false)).unwrap();
+    place.mark(&marker("sled", Some(Work::Import))).unwrap();
+    assert_eq!(
+        place.occupancy().unwrap(),
+        Occupancy::Unfinished(Work::Import)
+    );
+    place.mark(&marker("sled", None)).unwrap();
+    assert_eq!(place.occupancy().unwrap(), Occupancy::Occupied);
     drop(place);
     let place = Place::enter(&at, "data").unwrap();
-    assert_eq!(place.marker().unwrap(), Some(marker("sled", false)));
+    assert_eq!(place.marker().unwrap(), Some(marker("sled", None)));
     std::fs::write(at.join(MARKER), b"\xff\x00").unwrap();
     assert!(matches!(place.marker(), Err(OpenError::Damaged { .. })));
 }

@@ -247,3 +247,21 @@ impl Source for Decoder<'_> {
         Ok(items)
     }
 }
+
+/// Appends a key and its value, so that [`read_pair`] finds their ends.
+pub(crate) fn write_pair(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+    let mut encoder = Encoder(std::mem::take(out));
+    for part in [key, value] {
+        encoder.length(part.len());
+        encoder.raw(part);
+    }
+    *out = encoder.0;
+}
+
+/// Takes a key and its value off the front of `bytes`.
+pub(crate) fn read_pair<'a>(bytes: &mut &'a [u8]) -> Result<(&'a [u8], &'a [u8]), RecordError> {
+    let mut input = Decoder::new(&[], bytes);
+    let pair = (input.take()?, input.take()?);
+    *bytes = input.rest;
+    Ok(pair)
+}

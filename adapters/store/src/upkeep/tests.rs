@@ -31,7 +31,7 @@ fn everything_is_visited_in_order_and_the_visit_ends_when_told() {
     let visit = |limit: usize| {
         let mut keys = Vec::new();
         store
-            .visit(&mut |key, _| {
+            .visit(&Table::ALL, &mut |key, _| {
                 keys.push(key.to_vec());
                 if keys.len() < limit {
                     ControlFlow::Continue(())

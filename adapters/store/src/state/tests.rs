@@ -1,0 +1,269 @@
+use std::collections::BTreeSet;
+
+use ics_core::port::Store as _;
+use ics_core::sealed::Sealed;
+use tempfile::tempdir;
+
+use super::line::StateRecord;
+use super::{DERIVED, EXPORTED, Line, StateSummary, read_state, walk_state, write_state};
+use crate::contract::{block_on, sample};
+use crate::memory::on_disk::MemoryFiles;
+use crate::record::KINDS;
+use crate::{CopyError, FileFault, MemoryStore, Upkeep as _, import_state};
+
+fn everything() -> MemoryStore {
+    let store = MemoryStore::in_memory().unwrap();
+    block_on(store.commit(sample::everything())).unwrap();
+    store.keep_canary(&Sealed::from_bytes(vec![7; 20])).unwrap();
+    store
+}
+
+fn export(store: &MemoryStore) -> (String, StateSummary) {
+    let mut file = Vec::new();
+    let summary = write_state(store, sample::at(5), &mut file).unwrap();
+    (String::from_utf8(file).unwrap(), summary)
+}
+
+fn read(file: &str) -> Result<StateSummary, FileFault> {
+    read_state(&mut file.as_bytes(), &mut || ())
+}
+
+/// The line of `kind`, damaged, in a file whose hash is that of before.
+fn fault_of(file: &str, kind: &str, change: impl Fn(&str) -> String) -> String {
+    let start = format!("{{\"record\":\"{kind}\"");
+    let number = file.lines().position(|line| line.starts_with(&start));
+    let number = number.unwrap_or_else(|| panic!("a line of {kind}"));
+    let lines = file.lines().enumerate().map(|(place, line)| {
+        if place == number {
+            change(line)
+        } else {
+            line.to_owned()
+        }
+    });
+    let damaged: String = lines.map(|line| line + "\n").collect();
+    let fault = read(&damaged).unwrap_err().to_string();
+    assert!(
+        fault.starts_with(&format!("line {}: ", number + 1)),
+        "{fault}"
+    );
+    fault
+}
+
+#[test]
+fn every_kind_of_record_is_exported_or_derived() {
+    let kinds: BTreeSet<_> = KINDS.iter().map(|(kind, _)| *kind).collect();
+    let known: BTreeSet<_> = EXPORTED.into_iter().chain(DERIVED).collect();
+    assert_eq!(known, kinds);
+    assert_eq!(EXPORTED.len() + DERIVED.len(), KINDS.len());
+    // And of each there is a line in the export of a store that has everything.
+    let (file, _) = export(&everything());
+    for kind in EXPORTED {
+        assert!(file.contains(&format!("{{\"record\":\"{kind}\"")), "{kind}");
+    }
+}
+
+#[test]
+fn every_record_is_read_as_it_was_written() {
+    let store = everything();
+    let (file, written) = export(&store);
+    let mut places = BTreeSet::new();
+    let read = walk_state::<FileFault>(&mut file.as_bytes(), &mut |record: StateRecord| {
+        places.insert(record.place());
+        let line = Line::Record(record.clone()).render();
+        let again = Line::parse(line.trim_ascii_end(), &super::line::own_versions());
+        assert_eq!(again, Ok(Line::Record(record)));
+        assert!(file.contains(std::str::from_utf8(&line).unwrap()));
+        Ok(())
+    });
+    assert_eq!(read.unwrap(), written);
+    assert_eq!(places.len(), EXPORTED.len());
+    assert_eq!(written.digest, store.check().unwrap().content);
+    assert_eq!(written.canary, store.canary().unwrap());
+}
+
+#[test]
+fn a_store_made_of_the_export_is_like_the_one_it_was_written_from() {
+    let store = everything();
+    let (file, summary) = export(&store);
+    let directory = tempdir().unwrap();
+    let files = MemoryFiles::default();
+    let target = (&files, directory.path());
+    let imported = import_state(&mut file.as_bytes(), &summary, target, &mut |_| ()).unwrap();
+    let own = store.check().unwrap();
+    assert!(imported.is_sound());
+    assert_eq!(imported.content, own.content);
+    assert_eq!(imported.counts.get("mapping"), own.counts.get("mapping"));
+    assert_eq!(imported.counts.get("live"), own.counts.get("live"));
+    assert_eq!(
+        imported.counts.get("outbox-due"),
+        own.counts.get("outbox-due")
+    );
+}
+
+#[test]
+fn two_rows_of_one_key_are_no_store() {
+    let store = everything();
+    let (file, summary) = export(&store);
+    // Read once as it is, then with a row in it twice, as if the file had been changed meanwhile.
+    let row = file
+        .lines()
+        .find(|line| line.starts_with("{\"record\":\"mapping\""))
+        .unwrap();
+    let doubled = file.replace(row, &format!("{row}\n{row}"));
+    let directory = tempdir().unwrap();
+    let files = MemoryFiles::default();
+    let target = (&files, directory.path());
+    let imported = import_state(&mut doubled.as_bytes(), &summary, target, &mut |_| ());
+    assert!(
+        matches!(imported, Err(CopyError::Content(_) | CopyError::File(_))),
+        "{imported:?}"
+    );
+}
+
+#[test]
+fn what_is_wrong_is_told_by_line_and_field_and_never_with_a_value() {
+    let (file, _) = export(&everything());
+    let cases: [(&str, &str, &str, &str); 12] = [
+        (
+            "mapping",
+            "\"uti\":\"",
+            "\"uti\":7,\"x\":\"",
+            "field `uti` is no text",
+        ),
+        (
+            "mapping",
+            "\"sequence\":",
+            "\"sequence\":-",
+            "is no JSON object",
+        ),
+        (
+            "mapping",
+            "\"sequence\":",
+            "\"sequence\":null,\"x\":",
+            "is no JSON object",
+        ),
+        (
+            "mapping",
+            "\"status\":\"",
+            "\"status\":\"SECRET",
+            "field `state.status` is none of the known words",
+        ),
+        (
+            "mapping",
+            "\"mappingId\":\"0",
+            "\"mappingId\":\"X",
+            "field `mappingId` is no UUID",
+        ),
+        (
+            "mapping",
+            "\"uti\":\"",
+            "\"deviceSerialNumber\":\"SECRET\",\"uti\":\"",
+            "has a member that is not known here",
+        ),
+        (
+            "mapping",
+            "\"iotSpId\":\"",
+            "\"iotSpId\":\"SECRET!",
+            "field `iotSpId` is not valid",
+        ),
+        (
+            "mapping",
+            "\"createTime\":\"2",
+            "\"createTime\":\"SECRET2",
+            "field `createTime` is no RFC 3339",
+        ),
+        (
+            "UTI record",
+            "\"utiIndex\":\"",
+            "\"utiIndex\":\"AAAA",
+            "field `utiIndex` has another length",
+        ),
+        (
+            "UTI record",
+            "\"dead\":",
+            "\"dead\":\"SECRET\",\"x\":",
+            "field `dead` is neither",
+        ),
+        (
+            "directory record",
+            "\"kind\":\"SERVICE_PROVIDER\",\"spId\"",
+            "\"kind\":\"SERVICE_PROVIDER\",\"spIt\"",
+            "field `spId` is missing",
+        ),
+        (
+            "outbox entry",
+            "\"role\":\"",
+            "\"role\":\"SECRET",
+            "field `name.role` is none",
+        ),
+    ];
+    for (kind, from, to, wanted) in cases {
+        let fault = fault_of(&file, kind, |line| {
+            assert!(line.contains(from), "{line}");
+            line.replacen(from, to, 1)
+        });
+        assert!(fault.contains(wanted), "{wanted}: {fault}");
+        assert!(!fault.contains("SECRET"), "{fault}");
+    }
+}
+
+#[test]
+fn a_state_that_was_cut_off_or_changed_is_refused() {
+    let (file, _) = export(&everything());
+    for (end, _) in file.match_indices('\n').skip(1) {
+        let cut = read(file.get(..end).unwrap());
+        assert!(matches!(cut, Err(FileFault::CutOff)), "{cut:?}");
+    }
+    assert!(matches!(
+        read(&format!("{file}{{}}\n")),
+        Err(FileFault::GoesOn)
+    ));
+    let changed = file.replacen("\"sequence\":1,", "\"sequence\":2,", 1);
+    assert_ne!(changed, file);
+    assert!(matches!(read(&changed), Err(FileFault::Damaged(_))));
+    for foreign in ["", "{}", "{\"record\":\"mapping\"}\n", "PK\u{3}\u{4}"] {
+        let fault = read(foreign).unwrap_err().to_string();
+        assert!(fault.contains("no exported state"), "{fault}");
+    }
+    let table = format!("{}\r\nd,s,u\r\n", crate::TABLE_HEADER);
+    let fault = read(&table).unwrap_err().to_string();
+    assert!(
+        fault.contains("for reading") && fault.contains("--state"),
+        "{fault}"
+    );
+}
+
+#[test]
+fn a_state_of_a_later_version_is_refused_by_its_header() {
+    let (file, _) = export(&everything());
+    for (from, to, wanted) in [
+        (
+            "\"format\":1",
+            "\"format\":2",
+            "field `format` is that of a later version",
+        ),
+        (
+            "\"mapping\":2",
+            "\"mapping\":3",
+            "field `versions.mapping` is none that this version reads",
+        ),
+        (
+            "\"versions\":{",
+            "\"versions\":{\"new\":1,",
+            "field `versions` has a member",
+        ),
+    ] {
+        let fault = fault_of(&file, "header", |line| line.replacen(from, to, 1));
+        assert!(fault.contains(wanted), "{fault}");
+    }
+}
+
+#[test]
+fn no_serial_number_and_no_key_is_spelled_out() {
+    let (file, _) = export(&everything());
+    let pending = file
+        .lines()
+        .find(|line| line.contains("\"status\":\"PENDING\""))
+        .unwrap();
+    assert!(pending.contains("\"serialSealed\":\"AQID\""), "{pending}");
+}

@@ -1,0 +1,178 @@
+//! Table 1 of Y.4462 as a flat file: device ID, service URI and UTI of every established row, as
+//! CSV (RFC 4180), for reading.
+//!
+//! What nobody is told any more is not in it: rows behind a fence, rows that have run out. Values
+//! stand as they are; a program that takes a cell for a formula when it begins like one must be
+//! told to take it for text, and [`TableSummary::formula_like`] says how many there are.
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use ics_core::correlation::Correlation;
+use ics_core::directory::DirectoryRecord;
+use ics_core::fence::Fence;
+use ics_core::mapping::Mapping;
+use ics_core::time::Timestamp;
+
+use crate::file_fault::WriteFault;
+use crate::record::{checksum, decode};
+use crate::{Table, Upkeep};
+
+/// The first line, without its end.
+pub const TABLE_HEADER: &str = "deviceId,serviceUri,uti";
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableSummary {
+    /// Rows.
+    pub rows: u64,
+    /// Cells that begin as formulas do in spreadsheets.
+    pub formula_like: u64,
+}
+
+/// Writes the table as of one instant, which `now` names. Commits go on meanwhile.
+///
+/// # Errors
+/// [`WriteFault`].
+pub fn write_table(
+    store: &dyn Upkeep,
+    now: Timestamp,
+    out: &mut dyn Write,
+) -> Result<TableSummary, WriteFault> {
+    write!(out, "{TABLE_HEADER}\r\n").map_err(WriteFault::Write)?;
+    let mut writer = TableWriter {
+        out,
+        now,
+        fences: Vec::new(),
+        killed: None,
+        last: Vec::new(),
+        summary: TableSummary::default(),
+    };
+    let mut written = Ok(());
+    // The fences first. Then the rows, twice where a fence kills UTIs: it takes rows outside its
+    // own scope along, and which those are is known when all rows were seen.
+    let tables = [Table::Directory, Table::Mapping, Table::Mapping];
+    let visited = store.visit(&tables, &mut |key, value| {
+        writer.add(key, value).unwrap_or_else(|fault| {
+            written = Err(fault);
+            ControlFlow::Break(())
+        })
+    });
+    written?;
+    visited.map_err(WriteFault::Read)?;
+    writer.out.flush().map_err(WriteFault::Write)?;
+    Ok(writer.summary)
+}
+
+struct TableWriter<'w> {
+    out: &'w mut dyn Write,
+    now: Timestamp,
+    fences: Vec<Arc<Fence>>,
+    /// Hashes of the UTIs that fences kill, if any does.
+    killed: Option<HashSet<u64>>,
+    /// The last row of the first round, as far as that has come.
+    last: Vec<u8>,
+    summary: TableSummary,
+}
+
+impl TableWriter<'_> {
+    fn add(&mut self, key: &[u8], value: &[u8]) -> Result<ControlFlow<()>, WriteFault> {
+        let table = Table::of_key(key).unwrap_or(Table::Meta);
+        let damaged = |_| WriteFault::Damaged(table);
+        if table == Table::Directory {
+            if let DirectoryRecord::Fence(fence) = decode(key, value).map_err(damaged)? {
+                if fence.kills_utis() {
+                    self.killed.get_or_insert_default();
+                }
+                self.fences.push(fence);
+            }
+            return Ok(ControlFlow::Continue(()));
+        }
+        let is_first_round = self.last.as_slice() < key;
+        if is_first_round {
+            key.clone_into(&mut self.last);
+        } else if self.killed.is_none() {
+            // All was written in the first.
+            return Ok(ControlFlow::Break(()));
+        } else {
+            // Of this round every key is seen as one of it.
+            self.last = vec![u8::MAX];
+        }
+        let row: Mapping = decode(key, value).map_err(damaged)?;
+        if is_first_round && self.killed.is_some() {
+            self.note_killed(&row);
+        } else if self.is_told(&row) {
+            self.write(&row).map_err(WriteFault::Write)?;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn note_killed(&mut self, row: &Mapping) {
+        let mut fences = self.fences.iter();
+        if fences.any(|fence| fence.kills_utis() && fence.covers(row))
+            && let Some(killed) = &mut self.killed
+        {
+            killed.insert(uti_hash(row));
+        }
+    }
+
+    /// Whether an inquiry would find it, as far as the row itself decides.
+    fn is_told(&self, row: &Mapping) -> bool {
+        let is_killed = |killed: &HashSet<u64>| killed.contains(&uti_hash(row));
+        Correlation::of(row).is_some_and(|found| found.holds(self.now))
+            && !self.fences.iter().any(|fence| fence.covers(row))
+            && !self.killed.as_ref().is_some_and(is_killed)
+    }
+
+    fn write(&mut self, row: &Mapping) -> io::Result<()> {
+        let Some(found) = Correlation::of(row) else {
+            return Ok(());
+        };
+        let cells = [
+            found.device_id.as_str(),
+            found.key.service_uri.as_str(),
+            found.key.uti.as_str(),
+        ];
+        let mut line = Vec::with_capacity(160);
+        for (place, cell) in cells.into_iter().enumerate() {
+            if place > 0 {
+                line.push(b',');
+            }
+            if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+                self.summary.formula_like = self.summary.formula_like.saturating_add(1);
+            }
+            write_cell(&mut line, cell);
+        }
+        line.extend_from_slice(b"\r\n");
+        self.summary.rows = self.summary.rows.saturating_add(1);
+        self.out.write_all(&line)
+    }
+}
+
+/// RFC 4180: quoted where it must be, quotes doubled.
+fn write_cell(line: &mut Vec<u8>, cell: &str) {
+    if !cell.contains([',', '"', '\r', '\n']) {
+        return line.extend_from_slice(cell.as_bytes());
+    }
+    line.push(b'"');
+    for byte in cell.bytes() {
+        if byte == b'"' {
+            line.push(b'"');
+        }
+        line.push(byte);
+    }
+    line.push(b'"');
+}
+
+/// UTIs belong to their third party.
+fn uti_hash(row: &Mapping) -> u64 {
+    checksum(
+        row.third_party_sp.as_str().as_bytes(),
+        row.key.uti.as_str().as_bytes(),
+    )
+}
+
+#[cfg(test)]
+mod tests;
