@@ -162,7 +162,8 @@ impl Config {
         self.notify.check(place, faults);
         faults.take(self.tokens.check());
         self.mapping.check(faults);
-        faults.take(self.decisions.check(place));
+        let connections = self.t8.connections.max_connections;
+        faults.take(self.decisions.check(place, connections));
     }
 }
 

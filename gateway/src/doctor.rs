@@ -7,7 +7,7 @@ mod place;
 
 use std::path::Path;
 
-use ics_operator::wire::{DecisionLogState, StatusView};
+use ics_operator::wire::{DecisionLogState, StatusView, StoreState};
 use serde::Serialize;
 
 use crate::compose::{StartError, examine};
@@ -194,6 +194,13 @@ fn of_status(file: &Path, status: &StatusView) -> Vec<Finding> {
         clock,
         decisions,
     ];
+    if status.store == Some(StoreState::Failing) {
+        findings.push(Finding::red(
+            "store",
+            "does not take changes; is its disk full, or failing?",
+            format!("df -h; grep -A1 '^.store.' {config}; dmesg | tail"),
+        ));
+    }
     if let Some(depth) = status.outbox_depth.filter(|depth| *depth > 10_000) {
         findings.push(Finding::amber(
             "outbox",

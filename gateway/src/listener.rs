@@ -9,6 +9,7 @@ mod accept;
 mod gate;
 mod guard;
 mod problem;
+mod steps;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

@@ -38,8 +38,8 @@ use ics_core::port::Clock;
 use crate::config::{LogFormat, LogLevel, LogSection};
 
 pub(crate) use decision::{
-    Act, DecisionFileError, DecisionLog, DecisionWriter, HandshakeRefusal, Room, check_directory,
-    render_handshake,
+    Act, DecisionFileError, DecisionLog, DecisionWriter, HandshakeRefusal, LINE_ROOM,
+    check_directory, render_handshake,
 };
 pub(crate) use metrics::{ListenerMetrics, Metrics, Sample};
 pub(crate) use request::{RequestId, RequestLines, RequestLog};

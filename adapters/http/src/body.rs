@@ -10,7 +10,6 @@ use actix_web::http::header::{
 use actix_web::rt::time::timeout;
 use actix_web::web::{Bytes, Payload};
 
-use crate::late::Unread;
 use crate::media_type;
 
 /// How long a body may take to come, from its first byte to its last: 10 s. One deadline for all
@@ -42,7 +41,7 @@ pub enum BodyRefusal {
     /// Neither a length nor a transfer coding, where the terms want one.
     #[error("length required")]
     LengthRequired,
-    /// Not whole within [`DEADLINE`]: the answer goes through [`crate::close_if_late`].
+    /// Not whole within [`DEADLINE`].
     #[error("body too slow")]
     TooSlow,
     /// The connection or the transfer coding broke.
@@ -80,10 +79,7 @@ pub(crate) async fn read_within(
         Ok(Ok(Ok(body))) => Ok(body),
         Ok(Ok(Err(_))) => Err(BodyRefusal::Broken),
         Ok(Err(_)) => Err(BodyRefusal::TooLarge),
-        Err(_) => {
-            Unread::leave(request, payload);
-            Err(BodyRefusal::TooSlow)
-        }
+        Err(_) => Err(BodyRefusal::TooSlow),
     }
 }
 

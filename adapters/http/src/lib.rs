@@ -1,5 +1,5 @@
-//! What the HTTP adapters share on actix-web: how a body is read, and how a request whose body
-//! never came is ended (RFC 9110 8.3, 8.4, 15.5; RFC 9112 9.6).
+//! What the HTTP adapters and their listeners share on actix-web: how a body is read, and how a
+//! request whose body was not read is ended (RFC 9110 8.3, 8.4, 15.5; RFC 9112 9.6).
 //!
 //! Each adapter says its own terms and gives refusals its own shape: no status, no error body and
 //! no identifier of anybody is known here.
@@ -11,13 +11,13 @@ mod body;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-mod late;
 mod media_type;
+mod unread;
 
 use core::time::Duration;
 
 pub use body::{BodyRefusal, DEADLINE, Terms, read_body};
-pub use late::close_if_late;
+pub use unread::{HeldBody, hold_body};
 
 /// `wait` for a `Retry-After` header (RFC 9110 10.2.3), in seconds: rounded up, so that who comes
 /// back then is served, and never 0.

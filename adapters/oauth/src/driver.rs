@@ -10,7 +10,7 @@ use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use ics_core::audit::RefusalCause;
 use ics_core::principal::PeerCertificate;
-use ics_http::{Terms, close_if_late, read_body, whole_seconds};
+use ics_http::{Terms, read_body, whole_seconds};
 
 use crate::error::Refusal;
 use crate::metadata::{INTROSPECTION_PATH, METADATA_PATH, REVOCATION_PATH, TOKEN_PATH};
@@ -183,7 +183,7 @@ async fn serve(
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
-    close_if_late(request, response)
+    response
 }
 
 async fn read_form(request: &HttpRequest, payload: Payload) -> Result<Form, Refusal> {

@@ -77,6 +77,9 @@ pub trait Observation: Send + Sync {
 
     /// How the decision log is.
     fn decision_log(&self) -> DecisionLogReport;
+
+    /// Whether the store's last transaction was not kept.
+    fn store_fails(&self) -> bool;
 }
 
 /// How the decision log is.

@@ -21,7 +21,6 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{Error, HttpMessage, HttpResponse, Resource, ResponseError, Route, rt};
 use ics_core::audit::RefusalCause;
 use ics_core::principal::OperatorCertificate;
-use ics_http::close_if_late;
 use serde::Serialize;
 
 use crate::api::OperatorApi;
@@ -141,9 +140,7 @@ async fn admit<B: MessageBody + 'static>(
     let mut response = match caller {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
-            let (request, response) = next.call(request).await?.into_parts();
-            let response = close_if_late(&request, response.map_into_boxed_body());
-            ServiceResponse::new(request, response)
+            next.call(request).await?.map_into_boxed_body()
         }
         Err(refusal) => request.into_response(refusal.error_response()),
     };

@@ -362,6 +362,10 @@ impl Observation for FakeStore {
             lost: 0,
         }
     }
+
+    fn store_fails(&self) -> bool {
+        false
+    }
 }
 
 impl StatusSource for FakeStore {

@@ -37,7 +37,7 @@ pub use party::{
 pub use problem::{InvalidParam, ProblemView};
 pub use status::{
     CertificateExpiry, ClockView, DecisionLogState, DecisionLogView, HealthView, MappingCounts,
-    PartyCounts, StatusView,
+    PartyCounts, StatusView, StoreState,
 };
 
 /// One page of a list.

@@ -6,7 +6,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ics_store::engine::{Engine, EngineError, ReadKeys, Verdict, WriteKeys};
@@ -17,7 +17,8 @@ use redb::{
 };
 
 use crate::Options;
-use crate::counted::CountedFile;
+use crate::standby;
+use crate::watched::{Watch, WatchedFile};
 
 type Bytes = &'static [u8];
 
@@ -30,15 +31,40 @@ pub(crate) type OpenDatabase = dyn Fn(&Path) -> Result<Database, DatabaseError> 
 pub struct RedbEngine {
     path: PathBuf,
     open: Box<OpenDatabase>,
-    /// `None` after an error, until it could be opened again.
-    database: RwLock<Option<Database>>,
+    database: RwLock<Held>,
     /// The newest committed state, shared by all readers until the next commit: beginning a read
     /// costs more than the look-up itself.
     newest: RwLock<Option<Arc<ReadOnlyTable<Bytes, Bytes>>>>,
     /// An operation failed: the database may have closed itself.
     is_suspect: AtomicBool,
-    /// Syncs of the file since the engine was opened first.
-    syncs: Arc<AtomicU64>,
+    /// It was not to be opened again, and what was durable is read meanwhile; the next write tries.
+    is_standby: AtomicBool,
+    /// What is known of the file since the engine was opened first.
+    watch: Arc<Watch>,
+}
+
+/// What readers and the writer work with.
+enum Held {
+    Serving(Database),
+    /// The disk takes no writes: this one shows what was durable.
+    Standby(Database),
+    Nothing,
+}
+
+impl Held {
+    const fn readable(&self) -> Option<&Database> {
+        match self {
+            Self::Serving(database) | Self::Standby(database) => Some(database),
+            Self::Nothing => None,
+        }
+    }
+
+    const fn writable(&self) -> Option<&Database> {
+        match self {
+            Self::Serving(database) => Some(database),
+            Self::Standby(_) | Self::Nothing => None,
+        }
+    }
 }
 
 impl fmt::Debug for RedbEngine {
@@ -52,18 +78,18 @@ impl fmt::Debug for RedbEngine {
 impl RedbEngine {
     /// Opens the database that is at `path`.
     pub(crate) fn open(path: PathBuf, options: Options) -> Result<Self, OpenError> {
-        let syncs = Arc::<AtomicU64>::default();
-        let counter = Arc::clone(&syncs);
-        let opener = move |path: &Path| open_file(path, (options, IfEmpty::Refuse), &counter);
-        Self::open_by(path, Box::new(opener), syncs)
+        let watch = Arc::<Watch>::default();
+        let watching = Arc::clone(&watch);
+        let opener = move |path: &Path| open_file(path, (options, IfEmpty::Refuse), &watching);
+        Self::open_by(path, Box::new(opener), watch)
     }
 
     /// Begins a database at `path`, or goes on with one begun there.
     pub(crate) fn begin(path: PathBuf, options: Options) -> Result<Self, OpenError> {
-        let syncs = Arc::<AtomicU64>::default();
-        let counter = Arc::clone(&syncs);
-        let opener = move |path: &Path| open_file(path, (options, IfEmpty::Begin), &counter);
-        let engine = Self::open_by(path, Box::new(opener), syncs)?;
+        let watch = Arc::<Watch>::default();
+        let watching = Arc::clone(&watch);
+        let opener = move |path: &Path| open_file(path, (options, IfEmpty::Begin), &watching);
+        let engine = Self::open_by(path, Box::new(opener), watch)?;
         engine.create_table().map_err(|error| OpenError::Damaged {
             path: engine.path.clone(),
             source: error.into(),
@@ -74,20 +100,21 @@ impl RedbEngine {
     pub(crate) fn open_by(
         path: PathBuf,
         open: Box<OpenDatabase>,
-        syncs: Arc<AtomicU64>,
+        watch: Arc<Watch>,
     ) -> Result<Self, OpenError> {
         // redb may panic on a file that was damaged behind its back.
         let database = catch_unwind(AssertUnwindSafe(|| open(&path)))
             .unwrap_or_else(|_| Err(panicked().into()))
             .map_err(|error| open_error(&path, error))?;
-        let database = RwLock::new(Some(database));
+        let database = RwLock::new(Held::Serving(database));
         Ok(Self {
             path,
             open,
             database,
             newest: RwLock::new(None),
             is_suspect: AtomicBool::new(false),
-            syncs,
+            is_standby: AtomicBool::new(false),
+            watch,
         })
     }
 
@@ -95,32 +122,55 @@ impl RedbEngine {
         self.write(|_| Ok::<_, EngineError>(Verdict::Commit))
     }
 
-    /// Closes a database that failed and opens it again, once for each failure that was seen.
+    /// Closes a database that failed and opens it again, once for each failure that was seen. While
+    /// that cannot be done, what was durable is read.
     fn recover(&self) {
         if !self.is_suspect.load(Ordering::Acquire) {
             return;
         }
-        let mut database = self
+        let mut held = self
             .database
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         if !self.is_suspect.load(Ordering::Acquire) {
             return;
         }
-        // The lock on the file goes with it, and with whatever still reads.
-        self.forget_newest();
-        drop(database.take());
+        let is_standby = self.is_standby.load(Ordering::Acquire);
+        if !is_standby {
+            // The lock on the file goes with it, and with whatever still reads.
+            self.forget_newest();
+            *held = Held::Nothing;
+        }
+        let path = self.path.display();
         match catch_unwind(AssertUnwindSafe(|| (self.open)(&self.path))) {
             Ok(Ok(reopened)) => {
-                *database = Some(reopened);
+                self.forget_newest();
+                *held = Held::Serving(reopened);
+                self.is_standby.store(false, Ordering::Release);
                 self.is_suspect.store(false, Ordering::Release);
-                tracing::warn!(path = %self.path.display(), "store reopened after an error");
+                tracing::warn!(%path, "store reopened after an error");
+                return;
+            }
+            // Told once: each write tries again.
+            _ if is_standby => return,
+            Ok(Err(error)) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(%path, error, "store not reopened");
+            }
+            Err(_) => tracing::error!(%path, "store not reopened"),
+        }
+        let head = self.watch.synced_head();
+        match catch_unwind(AssertUnwindSafe(|| standby::open(&self.path, head))) {
+            Ok(Ok(standby)) => {
+                *held = Held::Standby(standby);
+                self.is_standby.store(true, Ordering::Release);
+                tracing::warn!(%path, "store is read as it was at its last sync");
             }
             Ok(Err(error)) => {
                 let error: &dyn std::error::Error = &error;
-                tracing::error!(path = %self.path.display(), error, "store not reopened");
+                tracing::error!(%path, error, "store not readable");
             }
-            Err(_) => tracing::error!(path = %self.path.display(), "store not reopened"),
+            Err(_) => tracing::error!(%path, "store not readable"),
         }
     }
 
@@ -131,7 +181,7 @@ impl RedbEngine {
     /// The state of now, for this reader and those after it until the next commit.
     fn read_newest(&self) -> Result<Arc<ReadOnlyTable<Bytes, Bytes>>, EngineError> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let database = database.as_ref().ok_or_else(closed)?;
+        let database = database.readable().ok_or_else(closed)?;
         // Under the lock: a commit that comes meanwhile forgets what is put here.
         let mut newest = self.newest.write().unwrap_or_else(PoisonError::into_inner);
         let reading = database.begin_read().map_err(|e| self.suspect(e))?;
@@ -141,6 +191,7 @@ impl RedbEngine {
     }
 
     fn suspect(&self, error: impl Into<redb::Error>) -> EngineError {
+        self.is_standby.store(false, Ordering::Release);
         self.is_suspect.store(true, Ordering::Release);
         engine_error(error)
     }
@@ -201,14 +252,14 @@ enum IfEmpty {
 fn open_file(
     path: &Path,
     (options, if_empty): (Options, IfEmpty),
-    syncs: &Arc<AtomicU64>,
+    watch: &Arc<Watch>,
 ) -> Result<Database, DatabaseError> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     if if_empty == IfEmpty::Refuse && file.metadata()?.len() == 0 {
         let empty = io::Error::new(io::ErrorKind::InvalidData, "the file is empty");
         return Err(StorageError::from(empty).into());
     }
-    builder(options).create_with_backend(CountedFile::new(file, Arc::clone(syncs))?)
+    builder(options).create_with_backend(WatchedFile::new(file, Arc::clone(watch))?)
 }
 
 fn builder(options: Options) -> Builder {
@@ -224,7 +275,9 @@ impl Engine for RedbEngine {
     type Transaction<'t> = Transaction<'t>;
 
     fn snapshot(&self) -> Result<Snapshot<'_>, EngineError> {
-        self.recover();
+        if !self.is_standby.load(Ordering::Acquire) {
+            self.recover();
+        }
         let newest = self
             .newest
             .read()
@@ -241,7 +294,7 @@ impl Engine for RedbEngine {
     }
 
     fn syncs(&self) -> u64 {
-        self.syncs.load(Ordering::Relaxed)
+        self.watch.syncs()
     }
 
     fn write<E: From<EngineError>>(
@@ -250,7 +303,7 @@ impl Engine for RedbEngine {
     ) -> Result<(), E> {
         self.recover();
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let open = database.as_ref().ok_or_else(closed)?;
+        let open = database.writable().ok_or_else(closed)?;
         let written = catch_unwind(AssertUnwindSafe(|| self.write_to(open, work)))
             .unwrap_or_else(|_| Err(self.suspect(panicked()).into()));
         // Before anybody is told that it is committed.
@@ -350,7 +403,7 @@ fn panicked() -> StorageError {
 }
 
 fn closed() -> EngineError {
-    EngineError::Unavailable("store is closed after an error".into())
+    EngineError::Unavailable("store takes no writes after an error".into())
 }
 
 fn engine_error(error: impl Into<redb::Error>) -> EngineError {

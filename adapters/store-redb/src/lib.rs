@@ -2,14 +2,16 @@
 //!
 //! Every commit is synced before it is acknowledged, in two phases and with the allocator state,
 //! so that reopening after a kill takes milliseconds. redb closes itself after an I/O error; the
-//! engine here opens it again, so that service resumes when space is back.
+//! engine here opens it again, so that service resumes when space is back, and reads what was
+//! durable until then.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-mod counted;
 mod engine;
 mod file;
+mod standby;
+mod watched;
 
 use std::path::Path;
 

@@ -22,7 +22,7 @@ use ics_core::audit::RefusalCause;
 use ics_core::principal::{PeerCertificate, Principal};
 use ics_core::reference_point::ReferencePoint;
 use ics_core::time::Timestamp;
-use ics_http::{Terms, close_if_late, read_body};
+use ics_http::{Terms, read_body};
 
 use crate::api::T8Api;
 use crate::exchange::{Call, Reply};
@@ -42,7 +42,8 @@ const MAX_URI: usize = 2048;
 
 /// Mounts every operation. Connections must carry their verified client certificate as
 /// connection data of type `Arc<PeerCertificate>`; one without is answered 401. A request's
-/// extensions hold its `ReferencePoint`, a refusal's its `RefusalCause`, for the logs.
+/// extensions hold its `ReferencePoint`, a refusal's its `RefusalCause`, a bulk inquiry's its
+/// `BulkTally`, for the logs.
 pub fn configure(cfg: &mut ServiceConfig, api: Arc<T8Api>) {
     let api = Data::from(api);
     for (path, allow) in PATHS {
@@ -83,7 +84,7 @@ async fn serve(
     }
     match answer(operation, request, payload, api).await {
         Ok(response) => response,
-        Err(problem) => close_if_late(request, refuse(&problem)),
+        Err(problem) => refuse(&problem),
     }
 }
 
@@ -282,11 +283,14 @@ fn respond(reply: Reply) -> HttpResponse {
 
 /// An answer that is sent as it is made.
 fn stream(bulk: Bulk) -> HttpResponse {
+    let tally = bulk.tally();
     let body = Lines {
         next: Some(Box::pin(bulk.next())),
         waited: true,
     };
-    HttpResponse::Ok()
+    let mut response = HttpResponse::Ok();
+    response.extensions_mut().insert(tally);
+    response
         .insert_header((CONTENT_TYPE, NDJSON))
         .body(BoxBody::new(body))
 }

@@ -14,9 +14,9 @@ use crate::telemetry::start_log;
 ///
 /// Prints a line `listening t8 ADDRESS operator ADDRESS` on standard output when both listeners
 /// accept, and its log on standard error. On SIGTERM nothing new is taken, what is under way is
-/// finished within `drain`, and the exit status is 0. On SIGHUP the configuration is read anew:
-/// certificates, keys and trust anchors of both listeners and the connections of a party change at
-/// once, `decisions.jsonl` is opened anew; other keys that changed are named in the log and wait for
+/// finished within `drain`, and the exit status is 0. On SIGHUP `decisions.jsonl` is opened anew,
+/// and the configuration is read anew: certificates, keys and trust anchors of both listeners and
+/// the connections of a party change at once, unless something is wrong with it; other keys that changed are named in the log and wait for
 /// the next start, and so do, unnamed, new contents of the files of notify, authority and vault.
 /// Open connections go on.
 /// `$NOTIFY_SOCKET` of systemd is told when it is ready, reloads, stops.
@@ -47,6 +47,7 @@ impl ServeArguments {
             manager.tell_ready();
             while let Request::Reload = signals.next().await {
                 manager.tell_reloading();
+                running.reopen_decisions();
                 let reloaded = Config::load(&self.config)
                     .map_err(|error| error.to_string())
                     .and_then(|config| running.reload(&config).map_err(|error| error.to_string()));

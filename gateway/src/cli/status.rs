@@ -1,7 +1,7 @@
 //! `ics-gateway status`.
 
 use clap::Args;
-use ics_operator::wire::{DecisionLogState, StatusView};
+use ics_operator::wire::{DecisionLogState, StatusView, StoreState};
 
 use super::operator::Access;
 use super::runtime::{Outcome, block_on};
@@ -59,6 +59,13 @@ fn facts(status: &StatusView) -> Vec<(&'static str, String)> {
             "certificate expiry",
             format!("{} of {}", next.not_after, next.sp_id),
         ));
+    }
+    if let Some(store) = status.store {
+        let text = match store {
+            StoreState::Writing => "written",
+            StoreState::Failing => "FAILING: changes are refused",
+        };
+        facts.push(("store", text.to_owned()));
     }
     facts.push((
         "clock",

@@ -20,6 +20,9 @@ const OUTBOX_LOOK: usize = 20_000;
 /// Entries of one read.
 const OUTBOX_PAGE: usize = 500;
 
+/// The certificates that a reload changes.
+const RELOADED: [&str; 3] = ["t8-server", "operator-server", "operator-authority"];
+
 /// Looks after the gateway itself.
 pub(crate) struct SelfObservation {
     pub(super) metrics: Arc<Metrics>,
@@ -35,9 +38,15 @@ pub(crate) struct SelfObservation {
 }
 
 impl SelfObservation {
-    /// The certificates that `config` names are in use now.
-    pub(super) fn note_certificates(&self, config: &Config) {
-        self.certificates.store(Arc::new(certificate_ends(config)));
+    /// The listeners took the certificates that `config` names; the others are read at start alone,
+    /// and those in use stay.
+    pub(super) fn note_reloaded(&self, config: &Config) {
+        let new = certificate_ends(config).into_iter();
+        let in_use = self.certificates.load();
+        let kept = in_use.iter().filter(|(of, _)| !RELOADED.contains(of));
+        let taken = new.filter(|(of, _)| RELOADED.contains(of));
+        let certificates = kept.copied().chain(taken).collect();
+        self.certificates.store(Arc::new(certificates));
     }
 
     async fn sample(&self) -> Result<Sample, StoreError> {
@@ -114,6 +123,10 @@ impl Observation for SelfObservation {
             refuses: self.on_failure == OnFailure::Refuse,
             lost: health.lost,
         }
+    }
+
+    fn store_fails(&self) -> bool {
+        self.metrics.commits.fails()
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::jobs::run_jobs;
-use super::observation::SelfObservation;
+use super::observation::{SelfObservation, certificate_ends};
 use super::reload::find_waiting;
 use super::sweeper::sweep;
 use super::{Parts, ReloadableTls, StartError, operator_credentials, t8_credentials};
@@ -124,24 +124,28 @@ impl Running {
         &self.parts.service
     }
 
+    /// Opens the decision log anew, under its name: whoever rotated it waits for that, whatever is
+    /// wrong with the configuration.
+    pub(crate) fn reopen_decisions(&self) {
+        if let Some(decisions) = &self.telemetry.decisions {
+            decisions.reopen();
+        }
+    }
+
     /// Takes what can change at once: certificates, keys and trust anchors from the next handshake
-    /// on, the caps of a party; the decision log is opened anew. Open connections go on. Answers
-    /// the changed keys that wait for the next start. When a file does not fit, nothing changes.
+    /// on, the caps of a party. Open connections go on. Answers the changed keys that wait for the
+    /// next start. When a file does not fit, nothing changes.
     ///
     /// # Errors
     /// [`StartError`].
     pub(crate) fn reload(&self, config: &Config) -> Result<Vec<String>, StartError> {
-        // First: whoever rotated the file waits for it, whatever else is wrong.
-        if let Some(decisions) = &self.telemetry.decisions {
-            decisions.reopen();
-        }
         let (operator_anchors, operator) = operator_credentials(&config.operator)?;
         let (t8_anchors, t8) = t8_credentials(config)?;
         self.operator_tls.replace(operator_anchors, operator)?;
         self.t8_tls.replace(t8_anchors, t8)?;
         let [t8_gate, _] = &self.gates;
         t8_gate.set_per_party(config.t8.connections.max_connections_per_party);
-        self.observation.note_certificates(config);
+        self.observation.note_reloaded(config);
         // Against what runs: a change that waits is named until the next start.
         Ok(find_waiting(self.config.source(), config.source()))
     }
@@ -166,7 +170,7 @@ impl Running {
 
 /// What looks after the gateway itself.
 fn observe(config: &Config, parts: &Parts, telemetry: &Telemetry) -> SelfObservation {
-    let observation = SelfObservation {
+    SelfObservation {
         metrics: Arc::clone(&telemetry.metrics),
         decisions: telemetry.decisions.clone(),
         on_failure: config.decisions.on_failure,
@@ -175,10 +179,8 @@ fn observe(config: &Config, parts: &Parts, telemetry: &Telemetry) -> SelfObserva
         upkeep: Arc::clone(&parts.store),
         store: config.store.directory.clone(),
         started: parts.clock.now(),
-        certificates: ArcSwap::default(),
-    };
-    observation.note_certificates(config);
-    observation
+        certificates: ArcSwap::from_pointee(certificate_ends(config)),
+    }
 }
 
 fn serve(listener: OpenListener) -> (ServerHandle, JoinHandle<()>) {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::fault::Fault;
 use super::literal::byte_size;
 use super::place::Place;
+use crate::telemetry::LINE_ROOM;
 
 /// `[decisions]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -43,15 +44,20 @@ impl Default for DecisionsSection {
 }
 
 impl DecisionsSection {
-    pub(super) fn check(&mut self, place: &Place) -> Result<(), Fault> {
+    /// `connections`: those of the service providers, each with a request under way at most.
+    pub(super) fn check(&mut self, place: &Place, connections: usize) -> Result<(), Fault> {
         place.resolve(&mut self.directory);
-        if (64 << 10..=1 << 30).contains(&self.queue) {
-            return Ok(());
+        let fault = |wrong: String, mend: String| Err(Fault::new("decisions.queue", wrong, mend));
+        if !(64 << 10..=1 << 30).contains(&self.queue) {
+            return fault("out of range".into(), "choose from 64KiB to 1GiB".into());
         }
-        Err(Fault::new(
-            "decisions.queue",
-            "out of range",
-            "choose from 64KiB to 1GiB",
-        ))
+        // Or requests whose bodies never come would take the room of all others.
+        let needed = connections.saturating_mul(LINE_ROOM);
+        if needed > self.queue {
+            let wrong = format!("too small for `t8.connections.max_connections`, {connections}");
+            let mend = format!("choose at least {}KiB", needed.div_ceil(1 << 10));
+            return fault(wrong, mend);
+        }
+        Ok(())
     }
 }

@@ -133,7 +133,8 @@ pub(crate) struct ConnectionsSection {
     pub(crate) max_connections: usize,
     /// Open connections of one service provider; one more is closed after its handshake.
     pub(crate) max_connections_per_party: usize,
-    /// TLS handshakes under way at once; more wait, up to their timeout.
+    /// Steps of TLS handshakes computed at once or next; more wait, up to their timeout. One whose
+    /// peer is to say something is not counted.
     pub(crate) max_handshakes: usize,
     /// Of those, the ones of one address, or of one IPv6 network of 64 bits.
     pub(crate) max_handshakes_per_address: usize,

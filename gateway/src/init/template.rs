@@ -65,7 +65,8 @@ namespace = "urn:ics:sp:*"
 # Open connections: of the listener, and of one service provider.
 #max_connections = 8000
 #max_connections_per_party = 2500
-# TLS handshakes under way at once: all, and those of one address. More wait for their turn.
+# TLS handshakes that are computed at once or next: all, and those of one address. More wait for
+# their turn; those that wait for their peer stand in nobody's way.
 #max_handshakes = 256
 #max_handshakes_per_address = 64
 #handshake_timeout = "3s"

@@ -23,8 +23,9 @@ use tokio_rustls::server::TlsStream;
 
 use super::gate::{Gate, Seat};
 use super::guard::Admission;
+use super::steps::InSteps;
 use crate::telemetry::{
-    Act, HandshakeRefusal, ListenerMetrics, OPERATOR, RequestId, Room, Telemetry, render_handshake,
+    Act, HandshakeRefusal, ListenerMetrics, OPERATOR, RequestId, Telemetry, render_handshake,
 };
 use crate::tls::handshake_cause;
 
@@ -93,13 +94,9 @@ impl Acceptor {
     async fn accept(self, io: TcpStream) -> Result<Connection, NotTaken> {
         let metrics = Arc::clone(self.telemetry.metrics.of(self.listener));
         let address = io.peer_addr().ok().map(|peer| peer.ip());
-        let Ok(room) = self.reserve() else {
-            metrics.count_refused_connection("NO_LOG_ROOM");
-            return Err(NotTaken);
-        };
         let refuse = |cause, who: Option<&str>| {
             metrics.count_refused_connection(cause);
-            self.log_refusal(room, who, HandshakeRefusal { cause, address });
+            self.log_refusal(who, HandshakeRefusal { cause, address });
             NotTaken
         };
         let shaken = timeout(self.timeout, self.shake_hands(io, address, &metrics)).await;
@@ -129,19 +126,6 @@ impl Acceptor {
         })
     }
 
-    /// Room for the line of a connection that is not taken.
-    fn reserve(&self) -> Result<Option<Room>, NotTaken> {
-        let act = if self.listener == OPERATOR {
-            Act::Operator
-        } else {
-            Act::Read
-        };
-        match &self.telemetry.decisions {
-            None => Ok(None),
-            Some(log) => log.reserve(act).map(Some).ok_or(NotTaken),
-        }
-    }
-
     async fn shake_hands(
         &self,
         io: TcpStream,
@@ -153,22 +137,29 @@ impl Acceptor {
         // Who says nothing takes nobody's turn.
         io.readable().await?;
         let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        let _turn = self.gate.wait_for_turn(address).await;
         metrics.handshakes.inc();
         let _counted = Counted(metrics);
-        self.tls.accept(io).await
+        let place = (Arc::clone(&self.gate), address);
+        InSteps::new(self.tls.accept(io), place).await
     }
 
-    fn log_refusal(&self, room: Option<Room>, who: Option<&str>, refusal: HandshakeRefusal) {
+    /// Connections take no room of the decision log while they are silent: each request reserves
+    /// its own, and what is refused here is refused, line or not.
+    fn log_refusal(&self, who: Option<&str>, refusal: HandshakeRefusal) {
         // Nothing was asked for: counted, but no attempt.
         if matches!(refusal.cause, "HANDSHAKE_TIMEOUT" | "PEER_WENT_AWAY") {
             return;
         }
-        if let Some(room) = room {
+        if let Some(decisions) = &self.telemetry.decisions {
+            let act = if self.listener == OPERATOR {
+                Act::Operator
+            } else {
+                Act::Read
+            };
             let time = self.telemetry.clock.now().to_string();
             let id = RequestId::next().to_string();
             let line = render_handshake((&time, &id), (self.listener, who), refusal);
-            room.write(line.as_bytes());
+            decisions.tell(act, line.as_bytes());
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Caps on what one address and one party can take.
 //!
-//! A connection that says nothing costs a file descriptor until its time is over, no more. One
-//! that begins a handshake waits for its turn: first among those of its address, then among all.
-//! So one address that floods keeps the others waiting for at most its own share of turns.
+//! A connection that says nothing costs a file descriptor until its time is over, no more. Each
+//! step of a handshake waits for its turn: first among those of its address, then among all; one
+//! that waits for its peer has none. So one address that floods keeps the others waiting for at
+//! most its own share of turns, and nobody waits for a peer that has stopped.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -22,8 +23,8 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// At most `all` handshakes at once, `per_address` of them for one address; `per_party` open
-    /// connections of one party.
+    /// At most `all` steps of handshakes at once, `per_address` of them for one address;
+    /// `per_party` open connections of one party.
     pub(crate) fn new(all: usize, per_address: usize, per_party: usize) -> Self {
         Self {
             turns: Arc::new(Semaphore::new(all.min(Semaphore::MAX_PERMITS))),
@@ -39,7 +40,7 @@ impl Gate {
         self.per_party.store(per_party, Ordering::Relaxed);
     }
 
-    /// Waits for the turn of a handshake; it is over when the value is dropped. `None`: the
+    /// Waits for the turn of a step; it is over when the value is dropped. `None`: the
     /// process ends.
     pub(super) async fn wait_for_turn(self: &Arc<Self>, address: IpAddr) -> Option<Turn> {
         let address = network_of(address);
@@ -88,7 +89,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A handshake that may run, or waits to.
+/// A step that may be computed, or waits to be.
 pub(super) struct Turn {
     gate: Arc<Gate>,
     address: IpAddr,

@@ -21,7 +21,7 @@ use ics_core::port::Clock;
 use crate::config::{DecisionsSection, OnFailure};
 
 pub(crate) use file::{DecisionFileError, check_directory};
-pub(super) use line::{Entry, Verdict, render_abandoned, render_request};
+pub(super) use line::{Entry, Verdict, render_bulk_end, render_request, render_unanswered};
 pub(crate) use line::{HandshakeRefusal, render_handshake};
 
 use file::DecisionFile;
@@ -30,7 +30,7 @@ use file::DecisionFile;
 pub(crate) const FILE_NAME: &str = "decisions.jsonl";
 
 /// What is reserved for a line until it is known.
-const LINE_ROOM: usize = 512;
+pub(crate) const LINE_ROOM: usize = 512;
 /// What the operator's listener may have beyond the queue: who mends must be served.
 const OPERATOR_ROOM: usize = 1 << 20;
 /// How long the writer gathers lines before it writes them together.
@@ -60,9 +60,10 @@ pub(crate) struct DecisionLogHealth {
     pub(crate) waiting_bytes: usize,
     /// Lines written since the start.
     pub(crate) written: u64,
-    /// Lines that were not kept since the start (`on_failure = "continue"` alone).
+    /// Lines that were not kept since the start: those of requests with `on_failure = "continue"`
+    /// alone, those of handshakes that failed whenever there was no room.
     pub(crate) lost: u64,
-    /// Requests and connections refused since the start for want of room.
+    /// Requests refused since the start for want of room.
     pub(crate) refused: u64,
 }
 
@@ -85,6 +86,8 @@ struct Shared {
     failing: AtomicBool,
     written: AtomicU64,
     lost: AtomicU64,
+    /// Of the lost ones, those that a line tells of.
+    confessed: AtomicU64,
     refused: AtomicU64,
     clock: Arc<dyn Clock>,
 }
@@ -123,6 +126,7 @@ impl DecisionLog {
             failing: AtomicBool::new(false),
             written: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            confessed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             clock,
         });
@@ -151,6 +155,18 @@ impl DecisionLog {
             shared.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
+        if let Some(room) = self.take_room(act) {
+            return Some(room);
+        }
+        if failing && goes_on {
+            return Some(Room::new(self, 0));
+        }
+        shared.refused.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+
+    fn take_room(&self, act: Act) -> Option<Room> {
+        let shared = &self.0;
         let limit = match act {
             Act::Operator => shared.capacity.saturating_add(OPERATOR_ROOM),
             Act::Read | Act::Change => shared.capacity,
@@ -160,11 +176,18 @@ impl DecisionLog {
             return Some(Room::new(self, LINE_ROOM));
         }
         shared.used.fetch_sub(LINE_ROOM, Ordering::Relaxed);
-        if failing && goes_on {
-            return Some(Room::new(self, 0));
-        }
-        shared.refused.fetch_add(1, Ordering::Relaxed);
         None
+    }
+
+    /// Hands over the line of what was refused already, such as a handshake; without room for it
+    /// the line is lost, and counted.
+    pub(crate) fn tell(&self, act: Act, line: &[u8]) {
+        match self.take_room(act) {
+            Some(room) => room.write(line),
+            None => {
+                self.0.lost.fetch_add(1, Ordering::Relaxed);
+            }
+        }
     }
 
     /// Has the file opened anew, under its name: whoever rotates it has moved the old one away.
@@ -347,20 +370,23 @@ impl Shared {
                 let path = file.path().display();
                 tracing::error!(%error, %path, "the decision log cannot be written");
             }
-            Ok(()) if failed => {
-                self.failing.store(false, Ordering::Relaxed);
+            Ok(()) => {
                 let lost = self.lost.load(Ordering::Relaxed);
-                tracing::warn!(lost, "the decision log is written again");
-                if lost > 0 {
+                if failed {
+                    self.failing.store(false, Ordering::Relaxed);
+                    tracing::warn!(lost, "the decision log is written again");
+                }
+                if lost > self.confessed.load(Ordering::Relaxed) {
                     self.confess(lost);
                 }
             }
-            _ => {}
+            Err(_) => {}
         }
     }
 
     /// A line about lines that are not there.
     fn confess(&self, lost: u64) {
+        self.confessed.store(lost, Ordering::Relaxed);
         let now = self.clock.now();
         let line =
             format!("{{\"time\":\"{now}\",\"event\":\"LINES_LOST\",\"since_start\":{lost}}}\n");

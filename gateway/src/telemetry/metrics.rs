@@ -38,7 +38,7 @@ const COMMIT_TIMES: [f64; 12] = [
 const BATCH_SIZES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
 /// Why a connection ended before it was one.
-pub(crate) const CONNECTION_REFUSALS: [&str; 14] = [
+pub(crate) const CONNECTION_REFUSALS: [&str; 13] = [
     "CERTIFICATE_EXPIRED",
     "CERTIFICATE_MISSING",
     "CERTIFICATE_NOT_YET_VALID",
@@ -48,7 +48,6 @@ pub(crate) const CONNECTION_REFUSALS: [&str; 14] = [
     "CERTIFICATE_REVOKED",
     "CERTIFICATE_UNKNOWN_ISSUER",
     "HANDSHAKE_TIMEOUT",
-    "NO_LOG_ROOM",
     "NOT_TLS",
     "PEER_WENT_AWAY",
     "TLS_INCOMPATIBLE",
@@ -70,6 +69,7 @@ pub(crate) struct ListenerMetrics {
     requests: Vec<[Counter; 3]>,
     answer_times: Vec<Histogram>,
     unlogged: Counter,
+    unanswered: Counter,
     /// Open connections.
     pub(crate) connections: Gauge,
     /// Connections whose handshake was whole.
@@ -85,6 +85,7 @@ pub(crate) struct CommitMetrics {
     began: Mutex<Option<Instant>>,
     changes: Counter,
     failed: Counter,
+    failing: Gauge,
     batch_sizes: Histogram,
     times: Histogram,
 }
@@ -94,15 +95,23 @@ impl CommitMetrics {
     pub(crate) fn count(&self, changes: u64, took: Duration, durable: bool) {
         if !durable {
             self.failed.inc();
+            self.failing.set(1);
             return;
         }
+        // Nothing was to be kept: that tells nothing of the disk.
         if changes == 0 {
             return;
         }
+        self.failing.set(0);
         self.changes.inc_by(changes);
         #[expect(clippy::cast_precision_loss, reason = "at most some hundreds")]
         self.batch_sizes.observe(changes as f64);
         self.times.observe(took.as_secs_f64());
+    }
+
+    /// Whether the last transaction was not kept.
+    pub(crate) fn fails(&self) -> bool {
+        self.failing.get() != 0
     }
 }
 
@@ -146,6 +155,11 @@ impl ListenerMetrics {
     /// A request was refused because the decision log has no room.
     pub(crate) fn count_unlogged_refusal(&self) {
         self.unlogged.inc();
+    }
+
+    /// A request ended without an answer.
+    pub(crate) fn count_unanswered(&self) {
+        self.unanswered.inc();
     }
 
     /// A connection was not taken, for one of [`CONNECTION_REFUSALS`].
@@ -195,6 +209,7 @@ struct Families {
     requests: Family<[Label; 3], Counter>,
     answer_times: Family<[Label; 2], Histogram>,
     unlogged: Family<[Label; 1], Counter>,
+    unanswered: Family<[Label; 1], Counter>,
     connections: Family<[Label; 1], Gauge>,
     accepted: Family<[Label; 1], Counter>,
     handshakes: Family<[Label; 1], Gauge>,
@@ -207,6 +222,7 @@ impl Families {
             requests: Family::default(),
             answer_times: Family::new_with_constructor(|| Histogram::new(ANSWER_TIMES)),
             unlogged: Family::default(),
+            unanswered: Family::default(),
             connections: Family::default(),
             accepted: Family::default(),
             handshakes: Family::default(),
@@ -222,6 +238,8 @@ impl Families {
         );
         let text = "Requests refused because the decision log has no room or fails";
         registry.register("requests_unlogged", text, families.unlogged.clone());
+        let text = "Requests that ended without an answer: their callers went away";
+        registry.register("requests_unanswered", text, families.unanswered.clone());
         registry.register(
             "connections",
             "Open connections",
@@ -261,6 +279,7 @@ impl Families {
             requests: points.iter().copied().map(requests).collect(),
             answer_times: points.iter().copied().map(times).collect(),
             unlogged: self.unlogged.get_or_create_owned(&[listener]),
+            unanswered: self.unanswered.get_or_create_owned(&[listener]),
             connections: self.connections.get_or_create_owned(&[listener]),
             accepted: self.accepted.get_or_create_owned(&[listener]),
             handshakes: self.handshakes.get_or_create_owned(&[listener]),
@@ -274,6 +293,7 @@ fn register_commits(registry: &mut Registry) -> CommitMetrics {
         began: Mutex::new(None),
         changes: Counter::default(),
         failed: Counter::default(),
+        failing: Gauge::default(),
         batch_sizes: Histogram::new(BATCH_SIZES),
         times: Histogram::new(COMMIT_TIMES),
     };
@@ -281,6 +301,8 @@ fn register_commits(registry: &mut Registry) -> CommitMetrics {
     registry.register("store_changes", text, commits.changes.clone());
     let text = "Transactions that failed";
     registry.register("store_commits_failed", text, commits.failed.clone());
+    let text = "1 while the last transaction was not kept";
+    registry.register("store_failing", text, commits.failing.clone());
     let text = "Changes in one transaction";
     registry.register("store_batch_changes", text, commits.batch_sizes.clone());
     let text = "Seconds a transaction takes to be durable, its sync included";

@@ -3,6 +3,8 @@
 //! Lines are written by hand: tracing's fields and layers cost 3 us of a request that takes 30,
 //! and these have always the same fields.
 
+mod bulk;
+
 use std::fmt::{self, Write as _};
 use std::future::{Ready, ready};
 use std::sync::Arc;
@@ -11,20 +13,24 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use actix_web::body::{BodySize, EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::error::ErrorInternalServerError;
 use actix_web::http::header::LOCATION;
 use actix_web::http::{Method, StatusCode};
+use actix_web::rt::spawn;
 use actix_web::{Error, HttpMessage as _, HttpResponse};
 use futures_util::future::{Either, LocalBoxFuture};
-use ics_core::audit::RefusalCause;
+use ics_core::audit::{BulkTally, RefusalCause};
 use ics_core::id::MappingId;
 use ics_core::principal::{OperatorCertificate, PeerCertificate};
 use ics_core::reference_point::ReferencePoint;
+use ics_http::{HeldBody, hold_body};
 
 use super::Telemetry;
-use super::decision::{Act, Entry, Room, Verdict, render_abandoned, render_request};
+use super::decision::{Act, Entry, Room, Verdict, render_request, render_unanswered};
 use super::metrics::ListenerMetrics;
 use super::writer::LogSink;
 use crate::config::LogFormat;
+use bulk::BulkEnd;
 
 /// Where lines go, and how they read.
 #[derive(Clone)]
@@ -34,8 +40,11 @@ pub(crate) struct RequestLines {
 }
 
 /// Middleware that leaves the traces. A handler names its reference point by putting a
-/// [`ReferencePoint`] into the request's extensions, or the response's, and the cause of a
-/// refusal by putting a [`RefusalCause`] into the response's.
+/// [`ReferencePoint`] into the request's extensions, or the response's; the cause of a refusal by
+/// putting a [`RefusalCause`] into the response's, the outcomes of many inquiries a [`BulkTally`].
+///
+/// What may change something is done to its end though its caller hangs up, so that its line tells
+/// what came of it. A body that is not read is given up when the answer is out.
 pub(crate) struct RequestLog {
     listener: &'static str,
     telemetry: Telemetry,
@@ -95,19 +104,51 @@ where
 
     actix_web::dev::forward_ready!(service);
 
-    fn call(&self, request: ServiceRequest) -> Self::Future {
+    fn call(&self, mut request: ServiceRequest) -> Self::Future {
+        let held = hold_body(&mut request);
         let Some(attempt) = Attempt::begin(&self.recorder, &request) else {
             // Never unlogged: what leaves no line is not done.
             let refusal = request.into_response(unavailable());
+            let refusal = match held {
+                Some(held) => held.until_answered(refusal),
+                None => refusal,
+            };
             return Either::Left(ready(Ok(refusal.map_into_right_body())));
         };
+        let act = attempt.act;
         let answer = self.service.call(request);
-        Either::Right(Box::pin(async move {
+        let answering = async move {
             let response = answer.await?;
-            attempt.end(&response);
-            Ok(response.map_into_left_body())
+            let end = attempt.end(&response);
+            Ok(conclude(response, (held, end)))
+        };
+        if act == Act::Read {
+            return Either::Right(Box::pin(answering));
+        }
+        let done = spawn(answering);
+        Either::Right(Box::pin(async move {
+            let unfinished = |_| Err(ErrorInternalServerError("request not finished"));
+            done.await.unwrap_or_else(unfinished)
         }))
     }
+}
+
+/// What goes out.
+fn conclude<B: MessageBody + 'static>(
+    response: ServiceResponse<B>,
+    (held, end): (Option<HeldBody>, Option<BulkEnd>),
+) -> ServiceResponse<EitherBody<B>> {
+    if held.is_none() && end.is_none() {
+        return response.map_into_left_body();
+    }
+    let mut response = response.map_into_boxed_body();
+    if let Some(end) = end {
+        response = end.after(response);
+    }
+    if let Some(held) = held {
+        response = held.until_answered(response);
+    }
+    response.map_into_right_body()
 }
 
 /// The decision log has no room.
@@ -126,39 +167,55 @@ struct Recorder {
 }
 
 /// A request under way. Its line in the decision log has its room already; when it is dropped
-/// before it ended, its caller went away.
+/// before it ended, nobody was answered, and what was done is not known.
 struct Attempt {
     recorder: Arc<Recorder>,
     began: Instant,
+    act: Act,
     method: &'static str,
     peer: Peer,
+    is_ended: bool,
     room: Option<Room>,
+    /// For the line at the end of a bulk inquiry.
+    closing: Option<Room>,
 }
 
 impl Attempt {
     /// `None` when there is no room for its line.
     fn begin(recorder: &Arc<Recorder>, request: &ServiceRequest) -> Option<Self> {
-        let room = match &recorder.telemetry.decisions {
-            None => None,
-            Some(log) => {
-                let act = act_of(recorder.listener, request.method(), request.path());
-                let Some(room) = log.reserve(act) else {
-                    recorder.metrics.count_unlogged_refusal();
-                    return None;
-                };
-                Some(room)
+        let act = act_of(recorder.listener, request.method(), request.path());
+        let reserve = || match &recorder.telemetry.decisions {
+            None => Some(None),
+            Some(log) => log.reserve(act).map(Some),
+        };
+        let reserve = || {
+            let room = reserve();
+            if room.is_none() {
+                recorder.metrics.count_unlogged_refusal();
             }
+            room
+        };
+        let room = reserve()?;
+        let closing = if request.path() == BULK_PATH {
+            reserve()?
+        } else {
+            None
         };
         Some(Self {
             recorder: Arc::clone(recorder),
             began: Instant::now(),
+            act,
             method: method_name(request.method()),
             peer: Peer::of(request),
+            is_ended: false,
             room,
+            closing,
         })
     }
 
-    fn end<B: MessageBody>(mut self, response: &ServiceResponse<B>) {
+    /// Leaves the traces of an answer; what is left to tell when its body is out.
+    fn end<B: MessageBody>(mut self, response: &ServiceResponse<B>) -> Option<BulkEnd> {
+        self.is_ended = true;
         let recorder = Arc::clone(&self.recorder);
         let (request, answer) = (response.request(), response.response());
         let status = response.status().as_u16();
@@ -169,7 +226,7 @@ impl Attempt {
             .metrics
             .count_request(point, Verdict::of_status(status), elapsed);
         if self.room.is_none() && recorder.telemetry.lines.is_none() {
-            return;
+            return None;
         }
         let time = recorder.telemetry.clock.now().to_string();
         let request_id = RequestId::next().to_string();
@@ -214,15 +271,27 @@ impl Attempt {
             line.text("request_id", &request_id);
             lines.sink.hand_over(&line.end());
         }
+        let tally = answer.extensions().get::<BulkTally>().cloned()?;
+        Some(BulkEnd {
+            recorder,
+            peer: std::mem::replace(&mut self.peer, Peer::Nobody),
+            request_id,
+            tally,
+            room: self.closing.take(),
+        })
     }
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
+        if self.is_ended {
+            return;
+        }
+        self.recorder.metrics.count_unanswered();
         if let Some(room) = self.room.take() {
             let time = self.recorder.telemetry.clock.now().to_string();
             let request_id = RequestId::next().to_string();
-            let line = render_abandoned(
+            let line = render_unanswered(
                 (&time, &request_id),
                 (self.recorder.listener, self.peer.name()),
                 self.method,
@@ -333,6 +402,9 @@ impl Line {
 }
 
 const TARGET: &str = "ics_gateway::request";
+
+/// Where many inquiries come in one request.
+const BULK_PATH: &str = "/ics-inquiry/v1/retrieve-bulk";
 
 /// The method, unless the caller made it up: anything can stand there.
 fn method_name(method: &Method) -> &'static str {

@@ -15,7 +15,7 @@ use super::{Caller, OperatorApi, StoreCounts};
 use crate::error::Refusal;
 use crate::wire::{
     CertificateExpiry, ClockView, DecisionLogState, DecisionLogView, HealthView, MappingCounts,
-    PartyCounts, StatusView,
+    PartyCounts, StatusView, StoreState,
 };
 
 impl OperatorApi {
@@ -34,6 +34,7 @@ impl OperatorApi {
             next_certificate_expiry: next_expiry(&directory, now),
             clock: show_clock(&self.ports.clocks.report()),
             decision_log: self.show_decision_log(),
+            store: Some(self.show_store()),
         })
     }
 
@@ -41,21 +42,30 @@ impl OperatorApi {
     /// it is told and does not take the gateway out of service.
     pub(crate) async fn show_readiness(&self) -> Result<HealthView, Refusal> {
         self.service().list_outbox(None, 1).await?;
-        let decision_log = self.show_decision_log();
-        let status = match decision_log.state {
-            DecisionLogState::Writing => "ready",
-            DecisionLogState::FailingRefused | DecisionLogState::FailingContinued => "degraded",
+        let (decision_log, store) = (self.show_decision_log(), self.show_store());
+        let status = match (decision_log.state, store) {
+            (DecisionLogState::Writing, StoreState::Writing) => "ready",
+            _ => "degraded",
         };
         Ok(HealthView {
             status: status.into(),
             decision_log: Some(decision_log),
             clock: Some(show_clock(&self.ports.clocks.report())),
+            store: Some(store),
         })
     }
 
     /// All metrics as OpenMetrics text.
     pub(crate) async fn show_metrics(&self) -> Result<String, Refusal> {
         Ok(self.ports.observation.metrics().await?)
+    }
+
+    fn show_store(&self) -> StoreState {
+        if self.ports.observation.store_fails() {
+            StoreState::Failing
+        } else {
+            StoreState::Writing
+        }
     }
 
     fn show_decision_log(&self) -> DecisionLogView {
@@ -84,6 +94,7 @@ impl OperatorApi {
             status: "live".into(),
             decision_log: None,
             clock: None,
+            store: None,
         }
     }
 }

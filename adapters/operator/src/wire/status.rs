@@ -75,6 +75,16 @@ pub struct DecisionLogView {
     pub lost_lines: u64,
 }
 
+/// Whether the store takes changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum StoreState {
+    /// Its last transaction was kept.
+    Writing,
+    /// It was not: changes are refused, reads go on.
+    Failing,
+}
+
 /// `GET /status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -102,12 +112,15 @@ pub struct StatusView {
     pub clock: ClockView,
     /// The decision log.
     pub decision_log: DecisionLogView,
+    /// Whether the store takes changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreState>,
 }
 
 /// `GET /health/live` and `GET /health/ready`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HealthView {
-    /// `live`, `ready`, or `degraded` while the decision log fails.
+    /// `live`, `ready`, or `degraded` while the decision log or the store fails.
     pub status: String,
     /// The decision log; with `ready` and `degraded`.
     #[serde(
@@ -119,4 +132,7 @@ pub struct HealthView {
     /// Whether time can be believed; with `ready`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<ClockView>,
+    /// Whether the store takes changes; with `ready` and `degraded`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreState>,
 }

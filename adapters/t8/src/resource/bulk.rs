@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ics_core::audit::BulkTally;
 use ics_core::principal::Principal;
 use ics_core::reference_point::ReferencePoint;
 use tokio::sync::OwnedSemaphorePermit;
@@ -31,6 +32,8 @@ pub(crate) struct Bulk {
     asker: Asker,
     /// What is not answered yet.
     rest: Bytes,
+    /// What became of the rest.
+    tally: BulkTally,
 }
 
 /// Who asks, and with what: asked for again at every go, for an answer may take long to be read.
@@ -64,17 +67,24 @@ impl Bulk {
         if lines > MOST_LINES {
             return Err(Problem::status_only(413));
         }
+        let asked = u32::try_from(lines).unwrap_or(u32::MAX);
         let directory = api.service.directory();
         if let Some(party) = directory.party(&asker.principal.sp) {
             // The request itself was counted when it was admitted.
-            let more = u32::try_from(lines.saturating_sub(1)).unwrap_or(u32::MAX);
+            let more = asked.saturating_sub(1);
             api.limiter.charge(party, more, api.clock.now());
         }
         Ok(Self {
             api,
             asker,
             rest: body,
+            tally: BulkTally::new(asked),
         })
+    }
+
+    /// How many lines there are, and what becomes of them.
+    pub(crate) fn tally(&self) -> BulkTally {
+        self.tally.clone()
     }
 
     /// The answers to the next lines; `None` after the last one.
@@ -97,8 +107,14 @@ impl Bulk {
                 break;
             };
             match self.answer(&line).await {
-                Ok(reply) => answers.extend(reply.body),
-                Err(problem) => answers.extend(problem.to_json()),
+                Ok(reply) => {
+                    self.tally.count(reply.status);
+                    answers.extend(reply.body);
+                }
+                Err(problem) => {
+                    self.tally.count(problem.status());
+                    answers.extend(problem.to_json());
+                }
             }
             answers.push(b'\n');
         }

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use ics_core::audit::BulkOutcomes;
 use ics_core::reference_point::ReferencePoint;
 
 /// How it ended.
@@ -87,17 +88,42 @@ pub(crate) fn render_request(entry: &Entry<'_>) -> String {
     line
 }
 
-/// The line of a request whose caller went away before its answer was made.
-pub(crate) fn render_abandoned(
+/// The line of a request that ended without an answer: whether something of it was done is not
+/// known.
+pub(crate) fn render_unanswered(
     (time, request_id): (&str, &str),
     (listener, who): (&'static str, Option<&str>),
     method: &'static str,
 ) -> String {
     let mut line = begin(time, request_id, listener, who);
     push(&mut line, "operation", method);
-    push(&mut line, "decision", Verdict::Failed.label());
-    push(&mut line, "cause", "CALLER_WENT_AWAY");
+    push(&mut line, "decision", "unknown");
+    push(&mut line, "cause", "ENDED_UNANSWERED");
     line.push_str("}\n");
+    line
+}
+
+/// The line at the end of a bulk inquiry, under the id of the line at its beginning: what became of
+/// its lines.
+pub(crate) fn render_bulk_end(
+    (time, request_id): (&str, &str),
+    (listener, who): (&'static str, Option<&str>),
+    outcomes: BulkOutcomes,
+) -> String {
+    let mut line = begin(time, request_id, listener, who);
+    push(&mut line, "event", "BULK_ENDED");
+    let counts = [
+        ("asked", outcomes.asked),
+        ("allowed", outcomes.allowed),
+        ("not_found", outcomes.not_found),
+        ("denied", outcomes.denied),
+        ("failed", outcomes.failed),
+    ];
+    for (name, count) in counts {
+        let _ = write!(line, ",\"{name}\":{count}");
+    }
+    let _ = write!(line, ",\"whole\":{}}}", outcomes.is_whole());
+    line.push('\n');
     line
 }
 

@@ -31,6 +31,7 @@ fn commits_tell_changes_batches_and_time() {
     for line in [
         "ics_store_changes_total 12",
         "ics_store_commits_failed_total 1",
+        "ics_store_failing 1",
         "ics_store_batch_changes_count 1",
         "ics_store_commit_seconds_sum 0.002",
     ] {

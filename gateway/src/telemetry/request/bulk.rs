@@ -1,0 +1,64 @@
+//! The end of a bulk inquiry: its answer goes out in parts, so what became of its lines is told
+//! when the last part is out, or when nobody takes any more.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::ServiceResponse;
+use actix_web::web::Bytes;
+use ics_core::audit::BulkTally;
+
+use super::{Peer, Recorder};
+use crate::telemetry::decision::{Room, render_bulk_end};
+
+/// Writes the closing line when it is dropped.
+pub(super) struct BulkEnd {
+    pub(super) recorder: Arc<Recorder>,
+    pub(super) peer: Peer,
+    pub(super) request_id: String,
+    pub(super) tally: BulkTally,
+    pub(super) room: Option<Room>,
+}
+
+impl BulkEnd {
+    /// The answer, its end told.
+    pub(super) fn after(self, response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+        response.map_body(|_, body| BoxBody::new(Answer { body, _end: self }))
+    }
+}
+
+impl Drop for BulkEnd {
+    fn drop(&mut self) {
+        if let Some(room) = self.room.take() {
+            let time = self.recorder.telemetry.clock.now().to_string();
+            let line = render_bulk_end(
+                (&time, &self.request_id),
+                (self.recorder.listener, self.peer.name()),
+                self.tally.outcomes(),
+            );
+            room.write(line.as_bytes());
+        }
+    }
+}
+
+struct Answer {
+    body: BoxBody,
+    _end: BulkEnd,
+}
+
+impl MessageBody for Answer {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_next(cx)
+    }
+}
