@@ -11,11 +11,13 @@ use ics_core::change::Change;
 use ics_core::id::{DeviceId, MappingId, Uti};
 use ics_core::mapping::{Mapping, MappingKey, MappingStatus, State};
 use ics_core::outbox::{Message, OutboxEntry, OutboxKey, Subject};
-use ics_core::port::{Selection, Store as _};
+use ics_core::port::{Selection, Store};
 use ics_core::reference_point::Role;
-use ics_store_redb::{Options, RedbStore};
+use ics_store::contract::Contender;
 use ics_tests::{Answer, Curl, Domain, Party, Sandbox, fresh_device, fresh_uuid, wait_for};
 use serde_json::{Value, json};
+
+use crate::engine::Engine;
 
 const SERVICE: &str = "https://shop.example/services/eggs";
 /// How many rows one transaction of the filling takes.
@@ -40,6 +42,7 @@ fn device_of(number: usize) -> String {
 
 /// A domain whose IoT SP nobody reaches: what it is owed stays in the outbox, to be counted.
 struct World {
+    engine: Engine,
     domain: Domain,
     shop: Party,
     acme: Party,
@@ -47,8 +50,8 @@ struct World {
 }
 
 impl World {
-    fn create() -> Self {
-        let domain = Domain::start(|text| text);
+    fn create(engine: Engine) -> Self {
+        let domain = Domain::start(|text| engine.configure(&text));
         let limits = json!({ "requestsPerSecond": 1_000_000, "failedMappingsPerDay": 1_000_000 });
         let mut shop = domain.onboard(&json!({
             "id": "shop", "roles": ["THIRD_PARTY_SP"], "services": ["https://shop.example/services"],
@@ -62,6 +65,7 @@ impl World {
         acme.grant = "ACME-".into();
         let agreement = domain.agree(&acme, &shop);
         Self {
+            engine,
             domain,
             shop,
             acme,
@@ -75,7 +79,7 @@ impl World {
         let first = self.shop.ask_for(&self.acme, SERVICE, &uti, &serial);
         self.acme.accept(&first, &device_of(0)).expect(200);
         self.domain.stop();
-        fill_like(&self.store(), first.id(), rows);
+        fill_like(self.store().store(), first.id(), rows);
         self.serve();
     }
 
@@ -86,9 +90,8 @@ impl World {
     }
 
     /// The store of a gateway that is down.
-    fn store(&self) -> RedbStore {
-        ics_store_redb::open(&self.domain.file("store"), Options::default())
-            .expect("the store opens")
+    fn store(&self) -> Box<dyn Contender> {
+        self.engine.open(&self.domain.file("store"))
     }
 
     fn subscribe_acme(&self) {
@@ -106,7 +109,7 @@ fn runtime() -> tokio::runtime::Runtime {
 
 /// Adds rows `1..rows` to the store of a gateway that is down, each as the established row of that
 /// id is.
-pub(crate) fn fill_like(store: &RedbStore, first: &str, rows: usize) {
+pub(crate) fn fill_like(store: &dyn Store, first: &str, rows: usize) {
     let runtime = runtime();
     let id = MappingId::parse(first).expect("an id");
     let first = runtime.block_on(store.load(id)).expect("a store");
@@ -166,9 +169,9 @@ fn wait_for_end(shop: &Party, job: &str, mut done: u64) -> (String, u64, u64, u6
 }
 
 /// What is in the store when all is done: every row is ended once, and told once to each.
-fn check_store(store: &RedbStore, rows: usize) {
-    let report = store.check().expect("the store can be read");
-    assert!(report.is_sound(), "{report:?}");
+fn check_store(contender: &dyn Contender, rows: usize) {
+    contender.assert_sound();
+    let store = contender.store();
     let runtime = runtime();
     let (mut cursor, mut deleted, mut pending) = (None, 0, 0);
     loop {
@@ -212,8 +215,17 @@ fn check_store(store: &RedbStore, rows: usize) {
 
 #[test]
 fn a_service_of_many_rows_is_gone_at_once_and_swept_over_a_kill() {
+    is_gone_at_once_and_swept_over_a_kill(Engine::Redb);
+}
+
+#[test]
+fn on_sled_a_service_of_many_rows_is_gone_at_once_and_swept_over_a_kill() {
+    is_gone_at_once_and_swept_over_a_kill(Engine::Sled);
+}
+
+fn is_gone_at_once_and_swept_over_a_kill(engine: Engine) {
     let rows = rows_wanted();
-    let world = World::create();
+    let world = World::create(engine);
     world.fill(rows);
     world.subscribe_acme();
     let (shop, acme) = (&world.shop, &world.acme);
@@ -227,7 +239,11 @@ fn a_service_of_many_rows_is_gone_at_once_and_swept_over_a_kill() {
     let answer = shop
         .demap("SERVICE_INVALID", &json!({ "serviceUri": SERVICE }))
         .expect(202);
-    println!("{rows} rows: 202 after {:.1?}", began.elapsed());
+    println!(
+        "{}: {rows} rows: 202 after {:.1?}",
+        engine.name(),
+        began.elapsed()
+    );
     let job = answer.header("location").expect("a job").to_owned();
     assert_eq!(progress(&answer), ("RUNNING".into(), rows as u64, 0, 0));
     // Every read and every request knows, before the sweep has come so far.
@@ -252,7 +268,8 @@ fn a_service_of_many_rows_is_gone_at_once_and_swept_over_a_kill() {
     let resumed = Instant::now();
     let ended = wait_for_end(shop, &job, half_way.2);
     println!(
-        "{} rows swept in {:.1?}",
+        "{}: {} rows swept in {:.1?}",
+        engine.name(),
         rows as u64 - half_way.2,
         resumed.elapsed()
     );
@@ -267,12 +284,12 @@ fn a_service_of_many_rows_is_gone_at_once_and_swept_over_a_kill() {
     let foreign = acme.get(&acme.path("ics-demapping", &format!("jobs/{id}")));
     assert_eq!(foreign.expect(404).body, never.body);
     world.domain.stop();
-    check_store(&world.store(), rows);
+    check_store(&*world.store(), rows);
 }
 
 #[test]
 fn an_agreement_of_many_rows_ends_by_a_job_that_the_command_line_waits_for() {
-    let world = World::create();
+    let world = World::create(Engine::Redb);
     world.fill(1_500);
     let path = format!("/operator/v1/agreements/{}/end", world.agreement);
     let unsure = world.domain.operator("POST", &path, Some(&json!({})));

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use ics_store_redb::Options;
 use ics_tests::{Domain, Gateway, Mapping, Party, fresh_device, fresh_uuid, wait_for};
 use serde_json::json;
 
 use crate::bulk::fill_like;
+use crate::engine::Engine;
 
 const SERVICE: &str = "https://shop.example/services";
 
@@ -20,13 +20,8 @@ struct World {
 }
 
 impl World {
-    fn start(engine: &str) -> Self {
-        let domain = Domain::start(|text| {
-            let written = format!("engine = \"{engine}\"");
-            let text = text.replace("#engine = \"redb\"", &written);
-            assert!(text.contains(&written), "the template has the key");
-            text.replace("#cache = \"1GiB\"", "cache = \"64MiB\"")
-        });
+    fn start(engine: Engine) -> Self {
+        let domain = Domain::start(|text| engine.configure(&text));
         let shop = domain.onboard(&json!({
             "id": "shop", "roles": ["THIRD_PARTY_SP"], "services": [SERVICE],
             "callbackOrigins": ["https://shop.example"],
@@ -126,7 +121,7 @@ fn digest(said: &str) -> String {
 
 #[test]
 fn the_story_on_sled_outlives_a_kill_and_a_stop() {
-    let world = World::start("sled");
+    let world = World::start(Engine::Sled);
     let device = fresh_device();
     let kept = world.establish(&device);
     let ended = world.establish(&fresh_device());
@@ -170,7 +165,7 @@ fn the_story_on_sled_outlives_a_kill_and_a_stop() {
 
 #[test]
 fn a_store_is_moved_to_the_other_engine_and_back_with_equal_digests() {
-    let world = World::start("redb");
+    let world = World::start(Engine::Redb);
     let device = fresh_device();
     let mapping = world.establish(&device);
     // While the gateway runs, nothing is done.
@@ -243,29 +238,33 @@ fn a_store_is_moved_to_the_other_engine_and_back_with_equal_digests() {
 
 #[test]
 fn a_migration_that_is_killed_leaves_the_old_store_and_begins_anew() {
-    let world = World::start("redb");
+    a_killed_migration_begins_anew(Engine::Redb);
+}
+
+#[test]
+fn a_migration_from_sled_that_is_killed_leaves_the_old_store_and_begins_anew() {
+    a_killed_migration_begins_anew(Engine::Sled);
+}
+
+fn a_killed_migration_begins_anew(from: Engine) {
+    let (old, new) = (from.name(), from.other().name());
+    let world = World::start(from);
     let mapping = world.establish(&fresh_device());
     assert!(world.domain.stop().success());
     // Enough of them that the copy is under way for a while.
-    let store = ics_store_redb::open(&world.domain.file("store"), Options::default());
-    fill_like(&store.expect("the store opens"), mapping.id(), 20_000);
+    let store = world.domain.file("store");
+    fill_like(from.open(&store).store(), mapping.id(), 20_000);
     let before = digest(&done(&world.verb(&["check"])));
     let target = world.domain.scratch().join("half");
     let (file, directory) = (
         world.domain.configuration(),
         target.to_str().expect("UTF-8"),
     );
-    let args = [
-        "store",
-        "migrate",
-        "--to",
-        "sled",
-        "--directory",
-        directory,
-        "--config",
-    ];
+    let migrate = ["migrate", "--to", new, "--directory", directory];
     let mut child = Command::new(Gateway::binary())
-        .args(args)
+        .arg("store")
+        .args(migrate)
+        .arg("--config")
         .arg(&file)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -279,21 +278,17 @@ fn a_migration_that_is_killed_leaves_the_old_store_and_begins_anew() {
     child.wait().expect("it ends");
     let marker = fs::read_to_string(target.join("ics-store.begun")).expect("a marker");
     assert!(marker.contains("copying"), "it ended first: more rows");
-    world.point_to("sled", &target);
+    world.point_to(new, &target);
     let why = refused(&world.verb(&["check"]));
     assert!(
         why.contains("did not end") && why.contains("store migrate"),
         "{why}"
     );
-    world.point_to("redb", &world.domain.file("store"));
-    let again = ["migrate", "--to", "sled", "--directory", directory];
-    assert!(done(&world.verb(&again)).contains(&before));
-    assert_eq!(
-        digest(&done(&world.verb(&["check"]))),
-        before,
-        "the old store"
-    );
-    world.point_to("sled", &target);
+    world.point_to(old, &store);
+    assert!(done(&world.verb(&migrate)).contains(&before));
+    let still = digest(&done(&world.verb(&["check"])));
+    assert_eq!(still, before, "the old store");
+    world.point_to(new, &target);
     world.restart();
     world
         .shop
@@ -303,7 +298,7 @@ fn a_migration_that_is_killed_leaves_the_old_store_and_begins_anew() {
 
 #[test]
 fn a_keyring_of_another_domain_is_refused_at_start() {
-    for engine in ["redb", "sled"] {
+    for engine in [Engine::Redb, Engine::Sled] {
         let world = World::start(engine);
         world.establish(&fresh_device());
         assert!(world.domain.stop().success());
@@ -330,7 +325,10 @@ fn a_keyring_of_another_domain_is_refused_at_start() {
 
 #[test]
 fn a_store_that_is_gone_or_lost_its_end_is_refused_by_name() {
-    for (engine, data) in [("redb", "ics-store.redb"), ("sled", "ics-store.sled")] {
+    for (engine, data) in [
+        (Engine::Redb, "ics-store.redb"),
+        (Engine::Sled, "ics-store.sled"),
+    ] {
         let world = World::start(engine);
         let kept = world.establish(&fresh_device());
         assert!(world.domain.stop().success());
@@ -377,7 +375,10 @@ fn a_store_that_is_gone_or_lost_its_end_is_refused_by_name() {
 
 #[test]
 fn a_damaged_store_is_refused_or_reported_and_no_process_dies_of_it() {
-    for (engine, log) in [("redb", "ics-store.redb"), ("sled", "ics-store.sled/db")] {
+    for (engine, log) in [
+        (Engine::Redb, "ics-store.redb"),
+        (Engine::Sled, "ics-store.sled/db"),
+    ] {
         let world = World::start(engine);
         for _ in 0..3 {
             world.establish(&fresh_device());
@@ -403,7 +404,11 @@ fn a_damaged_store_is_refused_or_reported_and_no_process_dies_of_it() {
             let output = world.verb(&["check"]);
             let told = format!("{}{}", said(&output), complained(&output));
             // An exit status of its own, not that of a signal or a panic (101).
-            assert_eq!(output.status.code(), Some(1), "{engine} {what}: {output:?}");
+            assert_eq!(
+                output.status.code(),
+                Some(1),
+                "{engine:?} {what}: {output:?}"
+            );
             assert!(
                 told.contains("store") && told.contains("backup"),
                 "{what}: {told}"

@@ -14,6 +14,7 @@ use crate::openssl::openssl;
 use crate::party::{Inbox, Party};
 use crate::process::Process;
 use crate::receiver::Receiver;
+use crate::strace::Strace;
 
 /// A domain, and the gateway that serves it.
 pub struct Domain {
@@ -76,6 +77,28 @@ impl Domain {
         self.process.start(&args, self.own.path(), "listening ");
     }
 
+    /// Serves it, if it lets itself be served.
+    ///
+    /// # Errors
+    /// How the gateway ended, when that was before it accepted; why is in its log.
+    pub fn try_serve(&self) -> Result<(), ExitStatus> {
+        let file = self.configuration();
+        let args = ["serve".as_ref(), "--config".as_ref(), file.as_os_str()];
+        self.process
+            .try_start(&[], &args, (self.own.path(), "listening "))
+    }
+
+    /// Serves it with strace attached before anything of it has run.
+    ///
+    /// # Errors
+    /// How the gateway ended, when that was before it accepted.
+    pub fn serve_traced(&self, attach: impl FnOnce(u32) -> Strace) -> Result<Strace, ExitStatus> {
+        let file = self.configuration();
+        let args = ["serve".as_ref(), "--config".as_ref(), file.as_os_str()];
+        let place = (self.own.path(), "listening ");
+        self.process.start_traced(&args, place, attach)
+    }
+
     /// Ends the gateway as an operator would.
     pub fn stop(&self) -> ExitStatus {
         self.process.stop()
@@ -93,11 +116,12 @@ impl Domain {
 
     /// Sends the gateway a signal, by its name without `SIG`.
     pub fn signal(&self, name: &str) {
-        let pid = self.pid().to_string();
-        let status = std::process::Command::new("kill")
-            .args(["-s", name, &pid])
-            .status();
-        assert!(status.expect("kill").success(), "kill -s {name} {pid}");
+        self.process.signal(name);
+    }
+
+    /// Whether the gateway runs no more, by whatever hand.
+    pub fn is_ended(&self) -> bool {
+        self.process.is_ended()
     }
 
     /// Waits for the end of a gateway that was told to end.

@@ -4,6 +4,7 @@
 //! All traffic stays on loopback, ports are free ones, each sandbox has a directory of its own,
 //! every process is ended by its pid. Tests wait for conditions, never for time.
 
+pub mod bad_host;
 pub mod clock;
 pub mod condition;
 pub mod connection;
@@ -11,14 +12,19 @@ pub mod curl;
 pub mod domain;
 pub mod gateway;
 pub mod mapping;
+pub mod memory;
 pub mod message;
 pub mod openssl;
 pub mod party;
 pub mod process;
 pub mod receiver;
+pub mod rounds;
+pub mod small_disk;
+pub mod strace;
 mod tls;
 pub mod websocket;
 
+pub use bad_host::BadHost;
 pub use clock::MovableClock;
 pub use condition::{eventually, wait_for};
 pub use connection::{Connection, Dialer};
@@ -29,4 +35,7 @@ pub use mapping::{Mapping, fresh_device, fresh_uuid};
 pub use party::{Inbox, Party};
 pub use process::Process;
 pub use receiver::{Received, Receiver, Reply};
+pub use rounds::{rounds, skip};
+pub use small_disk::SmallDisk;
+pub use strace::Strace;
 pub use websocket::Websocket;

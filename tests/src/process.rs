@@ -8,6 +8,7 @@ use std::sync::Mutex;
 
 use crate::condition::wait_for;
 use crate::gateway::Gateway;
+use crate::strace::{Strace, wait_until_stopped};
 
 /// A process that may run or not; killed when this is dropped.
 #[derive(Default)]
@@ -29,30 +30,71 @@ impl Process {
         dir: &Path,
         ready: &str,
     ) {
-        std::fs::create_dir_all(dir).expect("a writable directory");
-        let (out, log) = (dir.join("stdout.log"), dir.join("stderr.log"));
-        let errors = File::options().create(true).append(true).open(&log);
-        let mut child = Command::new(Gateway::binary())
-            .args(args)
-            .envs(environment.iter().cloned())
-            .stdin(Stdio::null())
-            .stdout(File::create(&out).expect("a writable directory"))
-            .stderr(errors.expect("a log"))
-            .spawn()
-            .expect("it starts");
+        if let Err(status) = self.try_start(environment, args, (dir, ready)) {
+            let log = std::fs::read_to_string(dir.join("stderr.log")).unwrap_or_default();
+            panic!("the gateway ended with {status}:\n{log}");
+        }
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    /// How it ended, when that was before it was ready.
+    pub fn try_start<S: AsRef<OsStr>>(
+        &self,
+        environment: &[(String, String)],
+        args: &[S],
+        (dir, ready): (&Path, &str),
+    ) -> Result<(), ExitStatus> {
+        let mut command = Command::new(Gateway::binary());
+        command.args(args).envs(environment.iter().cloned());
+        let child = spawn(&mut command, dir);
+        self.wait_until_ready(child, dir, ready)
+    }
+
+    /// The same, but nothing of the gateway has run yet when `attach` is handed its process id.
+    ///
+    /// # Errors
+    /// How it ended, when that was before it was ready.
+    pub fn start_traced<S: AsRef<OsStr>>(
+        &self,
+        args: &[S],
+        (dir, ready): (&Path, &str),
+        attach: impl FnOnce(u32) -> Strace,
+    ) -> Result<Strace, ExitStatus> {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "kill -s STOP $$; exec \"$0\" \"$@\""])
+            .arg(Gateway::binary())
+            .args(args);
+        let child = spawn(&mut command, dir);
+        let pid = child.id();
+        wait_until_stopped(pid);
+        let strace = attach(pid);
+        signal(pid, "CONT");
+        self.wait_until_ready(child, dir, ready).map(|()| strace)
+    }
+
+    fn wait_until_ready(
+        &self,
+        mut child: Child,
+        dir: &Path,
+        ready: &str,
+    ) -> Result<(), ExitStatus> {
+        let out = dir.join("stdout.log");
         wait_for("the gateway's ready line", || {
             if let Some(status) = child.try_wait().expect("a child") {
-                let log = std::fs::read_to_string(&log).unwrap_or_default();
-                panic!("the gateway ended with {status}:\n{log}");
+                return Some(Err(status));
             }
             let said = std::fs::read_to_string(&out).unwrap_or_default();
             let whole_lines = said.rsplit_once('\n').map_or("", |(lines, _)| lines);
             whole_lines
                 .lines()
                 .any(|line| line.starts_with(ready))
-                .then_some(())
-        });
+                .then_some(Ok(()))
+        })?;
         *self.0.lock().unwrap() = Some(child);
+        Ok(())
     }
 
     /// Ends it as an operator would (SIGTERM) and tells how it ended.
@@ -77,10 +119,16 @@ impl Process {
             .id()
     }
 
-    fn signal(&self, name: &str) {
-        let pid = self.pid().to_string();
-        let status = Command::new("kill").args(["-s", name, &pid]).status();
-        assert!(status.expect("kill").success(), "kill -s {name} {pid}");
+    /// Sends it a signal, by its name without `SIG`.
+    pub fn signal(&self, name: &str) {
+        signal(self.pid(), name);
+    }
+
+    /// Whether it runs no more, by whatever hand.
+    pub fn is_ended(&self) -> bool {
+        let mut child = self.0.lock().unwrap();
+        let child = child.as_mut().expect("a process that was started");
+        child.try_wait().expect("a child").is_some()
     }
 
     /// Waits for its end.
@@ -88,6 +136,25 @@ impl Process {
         let child = self.0.lock().unwrap().take();
         child.expect("a running process").wait().expect("it ends")
     }
+}
+
+fn spawn(command: &mut Command, dir: &Path) -> Child {
+    std::fs::create_dir_all(dir).expect("a writable directory");
+    let log = dir.join("stderr.log");
+    let errors = File::options().create(true).append(true).open(log);
+    command
+        .stdin(Stdio::null())
+        .stdout(File::create(dir.join("stdout.log")).expect("a writable directory"))
+        .stderr(errors.expect("a log"))
+        .spawn()
+        .expect("it starts")
+}
+
+fn signal(pid: u32, name: &str) {
+    let status = Command::new("kill")
+        .args(["-s", name, &pid.to_string()])
+        .status();
+    assert!(status.expect("kill").success(), "kill -s {name} {pid}");
 }
 
 impl Drop for Process {
