@@ -3,6 +3,9 @@
 //! had reached the disk. That this can fail is shown in the same run: sled with our fdatasync
 //! taken away loses rows.
 //!
+//! The store alone, without a gateway, is cut off at chosen moments too: just before each sync of a
+//! new one.
+//!
 //! `ICS_POWER_CUTS` says how many cuts (3 when it does not). Root and loop devices are needed.
 
 mod disk;
@@ -15,6 +18,7 @@ use crate::durability::row::Row;
 use crate::durability::world::World;
 use crate::durability::writer::{Dice, write_until};
 use crate::engine::Engine;
+use crate::fsync_kills::sweep::{Sweep, check};
 
 const CUTS: &str = "ICS_POWER_CUTS";
 const WRITERS: usize = 12;
@@ -100,18 +104,53 @@ fn count_lost(world: &World, written: &mut [Row]) -> usize {
     }
     world.forget_tokens();
     let mut reader = Reader::start(world);
-    let lost = written
-        .iter_mut()
-        .filter_map(|row| reader.difference(row))
-        .count();
-    lost
+    let differences = written.iter_mut().map(|row| reader.difference(row));
+    differences.flatten().count()
+}
+
+/// Power cut just before sync `n` of a new store: what was not synced by then is gone.
+fn survive_a_cut_at_each_sync(engine: Engine) {
+    let sweep = Sweep::plan(engine);
+    let commits = 2 * rounds(CUTS, 3);
+    let one_in = if rounds(CUTS, 0) > 0 { 1 } else { 3 };
+    let (mut cuts, mut acknowledged) = (0, 0);
+    for n in (1..=sweep.syncs_of_opening() + commits).step_by(one_in) {
+        let mut disk = Disk::create().expect("another disk");
+        let at = disk.mount_point().join("store");
+        let said = sweep.kill_at(&at, n);
+        disk.keep_what_reached_it();
+        disk.go_back_to_what_was_kept();
+        check(engine, &at, &said);
+        acknowledged += said.acknowledged.values().sum::<usize>();
+        cuts += 1;
+    }
+    println!(
+        "{}: power cut before {cuts} syncs of a new store, {acknowledged} steps acknowledged",
+        engine.name()
+    );
+}
+
+/// Whether this machine lets the power be cut; said where it does not.
+fn is_possible() -> bool {
+    let tried = Strace::is_usable().and_then(|()| Disk::create().map(drop));
+    if let Err(why) = &tried {
+        skip("power cuts on a loop device", why, CUTS);
+    }
+    tried.is_ok()
+}
+
+#[test]
+fn a_new_store_survives_a_power_cut_before_each_of_its_syncs() {
+    if is_possible() {
+        survive_a_cut_at_each_sync(Engine::Redb);
+        survive_a_cut_at_each_sync(Engine::Sled);
+    }
 }
 
 #[test]
 fn acknowledged_changes_survive_power_cuts_that_sled_alone_does_not() {
-    let what = "power cuts on a loop device";
-    if let Err(why) = Strace::is_usable().and_then(|()| Disk::create().map(drop)) {
-        return skip(what, &why, CUTS);
+    if !is_possible() {
+        return;
     }
     let disk = || Disk::create().expect("another one");
     rows_are_lost_without_our_sync(disk());

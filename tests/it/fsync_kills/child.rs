@@ -69,10 +69,10 @@ pub(super) struct Killed {
 
 /// What it said before its end.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub(crate) struct Said {
     pub(super) is_open: bool,
     /// By row, how many of its steps were acknowledged.
-    pub(super) acknowledged: BTreeMap<u64, usize>,
+    pub(crate) acknowledged: BTreeMap<u64, usize>,
     /// The signal it died of.
     pub(super) signal: Option<i32>,
 }

@@ -6,7 +6,8 @@ use std::os::unix::process::ExitStatusExt as _;
 use ics_tests::strace::{NthCall, calls_of_busiest_thread};
 use ics_tests::{Domain, Strace, rounds, skip};
 
-use super::{SIGKILL, SIZE, SYNC_OF_COMMIT, SYNCS_OF_OPENING};
+use super::sweep::{SYNCS_OF_OPENING, nth_commit};
+use super::{SIGKILL, SIZE};
 use crate::durability::reader::Reader;
 use crate::durability::world::World;
 use crate::durability::writer::{Dice, write_until};
@@ -61,8 +62,7 @@ fn survives_kills(engine: Engine) {
     let world = World::people(engine, left.expect("a start"));
     let (mut dice, mut rows, mut kills) = (Dice::cast(), Vec::new(), 0);
     for nth in chosen(KILLS) {
-        let call = SYNC_OF_COMMIT.to_owned();
-        let strace = Strace::kill_at(world.domain.pid(), &NthCall { call, nth });
+        let strace = Strace::kill_at(world.domain.pid(), &nth_commit(nth));
         kills += 1;
         let mut written = write_until(&world, (nth, WRITERS), &mut dice, || {
             let status = world.domain.wait();
