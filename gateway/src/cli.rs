@@ -1,16 +1,23 @@
 //! The command line: what can be asked for, and how it is explained.
 
 mod agreement;
+mod backup;
 mod bench;
 mod clock;
 mod config;
 mod demo;
 mod doctor;
+mod export;
+mod extract;
+mod import;
 mod init;
 mod job;
 mod mapping;
 mod operator;
 mod outbox;
+mod part_file;
+mod progress;
+mod restore;
 mod runtime;
 mod sandbox;
 mod serve;
@@ -61,6 +68,10 @@ enum Verb {
     Outbox(outbox::OutboxArguments),
     Status(status::StatusArguments),
     Store(store::StoreArguments),
+    Backup(backup::BackupArguments),
+    Restore(restore::RestoreArguments),
+    Export(export::ExportArguments),
+    Import(import::ImportArguments),
     Clock(clock::ClockArguments),
 }
 
@@ -85,6 +96,10 @@ impl Cli {
             Verb::Outbox(arguments) => arguments.run(),
             Verb::Status(arguments) => arguments.run(),
             Verb::Store(arguments) => arguments.run(),
+            Verb::Backup(arguments) => arguments.run(),
+            Verb::Restore(arguments) => arguments.run(),
+            Verb::Export(arguments) => arguments.run(),
+            Verb::Import(arguments) => arguments.run(),
             Verb::Clock(arguments) => arguments.run(),
         }
     }

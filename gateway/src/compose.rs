@@ -1,5 +1,6 @@
 //! The composition root: every part is made here, once, and joined to the others.
 
+mod archive;
 mod embedded;
 mod examine;
 mod jobs;
@@ -21,9 +22,10 @@ use crate::tls::{
     load_certificates, server_config,
 };
 
+pub(crate) use archive::StoreArchive;
 pub(crate) use embedded::{open_store, redb_options, sled_options};
 pub(crate) use examine::examine;
-pub(crate) use parts::{Parts, check_keyring};
+pub(crate) use parts::{Parts, check_canary, check_keyring};
 pub(crate) use running::Running;
 
 /// Why the gateway did not start.

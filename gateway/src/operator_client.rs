@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hyper::body::Bytes;
 use ics_operator::wire::{Page, ProblemView};
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Client, Method, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -21,6 +21,12 @@ const WAITS: Waits = Waits {
     // De-mapping a million rows takes its time.
     answer: Duration::from_secs(600),
 };
+/// An answer that goes on for as long as it takes to read a store.
+const LONG_ANSWER: Duration = Duration::from_secs(7 * 86_400);
+/// How long nothing of it may come.
+const SILENCE: Duration = Duration::from_secs(120);
+/// About how many things such an answer has.
+const COUNT: &str = "Ics-Count";
 /// Items of one page.
 const PAGE: usize = 500;
 
@@ -36,6 +42,9 @@ pub(crate) enum CallError {
     /// The gateway said no.
     #[error("{}", refusal_text(.0))]
     Refused(Box<ProblemView>),
+    /// The answer began and did not end.
+    #[error("the answer of {0} was cut off: {1}")]
+    CutOff(String, String),
     /// An answer that is none of the operator API.
     #[error("unexpected answer {0}: is this the operator's listener of a gateway of this version?")]
     Unexpected(StatusCode),
@@ -147,6 +156,36 @@ impl OperatorClient {
         }
     }
 
+    /// Reads `path` piece by piece.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub(crate) async fn stream(&self, path: &str) -> Result<Pieces, CallError> {
+        let url = format!("{}{path}", self.root);
+        let request = self.http.get(url).timeout(LONG_ANSWER);
+        let unreachable = |error| CallError::Unreachable(self.root.clone(), error);
+        let response = request.send().await.map_err(unreachable)?;
+        let status = response.status();
+        if !status.is_success() {
+            let bytes = response.bytes().await.map_err(unreachable)?;
+            return Err(parse_answer::<()>(status, &bytes)
+                .err()
+                .unwrap_or(CallError::Unexpected(status)));
+        }
+        let count = response.headers().get(COUNT);
+        let count = count.and_then(|value| value.to_str().ok()?.parse().ok());
+        Ok(Pieces {
+            root: self.root.clone(),
+            count: count.ok_or(CallError::Unexpected(status))?,
+            response,
+        })
+    }
+
+    /// Where it calls.
+    pub(crate) fn root(&self) -> &str {
+        &self.root
+    }
+
     async fn send<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -173,6 +212,29 @@ impl OperatorClient {
         let status = response.status();
         let bytes = response.bytes().await.map_err(unreachable)?;
         Ok((status, bytes))
+    }
+}
+
+/// An answer as it comes.
+pub(crate) struct Pieces {
+    root: String,
+    /// About how many keys, records or rows are to come.
+    pub(crate) count: u64,
+    response: Response,
+}
+
+impl Pieces {
+    /// The next piece; `None` when all came.
+    ///
+    /// # Errors
+    /// [`CallError::CutOff`].
+    pub(crate) async fn next(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, CallError> {
+        let cut_off = |reason| CallError::CutOff(self.root.clone(), reason);
+        match tokio::time::timeout(SILENCE, self.response.chunk()).await {
+            Ok(Ok(piece)) => Ok(piece),
+            Ok(Err(error)) => Err(cut_off(reason_of(&error))),
+            Err(_) => Err(cut_off("nothing came for two minutes".to_owned())),
+        }
     }
 }
 
@@ -224,13 +286,19 @@ fn refusal_text(problem: &ProblemView) -> String {
     text
 }
 
-fn unreachable_text(url: &str, error: &reqwest::Error) -> String {
+/// The innermost cause.
+fn reason_of(error: &reqwest::Error) -> String {
     let mut reason = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         reason = cause.to_string();
         source = cause.source();
     }
+    reason
+}
+
+fn unreachable_text(url: &str, error: &reqwest::Error) -> String {
+    let reason = reason_of(error);
     format!(
         "no answer from {url}: {reason}\n  is the gateway running (`ics-gateway serve`), and are \
          --operator-url, --ca, --cert and --key those of its operator listener?"

@@ -5,6 +5,7 @@
 
 mod agreement;
 mod certificate;
+mod extract;
 mod job;
 mod mapping;
 mod outbox;
@@ -12,6 +13,7 @@ mod party;
 mod status;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use ics_core::id::SpId;
@@ -23,10 +25,14 @@ use ics_core::time::Timestamp;
 
 use crate::error::Refusal;
 
+pub use extract::{Archive, Extract};
+
 /// The operator-domain API.
 pub struct OperatorApi {
     ports: Ports,
     settings: Settings,
+    /// Backups and exports under way.
+    extracting: Arc<AtomicUsize>,
 }
 
 /// What the API stands on.
@@ -43,6 +49,8 @@ pub struct Ports {
     pub status: Arc<dyn StatusSource>,
     /// What the gateway knows of itself.
     pub observation: Arc<dyn Observation>,
+    /// The store, as far as it can be written out.
+    pub archive: Arc<dyn Archive>,
 }
 
 /// What the operator configured.
@@ -109,8 +117,12 @@ pub struct StoreCounts {
 impl OperatorApi {
     /// An API over these ports.
     #[must_use]
-    pub const fn new(ports: Ports, settings: Settings) -> Self {
-        Self { ports, settings }
+    pub fn new(ports: Ports, settings: Settings) -> Self {
+        Self {
+            ports,
+            settings,
+            extracting: Arc::default(),
+        }
     }
 
     /// The operator behind a connection's certificate.

@@ -4,6 +4,7 @@
 //! included. What changes something runs to its end even when the caller hangs up.
 
 mod directory;
+mod extract;
 mod read;
 mod refusal;
 mod request;
@@ -28,6 +29,7 @@ use crate::error::Refusal;
 use crate::wire::JobView;
 
 pub(crate) use directory::*;
+pub(crate) use extract::*;
 pub(crate) use read::*;
 
 /// Media type of refusals (RFC 9457).
@@ -102,6 +104,9 @@ pub fn configure(cfg: &mut ServiceConfig, api: Arc<OperatorApi>) {
             "POST",
             [web::post().to(retry_notification)],
         ))
+        .service(at("/backup", "GET", [web::get().to(take_backup)]))
+        .service(at("/export/state", "GET", [web::get().to(export_state)]))
+        .service(at("/export/table", "GET", [web::get().to(export_table)]))
         .service(at("/status", "GET", [web::get().to(show_status)]))
         .service(at("/clock/accept", "POST", [web::post().to(accept_clock)]))
         .service(at("/health/live", "GET", [web::get().to(show_liveness)]))

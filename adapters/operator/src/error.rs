@@ -64,6 +64,8 @@ pub(crate) enum Refusal {
     Authority(AuthorityError),
     #[error(transparent)]
     Failure(#[from] Failure),
+    #[error("too many backups and exports at once")]
+    Extracting,
     #[error("interrupted")]
     Interrupted,
 }
@@ -209,6 +211,12 @@ impl Refusal {
             Self::NoAgreement => Code(404, "AGREEMENT_NOT_FOUND", "No such agreement", None),
             Self::NoMapping => Code(404, "MAPPING_NOT_FOUND", "No such mapping", None),
             Self::NoJob => Code(404, "JOB_NOT_FOUND", "No such job", None),
+            Self::Extracting => Code(
+                503,
+                "EXTRACTS_UNDER_WAY",
+                "Two backups or exports are under way",
+                Some("try again when one of them has ended"),
+            ),
             Self::NoNotification => Code(
                 404,
                 "NOTIFICATION_NOT_FOUND",

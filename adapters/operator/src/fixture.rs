@@ -2,12 +2,13 @@
 //! clock that stands, and rows put there by hand.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ics_core::change::{Change, Write};
+use ics_core::change::{Change, Write as ChangeWrite};
 use ics_core::correlation::Correlation;
 use ics_core::directory::{Directory, DirectoryKey, DirectoryRecord};
 use ics_core::id::{AgreementId, DeviceId, MappingId, ServiceUri, SpId, Uti};
@@ -29,7 +30,8 @@ use ics_core::time::Timestamp;
 use ics_core::timekeeping::{ClockMark, ClockStanding};
 
 use crate::api::{
-    Caller, DecisionLogReport, Observation, OperatorApi, Ports, Settings, StatusSource, StoreCounts,
+    Archive, Caller, DecisionLogReport, Extract, Observation, OperatorApi, Ports, Settings,
+    StatusSource, StoreCounts,
 };
 
 /// What must never be seen outside.
@@ -67,6 +69,7 @@ impl World {
             clocks: surroundings,
             status: store.clone(),
             observation: store.clone(),
+            archive: store.clone(),
         };
         let settings = Settings {
             version: "1.2.3",
@@ -180,6 +183,8 @@ pub(crate) struct FakeStore {
     directory: Mutex<BTreeMap<DirectoryKey, DirectoryRecord>>,
     pub(crate) is_off: AtomicBool,
     pub(crate) decision_log_fails: AtomicBool,
+    /// What is written out goes on until this is false.
+    pub(crate) is_endless: AtomicBool,
 }
 
 impl FakeStore {
@@ -214,7 +219,7 @@ fn is_in(row: &Mapping, selection: &Selection) -> bool {
     }
 }
 
-fn write<K: Ord, V: Clone>(map: &mut BTreeMap<K, V>, key: K, write: &Write<V>) {
+fn write<K: Ord, V: Clone>(map: &mut BTreeMap<K, V>, key: K, write: &ChangeWrite<V>) {
     match &write.after {
         Some(after) => map.insert(key, after.clone()),
         None => map.remove(&key),
@@ -347,6 +352,37 @@ impl Store for FakeStore {
             }
         });
         Box::pin(async move { written.await.map_err(CommitError::Store) })
+    }
+}
+
+/// Rows as they come, a line each, and what was asked of it at its end.
+impl Archive for FakeStore {
+    fn count(&self, _: Extract) -> Result<u64, StoreError> {
+        if self.is_off.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable);
+        }
+        Ok(self.mappings.lock().unwrap().len() as u64)
+    }
+
+    fn write(
+        &self,
+        extract: Extract,
+        now: Timestamp,
+        out: &mut dyn Write,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        while self.is_endless.load(Ordering::SeqCst) {
+            out.write_all(&[b'x'; 64 << 10])?;
+        }
+        // Not under the lock: `out` takes its time.
+        let ids: Vec<_> = self.mappings.lock().unwrap().keys().copied().collect();
+        for id in ids {
+            writeln!(out, "{id}")?;
+            if self.is_off.load(Ordering::SeqCst) {
+                return Err("switched off".into());
+            }
+        }
+        writeln!(out, "{extract:?} {now}")?;
+        Ok(())
     }
 }
 

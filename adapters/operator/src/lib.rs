@@ -32,7 +32,8 @@ pub mod wire;
 mod fixture;
 
 pub use api::{
-    DecisionLogReport, Observation, OperatorApi, Ports, Settings, StatusSource, StoreCounts,
+    Archive, DecisionLogReport, Extract, Observation, OperatorApi, Ports, Settings, StatusSource,
+    StoreCounts,
 };
 pub use driver::configure;
 pub use openapi::openapi;

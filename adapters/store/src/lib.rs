@@ -48,5 +48,5 @@ pub use open::{EngineFiles, Loss, OnLoss, OpenError, open_store};
 pub use place::{Occupancy, Work, io_error, look_into, move_aside, sync_directory};
 pub use restore::{import_state, restore_backup};
 pub use state::{StateSummary, read_state, write_state};
-pub use table_file::{TABLE_HEADER, TableSummary, write_table};
+pub use table_file::{TABLE_HEADER, TableMeter, write_table};
 pub use upkeep::{Compacted, Copied, CopyError, Upkeep, Visit, copy_store, exchange_store};

@@ -83,22 +83,48 @@ pub fn look_into(directory: &Path) -> Result<Occupancy, OpenError> {
     Place::enter(directory, "")?.occupancy()
 }
 
-/// Gives the directory of a store another name beside it, so that its own is free. Nobody else
-/// has it open meanwhile.
+/// Gives the directory of a store the name `aside` on the same file system, and leaves one in its
+/// place that says that `work` is to make a store of `engine` there: at no moment could a gateway
+/// that starts take it for a directory in which nothing was begun. Nobody else has it open.
 ///
 /// # Errors
 /// [`OpenError`].
-pub fn move_aside(directory: &Path, to: &Path) -> Result<(), OpenError> {
-    let _place = Place::enter(directory, "")?;
-    if to.symlink_metadata().is_ok() {
-        return Err(OpenError::NotEmpty(to.to_owned()));
+pub fn move_aside(
+    directory: &Path,
+    aside: &Path,
+    (engine, work): (&str, Work),
+) -> Result<(), OpenError> {
+    let _old = Place::enter(directory, "")?;
+    if aside.symlink_metadata().is_ok() {
+        return Err(OpenError::NotEmpty(aside.to_owned()));
     }
-    fs::rename(directory, to).map_err(|source| io_error(directory, source))?;
-    let parent = match to.parent() {
+    let fresh = Place::enter(aside, "")?;
+    fresh.mark(&Marker {
+        engine: engine.to_owned(),
+        unfinished: Some(work),
+    })?;
+    exchange(directory, aside).map_err(|source| io_error(directory, source))?;
+    let parent = match directory.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     sync_directory(parent).map_err(|source| io_error(parent, source))
+}
+
+/// Swaps two directories: in one step where the file system can.
+fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    match renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::XDEV) => {
+            let mut name = one.as_os_str().to_owned();
+            name.push(".new");
+            fs::rename(other, &name)?;
+            fs::rename(one, other)?;
+            fs::rename(&name, one)
+        }
+        swapped => Ok(swapped?),
+    }
 }
 
 /// A directory that this process alone uses.

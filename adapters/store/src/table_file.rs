@@ -3,7 +3,7 @@
 //!
 //! What nobody is told any more is not in it: rows behind a fence, rows that have run out. Values
 //! stand as they are; a program that takes a cell for a formula when it begins like one must be
-//! told to take it for text, and [`TableSummary::formula_like`] says how many there are.
+//! told to take it for text, and a [`TableMeter`] says how many there are.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -23,16 +23,8 @@ use crate::{Table, Upkeep};
 /// The first line, without its end.
 pub const TABLE_HEADER: &str = "deviceId,serviceUri,uti";
 
-/// What was written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TableSummary {
-    /// Rows.
-    pub rows: u64,
-    /// Cells that begin as formulas do in spreadsheets.
-    pub formula_like: u64,
-}
-
-/// Writes the table as of one instant, which `now` names. Commits go on meanwhile.
+/// Writes the table as of one instant, which `now` names; answers how many rows it has. Commits go
+/// on meanwhile.
 ///
 /// # Errors
 /// [`WriteFault`].
@@ -40,7 +32,7 @@ pub fn write_table(
     store: &dyn Upkeep,
     now: Timestamp,
     out: &mut dyn Write,
-) -> Result<TableSummary, WriteFault> {
+) -> Result<u64, WriteFault> {
     write!(out, "{TABLE_HEADER}\r\n").map_err(WriteFault::Write)?;
     let mut writer = TableWriter {
         out,
@@ -48,7 +40,7 @@ pub fn write_table(
         fences: Vec::new(),
         killed: None,
         last: Vec::new(),
-        summary: TableSummary::default(),
+        rows: 0,
     };
     let mut written = Ok(());
     // The fences first. Then the rows, twice where a fence kills UTIs: it takes rows outside its
@@ -63,7 +55,7 @@ pub fn write_table(
     written?;
     visited.map_err(WriteFault::Read)?;
     writer.out.flush().map_err(WriteFault::Write)?;
-    Ok(writer.summary)
+    Ok(writer.rows)
 }
 
 struct TableWriter<'w> {
@@ -74,7 +66,7 @@ struct TableWriter<'w> {
     killed: Option<HashSet<u64>>,
     /// The last row of the first round, as far as that has come.
     last: Vec<u8>,
-    summary: TableSummary,
+    rows: u64,
 }
 
 impl TableWriter<'_> {
@@ -140,13 +132,10 @@ impl TableWriter<'_> {
             if place > 0 {
                 line.push(b',');
             }
-            if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-                self.summary.formula_like = self.summary.formula_like.saturating_add(1);
-            }
             write_cell(&mut line, cell);
         }
         line.extend_from_slice(b"\r\n");
-        self.summary.rows = self.summary.rows.saturating_add(1);
+        self.rows = self.rows.saturating_add(1);
         self.out.write_all(&line)
     }
 }
@@ -164,6 +153,52 @@ fn write_cell(line: &mut Vec<u8>, cell: &str) {
         line.push(byte);
     }
     line.push(b'"');
+}
+
+/// Counts rows of a table that passes by in pieces, and cells that begin as formulas do in
+/// spreadsheets.
+#[derive(Debug, Default)]
+pub struct TableMeter {
+    /// Lines that ended, the header's included.
+    pub lines: u64,
+    /// Cells that begin with `=`, `+`, `-`, `@`, a tab or a carriage return.
+    pub formula_like: u64,
+    place: CellPlace,
+    is_quoted: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum CellPlace {
+    #[default]
+    Before,
+    /// Behind the quote that begins it.
+    Quoted,
+    Within,
+}
+
+impl TableMeter {
+    /// Takes the next piece.
+    pub fn feed(&mut self, piece: &[u8]) {
+        for byte in piece {
+            let is_end = !self.is_quoted && matches!(byte, b',' | b'\n');
+            let is_formula = match byte {
+                b'\r' => self.place == CellPlace::Quoted,
+                byte => matches!(byte, b'=' | b'+' | b'-' | b'@' | b'\t'),
+            };
+            if is_formula && self.place != CellPlace::Within {
+                self.formula_like = self.formula_like.saturating_add(1);
+            }
+            if *byte == b'\n' && is_end {
+                self.lines = self.lines.saturating_add(1);
+            }
+            self.place = match (byte, self.place) {
+                _ if is_end => CellPlace::Before,
+                (b'"', CellPlace::Before) => CellPlace::Quoted,
+                _ => CellPlace::Within,
+            };
+            self.is_quoted ^= *byte == b'"';
+        }
+    }
 }
 
 /// UTIs belong to their third party.

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -72,6 +72,15 @@ impl Access {
         };
         let endpoint = self.endpoint(configured)?;
         Ok(OperatorClient::new(&endpoint)?)
+    }
+
+    /// The configuration file, where it alone says which gateway is meant: then its store is on
+    /// this machine.
+    pub(super) fn local_config(&self) -> Option<&Path> {
+        match &self.operator_url {
+            None => self.config.as_deref(),
+            Some(_) => None,
+        }
     }
 
     /// What was typed goes before what is configured.

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use ics_store::{Compacted, Copied, Finding, FindingKind, IntegrityReport, OnLoss, Table, Upkeep};
-use indicatif::{ProgressBar, ProgressStyle};
+use ics_store::{Compacted, Finding, FindingKind, IntegrityReport, OnLoss, Table, Upkeep};
+use indicatif::ProgressBar;
 
+use super::progress::{CopyProgress, count_bar};
 use super::runtime::{Outcome, say};
 use crate::compose::{check_keyring, open_store, redb_options, sled_options, with_sources};
 use crate::config::{Config, StoreEngine, StoreSection};
@@ -174,7 +175,7 @@ impl CompactArguments {
                 compacted
             }
             StoreEngine::Sled => {
-                let mut progress = CopyProgress::new();
+                let mut progress = CopyProgress::new("copying");
                 ics_store_sled::compact(directory, sled_options(section), &mut |step| {
                     progress.take(step);
                 })
@@ -218,7 +219,7 @@ fn copy(
     to: &StoreSection,
     original: u64,
 ) -> Result<IntegrityReport, StoreVerbError> {
-    let mut progress = CopyProgress::new();
+    let mut progress = CopyProgress::new("copying");
     let mut step = |step| progress.take(step);
     let copied = match to.engine {
         StoreEngine::Redb => {
@@ -234,7 +235,7 @@ fn copy(
 }
 
 /// The configuration, and the log that causes go to. A store is not begun by looking at it.
-fn load(file: &Path) -> Result<(Config, Log), Box<dyn std::error::Error>> {
+pub(super) fn load(file: &Path) -> Result<(Config, Log), Box<dyn std::error::Error>> {
     let config = Config::load(file)?;
     let log = start_log(&config.log);
     let directory = &config.store.directory;
@@ -253,7 +254,7 @@ fn refusal(error: &dyn std::error::Error) -> StoreVerbError {
 }
 
 fn inspect(store: &dyn Upkeep) -> Result<IntegrityReport, StoreVerbError> {
-    let bar = bar("checking");
+    let bar = count_bar("checking");
     bar.set_length(store.total().map_err(|error| refusal(&error))?);
     let report = store.inspect(&mut || bar.inc(1));
     bar.finish_and_clear();
@@ -299,56 +300,8 @@ fn describe(finding: &Finding) -> String {
 }
 
 /// All keys but those in which the store speaks of itself, as in the digest.
-fn keys_of(report: &IntegrityReport) -> u64 {
+pub(super) fn keys_of(report: &IntegrityReport) -> u64 {
     let own = Table::Meta.name();
     let counts = report.counts.iter().filter(|(table, _)| **table != own);
     counts.map(|(_, count)| count).sum()
-}
-
-/// A bar on a terminal; nothing elsewhere.
-fn bar(what: &'static str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg:<12} {wide_bar} {human_pos}/{human_len} {eta}");
-    let bar = ProgressBar::new(0).with_message(what);
-    match style {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
-}
-
-/// A bar for what is written, then one for what is read back.
-struct CopyProgress {
-    bar: ProgressBar,
-    keys: u64,
-}
-
-impl CopyProgress {
-    fn new() -> Self {
-        Self {
-            bar: bar("copying"),
-            keys: 0,
-        }
-    }
-
-    fn take(&mut self, step: Copied) {
-        match step {
-            Copied::Begun(keys) => {
-                self.keys = keys;
-                self.bar.set_length(keys);
-            }
-            Copied::Key => self.bar.inc(1),
-            Copied::ReadBack => {
-                if self.bar.position() >= self.keys {
-                    self.bar.set_message("reading back");
-                    self.bar.set_position(0);
-                }
-                self.bar.inc(1);
-            }
-        }
-    }
-}
-
-impl Drop for CopyProgress {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
-    }
 }

@@ -6,7 +6,7 @@ use ics_core::directory::Directory;
 use ics_core::port::{
     Clock, DecisionPoint, DirectorySource, Entropy, RateLimiter, SealError, Sealer, Store,
 };
-use ics_core::sealed::BlindIndexDomain;
+use ics_core::sealed::{BlindIndexDomain, Sealed};
 use ics_core::service::{IcsService, Ports};
 use ics_notify::Bell;
 use ics_policies::{Limiter, Rules};
@@ -143,21 +143,29 @@ const CANARY: &[u8] = b"ics-store canary";
 /// # Errors
 /// [`StartError::Keyring`], and that either cannot be read.
 pub(crate) fn check_keyring(config: &Config, store: &dyn Upkeep) -> Result<bool, StartError> {
+    check_canary(config, store.canary().map_err(StartError::Canary)?.as_ref())
+}
+
+/// The same of a canary that lies elsewhere: in a backup.
+///
+/// # Errors
+/// As [`check_keyring`].
+pub(crate) fn check_canary(config: &Config, canary: Option<&Sealed>) -> Result<bool, StartError> {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
     let sealer = open_vault(config, &entropy)?;
-    opens_canary(config, store, sealer.as_ref())
+    opens_canary(config, canary, sealer.as_ref())
 }
 
 fn opens_canary(
     config: &Config,
-    store: &dyn Upkeep,
+    canary: Option<&Sealed>,
     sealer: &dyn Sealer,
 ) -> Result<bool, StartError> {
-    let Some(sealed) = store.canary().map_err(StartError::Canary)? else {
+    let Some(sealed) = canary else {
         return Ok(false);
     };
     // Its value is a blind index: the key that seals and the key that finds are both the store's.
-    match sealer.open(CANARY, &sealed) {
+    match sealer.open(CANARY, sealed) {
         Ok(value) if value == canary_value(sealer) => Ok(true),
         Err(SealError::Unavailable) => Err(StartError::Key {
             path: config.vault.keyring.clone(),
@@ -182,7 +190,8 @@ fn keep_keyring(
     store: &dyn Upkeep,
     sealer: &dyn Sealer,
 ) -> Result<(), StartError> {
-    let was_kept = opens_canary(config, store, sealer)?;
+    let canary = store.canary().map_err(StartError::Canary)?;
+    let was_kept = opens_canary(config, canary.as_ref(), sealer)?;
     if !was_kept
         && store
             .count_of(Table::UtiRecord)

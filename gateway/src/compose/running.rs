@@ -17,6 +17,7 @@ use ics_vault::SigningKey;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::archive::StoreArchive;
 use super::jobs::run_jobs;
 use super::observation::{SelfObservation, certificate_ends};
 use super::reload::find_waiting;
@@ -255,6 +256,7 @@ fn open_operator(
         clocks: Arc::clone(&parts.clocks) as _,
         status: Arc::clone(&observation.status),
         observation: Arc::clone(observation) as _,
+        archive: Arc::new(StoreArchive(Arc::clone(&parts.store))),
     };
     let settings = ics_operator::Settings {
         version: env!("CARGO_PKG_VERSION"),

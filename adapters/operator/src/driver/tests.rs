@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 
@@ -32,7 +33,11 @@ struct Answer {
 
 impl Listener {
     fn start() -> Self {
-        let api = World::new().api;
+        Self::serve(&World::new())
+    }
+
+    fn serve(world: &World) -> Self {
+        let api = Arc::clone(&world.api);
         let peer = Arc::new(Mutex::new(Some(Arc::new(operator()))));
         let next_peer: Arc<Mutex<Peer>> = peer.clone();
         let (tell, told) = mpsc::channel();
@@ -287,7 +292,7 @@ fn description_names_every_route() {
             probed += 1;
         }
     }
-    assert_eq!(probed, 27);
+    assert_eq!(probed, 30);
 }
 
 #[actix_web::test]
@@ -305,4 +310,91 @@ async fn a_body_that_does_not_come_is_a_problem_of_its_own() {
         "cause": "BODY_TOO_SLOW"
     });
     assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), expected);
+}
+
+/// Begins a backup and takes its head and first bytes, not more.
+fn begin_backup(listener: &Listener) -> TcpStream {
+    let mut stream = TcpStream::connect(listener.address).unwrap();
+    stream
+        .write_all(b"GET /operator/v1/backup HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+    let mut first = [0; 1024];
+    stream.read_exact(&mut first).unwrap();
+    assert!(first.starts_with(b"HTTP/1.1 200 "));
+    stream
+}
+
+#[test]
+fn what_is_written_out_comes_whole_with_its_type_and_count() {
+    let world = World::new();
+    let agreement = "0193a5b2-1c1f-7cc0-8000-000000000001";
+    for number in 1..=3 {
+        world
+            .store
+            .put(crate::fixture::established(number, agreement));
+    }
+    let listener = Listener::serve(&world);
+    for (path, media_type, name) in [
+        ("/backup", "application/octet-stream", "Backup"),
+        ("/export/state", "application/x-ndjson", "State"),
+        (
+            "/export/table",
+            "text/csv; charset=utf-8; header=present",
+            "Table",
+        ),
+    ] {
+        let mut stream = TcpStream::connect(listener.address).unwrap();
+        let head =
+            format!("GET /operator/v1{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let head = head.to_ascii_lowercase();
+        assert!(
+            head.contains(&format!("content-type: {media_type}")),
+            "{head}"
+        );
+        assert!(head.contains("ics-count: 3") && head.contains("cache-control: no-store"));
+        assert!(body.contains(&format!("{name} {}", at(0))), "{body}");
+        assert!(body.ends_with("\r\n0\r\n\r\n"), "{body}");
+    }
+}
+
+#[test]
+fn two_are_written_at_a_time_each_no_faster_than_it_is_taken() {
+    let world = World::new();
+    world.store.is_endless.store(true, Ordering::SeqCst);
+    let listener = Listener::serve(&world);
+    let taken = [begin_backup(&listener), begin_backup(&listener)];
+    let refused = listener.get("/export/table");
+    assert_problem(&refused, 503, "EXTRACTS_UNDER_WAY");
+    // One that hangs up makes room, though its snapshot was nowhere near its end.
+    let [gone, mut kept] = taken;
+    drop(gone);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let mut next = loop {
+        let mut stream = TcpStream::connect(listener.address).unwrap();
+        let head = b"GET /operator/v1/backup HTTP/1.1\r\nHost: x\r\n\r\n";
+        stream.write_all(head).unwrap();
+        let mut first = [0; 13];
+        stream.read_exact(&mut first).unwrap();
+        if &first == b"HTTP/1.1 200 " {
+            break stream;
+        }
+        assert!(std::time::Instant::now() < deadline, "no room was made");
+        thread::yield_now();
+    };
+    // What ends badly is cut off: no client takes it for whole.
+    world.store.is_off.store(true, Ordering::SeqCst);
+    world.store.put(crate::fixture::established(
+        1,
+        "0193a5b2-1c1f-7cc0-8000-000000000001",
+    ));
+    world.store.is_endless.store(false, Ordering::SeqCst);
+    for stream in [&mut kept, &mut next] {
+        let mut body = Vec::new();
+        let _ = stream.read_to_end(&mut body);
+        assert!(!body.ends_with(b"0\r\n\r\n"));
+    }
 }

@@ -1,4 +1,4 @@
-use super::{MARKER, Marker, Occupancy, Place, Work};
+use super::{MARKER, Marker, Occupancy, Place, Work, look_into, move_aside};
 use crate::OpenError;
 
 fn marker(engine: &str, unfinished: Option<Work>) -> Marker {
@@ -72,4 +72,26 @@ fn files_of_another_engine_are_told_by_their_name() {
     }
     assert_eq!(place.other_engine("redb").unwrap(), None);
     assert_eq!(place.other_engine("sled").unwrap().as_deref(), Some("redb"));
+}
+
+#[test]
+fn a_store_is_moved_aside_and_its_place_says_what_is_to_come() {
+    let parent = tempfile::tempdir().unwrap();
+    let (store, aside) = (parent.path().join("store"), parent.path().join("aside"));
+    assert_eq!(look_into(&store).unwrap(), Occupancy::Empty);
+    assert!(!store.exists(), "looking makes nothing");
+    let place = Place::enter(&store, "data").unwrap();
+    place.mark(&marker("sled", None)).unwrap();
+    std::fs::write(store.join("data"), b"x").unwrap();
+    let move_it = || move_aside(&store, &aside, ("redb", Work::Restoration));
+    assert!(matches!(move_it(), Err(OpenError::InUse(_))));
+    drop(place);
+    assert_eq!(look_into(&store).unwrap(), Occupancy::Occupied);
+    move_it().unwrap();
+    assert_eq!(std::fs::read(aside.join("data")).unwrap(), b"x");
+    assert_eq!(look_into(&aside).unwrap(), Occupancy::Occupied);
+    let unfinished = Occupancy::Unfinished(Work::Restoration);
+    assert_eq!(look_into(&store).unwrap(), unfinished);
+    // Nothing is moved over something.
+    assert!(matches!(move_it(), Err(OpenError::NotEmpty(_))));
 }

@@ -5,7 +5,7 @@ use ics_core::mapping::{DemappingCause, Mapping};
 use ics_core::port::Store as _;
 use std::sync::Arc;
 
-use super::{TableSummary, write_cell, write_table};
+use super::{TableMeter, write_cell, write_table};
 use crate::MemoryStore;
 use crate::contract::{block_on, sample};
 
@@ -21,7 +21,7 @@ fn store_of(rows: &[Mapping], records: &[DirectoryRecord]) -> MemoryStore {
     store
 }
 
-fn table(store: &MemoryStore) -> (String, TableSummary) {
+fn table(store: &MemoryStore) -> (String, u64) {
     let mut file = Vec::new();
     let summary = write_table(store, sample::at(10), &mut file).unwrap();
     (String::from_utf8(file).unwrap(), summary)
@@ -61,7 +61,7 @@ fn established_rows_and_no_others_stand_in_the_table() {
         file,
         format!("deviceId,serviceUri,uti\r\n{}{}", line(1), line(5))
     );
-    assert_eq!((summary.rows, summary.formula_like), (2, 0));
+    assert_eq!(summary, 2);
     let (empty, _) = table(&store_of(&[row], &[]));
     assert_eq!(empty, "deviceId,serviceUri,uti\r\n");
 }
@@ -117,7 +117,16 @@ fn cells_are_quoted_where_they_must_be_and_formulas_are_counted() {
     assert_eq!(quoted("a,b"), "\"a,b\"");
     assert_eq!(quoted("a\"b"), "\"a\"\"b\"");
     let row = sample::established(&sample::pending(1), "=1+1,x");
-    let (file, summary) = table(&store_of(&[row], &[]));
+    let (file, rows) = table(&store_of(&[row, established(2)], &[]));
     assert!(file.contains("\"=1+1,x\","), "{file}");
-    assert_eq!(summary.formula_like, 1);
+    for size in [1, 2, 5, file.len()] {
+        let mut meter = TableMeter::default();
+        file.as_bytes()
+            .chunks(size)
+            .for_each(|piece| meter.feed(piece));
+        assert_eq!((meter.lines, meter.formula_like), (rows + 1, 1));
+    }
+    let mut meter = TableMeter::default();
+    meter.feed(b"-a,+b,a-b\r\n\"@\"\"\",\"x\n=\",\"\r\"\r\n");
+    assert_eq!((meter.lines, meter.formula_like), (2, 4));
 }

@@ -1,0 +1,116 @@
+//! `ics-gateway backup`: everything the store holds, in one file, while the gateway serves.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use ics_operator::Extract;
+use ics_store::{BackupSummary, FileFault, hex, read_backup};
+use serde::Serialize;
+
+use super::extract::Origin;
+use super::part_file::PartFile;
+use super::progress::byte_bar;
+use super::runtime::Outcome;
+use crate::compose::with_sources;
+
+/// Write everything the store holds into one file, while the gateway serves
+///
+/// The file shows the store as of one instant: what was acknowledged before is in it. It is
+/// checked before it gets its name, so FILE is whole or not there. It can be restored into a
+/// store of either engine.
+///
+/// The keyring is NOT in it, and without the keyring a restored store cannot be read: keep a copy
+/// of the file named under [vault], in another place than the backups. Nor are configuration,
+/// certificates and decision log.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct BackupArguments {
+    /// The file to write, mode 0600
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+
+    /// Replace FILE if it is there, once the new one is whole
+    #[arg(long)]
+    force: bool,
+
+    #[command(flatten)]
+    origin: Origin,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  From the gateway that serves, or from its store when none does:
+    ics-gateway backup --config gateway.toml --to /backup/ics-2026-11-22.backup
+  Every night, by a timer, as JSON for whoever watches:
+    ics-gateway backup --config gateway.toml --to /backup/ics.backup --force --json
+
+Exit status: 0 written and checked, 1 refused or not whole, 2 usage, 3 gateway not reachable.";
+
+/// What was written, for programs.
+#[derive(Serialize)]
+struct Told<'t> {
+    file: &'t Path,
+    from: String,
+    taken: String,
+    keys: u64,
+    bytes: u64,
+    digest: String,
+    sha256: String,
+}
+
+impl BackupArguments {
+    pub(super) fn run(self) -> Outcome {
+        let mut file = PartFile::begin(&self.to, self.force)?;
+        let (from, _) = self.origin.extract(Extract::Backup, &mut file)?;
+        let summary = check_backup(file.part())?;
+        file.finish()?;
+        let told = Told {
+            file: &self.to,
+            from: from.to_string(),
+            taken: summary.taken.to_rfc3339(),
+            keys: summary.keys,
+            bytes: summary.bytes,
+            digest: format!("{:016x}", summary.digest),
+            sha256: hex(&summary.sha256),
+        };
+        let facts = [
+            ("file", self.to.display().to_string()),
+            ("from", told.from.clone()),
+            ("taken", told.taken.clone()),
+            ("keys", told.keys.to_string()),
+            ("bytes", told.bytes.to_string()),
+            ("digest", told.digest.clone()),
+            ("sha256", told.sha256.clone()),
+        ];
+        self.origin.access.tell(&told, &facts)
+    }
+}
+
+/// A file is not what a store can be made of.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}`: {}", path.display(), with_sources(fault))]
+pub(super) struct FileError {
+    pub(super) path: PathBuf,
+    pub(super) fault: FileFault,
+}
+
+/// Reads a backup whole, with a progress bar.
+///
+/// # Errors
+/// [`FileError`].
+pub(super) fn check_backup(path: &Path) -> Result<BackupSummary, FileError> {
+    let refuse = |fault| FileError {
+        path: path.to_owned(),
+        fault,
+    };
+    let file = File::open(path).map_err(|error| refuse(error.into()))?;
+    let length = file.metadata().map_or(0, |found| found.len());
+    let bar = byte_bar("checking", length);
+    let mut input = BufReader::new(bar.wrap_read(file));
+    let read = read_backup(&mut input, &mut |_, _| ControlFlow::Continue(()));
+    bar.finish_and_clear();
+    read.map_err(refuse)
+}

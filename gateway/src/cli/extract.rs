@@ -1,0 +1,221 @@
+//! Taking everything out of a store: from the gateway that serves it, or from the store itself
+//! when none does.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use ics_core::time::Timestamp;
+use ics_operator::{Archive as _, Extract};
+use ics_store::{BackupMeter, OnLoss, OpenError, TableMeter, Upkeep};
+use indicatif::ProgressBar;
+
+use super::operator::Access;
+use super::progress::count_bar;
+use super::runtime::block_on;
+use super::store::load;
+use crate::ambient::SystemClock;
+use crate::compose::{StoreArchive, open_store, with_sources};
+use crate::operator_client::{CallError, OperatorClient};
+
+/// From where.
+#[derive(Debug, Args)]
+pub(super) struct Origin {
+    /// Read the store itself: no gateway may run
+    ///
+    /// Not needed with --config: when no gateway answers at its operator address, the store is
+    /// read. Whichever it was is told.
+    #[arg(long, conflicts_with = "operator_url", requires = "config")]
+    offline: bool,
+
+    #[command(flatten)]
+    pub(super) access: Access,
+}
+
+/// Nothing was taken out.
+#[derive(Debug, thiserror::Error)]
+enum ExtractError {
+    /// Neither a gateway that answers nor a store that is free.
+    #[error(
+        "{call}\n  and the store cannot be read instead: {store}\n  \
+         while a gateway runs, it must answer; while none runs, nobody else may use the store"
+    )]
+    Neither { call: String, store: String },
+    /// The store.
+    #[error("{0}")]
+    Store(String),
+}
+
+/// From where it was taken.
+pub(super) enum Taken {
+    /// The gateway at this URL, while it serves.
+    Gateway(String),
+    /// The store in this directory.
+    Store(PathBuf),
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gateway(url) => write!(f, "the gateway at {url}, which serves"),
+            Self::Store(directory) => write!(f, "the store in {}", directory.display()),
+        }
+    }
+}
+
+impl Origin {
+    /// Writes what is wanted into `out`, with a progress bar.
+    ///
+    /// # Errors
+    /// No gateway and no store, or that it could not be written to its end.
+    pub(super) fn extract(
+        &self,
+        extract: Extract,
+        out: &mut dyn Write,
+    ) -> Result<(Taken, Meter), Box<dyn Error>> {
+        let mut metered = Metered::new(extract, out);
+        let taken = if self.offline {
+            self.read_store(extract, &mut metered, None)?
+        } else {
+            self.ask(extract, &mut metered)?
+        };
+        metered.flush()?;
+        metered.bar.finish_and_clear();
+        Ok((taken, metered.meter))
+    }
+
+    fn ask(&self, extract: Extract, out: &mut Metered<'_>) -> Result<Taken, Box<dyn Error>> {
+        let client = self.access.client()?;
+        let mut unreachable = None;
+        block_on(async {
+            match receive(&client, extract, out).await {
+                Err(Interrupted::Call(CallError::Unreachable(url, cause)))
+                    if self.access.local_config().is_some() =>
+                {
+                    unreachable = Some(CallError::Unreachable(url, cause).to_string());
+                    Ok(())
+                }
+                Err(Interrupted::Call(error)) => Err(error.into()),
+                Err(Interrupted::Write(error)) => Err(error.into()),
+                Ok(()) => Ok(()),
+            }
+        })?;
+        match unreachable {
+            None => Ok(Taken::Gateway(client.root().to_owned())),
+            Some(call) => self.read_store(extract, out, Some(call)),
+        }
+    }
+
+    fn read_store(
+        &self,
+        extract: Extract,
+        out: &mut Metered<'_>,
+        call: Option<String>,
+    ) -> Result<Taken, Box<dyn Error>> {
+        let file = self.access.local_config().ok_or("name --config")?;
+        let (config, _log) = load(file)?;
+        let store =
+            open_store(&config.store, OnLoss::Refuse).map_err(|error| match (call, &error) {
+                (Some(call), OpenError::InUse(_)) => ExtractError::Neither {
+                    call,
+                    store: with_sources(&error),
+                },
+                _ => ExtractError::Store(with_sources(&error)),
+            })?;
+        let archive = StoreArchive(store as Arc<dyn Upkeep>);
+        out.bar.set_length(archive.count(extract)?);
+        archive.write(extract, now(), out).map_err(|error| {
+            let error: &dyn Error = error.as_ref();
+            with_sources(error)
+        })?;
+        Ok(Taken::Store(config.store.directory))
+    }
+}
+
+/// The wall clock: nobody's life hangs on it here.
+fn now() -> Timestamp {
+    use ics_core::port::Clock as _;
+    SystemClock::new().now()
+}
+
+enum Interrupted {
+    Call(CallError),
+    Write(io::Error),
+}
+
+async fn receive(
+    client: &OperatorClient,
+    extract: Extract,
+    out: &mut Metered<'_>,
+) -> Result<(), Interrupted> {
+    let path = match extract {
+        Extract::Backup => "/backup",
+        Extract::State => "/export/state",
+        Extract::Table => "/export/table",
+    };
+    let mut pieces = client.stream(path).await.map_err(Interrupted::Call)?;
+    out.bar.set_length(pieces.count);
+    while let Some(piece) = pieces.next().await.map_err(Interrupted::Call)? {
+        out.write_all(piece.as_ref()).map_err(Interrupted::Write)?;
+    }
+    Ok(())
+}
+
+/// How far what passes by is.
+pub(super) enum Meter {
+    Backup(BackupMeter),
+    Table(TableMeter),
+    /// Lines of a state.
+    State(u64),
+}
+
+impl Meter {
+    fn feed(&mut self, piece: &[u8]) -> u64 {
+        match self {
+            Self::Backup(meter) => meter.feed(piece),
+            Self::Table(meter) => {
+                meter.feed(piece);
+                meter.lines
+            }
+            Self::State(lines) => {
+                let ends = piece.iter().filter(|byte| **byte == b'\n').count();
+                *lines = lines.saturating_add(u64::try_from(ends).unwrap_or(0));
+                *lines
+            }
+        }
+    }
+}
+
+/// Shows how far what is written is.
+struct Metered<'o> {
+    out: &'o mut dyn Write,
+    meter: Meter,
+    bar: ProgressBar,
+}
+
+impl<'o> Metered<'o> {
+    fn new(extract: Extract, out: &'o mut dyn Write) -> Self {
+        let meter = match extract {
+            Extract::Backup => Meter::Backup(BackupMeter::default()),
+            Extract::Table => Meter::Table(TableMeter::default()),
+            Extract::State => Meter::State(0),
+        };
+        let bar = count_bar("writing");
+        Self { out, meter, bar }
+    }
+}
+
+impl Write for Metered<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write_all(bytes)?;
+        self.bar.set_position(self.meter.feed(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

@@ -1,0 +1,254 @@
+//! `ics-gateway restore`: a store made of a backup.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use ics_core::sealed::Sealed;
+use ics_core::time::Timestamp;
+use ics_store::{
+    CopyError, IntegrityReport, Occupancy, OnLoss, OpenError, Work, look_into, move_aside,
+    restore_backup,
+};
+
+use super::backup::check_backup;
+use super::progress::CopyProgress;
+use super::runtime::{Outcome, say};
+use super::store::keys_of;
+use crate::ambient::SystemClock;
+use crate::compose::{
+    StartError, check_canary, check_keyring, open_store, redb_options, sled_options, with_sources,
+};
+use crate::config::{Config, StoreEngine, StoreSection};
+use crate::telemetry::start_log;
+
+/// Make a store of a backup, with the gateway stopped
+///
+/// The backup is read whole and checked, and the keyring tried on it, before anything is written.
+/// The store is made by the engine and in the directory that the configuration names, whatever
+/// the backup came from; it is read back and compared before it can be served. Cut off half way,
+/// the directory is refused by `serve` and begun anew by the next `restore`.
+///
+/// What happened after the backup is gone. Mappings that were ended since are back; suspensions
+/// and removals of service providers, agreements that were ended and certificates that were
+/// revoked since are undone: make them again, before the gateway serves if you can. Notifications
+/// may be sent again; receivers know each by its id.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct RestoreArguments {
+    /// The gateway's configuration file: it names engine, directory and keyring
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+
+    /// The backup
+    #[arg(long, value_name = "FILE")]
+    from: PathBuf,
+
+    /// Move a store that is there aside first; where to is told, nothing is deleted
+    #[arg(long)]
+    replace: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+    ics-gateway restore --config gateway.toml --from /backup/ics-2026-11-22.backup
+  The store that is there is damaged: keep it beside the new one
+    ics-gateway restore --config gateway.toml --from /backup/ics.backup --replace
+
+Exit status: 0 restored, 1 refused or not whole (what and why is told), 2 usage.";
+
+/// No store was made.
+#[derive(Debug, thiserror::Error)]
+enum MakeError {
+    /// There is one.
+    #[error(
+        "store directory `{}` is not empty: --replace moves it aside and deletes nothing, or name a new directory \
+         under [store]",
+        .0.display()
+    )]
+    Occupied(PathBuf),
+    /// The keyring is not that of the file.
+    #[error(
+        "keyring `{}` does not open what `{}` holds: name the keyring of that time under [vault]",
+        keyring.display(),
+        file.display()
+    )]
+    Keyring { keyring: PathBuf, file: PathBuf },
+    /// Something under the store.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// A store that is to be made of a file.
+pub(super) struct Target {
+    pub(super) config: Config,
+    file: PathBuf,
+    work: Work,
+}
+
+impl Target {
+    /// Sees that a store may be made where `config` says: nothing is there, an unfinished one, or
+    /// one that may be moved aside.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn look(
+        config: Config,
+        (file, work): (&Path, Work),
+        may_move: bool,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
+        let directory = &config.store.directory;
+        match look_into(directory).map_err(|error| refusal(&error))? {
+            Occupancy::Occupied if !may_move => Err(MakeError::Occupied(directory.clone()).into()),
+            _ => Ok(Self {
+                config,
+                file: file.to_owned(),
+                work,
+            }),
+        }
+    }
+
+    /// Sees that the configured keyring opens what the file holds.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn try_keyring(&self, canary: Option<&Sealed>) -> Outcome {
+        match check_canary(&self.config, canary) {
+            Ok(_) => Ok(()),
+            Err(StartError::Keyring { keyring, .. }) => Err(MakeError::Keyring {
+                keyring,
+                file: self.file.clone(),
+            }
+            .into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Moves what is there aside, if anything whole is, and tells where to.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn clear(&self) -> Outcome {
+        let directory = &self.config.store.directory;
+        let found = look_into(directory).map_err(|error| refusal(&error))?;
+        if found != Occupancy::Occupied {
+            return Ok(());
+        }
+        let mut name = directory.as_os_str().to_owned();
+        name.push(format!(".replaced-{}", compact_time(now())));
+        let aside = PathBuf::from(name);
+        let engine = self.config.store.engine.name();
+        move_aside(directory, &aside, (engine, self.work)).map_err(|error| refusal(&error))?;
+        Ok(say(&format!("moved aside      {}", aside.display()))?)
+    }
+
+    /// Makes the store, by the configured engine, and sees that its keyring is the configured
+    /// one. `redb` and `sled` make it; both are the same function.
+    ///
+    /// # Errors
+    /// Why there is none that can be served.
+    pub(super) fn make(
+        &self,
+        redb: impl FnOnce(&StoreSection, &mut CopyProgress) -> Result<IntegrityReport, CopyError>,
+        sled: impl FnOnce(&StoreSection, &mut CopyProgress) -> Result<IntegrityReport, CopyError>,
+    ) -> Outcome {
+        let section = &self.config.store;
+        let mut progress = CopyProgress::new(match self.work {
+            Work::Import => "importing",
+            _ => "restoring",
+        });
+        let report = match section.engine {
+            StoreEngine::Redb => redb(section, &mut progress),
+            StoreEngine::Sled => sled(section, &mut progress),
+        };
+        drop(progress);
+        let report = report.map_err(|error| match &error {
+            CopyError::Open(OpenError::NotEmpty(directory)) => {
+                MakeError::Occupied(directory.clone())
+            }
+            CopyError::File(_) => MakeError::Refused(format!(
+                "`{}`: {}",
+                self.file.display(),
+                with_sources(&error)
+            )),
+            _ => refusal(&error),
+        })?;
+        let store = open_store(section, OnLoss::Refuse).map_err(|error| refusal(&error))?;
+        check_keyring(&self.config, store.as_ref())?;
+        drop(store);
+        say(&format!(
+            "{:<16} {}",
+            section.engine.name(),
+            section.directory.display()
+        ))?;
+        say(&format!("{:<16} {}", "keys", keys_of(&report)))?;
+        say(&format!("{:<16} {:016x}", "digest", report.content))?;
+        Ok(say("keyring          opens it")?)
+    }
+}
+
+impl RestoreArguments {
+    pub(super) fn run(self) -> Outcome {
+        let config = Config::load(&self.config)?;
+        let _log = start_log(&config.log);
+        let file = (self.from.as_path(), Work::Restoration);
+        let target = Target::look(config, file, self.replace)?;
+        let summary = check_backup(&self.from)?;
+        target.try_keyring(summary.canary.as_ref())?;
+        target.clear()?;
+        let open = || File::open(&self.from).map(BufReader::new).map_err(io_fault);
+        target.make(
+            |section, progress| {
+                let files = ics_store_redb::RedbFiles::new(redb_options(section));
+                let place = (&files, section.directory.as_path());
+                restore_backup(&mut open()?, &summary, place, &mut |step| {
+                    progress.take(step)
+                })
+            },
+            |section, progress| {
+                let files = ics_store_sled::SledFiles::new(sled_options(section));
+                let place = (&files, section.directory.as_path());
+                restore_backup(&mut open()?, &summary, place, &mut |step| {
+                    progress.take(step)
+                })
+            },
+        )?;
+        tell_meaning("restored", summary.taken)
+    }
+}
+
+/// What it means that a store is as it was.
+pub(super) fn tell_meaning(done: &str, taken: Timestamp) -> Outcome {
+    let taken = taken.to_rfc3339();
+    say(&format!("{done}: the store is as it was at {taken}"))?;
+    for line in [
+        "what happened since is gone: mappings that were ended are back; suspensions, removals, ended",
+        "agreements and revoked certificates are undone, make them again; notifications may be sent",
+        "again, receivers know each by its id",
+    ] {
+        say(line)?;
+    }
+    Ok(())
+}
+
+pub(super) fn io_fault(error: std::io::Error) -> CopyError {
+    CopyError::File(error.into())
+}
+
+fn refusal(error: &dyn std::error::Error) -> MakeError {
+    MakeError::Refused(with_sources(error))
+}
+
+fn now() -> Timestamp {
+    use ics_core::port::Clock as _;
+    SystemClock::new().now()
+}
+
+/// An instant as it may stand in a file's name: `20261122T070500Z`.
+fn compact_time(instant: Timestamp) -> String {
+    let text = instant.to_rfc3339();
+    let seconds = text.split('.').next().unwrap_or(&text);
+    let digits = seconds.chars().filter(|c| !matches!(c, '-' | ':'));
+    digits.chain(['Z']).collect()
+}
