@@ -1,7 +1,7 @@
 //! sled's files: opened with every panic contained, synced by ourselves.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +14,7 @@ use ics_store::engine::EngineError;
 use ics_store::{EngineFiles, OpenError, io_error, sync_directory};
 
 use crate::engine::SledEngine;
-use crate::{DATA_NAME, Options};
+use crate::{DATA_NAME, Options, lost_sync};
 
 /// The file of sled's log within its directory.
 const LOG: &str = "db";
@@ -102,6 +102,11 @@ impl Disk {
             .cache_capacity(told.max(256 * 1024))
             // Every commit flushes; a second flusher would only be in its way.
             .flush_every_ms(None);
+        if lost_sync::is_noted(path) {
+            let log = File::options().write(true).open(path.join(LOG))?;
+            wait_for_lock(&log)?;
+            lost_sync::write_again(path)?;
+        }
         let tree = open_unlocked(&config)?;
         let log = File::open(path.join(LOG))?;
         Ok(Self {
@@ -115,10 +120,17 @@ impl Disk {
     /// Makes everything written so far durable: sled's buffers go to its file, the file and what
     /// it needs of its metadata to the disk.
     pub(crate) fn sync(&self) -> Result<(), sled::Error> {
-        contained(|| self.tree.flush().map(drop))?;
-        self.sync_blobs()?;
-        self.log.sync_data()?;
-        Ok(())
+        let flushed = contained(|| self.tree.flush().map(drop));
+        let blobs = self.sync_blobs();
+        // Asked even if sled has failed: only a descriptor that was open before is told of pages
+        // that did not reach the disk.
+        let synced = self.log.sync_data();
+        if blobs.is_err() || synced.is_err() {
+            lost_sync::note(&self.path);
+        }
+        flushed?;
+        blobs?;
+        Ok(synced?)
     }
 
     /// sled does not sync what it puts beside its log (values over 128 KiB or so: none of ours,
@@ -160,6 +172,21 @@ impl Disk {
         });
         let removed = fs::remove_file(&probe);
         written.is_ok() && removed.is_ok()
+    }
+}
+
+/// The lock of a database that was just closed is its threads' until they have ended: what they
+/// write is not to be overwritten.
+fn wait_for_lock(log: &File) -> io::Result<()> {
+    let mut attempts = LOCK_ATTEMPTS;
+    loop {
+        match log.try_lock() {
+            Err(TryLockError::WouldBlock) if attempts > 0 => {
+                attempts = attempts.saturating_sub(1);
+                thread::sleep(LOCK_PAUSE);
+            }
+            locked => return Ok(locked?),
+        }
     }
 }
 

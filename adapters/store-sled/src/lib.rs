@@ -12,6 +12,7 @@
 
 mod disk;
 mod engine;
+mod lost_sync;
 mod versions;
 
 use std::path::Path;

@@ -17,6 +17,7 @@ use super::{DATA_NAME, OpenError, Options, SledEngine, SledFiles, SledStore, ope
 
 mod copy;
 mod damage;
+mod lost_sync;
 
 /// What goes wrong when a write should become durable, or the database should be opened again.
 #[derive(Debug, Default)]

@@ -1,5 +1,5 @@
 mod bulk;
-mod fakes;
+pub(super) mod fakes;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -25,16 +25,32 @@ use crate::problem::{Cause, Problem};
 use crate::socket::{Ending, Outgoing, Seat};
 use crate::wire::{Acknowledgement, parse_body};
 
-/// How often it is looked whether the SP is still admitted.
-const LOOK: Duration = Duration::from_secs(2);
-/// How often a silent SP is asked for a sign of life.
-const PING: Duration = Duration::from_secs(20);
-/// How long an SP may be silent.
-const SILENCE: Duration = Duration::from_secs(60);
-/// How long a frame may wait for room: a reader that is slower is cut off.
-const WRITE: Duration = Duration::from_secs(3);
-/// How long the last word may take.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// How long a socket waits for what.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// How often it is looked whether the SP is still admitted.
+    look: Duration,
+    /// How often a silent SP is asked for a sign of life.
+    ping: Duration,
+    /// How long an SP may be silent.
+    silence: Duration,
+    /// How long an SP may acknowledge nothing of what it was sent, whatever else it says.
+    debt: Duration,
+    /// How long a frame may wait for room: a reader that is slower is cut off.
+    write: Duration,
+    /// How long the last word may take.
+    goodbye: Duration,
+}
+
+const PATIENCE: Patience = Patience {
+    look: Duration::from_secs(2),
+    ping: Duration::from_secs(20),
+    silence: Duration::from_secs(60),
+    debt: Duration::from_secs(60),
+    write: Duration::from_secs(3),
+    goodbye: Duration::from_secs(1),
+};
+
 /// The largest frame, and message, read.
 const MAX_FRAME: usize = 4 * 1024;
 /// Notifications sent and not acknowledged; more are not taken.
@@ -76,9 +92,11 @@ pub(super) fn open(
         api: Arc::clone(api),
         opener,
         session,
+        patience: PATIENCE,
         unacknowledged: HashMap::new(),
         heard: Instant::now(),
         asked: Instant::now(),
+        in_debt: None,
     };
     rt::spawn(line.serve(seat, messages));
     Ok(response)
@@ -88,12 +106,15 @@ struct Line {
     api: Arc<T8Api>,
     opener: Opener,
     session: Session,
+    patience: Patience,
     /// Notifications sent, and who waits for their acknowledgement.
     unacknowledged: HashMap<String, oneshot::Sender<()>>,
     /// When the SP last said anything.
     heard: Instant,
     /// When it was last asked for a sign of life.
     asked: Instant,
+    /// Since when it was sent notifications and has acknowledged none.
+    in_debt: Option<Instant>,
 }
 
 /// Why a socket ends, as the SP is told; `None`: it need not be told.
@@ -105,11 +126,11 @@ impl Line {
         // Senders learn at once; the SP's last word is waited for by nobody.
         drop(seat);
         self.unacknowledged.clear();
-        let _ = timeout(GOODBYE, self.session.close(end)).await;
+        let _ = timeout(self.patience.goodbye, self.session.close(end)).await;
     }
 
     async fn exchange(&mut self, seat: &mut Seat, messages: &mut AggregatedMessageStream) -> End {
-        let mut look = interval(LOOK);
+        let mut look = interval(self.patience.look);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let ending = seat.ending();
         tokio::pin!(ending);
@@ -141,10 +162,20 @@ impl Line {
         // Of senders that stopped waiting.
         self.unacknowledged
             .retain(|_, waiting| !waiting.is_closed());
-        if self.heard.elapsed() > SILENCE {
+        let Patience {
+            ping,
+            silence,
+            debt,
+            ..
+        } = self.patience;
+        if self.heard.elapsed() > silence {
             return Err(reason(CloseCode::Policy, "no sign of life"));
         }
-        if self.heard.elapsed() > PING && self.asked.elapsed() > PING {
+        // Frames that are not read are not acknowledged, though others may come.
+        if self.in_debt.is_some_and(|since| since.elapsed() > debt) {
+            return Err(reason(CloseCode::Policy, "nothing acknowledged"));
+        }
+        if self.heard.elapsed() > ping && self.asked.elapsed() > ping {
             self.asked = Instant::now();
             return self.write(async |session| session.ping(b"").await).await;
         }
@@ -165,6 +196,7 @@ impl Line {
             return Ok(());
         };
         self.unacknowledged.insert(id, acknowledged);
+        self.in_debt.get_or_insert_with(Instant::now);
         self.write(async |session| session.text(text).await).await
     }
 
@@ -196,6 +228,7 @@ impl Line {
         let id = acknowledgement.notification_id.as_str();
         match self.unacknowledged.remove(id) {
             Some(waiting) => {
+                self.in_debt = (!self.unacknowledged.is_empty()).then(Instant::now);
                 let _ = waiting.send(());
                 Ok(())
             }
@@ -221,7 +254,7 @@ impl Line {
         &mut self,
         write: impl AsyncFnOnce(&mut Session) -> Result<(), actix_ws::Closed>,
     ) -> Result<(), End> {
-        match timeout(WRITE, write(&mut self.session)).await {
+        match timeout(self.patience.write, write(&mut self.session)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(None),
             Err(_) => Err(reason(CloseCode::Policy, "reads too slowly")),
@@ -242,3 +275,6 @@ fn reason(code: CloseCode, description: &str) -> End {
         description: Some(description.to_owned()),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ use crate::{Settings, T8Api};
 pub(super) const ROOT: &str = "https://ics.example";
 
 #[derive(Default)]
-pub(super) struct FakeStore {
+pub(in crate::driver) struct FakeStore {
     pub(super) rows: Mutex<BTreeMap<MappingId, Mapping>>,
     utis: Mutex<BTreeMap<BlindIndex, UtiRecord>>,
     pub(super) down: AtomicBool,
@@ -383,7 +383,7 @@ fn agreement(iot_sp: &str, third_party_sp: &str) -> DirectoryRecord {
 
 /// `shop` and `shop2` are third party SPs, `acme` and `acme2` IoT SPs, `both` both; `shop` and
 /// `acme` agreed.
-pub(super) fn api() -> (Arc<T8Api>, Arc<FakeStore>) {
+pub(in crate::driver) fn api() -> (Arc<T8Api>, Arc<FakeStore>) {
     let store = Arc::new(FakeStore::default());
     let directory = Directory::from_records([
         party("shop", true, false),
@@ -424,7 +424,7 @@ pub(super) fn api() -> (Arc<T8Api>, Arc<FakeStore>) {
     (Arc::new(api), store)
 }
 
-pub(super) fn peer(sp: &str) -> Arc<PeerCertificate> {
+pub(in crate::driver) fn peer(sp: &str) -> Arc<PeerCertificate> {
     Arc::new(PeerCertificate {
         sp: SpId::parse(sp).unwrap(),
         thumbprint: CertificateThumbprint([1; 32]),

@@ -1,0 +1,84 @@
+//! After a sync that failed: what is in the page cache may not be on the disk.
+//!
+//! Linux calls pages clean once it has tried to write them, whether or not that went well, and tells
+//! the error once. sled opened again reads its log from those pages; the next sync has nothing to do
+//! and succeeds, and the hole in the log shows after the next power cut, in front of changes that were
+//! acknowledged meanwhile. So before the files are used again all of them are written once more, as
+//! they are read, and synced: the disk has then what sled reads. (`posix_fadvise(DONTNEED)` would drop
+//! the pages, but only asks for it.)
+//!
+//! A mark beside the data carries this over an end of the process. It need not be durable: what ends
+//! the page cache ends the difference with it.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use ics_store::sync_directory;
+
+/// Bytes written at once.
+const PART: usize = 1 << 20;
+/// Bytes that are written and synced first: a disk that still fails is found out early.
+const PROBE: u64 = 64 << 10;
+
+/// A sync of the data in `path` has failed.
+pub(crate) fn note(path: &Path) {
+    if let Err(error) = File::create(mark_of(path)) {
+        let error: &dyn std::error::Error = &error;
+        tracing::error!(path = %path.display(), error, "failed sync not marked");
+    }
+}
+
+/// Whether a sync of the data in `path` has failed, and it was not written again since.
+pub(crate) fn is_noted(path: &Path) -> bool {
+    mark_of(path).exists()
+}
+
+/// Writes all files in `path` again and syncs them. Nobody else may write to them meanwhile.
+///
+/// # Errors
+/// Of the file system; it is to be tried again then, before the data is used.
+pub(crate) fn write_again(path: &Path) -> io::Result<()> {
+    let mut directories = vec![path.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(&directory)? {
+            let entry = entry?;
+            if entry.metadata()?.is_dir() {
+                directories.push(entry.path());
+            } else {
+                rewrite(&File::options().read(true).write(true).open(entry.path())?)?;
+            }
+        }
+        sync_directory(&directory)?;
+    }
+    fs::remove_file(mark_of(path))?;
+    tracing::warn!(path = %path.display(), "written again after a failed sync");
+    Ok(())
+}
+
+fn rewrite(file: &File) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    let mut part = vec![0; PART];
+    let mut copy = |from: u64, to: u64| {
+        let mut at = from;
+        while at < to {
+            let left = usize::try_from(to.saturating_sub(at)).unwrap_or(PART);
+            let part = part.get_mut(..left.min(PART)).unwrap_or_default();
+            file.read_exact_at(part, at)?;
+            file.write_all_at(part, at)?;
+            at = at.saturating_add(part.len() as u64);
+        }
+        file.sync_all()
+    };
+    let probe = length.min(PROBE);
+    copy(0, probe)?;
+    copy(probe, length)
+}
+
+fn mark_of(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".unsynced");
+    name.into()
+}
