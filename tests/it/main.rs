@@ -1,5 +1,6 @@
 //! One binary, a module a theme: it starts the real gateway and talks to it through sockets.
 
+mod backup;
 mod bulk;
 mod clock;
 mod command_line;

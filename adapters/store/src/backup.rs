@@ -14,6 +14,8 @@ use ics_core::time::Timestamp;
 
 pub use read::{BackupMeter, read_backup};
 pub use write::write_backup;
+#[cfg(feature = "fuzzing")]
+pub(crate) use write::write_pairs;
 
 const MAGIC: [u8; 8] = *b"ICSBACK\n";
 /// The version of the file's own layout.

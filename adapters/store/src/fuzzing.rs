@@ -1,5 +1,7 @@
 //! For `tests/fuzz` alone, behind the feature `fuzzing`.
 
+use std::ops::ControlFlow;
+
 use ics_core::directory::DirectoryRecord;
 use ics_core::id::{DeviceId, MappingId, ServiceUri, SpId, Uti};
 use ics_core::mapping::{Mapping, MappingKey, UtiRecord};
@@ -67,4 +69,51 @@ pub fn device_key(iot_sp: &SpId, device_id: &DeviceId, id: MappingId) -> Vec<u8>
 #[must_use]
 pub fn row_of_entry(key: &[u8], value: &[u8]) -> Option<MappingId> {
     index::row_of_entry(key, value)
+}
+
+/// The pairs of a backup.
+pub type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// A backup with the hash its last bytes must be.
+#[must_use]
+pub fn complete_backup(bytes: &[u8]) -> Vec<u8> {
+    let body = bytes.len().saturating_sub(32);
+    let body = bytes.get(..body).unwrap_or_default();
+    let mut complete = body.to_vec();
+    complete.extend_from_slice(&crate::hashing::hash_of(body));
+    complete
+}
+
+/// The pairs of a backup, and the backup that is written of them; `None` when it is refused.
+#[must_use]
+pub fn rewrite_backup(bytes: &[u8]) -> Option<(Pairs, Vec<u8>)> {
+    let mut pairs = Pairs::new();
+    let read = crate::read_backup(&mut &*bytes, &mut |key, value| {
+        pairs.push((key.to_vec(), value.to_vec()));
+        ControlFlow::Continue(())
+    });
+    let taken = read.ok()?.taken;
+    let mut again = Vec::new();
+    crate::backup::write_pairs(&pairs, taken, &mut again).ok()?;
+    Some((pairs, again))
+}
+
+/// A line of an exported state, written again; `None` when it is refused.
+#[must_use]
+pub fn rewrite_line(bytes: &[u8], versions: &[u8]) -> Option<Vec<u8>> {
+    let line = crate::state::Line::parse(bytes, versions).ok()?;
+    Some(line.render())
+}
+
+/// What is wrong with such a line.
+#[must_use]
+pub fn fault_of_line(bytes: &[u8], versions: &[u8]) -> Option<String> {
+    let misfit = crate::state::Line::parse(bytes, versions).err()?;
+    Some(format!("{} {}", misfit.field, misfit.wrong))
+}
+
+/// Reads a whole state.
+#[must_use]
+pub fn reads_state(bytes: &[u8]) -> bool {
+    crate::read_state(&mut &*bytes, &mut || ()).is_ok()
 }

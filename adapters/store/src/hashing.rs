@@ -122,6 +122,14 @@ impl<R: BufRead> HashingReader<R> {
     }
 }
 
+/// The hash of `bytes`.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn hash_of(bytes: &[u8]) -> Hash {
+    let mut context = Context::new(&SHA256);
+    context.update(bytes);
+    finish(context)
+}
+
 /// The hash in hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {

@@ -29,6 +29,7 @@ pub const TARGETS: &[Target] = &[
     ("instant", identifier::instant),
     ("t8_body", t8::body),
     ("t8_line", t8::line),
+    ("t8_acknowledgement", t8::acknowledgement),
     ("t8_query", t8::query),
     ("t8_link", t8::link),
     ("http_header", http::header),
@@ -43,6 +44,8 @@ pub const TARGETS: &[Target] = &[
     ("keyring", certificate::keyring),
     ("store_record", store::record),
     ("store_key", store::key),
+    ("store_backup", store::backup),
+    ("store_state_line", store::state_line),
     ("config_literal", configuration::literal),
     ("receiver", receiver::receiver),
 ];

@@ -82,3 +82,42 @@ fn check_keys(order: Ordering, (one, other): (Vec<u8>, Vec<u8>)) {
         assert!(!one.starts_with(&other) && !other.starts_with(&one));
     }
 }
+
+/// A backup, as it stands and with the hash it needs: what was read is written and reads the same.
+pub(super) fn backup(data: &[u8]) {
+    check_backup(data);
+    check_backup(&fuzzing::complete_backup(data));
+}
+
+fn check_backup(bytes: &[u8]) {
+    let Some((pairs, written)) = fuzzing::rewrite_backup(bytes) else {
+        return;
+    };
+    let keys: Vec<_> = pairs.iter().map(|(key, _)| key).collect();
+    assert!(keys.is_sorted_by(|one, next| one < next));
+    let (again, rewritten) = fuzzing::rewrite_backup(&written).expect("what was written is read");
+    assert_eq!(again, pairs);
+    assert_eq!(rewritten, written);
+    // Not a bit less, and not a bit else.
+    assert!(fuzzing::rewrite_backup(&written[..written.len() - 1]).is_none());
+    let mut damaged = written;
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 0x10;
+    assert!(fuzzing::rewrite_backup(&damaged).is_none());
+}
+
+/// A line of an exported state: the versions of its kinds, the line. And a whole state.
+pub(super) fn state_line(data: &[u8]) {
+    let _ = fuzzing::reads_state(data);
+    let (choice, line) = super::choice(data);
+    let versions = [1 + u8::from(choice % 2 == 1); 7];
+    let Some(written) = fuzzing::rewrite_line(line, &versions) else {
+        // What is told of it is ours: names of fields and fixed words.
+        let fault = fuzzing::fault_of_line(line, &versions).expect("a fault");
+        assert!(fault.len() < 300 && fault.is_ascii());
+        return;
+    };
+    assert!(written.ends_with(b"\n") && !written[..written.len() - 1].contains(&b'\n'));
+    let again = fuzzing::rewrite_line(&written, &[2; 7]).expect("what was written is read");
+    assert_eq!(again, written);
+}

@@ -19,6 +19,29 @@ pub(super) fn line(data: &[u8]) {
     check(fuzzing::read_line(data), data, fuzzing::read_line);
 }
 
+/// A frame of a websocket: what it acknowledges is what stands in it, and written by itself it reads
+/// the same. Nothing is told but the id: `details` is read by nobody.
+pub(super) fn acknowledgement(data: &[u8]) {
+    let id = match fuzzing::read_acknowledgement(data) {
+        Ok(id) => id,
+        Err(invalid) => return check_pointer(&invalid.pointer),
+    };
+    let sent: Value = serde_json::from_slice(data).expect("what was read is JSON");
+    let members = sent.as_object().expect("an object");
+    assert_eq!(
+        members.get("notificationId"),
+        Some(&Value::from(id.as_str()))
+    );
+    let known = |name: &String| ["notificationId", "details"].contains(&name.as_str());
+    assert!(members.keys().all(known), "{sent}");
+    assert!(members.get("details").is_none_or(Value::is_string));
+    let written = serde_json::json!({ "notificationId": id }).to_string();
+    assert_eq!(
+        fuzzing::read_acknowledgement(written.as_bytes()).ok(),
+        Some(id)
+    );
+}
+
 /// What was read is what stands in the JSON, no more and no less; written, it reads the same; what
 /// is taken has nothing permanent in it; a refusal repeats nothing.
 fn check(

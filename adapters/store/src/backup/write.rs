@@ -21,17 +21,7 @@ pub fn write_backup(
     taken: Timestamp,
     out: &mut dyn Write,
 ) -> Result<BackupSummary, WriteFault> {
-    let mut writer = BackupWriter {
-        out: HashingWriter::new(out),
-        taken,
-        is_begun: false,
-        block: Vec::with_capacity(BLOCK),
-        pairs: 0,
-        keys: 0,
-        digest: 0,
-        tally: Tally::default(),
-        canary: None,
-    };
+    let mut writer = BackupWriter::new(taken, out);
     let mut written = Ok(());
     let visited = store.visit(&Table::ALL, &mut |key, value| {
         written = writer.add(key, value);
@@ -57,7 +47,35 @@ struct BackupWriter<'w> {
     canary: Option<Canary>,
 }
 
-impl BackupWriter<'_> {
+/// Writes a backup of these pairs.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn write_pairs(
+    pairs: &[(Vec<u8>, Vec<u8>)],
+    taken: Timestamp,
+    out: &mut dyn Write,
+) -> io::Result<BackupSummary> {
+    let mut writer = BackupWriter::new(taken, out);
+    for (key, value) in pairs {
+        writer.add(key, value)?;
+    }
+    writer.end()
+}
+
+impl<'w> BackupWriter<'w> {
+    fn new(taken: Timestamp, out: &'w mut dyn Write) -> Self {
+        Self {
+            out: HashingWriter::new(out),
+            taken,
+            is_begun: false,
+            block: Vec::with_capacity(BLOCK),
+            pairs: 0,
+            keys: 0,
+            digest: 0,
+            tally: Tally::default(),
+            canary: None,
+        }
+    }
+
     fn add(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
         if Table::of_key(key) == Some(Table::Meta) {
             self.note(key, value);

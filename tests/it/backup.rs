@@ -1,0 +1,626 @@
+//! Backup and restore, export and import, as an operator does them: with the gateway's own binary,
+//! while it serves and while it does not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use ics_tests::{Domain, Gateway, Mapping, Party, fresh_device, fresh_uuid, wait_for};
+use serde_json::{Value, json};
+
+use crate::bulk::fill_like;
+use crate::engine::Engine;
+
+const SERVICE: &str = "https://shop.example/services/eggs";
+/// Rows of a store over which a verb takes long enough to be killed half way.
+const MANY: usize = 40_000;
+
+/// A domain with two parties that agreed; nobody is reached by notifications.
+struct World {
+    engine: Engine,
+    domain: Domain,
+    shop: Party,
+    acme: Party,
+}
+
+impl World {
+    fn start(engine: Engine) -> Self {
+        let domain = Domain::start(|text| engine.configure(&text));
+        let limits = json!({ "requestsPerSecond": 1_000_000, "failedMappingsPerDay": 1_000_000 });
+        let mut shop = domain.onboard(&json!({
+            "id": "shop", "roles": ["THIRD_PARTY_SP"], "services": ["https://shop.example/services"],
+            "callbackOrigins": ["https://127.0.0.1:9"], "limits": limits,
+        }));
+        shop.callback = "https://127.0.0.1:9/shop".into();
+        let mut acme = domain.onboard(&json!({
+            "id": "acme", "roles": ["IOT_SP"], "serialNamespaces": [{ "prefix": "ACME-" }],
+            "callbackOrigins": ["https://127.0.0.1:9"], "limits": limits,
+        }));
+        acme.grant = "ACME-".into();
+        domain.agree(&acme, &shop);
+        let subscription = json!({ "notificationDestination": "https://127.0.0.1:9/acme" });
+        let path = acme.path("ics-device-mapping", "subscriptions");
+        acme.post(&path, &subscription).expect(201);
+        Self {
+            engine,
+            domain,
+            shop,
+            acme,
+        }
+    }
+
+    fn request(&self) -> Mapping {
+        let (uti, serial) = (fresh_uuid(), self.acme.fresh_serial());
+        self.shop.ask_for(&self.acme, SERVICE, &uti, &serial)
+    }
+
+    fn establish(&self, device: &str) -> Mapping {
+        let mapping = self.request();
+        self.acme.accept(&mapping, device).expect(200);
+        mapping
+    }
+
+    /// One row of every state, and notifications that wait.
+    fn populate(&self) -> (Mapping, String) {
+        let device = fresh_device();
+        let kept = self.establish(&device);
+        self.request();
+        let ended = self.establish(&fresh_device());
+        let selector = json!({ "mapping": ended.own });
+        self.shop.demap("UTI_INVALID", &selector).expect(200);
+        let rejected = self.request();
+        self.acme.reject(&rejected, "NOT_MINE").expect(200);
+        (kept, device)
+    }
+
+    /// Stops, and adds established rows like that one behind the gateway's back.
+    fn stop_with_many(&self, like: &Mapping) {
+        assert!(self.domain.stop().success());
+        fill_like(self.open().store(), like.id(), MANY);
+    }
+
+    fn open(&self) -> Box<dyn ics_store::contract::Contender> {
+        self.engine.open(&self.domain.file("store"))
+    }
+
+    fn restart(&self) {
+        self.domain.serve();
+        self.shop.forget_token();
+        self.acme.forget_token();
+    }
+
+    /// Makes the configuration name another engine and directory. Of several directories in it,
+    /// the store's is the one whose name says so: what is named here should, too.
+    fn point_to(&self, engine: Engine, directory: &Path) {
+        let file = self.domain.configuration();
+        let text = fs::read_to_string(&file).expect("a file");
+        let lines = text.lines().map(|line| {
+            let is = |key: &str| line.trim_start_matches('#').starts_with(key);
+            if is("engine = ") {
+                format!("engine = \"{}\"", engine.name())
+            } else if is("directory = ") && line.contains("store") {
+                format!("directory = \"{}\"", directory.display())
+            } else {
+                line.to_owned()
+            }
+        });
+        let text: Vec<String> = lines.collect();
+        fs::write(&file, text.join("\n")).expect("a writable file");
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.domain.scratch().join(name)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(Gateway::binary());
+        command
+            .args(args)
+            .arg("--config")
+            .arg(self.domain.configuration());
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().expect("it runs")
+    }
+
+    /// Starts a verb, waits until `holds`, and kills it.
+    fn kill_when(&self, args: &[&str], what: &str, mut holds: impl FnMut() -> bool) {
+        let complaints = self.file("complaints");
+        let mut child = self
+            .command(args)
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(&complaints).expect("a writable directory"))
+            .spawn()
+            .expect("it starts");
+        wait_for(what, || {
+            if let Some(status) = child.try_wait().expect("a child") {
+                let complaints = fs::read_to_string(&complaints).unwrap_or_default();
+                panic!("{args:?} ended first ({status}): more rows? {complaints}");
+            }
+            holds().then_some(())
+        });
+        child.kill().expect("it runs");
+        child.wait().expect("it ends");
+    }
+
+    fn digest(&self) -> String {
+        fact(&done(&self.run(&["store", "check"])), "digest")
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+/// What a verb said that ended well.
+#[track_caller]
+fn done(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What a verb, or the gateway, complained of.
+#[track_caller]
+fn refused(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The value of a line `name  value`.
+#[track_caller]
+fn fact(said: &str, name: &str) -> String {
+    let line = said.lines().find_map(|line| line.strip_prefix(name));
+    let value = line.filter(|rest| rest.starts_with(' '));
+    value
+        .unwrap_or_else(|| panic!("no {name}: {said}"))
+        .trim()
+        .to_owned()
+}
+
+fn size(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |found| found.len())
+}
+
+/// What a process has used of the processors, in ticks; nothing when it is no more.
+fn processor_time(pid: u32) -> Option<(u64, u64)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit(')').next()?.split_whitespace().skip(11);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
+
+#[test]
+fn a_backup_under_sixteen_writers_holds_what_was_acknowledged_before_it() {
+    for engine in [Engine::Redb, Engine::Sled] {
+        let world = World::start(engine);
+        let first = world.establish(&fresh_device());
+        world.stop_with_many(&first);
+        world.restart();
+        let file = world.file("online.backup");
+        let acknowledged = Arc::new(Mutex::new(BTreeMap::new()));
+        let stop = AtomicBool::new(false);
+        let (known, meanwhile) = thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    while !stop.load(Ordering::Relaxed) {
+                        let device = fresh_device();
+                        let mapping = world.establish(&device);
+                        acknowledged.lock().unwrap().insert(device, mapping);
+                    }
+                });
+            }
+            wait_for("acknowledged mappings", || {
+                (acknowledged.lock().unwrap().len() > 32).then_some(())
+            });
+            let known = acknowledged.lock().unwrap().clone();
+            let told = done(&world.run(&["backup", "--to", text(&file)]));
+            let after = acknowledged.lock().unwrap().len();
+            stop.store(true, Ordering::Relaxed);
+            assert!(
+                fact(&told, "from").contains("the gateway at https://127.0.0.1"),
+                "{told}"
+            );
+            (known, (after, told))
+        });
+        let (after, told) = meanwhile;
+        assert!(after > known.len(), "nobody waited for the backup");
+        let everything = acknowledged.lock().unwrap().clone();
+        assert!(everything.len() > known.len());
+        assert!(world.domain.stop().success());
+        // Restored by the other engine, beside the old store.
+        let restored = world.file("restored");
+        world.point_to(engine.other(), &restored);
+        let said = done(&world.run(&["restore", "--from", text(&file)]));
+        assert_eq!(fact(&said, "digest"), fact(&told, "digest"));
+        assert!(said.contains("revoked certificates are undone"), "{said}");
+        assert_eq!(world.digest(), fact(&told, "digest"));
+        world.restart();
+        for (device, mapping) in &known {
+            let found = world
+                .shop
+                .inquire(&mapping.service, &mapping.uti)
+                .expect(200);
+            assert_eq!(found.json()["deviceId"], *device);
+        }
+        // And it serves on.
+        world.establish(&fresh_device());
+    }
+}
+
+#[test]
+fn a_backup_without_a_gateway_comes_from_the_store_and_goes_back_into_its_place() {
+    let world = World::start(Engine::Redb);
+    let (kept, device) = world.populate();
+    assert!(world.domain.stop().success());
+    let before = world.digest();
+    let file = world.file("offline.backup");
+    let args = ["backup", "--to", text(&file)];
+    let told = done(&world.run(&args));
+    assert!(fact(&told, "from").starts_with("the store in"), "{told}");
+    assert_eq!(fact(&told, "digest"), before);
+    assert_eq!(size(&file), fact(&told, "bytes").parse::<u64>().unwrap());
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    // Never over a file without a word.
+    let why = refused(&world.run(&args));
+    assert!(
+        why.contains(text(&file)) && why.contains("--force"),
+        "{why}"
+    );
+    let again = world.run(&[
+        "backup",
+        "--to",
+        text(&file),
+        "--force",
+        "--offline",
+        "--json",
+    ]);
+    let again: Value = serde_json::from_str(&done(&again)).expect("JSON");
+    assert_eq!(again["digest"], before);
+    assert!(!world.file("offline.backup.part").exists());
+    // Never over a store without a word, and never by deleting it.
+    world.restart();
+    let later = world.establish(&fresh_device());
+    let restore = ["restore", "--from", text(&file)];
+    let why = refused(&world.run(&restore));
+    assert!(why.contains("in use") && why.contains("stop"), "{why}");
+    assert!(world.domain.stop().success());
+    let why = refused(&world.run(&restore));
+    assert!(why.contains("--replace"), "{why}");
+    let said = done(&world.run(&["restore", "--from", text(&file), "--replace"]));
+    assert_eq!(fact(&said, "digest"), before);
+    let aside = PathBuf::from(fact(&said, "moved aside"));
+    assert!(aside.join("ics-store.redb").exists());
+    world.restart();
+    let found = world.shop.inquire(&kept.service, &kept.uti).expect(200);
+    assert_eq!(found.json()["deviceId"], device);
+    world.shop.inquire(&later.service, &later.uti).expect(404);
+    assert!(world.domain.stop().success());
+    world.point_to(Engine::Redb, &aside);
+    world.restart();
+    world.shop.inquire(&later.service, &later.uti).expect(200);
+}
+
+#[test]
+fn a_gateway_that_does_not_answer_but_holds_its_store_is_told_apart_from_none() {
+    let world = World::start(Engine::Redb);
+    let file = world.file("x.backup");
+    // It serves, but elsewhere than the configuration says by now.
+    let configuration = world.domain.configuration();
+    let said = fs::read_to_string(&configuration).expect("a file");
+    let (_, operator) = ics_tests::domain::free_ports();
+    let moved = said.replace(
+        &world.domain.operator_address(),
+        &format!("127.0.0.1:{operator}"),
+    );
+    assert_ne!(said, moved);
+    fs::write(&configuration, moved).expect("a writable file");
+    let why = refused(&world.run(&["backup", "--to", text(&file)]));
+    assert!(
+        why.contains("no answer from") && why.contains("in use"),
+        "{why}"
+    );
+    assert!(!file.exists() && !world.file("x.backup.part").exists());
+}
+
+#[test]
+fn an_exported_state_makes_an_equal_store_of_either_engine() {
+    for engine in [Engine::Redb, Engine::Sled] {
+        let world = World::start(engine);
+        let (kept, device) = world.populate();
+        let (online, offline) = (world.file("online.ndjson"), world.file("offline.ndjson"));
+        done(&world.run(&["export", "--state", text(&online)]));
+        assert!(world.domain.stop().success());
+        let before = world.digest();
+        let told = done(&world.run(&["export", "--state", text(&offline)]));
+        assert_eq!(fact(&told, "digest"), before);
+        for file in [&online, &offline] {
+            let lines = fs::read_to_string(file).expect("UTF-8");
+            let kinds: BTreeSet<String> = lines
+                .lines()
+                .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+                .map(|line| line["record"].as_str().expect("a kind").to_owned())
+                .collect();
+            for kind in [
+                "header",
+                "mapping",
+                "UTI record",
+                "outbox entry",
+                "directory record",
+                "trailer",
+            ] {
+                assert!(kinds.contains(kind), "{kind}");
+            }
+            // Serial numbers stay sealed.
+            assert!(!lines.contains("ACME-0") && !lines.contains("deviceSerialNumber"));
+        }
+        let streamed = done(&world.run(&["export", "--state", "-"]));
+        assert!(streamed.starts_with("{\"record\":\"header\"") && streamed.ends_with("\"}\n"));
+        let imported = world.file("imported-store");
+        world.point_to(engine.other(), &imported);
+        let said = done(&world.run(&["import", "--state", text(&offline)]));
+        assert_eq!(fact(&said, "digest"), before);
+        assert_eq!(world.digest(), before);
+        let why = refused(&world.run(&["import", "--state", text(&offline)]));
+        assert!(why.contains("not empty"), "{why}");
+        world.restart();
+        let found = world.shop.inquire(&kept.service, &kept.uti).expect(200);
+        assert_eq!(found.json()["deviceId"], device);
+        // What waited is still tried: the outbox came along, indexes and all.
+        let outbox = world.domain.operator("GET", "/operator/v1/outbox", None);
+        assert!(
+            !outbox.expect(200).json()["items"]
+                .as_array()
+                .unwrap()
+                .is_empty()
+        );
+        world.establish(&fresh_device());
+    }
+}
+
+#[test]
+fn the_exported_table_is_the_established_rows() {
+    let world = World::start(Engine::Redb);
+    let (kept, device) = world.populate();
+    let other = fresh_device();
+    let second = world.establish(&other);
+    let line =
+        |device: &str, mapping: &Mapping| format!("{device},{},{}", mapping.service, mapping.uti);
+    let mut expected = vec![line(&device, &kept), line(&other, &second)];
+    expected.sort();
+    let file = world.file("table.csv");
+    let read = |bytes: &str| {
+        let rows = bytes
+            .strip_prefix("deviceId,serviceUri,uti\r\n")
+            .expect("a header");
+        let mut rows: Vec<_> = rows.split_terminator("\r\n").map(str::to_owned).collect();
+        rows.sort();
+        rows
+    };
+    let told = done(&world.run(&["export", "--table", text(&file)]));
+    assert_eq!(fact(&told, "mappings"), "2");
+    assert_eq!(read(&fs::read_to_string(&file).expect("UTF-8")), expected);
+    assert!(world.domain.stop().success());
+    assert_eq!(
+        read(&done(&world.run(&["export", "--table", "-"]))),
+        expected
+    );
+    // For reading, and no other way round.
+    world.point_to(Engine::Redb, &world.file("empty-store"));
+    let why = refused(&world.run(&["import", "--state", text(&file)]));
+    assert!(
+        why.contains("for reading") && why.contains(text(&file)),
+        "{why}"
+    );
+    assert!(!world.file("empty-store").exists());
+}
+
+#[test]
+fn a_gateway_killed_half_way_leaves_no_file_that_looks_whole() {
+    let world = World::start(Engine::Redb);
+    let first = world.establish(&fresh_device());
+    world.stop_with_many(&first);
+    world.restart();
+    for (args, name) in [
+        (["backup", "--to"], "killed.backup"),
+        (["export", "--state"], "killed.ndjson"),
+        (["export", "--table"], "killed.csv"),
+    ] {
+        let (file, part) = (world.file(name), world.file(&format!("{name}.part")));
+        // A table is short: it may be through before anybody looks.
+        let mut verb = wait_for("a gateway that is not through", || {
+            let mut verb = world.command(&[args[0], args[1], text(&file), "--force"]);
+            let mut verb = verb.stderr(Stdio::null()).spawn().expect("it starts");
+            while size(&part) == 0 && verb.try_wait().expect("a child").is_none() {
+                thread::yield_now();
+            }
+            world.domain.signal("STOP");
+            // What it had sent by then is written now, and if that was all, the verb ends.
+            let has_ended = wait_for("a verb that ends or waits", || {
+                let before = (size(&part), processor_time(verb.id()));
+                thread::sleep(Duration::from_millis(100));
+                let has_ended = verb.try_wait().expect("a child").is_some();
+                let is_idle = (size(&part), processor_time(verb.id())) == before;
+                (has_ended || is_idle).then_some(has_ended)
+            });
+            if has_ended {
+                world.domain.signal("CONT");
+                return None;
+            }
+            Some(verb)
+        });
+        let _ = fs::remove_file(&file);
+        world.domain.kill();
+        let status = verb.wait().expect("it ends");
+        assert_eq!(status.code(), Some(1));
+        assert!(!file.exists() && !part.exists(), "{name}");
+        world.restart();
+    }
+}
+
+#[test]
+fn a_verb_killed_half_way_begins_anew() {
+    let world = World::start(Engine::Redb);
+    let first = world.establish(&fresh_device());
+    world.stop_with_many(&first);
+    let before = world.digest();
+    let (backup, state) = (world.file("many.backup"), world.file("many.ndjson"));
+    for (args, file) in [
+        (["backup", "--to"], &backup),
+        (["export", "--state"], &state),
+    ] {
+        let part = PathBuf::from(format!("{}.part", file.display()));
+        let args = [args[0], args[1], text(file)];
+        world.kill_when(&args, "a file half way", || size(&part) > 100_000);
+        assert!(!file.exists() && part.exists());
+        assert_eq!(fact(&done(&world.run(&args)), "digest"), before);
+        assert!(!part.exists());
+    }
+    for (verb, flag, file) in [
+        ("restore", "--from", &backup),
+        ("import", "--state", &state),
+    ] {
+        for engine in [Engine::Redb, Engine::Sled] {
+            let target = world.file(&format!("{verb}-{}-store", engine.name()));
+            world.point_to(engine, &target);
+            let args = [verb, flag, text(file)];
+            let marker = target.join("ics-store.begun");
+            world.kill_when(&args, "a marker", || marker.exists());
+            let marker = fs::read_to_string(marker).expect("a marker");
+            assert!(marker.contains("copying"), "it ended first: more rows");
+            // Neither served nor looked at, and told which verb begins it anew.
+            for refused_verb in [&["serve"][..], &["store", "check"]] {
+                let why = refused(&world.run(refused_verb));
+                assert!(
+                    why.contains("did not end") && why.contains(&format!("ics-gateway {verb}")),
+                    "{why}"
+                );
+            }
+            assert_eq!(fact(&done(&world.run(&args)), "digest"), before);
+            assert_eq!(world.digest(), before);
+        }
+    }
+    world.restart();
+    world.shop.inquire(&first.service, &first.uti).expect(200);
+    assert!(world.domain.stop().success());
+    // The one that was asked stays as it was.
+    world.point_to(Engine::Redb, &world.domain.file("store"));
+    assert_eq!(world.digest(), before);
+}
+
+#[test]
+fn a_restore_that_replaces_and_is_killed_never_leaves_room_for_an_empty_store() {
+    let world = World::start(Engine::Redb);
+    let first = world.establish(&fresh_device());
+    world.stop_with_many(&first);
+    let (before, file) = (world.digest(), world.file("many.backup"));
+    done(&world.run(&["backup", "--to", text(&file)]));
+    let args = ["restore", "--from", text(&file), "--replace"];
+    let store = world.domain.file("store");
+    let marker = store.join("ics-store.begun");
+    world.kill_when(&args, "a marker", || {
+        fs::read_to_string(&marker).is_ok_and(|marker| marker.contains("copying"))
+    });
+    let why = refused(&world.run(&["serve"]));
+    assert!(why.contains("ics-gateway restore"), "{why}");
+    let aside = |name: &str| name.starts_with("store.replaced-");
+    let count = || {
+        let entries = fs::read_dir(world.domain.dir()).expect("a directory");
+        let names = entries.map(|entry| entry.expect("an entry").file_name());
+        names.filter(|name| aside(&name.to_string_lossy())).count()
+    };
+    assert_eq!(count(), 1);
+    assert_eq!(fact(&done(&world.run(&args)), "digest"), before);
+    assert_eq!(count(), 1, "an unfinished store is not kept");
+}
+
+#[test]
+fn files_that_are_cut_off_damaged_or_foreign_are_refused_by_name() {
+    let world = World::start(Engine::Redb);
+    world.populate();
+    assert!(world.domain.stop().success());
+    let (backup, state) = (world.file("b.backup"), world.file("s.ndjson"));
+    done(&world.run(&["backup", "--to", text(&backup)]));
+    done(&world.run(&["export", "--state", text(&state)]));
+    let target = world.file("target-store");
+    world.point_to(Engine::Redb, &target);
+    for (verb, flag, file) in [
+        ("restore", "--from", &backup),
+        ("import", "--state", &state),
+    ] {
+        let whole = fs::read(file).expect("a file");
+        let flipped = |at: usize| {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 4;
+            bytes
+        };
+        let longer = [whole.as_slice(), b"more"].concat();
+        for (what, bytes) in [
+            ("cut off", whole[..whole.len() - 1].to_vec()),
+            ("half", whole[..whole.len() / 2].to_vec()),
+            ("empty", Vec::new()),
+            ("flipped", flipped(whole.len() / 2)),
+            ("flipped at its end", flipped(whole.len() - 10)),
+            ("longer", longer),
+            ("foreign", b"PK\x03\x04 something else".to_vec()),
+        ] {
+            let spoiled = world.file("spoiled");
+            fs::write(&spoiled, bytes).expect("a writable file");
+            let why = refused(&world.run(&[verb, flag, text(&spoiled)]));
+            assert!(why.contains(text(&spoiled)), "{verb} {what}: {why}");
+            assert!(!target.exists(), "{verb} {what}: nothing was begun");
+        }
+    }
+    // Nor one for the other.
+    assert!(refused(&world.run(&["restore", "--from", text(&state)])).contains("no backup"));
+    assert!(
+        refused(&world.run(&["import", "--state", text(&backup)])).contains("no exported state")
+    );
+    // Nor with another keyring, before anything is begun.
+    let other = Domain::create(|text| text);
+    let keyring = world.domain.file("keys/keyring");
+    fs::copy(other.file("keys/keyring"), &keyring).expect("a copy");
+    for (verb, flag, file) in [
+        ("restore", "--from", &backup),
+        ("import", "--state", &state),
+    ] {
+        let why = refused(&world.run(&[verb, flag, text(file)]));
+        assert!(
+            why.contains("keys/keyring") && why.contains(text(file)),
+            "{why}"
+        );
+        assert!(!target.exists());
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_leaves_no_backup() {
+    let world = World::start(Engine::Redb);
+    world.populate();
+    // A limit of file sizes is to whoever writes what a full disk is.
+    let file = world.file("big.backup");
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 1; exec {:?} backup --to {:?} --config {:?}",
+        Gateway::binary(),
+        file,
+        world.domain.configuration()
+    );
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .output()
+        .expect("bash");
+    let why = refused(&output);
+    assert!(
+        why.contains("big.backup") || why.contains("File too large"),
+        "{why}"
+    );
+    assert!(!file.exists() && !world.file("big.backup.part").exists());
+    world.establish(&fresh_device());
+}
