@@ -8,6 +8,7 @@
 mod child;
 mod gateway;
 pub(crate) mod sweep;
+mod upkeep;
 mod workload;
 
 use ics_tests::{Strace, rounds, skip};

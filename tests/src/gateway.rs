@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use crate::clock::MovableClock;
 use crate::curl::{Answer, Curl};
 use crate::party::{Inbox, Party};
-use crate::process::Process;
+use crate::process::{Process, go_on_traced, stopped_before};
+use crate::strace::Strace;
 
 /// The binary under test.
 pub struct Gateway;
@@ -42,6 +43,23 @@ impl Gateway {
             .stdin(Stdio::null())
             .output()
             .expect("it runs")
+    }
+}
+
+impl Gateway {
+    /// Runs it to its end, or to that which strace has in store for it: attached before anything
+    /// of the gateway has run.
+    pub fn run_traced(args: &[String], attach: impl FnOnce(u32) -> Strace) -> Output {
+        let child = stopped_before(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let strace = go_on_traced(child.id(), attach);
+        let output = child.wait_with_output().expect("it ends");
+        strace.wait();
+        output
     }
 }
 

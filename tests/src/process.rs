@@ -62,16 +62,8 @@ impl Process {
         (dir, ready): (&Path, &str),
         attach: impl FnOnce(u32) -> Strace,
     ) -> Result<Strace, ExitStatus> {
-        let mut command = Command::new("sh");
-        command
-            .args(["-c", "kill -s STOP $$; exec \"$0\" \"$@\""])
-            .arg(Gateway::binary())
-            .args(args);
-        let child = spawn(&mut command, dir);
-        let pid = child.id();
-        wait_until_stopped(pid);
-        let strace = attach(pid);
-        signal(pid, "CONT");
+        let child = spawn(&mut stopped_before(args), dir);
+        let strace = go_on_traced(child.id(), attach);
         self.wait_until_ready(child, dir, ready).map(|()| strace)
     }
 
@@ -148,6 +140,24 @@ fn spawn(command: &mut Command, dir: &Path) -> Child {
         .stderr(errors.expect("a log"))
         .spawn()
         .expect("it starts")
+}
+
+/// The gateway with these arguments, its process stopped before anything of it has run.
+pub(crate) fn stopped_before<S: AsRef<OsStr>>(args: &[S]) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "kill -s STOP $$; exec \"$0\" \"$@\""])
+        .arg(Gateway::binary())
+        .args(args);
+    command
+}
+
+/// Lets such a process go on, once strace is attached.
+pub(crate) fn go_on_traced(pid: u32, attach: impl FnOnce(u32) -> Strace) -> Strace {
+    wait_until_stopped(pid);
+    let strace = attach(pid);
+    signal(pid, "CONT");
+    strace
 }
 
 fn signal(pid: u32, name: &str) {
