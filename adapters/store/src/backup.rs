@@ -6,6 +6,7 @@
 //! SHA-256 of everything before. Numbers are little-endian. A file without its trailer, or whose
 //! hash is another, is no backup: nothing is made of it.
 
+mod audit;
 mod read;
 mod write;
 

@@ -83,6 +83,6 @@ pub enum WriteFault {
     #[error("it cannot be written")]
     Write(#[source] io::Error),
     /// The store holds something that cannot be read.
-    #[error("table `{0}` holds a record that cannot be read: `ics-gateway store check` tells more")]
+    #[error("table `{0}` does not hold what was written: `ics-gateway store check` tells more")]
     Damaged(crate::Table),
 }

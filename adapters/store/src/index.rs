@@ -89,6 +89,15 @@ impl Table {
         }
     }
 
+    /// Whether its values are records, with a checksum of their own; those of other indexes are
+    /// empty, or another key.
+    pub(crate) const fn holds_records(self) -> bool {
+        !matches!(
+            self,
+            Self::Uti | Self::ThirdPartySp | Self::IotSp | Self::Due | Self::OutboxDue
+        )
+    }
+
     /// The place in [`Self::ALL`].
     pub(crate) fn position(self) -> usize {
         Self::ALL

@@ -118,6 +118,11 @@ pub(crate) fn stored_checksum(bytes: &[u8]) -> u64 {
     bytes.last_chunk().copied().map_or(0, u64::from_le_bytes)
 }
 
+/// Whether `bytes` are a record that was written under `key`, whatever its kind and version.
+pub(crate) fn is_intact(key: &[u8], bytes: &[u8]) -> bool {
+    open(key, bytes, u8::MAX).is_ok()
+}
+
 /// Version and fields of a record whose checksum holds.
 fn open<'a>(key: &[u8], bytes: &'a [u8], known: u8) -> Result<(u8, &'a [u8]), RecordError> {
     let (body, sum) = bytes

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use ics_core::time::Timestamp;
 
+use super::audit::Audit;
 use super::{BackupSummary, FILE_FORMAT, LARGEST_BLOCK, MAGIC};
 use crate::engine::{Engine as _, EngineError, Verdict, WriteKeys as _};
 use crate::file_fault::FileFault;
@@ -33,6 +34,7 @@ pub fn read_backup(
     let mut reader = Reader {
         input: HashingReader::new(input),
         last_key: Vec::new(),
+        audit: Audit::default(),
         meta: Some(MemoryEngine::default()),
         summary: BackupSummary {
             taken: Timestamp::from_millis(0),
@@ -56,6 +58,7 @@ pub fn read_backup(
 struct Reader<'r> {
     input: HashingReader<&'r mut dyn Read>,
     last_key: Vec<u8>,
+    audit: Audit,
     /// What the store says of itself, until it was judged.
     meta: Option<MemoryEngine>,
     summary: BackupSummary,
@@ -136,18 +139,21 @@ impl Reader<'_> {
             return Err(FileFault::Damaged("its keys are not in order"));
         }
         key.clone_into(&mut self.last_key);
-        match (Table::of_key(key), &self.meta) {
-            (None, _) => return Err(FileFault::Damaged("a key belongs to no table")),
-            (Some(Table::Meta), Some(meta)) => {
+        let table = Table::of_key(key).ok_or(FileFault::Damaged("a key belongs to no table"))?;
+        if !self.audit.take(table, key, value) {
+            return Err(FileFault::Damaged("a record in it is not what was written"));
+        }
+        match (table, &self.meta) {
+            (Table::Meta, Some(meta)) => {
                 let put = meta.write(|transaction| {
                     transaction.put(key, value)?;
                     Ok::<_, EngineError>(Verdict::Commit)
                 });
                 put.map_err(|error| FileFault::Content(error.into()))?;
             }
-            (Some(_), _) => {
+            _ => {
                 self.judge_meta()?;
-                self.summary.keys = self.summary.keys.saturating_add(1);
+                self.summary.keys = self.audit.keys();
                 let digest = self.summary.digest.wrapping_add(checksum(key, value));
                 self.summary.digest = digest;
             }
@@ -177,6 +183,11 @@ impl Reader<'_> {
         self.summary.sha256 = self.input.array()?;
         if hash != self.summary.sha256 {
             return Err(FileFault::Damaged("its SHA-256 is another"));
+        }
+        if !self.audit.is_complete() {
+            return Err(FileFault::Damaged(
+                "it does not hold what the store had counted",
+            ));
         }
         if (keys, digest) != (self.summary.keys, self.summary.digest) {
             return Err(FileFault::Damaged("its trailer tells of other content"));

@@ -128,3 +128,32 @@ fn who_takes_no_more_ends_the_backup() {
         );
     }
 }
+
+#[test]
+fn a_damaged_store_has_no_backup_that_looks_whole() {
+    use crate::engine::{Engine as _, EngineError, Verdict, WriteKeys as _};
+    let row = crate::index::mapping(sample::mapping_id(1)).into_bytes();
+    let uti = crate::index::uti(&sample::sp("shop1"), &sample::uti(1));
+    let uti = uti.id(sample::mapping_id(1)).into_bytes();
+    // A record spoiled, a row gone, an index entry gone: only counting finds the last two.
+    for (key, value) in [
+        (&row, Some(b"spoiled, spoiled")),
+        (&row, None),
+        (&uti, None),
+    ] {
+        let (store, ..) = backup();
+        let damage = store.engine().write(|transaction| {
+            match value {
+                Some(value) => transaction.put(key, value)?,
+                None => transaction.delete(key)?,
+            }
+            Ok::<_, EngineError>(Verdict::Commit)
+        });
+        damage.unwrap();
+        let written = write_backup(&store, sample::at(5), &mut Vec::new());
+        assert!(
+            matches!(written, Err(crate::WriteFault::Damaged(_))),
+            "{written:?}"
+        );
+    }
+}

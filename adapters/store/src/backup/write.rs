@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 
 use ics_core::time::Timestamp;
 
+use super::audit::Audit;
 use super::{BLOCK, BackupSummary, FILE_FORMAT, MAGIC};
 use crate::file_fault::WriteFault;
 use crate::hashing::HashingWriter;
-use crate::record::{Canary, Tally, checksum, decode, write_pair};
+use crate::record::{Canary, checksum, decode, write_pair};
 use crate::{FORMAT, Table, Upkeep, index};
 
 /// Writes everything that `store` holds as of one instant, which `taken` names. Commits go on
@@ -30,8 +31,11 @@ pub fn write_backup(
             Err(_) => ControlFlow::Break(()),
         }
     });
-    written.map_err(WriteFault::Write)?;
+    written?;
     visited.map_err(WriteFault::Read)?;
+    if !writer.audit.is_complete() {
+        return Err(WriteFault::Damaged(Table::Meta));
+    }
     writer.end().map_err(WriteFault::Write)
 }
 
@@ -41,9 +45,8 @@ struct BackupWriter<'w> {
     is_begun: bool,
     block: Vec<u8>,
     pairs: u32,
-    keys: u64,
+    audit: Audit,
     digest: u64,
-    tally: Tally,
     canary: Option<Canary>,
 }
 
@@ -53,12 +56,12 @@ pub(crate) fn write_pairs(
     pairs: &[(Vec<u8>, Vec<u8>)],
     taken: Timestamp,
     out: &mut dyn Write,
-) -> io::Result<BackupSummary> {
+) -> Result<BackupSummary, WriteFault> {
     let mut writer = BackupWriter::new(taken, out);
     for (key, value) in pairs {
         writer.add(key, value)?;
     }
-    writer.end()
+    writer.end().map_err(WriteFault::Write)
 }
 
 impl<'w> BackupWriter<'w> {
@@ -69,38 +72,32 @@ impl<'w> BackupWriter<'w> {
             is_begun: false,
             block: Vec::with_capacity(BLOCK),
             pairs: 0,
-            keys: 0,
+            audit: Audit::default(),
             digest: 0,
-            tally: Tally::default(),
             canary: None,
         }
     }
 
-    fn add(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
-        if Table::of_key(key) == Some(Table::Meta) {
-            self.note(key, value);
-        } else {
-            self.begin()?;
-            self.keys = self.keys.saturating_add(1);
+    fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), WriteFault> {
+        let table = Table::of_key(key).unwrap_or(Table::Meta);
+        if !self.audit.take(table, key, value) {
+            return Err(WriteFault::Damaged(table));
+        }
+        if table != Table::Meta {
+            self.begin().map_err(WriteFault::Write)?;
             self.digest = self.digest.wrapping_add(checksum(key, value));
+        } else if key == index::canary().as_bytes() {
+            self.canary = decode(key, value).ok();
         }
         write_pair(&mut self.block, key, value);
         self.pairs = self.pairs.saturating_add(1);
         if self.is_begun && self.block.len() >= BLOCK {
-            self.flush_block()?;
+            self.flush_block().map_err(WriteFault::Write)?;
         }
         Ok(())
     }
 
-    /// What the store says of itself comes first, and goes into the header too.
-    fn note(&mut self, key: &[u8], value: &[u8]) {
-        if key == index::tally().as_bytes() {
-            self.tally = decode(key, value).unwrap_or_default();
-        } else if key == index::canary().as_bytes() {
-            self.canary = decode(key, value).ok();
-        }
-    }
-
+    /// The header, once what the store says of itself went by.
     fn begin(&mut self) -> io::Result<()> {
         if std::mem::replace(&mut self.is_begun, true) {
             return Ok(());
@@ -109,7 +106,7 @@ impl<'w> BackupWriter<'w> {
         self.out.put(&FILE_FORMAT.to_le_bytes())?;
         self.out.put(&FORMAT.to_le_bytes())?;
         self.out.put(&self.taken.millis().to_le_bytes())?;
-        self.out.put(&self.tally.total().to_le_bytes())
+        self.out.put(&self.audit.tally().total().to_le_bytes())
     }
 
     fn flush_block(&mut self) -> io::Result<()> {
@@ -128,14 +125,14 @@ impl<'w> BackupWriter<'w> {
             self.flush_block()?;
         }
         self.flush_block()?;
-        self.out.put(&self.keys.to_le_bytes())?;
+        self.out.put(&self.audit.keys().to_le_bytes())?;
         self.out.put(&self.digest.to_le_bytes())?;
         let sha256 = self.out.hash();
         self.out.put(&sha256)?;
         self.out.flush()?;
         Ok(BackupSummary {
             taken: self.taken,
-            keys: self.keys,
+            keys: self.audit.keys(),
             digest: self.digest,
             sha256,
             bytes: self.out.bytes,
