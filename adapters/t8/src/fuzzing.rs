@@ -16,7 +16,7 @@ use crate::problem::Problem;
 use crate::query::PageQuery;
 use crate::translate;
 use crate::wire::{
-    Answer, Demap, DeviceInquiry, IdentityMapping, IdentityMappingPatch, InvalidBody, Object,
+    Acknowledgement, Answer, Demap, DeviceInquiry, IdentityMapping, IdentityMappingPatch, InvalidBody, Object,
     SerialNamespace, Subscription, SubscriptionPatch, Text, TransactionInquiry, UserConsent,
     WebsockNotifConfig, Whole, parse_body, point_of_line,
 };
@@ -62,6 +62,15 @@ pub fn read_line(bytes: &[u8]) -> Result<Told, InvalidBody> {
         ReferencePoint::Ics8 => tell_device_inquiry(&parse_body(bytes)?),
         _ => tell_transaction_inquiry(&parse_body(bytes)?),
     })
+}
+
+/// Reads a frame of a websocket: the `notificationId` that it acknowledges.
+///
+/// # Errors
+/// [`InvalidBody`].
+pub fn read_acknowledgement(frame: &[u8]) -> Result<String, InvalidBody> {
+    let acknowledgement = parse_body::<Acknowledgement<'_>>(frame)?;
+    Ok(acknowledgement.notification_id.as_str().to_owned())
 }
 
 /// The status, the number of entries and the cursor of a page.
