@@ -46,14 +46,19 @@ pub(crate) fn check(config: &Config) -> Result<(), TooFewDescriptors> {
 }
 
 fn check_against(config: &Config, most: u64) -> Result<(), TooFewDescriptors> {
-    let connections = [&config.t8.connections, &config.operator.connections]
-        .map(|section| u64::try_from(section.max_connections).unwrap_or(u64::MAX));
-    let needed = connections.into_iter().fold(RESERVE, u64::saturating_add);
+    let needed = needed(config);
     if needed <= most {
         Ok(())
     } else {
         Err(TooFewDescriptors { needed, most })
     }
+}
+
+/// How many all configured connections take, and a reserve.
+pub(crate) fn needed(config: &Config) -> u64 {
+    let connections = [&config.t8.connections, &config.operator.connections]
+        .map(|section| u64::try_from(section.max_connections).unwrap_or(u64::MAX));
+    connections.into_iter().fold(RESERVE, u64::saturating_add)
 }
 
 /// How many are open now, and how many there may be; `None` where the system does not say.

@@ -91,11 +91,12 @@ pub(crate) async fn look(
         Some(client) => client.read::<StatusView>("/status").await.ok(),
         None => None,
     };
-    findings.extend(network::look_at_ports(&config, status.is_some()));
+    findings.extend(network::look_at_ports(&config, status.is_some()).await);
     match status.zip(client) {
         Some((status, client)) => {
             findings.extend(of_status(file, &status));
-            findings.extend(network::look_at_callbacks(&config, &client).await);
+            findings.push(place::look_at_descriptors_of(&config, &client).await);
+            findings.extend(network::look_at_callbacks((&config, file), &client).await);
         }
         None => findings.push(Finding::amber(
             "gateway",

@@ -20,7 +20,7 @@ mod server;
 mod validity;
 
 pub(crate) use anchor::{ClientVerifier, TrustAnchor};
-pub(crate) use client::{by_clock, client_config};
+pub(crate) use client::{by_clock, client_config, served_certificate};
 pub(crate) use credential::{Credential, CredentialError, ServerCredential, load_certificates};
 pub(crate) use handshake::handshake_cause;
 pub(crate) use namespace::Namespace;

@@ -1,6 +1,7 @@
 //! Ports of ours, callbacks of others.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::path::Path;
 use std::time::Duration;
 
 use ics_operator::wire::{PartyStatusName, PartyView};
@@ -10,25 +11,81 @@ use tokio::time::timeout;
 use super::Finding;
 use crate::config::Config;
 use crate::operator_client::OperatorClient;
+use crate::tls::{load_certificates, served_certificate};
 
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The most service providers that are looked at.
 const PARTIES: usize = 1000;
 
-/// Whether the listeners' addresses can be had, or are had by the gateway that answers.
-pub(super) fn look_at_ports(config: &Config, is_running: bool) -> Vec<Finding> {
-    [config.listen.t8, config.listen.operator]
+/// Whether the listeners' addresses can be had, or are had by the gateway that answers (it answered
+/// on the operator's).
+pub(super) async fn look_at_ports(config: &Config, is_running: bool) -> Vec<Finding> {
+    let t8 = config.listen.t8;
+    if is_running {
+        let operator = config.listen.operator;
+        let served = format!("{operator} is served by the gateway");
+        return vec![
+            look_at_served(config, t8).await,
+            Finding::green("ports", served),
+        ];
+    }
+    [t8, config.listen.operator]
         .into_iter()
-        .map(|address| {
-            if is_running {
-                return Finding::green("ports", format!("{address} is served by the gateway"));
-            }
-            match TcpListener::bind(address) {
-                Ok(_) => Finding::green("ports", format!("{address} is free")),
-                Err(error) => taken(address, &error),
-            }
+        .map(|address| match TcpListener::bind(address) {
+            Ok(_) => Finding::green("ports", format!("{address} is free")),
+            Err(error) => taken(address, &error),
         })
         .collect()
+}
+
+/// Whether it is our gateway that serves `address`: by its certificate.
+async fn look_at_served(config: &Config, address: SocketAddr) -> Finding {
+    let holder = format!("ss -ltnp sport = :{}", address.port());
+    let served = match timeout(PATIENCE, served_certificate(dialable(address))).await {
+        Ok(Ok(served)) => served,
+        Ok(Err(error)) => {
+            let text = format!("the gateway runs, and {address} takes no connections: {error}");
+            return Finding::red("ports", text, "systemctl restart ics-gateway");
+        }
+        Err(_) => {
+            let text = format!("{address} takes connections and no handshake in 3 s");
+            return Finding::red("ports", text, holder);
+        }
+    };
+    let file = &config.t8.certificate;
+    let own = load_certificates(file).ok();
+    let is_own = served.is_some() && served.as_ref() == own.as_ref().and_then(|own| own.first());
+    if is_own {
+        return Finding::green("ports", format!("{address} is served by the gateway"));
+    }
+    match served {
+        None => {
+            let text = format!("{address} is held by something that speaks no TLS of ours");
+            Finding::red("ports", text, holder)
+        }
+        Some(_) => {
+            let name = file.display();
+            let text = format!(
+                "{address} is served with another certificate than `{name}`: by another program, or \
+                 it was renewed and not reloaded"
+            );
+            let fix = format!("{holder}; systemctl reload ics-gateway");
+            Finding::amber("ports", text, fix)
+        }
+    }
+}
+
+/// Where something that listens on all addresses can be called.
+const fn dialable(address: SocketAddr) -> SocketAddr {
+    let here = match address {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    if address.ip().is_unspecified() {
+        SocketAddr::new(here, address.port())
+    } else {
+        address
+    }
 }
 
 fn taken(address: SocketAddr, error: &std::io::Error) -> Finding {
@@ -40,9 +97,17 @@ fn taken(address: SocketAddr, error: &std::io::Error) -> Finding {
 }
 
 /// Whether the callback origins of active service providers can be connected to from here.
-pub(super) async fn look_at_callbacks(config: &Config, client: &OperatorClient) -> Vec<Finding> {
-    let Ok((parties, _)) = client.list::<PartyView>("/sps", &[], PARTIES).await else {
-        return Vec::new();
+pub(super) async fn look_at_callbacks(
+    (config, file): (&Config, &Path),
+    client: &OperatorClient,
+) -> Vec<Finding> {
+    let list = format!("ics-gateway sp list --config {}", file.display());
+    let (parties, has_more) = match client.list::<PartyView>("/sps", &[], PARTIES).await {
+        Ok(listed) => listed,
+        Err(error) => {
+            let text = format!("service providers could not be listed, none was called: {error}");
+            return vec![Finding::amber("callbacks", text, list)];
+        }
     };
     let mut origins: Vec<String> = parties
         .into_iter()
@@ -52,6 +117,11 @@ pub(super) async fn look_at_callbacks(config: &Config, client: &OperatorClient) 
     origins.sort();
     origins.dedup();
     let mut findings = Vec::with_capacity(origins.len());
+    if has_more {
+        let text =
+            format!("there are more than {PARTIES} service providers; the others were not called");
+        findings.push(Finding::amber("callbacks", text, list));
+    }
     for origin in origins {
         findings.push(look_at_origin(config, &origin).await);
     }

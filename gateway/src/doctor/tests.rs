@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::*;
 use crate::ambient::{SystemClock, SystemEntropy};
 use crate::init::{Domain, Settings, create_domain};
+use crate::tls::load_certificates;
 
 fn domain() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
@@ -107,6 +108,115 @@ async fn a_port_that_is_taken_is_red() {
             .any(|f| f.area == "ports" && f.light == Light::Red),
         "{red:?}"
     );
+}
+
+#[tokio::test]
+async fn a_port_is_the_gateway_s_only_if_its_certificate_is_shown_there() {
+    let (_directory, file) = domain();
+    let config = Config::load(&file).unwrap();
+    let t8 = async || network::look_at_ports(&config, true).await.remove(0);
+    // The gateway answers elsewhere, and nobody listens here.
+    let nobody = t8().await;
+    assert_eq!(nobody.light, Light::Red, "{nobody:?}");
+    // Somebody does, and it is not ours.
+    let listener = tokio::net::TcpListener::bind(config.listen.t8)
+        .await
+        .unwrap();
+    let stranger = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            use tokio::io::AsyncWriteExt as _;
+            let _ = stream.write_all(b"220 mail.example ESMTP\r\n").await;
+        }
+    });
+    let other = t8().await;
+    assert_eq!(other.light, Light::Red, "{other:?}");
+    assert!(
+        other.fix.as_ref().unwrap().starts_with("ss -ltnp"),
+        "{other:?}"
+    );
+    stranger.abort();
+    let _ = stranger.await;
+    // A server with that certificate is ours; one with another is told apart.
+    for (certificate, key, light) in [
+        (&config.t8.certificate, &config.t8.key, Light::Green),
+        (
+            &config.operator.certificate,
+            &config.operator.key,
+            Light::Amber,
+        ),
+    ] {
+        use rustls::pki_types::pem::PemObject as _;
+        let chain = load_certificates(certificate).unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::from_pem_file(key).unwrap();
+        let acceptor = rustls::ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(acceptor));
+        let listener = tokio::net::TcpListener::bind(config.listen.t8)
+            .await
+            .unwrap();
+        let server = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let _ = acceptor.accept(stream).await;
+            }
+        });
+        let found = t8().await;
+        assert_eq!(found.light, light, "{found:?}");
+        server.abort();
+        let _ = server.await;
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_listed_is_not_green() {
+    let (_directory, file) = domain();
+    let config = Config::load(&file).unwrap();
+    let endpoint = crate::operator_client::Endpoint::of(&config);
+    let client = OperatorClient::new(&endpoint).unwrap();
+    // Nobody answers there.
+    let callbacks = network::look_at_callbacks((&config, &file), &client).await;
+    let [finding] = callbacks.as_slice() else {
+        panic!("{callbacks:?}");
+    };
+    assert_eq!(finding.light, Light::Amber);
+    assert!(
+        finding
+            .fix
+            .as_ref()
+            .unwrap()
+            .starts_with("ics-gateway sp list")
+    );
+    let limits = place::look_at_descriptors_of(&config, &client).await;
+    assert_eq!(limits.light, Light::Amber);
+}
+
+#[test]
+fn descriptors_and_space_are_judged_by_what_is_needed() {
+    for (found, light) in [
+        (None, Light::Amber),
+        (Some((50, 999)), Light::Red),
+        (Some((50, 1000)), Light::Green),
+        (Some((950, 1000)), Light::Amber),
+    ] {
+        let finding = place::judge_descriptors(1000, found);
+        assert_eq!(finding.light, light, "{finding:?}");
+        assert_eq!(finding.fix.is_some(), light != Light::Green);
+    }
+    let log = ("decision log", Path::new("/var/lib/ics/decisions"));
+    for (free, light) in [
+        (
+            Err(std::io::ErrorKind::PermissionDenied.into()),
+            Light::Amber,
+        ),
+        (Ok(1 << 20), Light::Red),
+        (Ok(500 << 20), Light::Amber),
+        (Ok(5 << 30), Light::Green),
+    ] {
+        let finding = place::judge_space(log, free);
+        assert_eq!(finding.light, light, "{finding:?}");
+        assert_eq!(finding.fix.is_some(), light != Light::Green);
+    }
 }
 
 fn run(finding: &Finding) {
