@@ -237,6 +237,27 @@ impl Directory {
         self.agreements.values()
     }
 
+    /// The certificate that ends first of those that matter: of each active party the one that is
+    /// valid for longest at `now`. One that was renewed, revoked or is over is nobody's concern.
+    #[must_use]
+    pub fn next_expiry(&self, now: Timestamp) -> Option<&Arc<CertificateRecord>> {
+        let mut newest: BTreeMap<&SpId, &Arc<CertificateRecord>> = BTreeMap::new();
+        let is_active = |sp: &SpId| {
+            let party = self.party(sp);
+            party.is_some_and(|party| party.status == PartyStatus::Active)
+        };
+        let valid = self
+            .certificates()
+            .filter(|c| c.revoked.is_none() && now <= c.not_after && is_active(&c.sp));
+        for certificate in valid {
+            let held = newest.entry(&certificate.sp).or_insert(certificate);
+            if held.not_after < certificate.not_after {
+                *held = certificate;
+            }
+        }
+        newest.into_values().min_by_key(|c| c.not_after)
+    }
+
     /// All certificates issued or revoked, by serial number.
     pub fn certificates(&self) -> impl Iterator<Item = &Arc<CertificateRecord>> {
         self.certificates.values()

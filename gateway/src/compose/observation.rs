@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use ics_core::party::PartyStatus;
-use ics_core::port::{PortFuture, StoreError};
+use ics_core::port::{Clock, PortFuture, StoreError};
 use ics_core::service::IcsService;
 use ics_core::time::Timestamp;
 use ics_operator::{DecisionLogReport, Observation, StatusSource};
@@ -15,8 +15,9 @@ use crate::config::{Config, OnFailure};
 use crate::telemetry::{DecisionLog, Metrics, Sample};
 use crate::tls::read_validity;
 
-/// At most this many entries of the outbox are looked at for dead letters, for one answer.
-const OUTBOX_LOOK: usize = 20_000;
+/// At most this many entries of the outbox are looked at for dead letters, for one answer; of a
+/// longer one the number is not told.
+const OUTBOX_LOOK: usize = 200_000;
 /// Entries of one read.
 const OUTBOX_PAGE: usize = 500;
 
@@ -29,6 +30,7 @@ pub(crate) struct SelfObservation {
     pub(super) decisions: Option<DecisionLog>,
     pub(super) on_failure: OnFailure,
     pub(super) service: Arc<IcsService>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) status: Arc<dyn StatusSource>,
     pub(super) upkeep: Arc<dyn Upkeep>,
     pub(super) store: PathBuf,
@@ -83,10 +85,9 @@ impl SelfObservation {
                 .parties
                 .push((name, u64::try_from(parties).unwrap_or(u64::MAX)));
         }
-        let ends = directory.certificates().filter(|c| c.revoked.is_none());
-        if let Some(next) = ends.map(|c| c.not_after).min() {
-            let next = ("service-provider-next", next.millis().div_euclid(1000));
-            sample.certificates.push(next);
+        if let Some(next) = directory.next_expiry(self.clock.now()) {
+            let end = next.not_after.millis().div_euclid(1000);
+            sample.certificates.push(("service-provider-next", end));
         }
         Ok(sample)
     }
@@ -102,10 +103,15 @@ impl SelfObservation {
             let found = page.iter().filter(|entry| entry.dead.is_some()).count();
             dead = dead.saturating_add(u64::try_from(found).ok()?);
             looked = looked.saturating_add(page.len());
-            if page.len() < OUTBOX_PAGE || looked >= OUTBOX_LOOK {
+            if page.len() < OUTBOX_PAGE {
                 return Some(dead);
             }
+            if looked >= OUTBOX_LOOK {
+                return None;
+            }
             after = page.last().map(|entry| entry.key.clone());
+            // The store answers at once: requests of this thread have their turn.
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -146,10 +152,23 @@ pub(super) fn certificate_ends(config: &Config) -> Vec<(&'static str, i64)> {
         .collect()
 }
 
+/// The bytes of all files below `directory`; sled keeps its own in a directory within it.
 fn directory_size(directory: &Path) -> Option<u64> {
-    let files = std::fs::read_dir(directory).ok()?;
-    let sizes = files.filter_map(|file| Some(file.ok()?.metadata().ok()?.len()));
-    Some(sizes.fold(0, u64::saturating_add))
+    let mut size = 0_u64;
+    for entry in std::fs::read_dir(directory).ok()? {
+        // What goes while it is looked at takes no space.
+        let Ok(entry) = entry else { continue };
+        let Ok(found) = entry.metadata() else {
+            continue;
+        };
+        let more = if found.is_dir() {
+            directory_size(&entry.path()).unwrap_or_default()
+        } else {
+            found.len()
+        };
+        size = size.saturating_add(more);
+    }
+    Some(size)
 }
 
 /// From `/proc`; `None` elsewhere.
@@ -158,4 +177,26 @@ fn resident_memory() -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
     kib.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_of_a_store_is_that_of_all_files_below_its_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(directory_size(directory.path()), Some(0));
+        let inner = directory.path().join("ics.sled/blobs");
+        std::fs::create_dir_all(&inner).unwrap();
+        for (file, size) in [
+            (directory.path().join("witness"), 40),
+            (directory.path().join("ics.sled/db"), 5000),
+            (inner.join("1"), 700),
+        ] {
+            std::fs::write(file, vec![1; size]).unwrap();
+        }
+        assert_eq!(directory_size(directory.path()), Some(5740));
+        assert_eq!(directory_size(&directory.path().join("none")), None);
+    }
 }

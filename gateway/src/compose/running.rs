@@ -88,7 +88,11 @@ impl Running {
             Arc::clone(&parts.clock),
             stopping.clone(),
         ));
-        let sweeper = tokio::spawn(sweep(Arc::clone(&parts.clocks), stopping));
+        let sweeper = tokio::spawn(sweep(
+            Arc::clone(&parts.clocks),
+            Arc::clone(&telemetry.metrics),
+            stopping,
+        ));
         let gates = [&t8_listener, &operator_listener].map(|open| Arc::clone(&open.gate));
         let listeners = [operator_listener, t8_listener].map(serve).into();
         Ok(Self {
@@ -176,6 +180,7 @@ fn observe(config: &Config, parts: &Parts, telemetry: &Telemetry) -> SelfObserva
         decisions: telemetry.decisions.clone(),
         on_failure: config.decisions.on_failure,
         service: Arc::clone(&parts.service),
+        clock: Arc::clone(&parts.clock),
         status: Arc::new(Counters(Arc::clone(&parts.store))),
         upkeep: Arc::clone(&parts.store),
         store: config.store.directory.clone(),

@@ -12,6 +12,7 @@ use ics_core::timekeeping::{ClockStanding, Timekeeper};
 use tokio::sync::watch;
 
 use crate::ambient::SystemClock;
+use crate::telemetry::Metrics;
 
 /// How often what is due by itself is looked for.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -73,7 +74,11 @@ const fn store_error(failure: Failure) -> StoreError {
 }
 
 /// Does what time does by itself, until told to stop.
-pub(super) async fn sweep(keeper: Arc<ClockKeeper>, mut stopping: watch::Receiver<bool>) {
+pub(super) async fn sweep(
+    keeper: Arc<ClockKeeper>,
+    metrics: Arc<Metrics>,
+    mut stopping: watch::Receiver<bool>,
+) {
     let service = &keeper.service;
     let mut round = 0_u32;
     let mut believed = true;
@@ -99,6 +104,7 @@ pub(super) async fn sweep(keeper: Arc<ClockKeeper>, mut stopping: watch::Receive
             report("old jobs", service.purge_jobs(look.now()).await);
         }
         round = round.wrapping_add(1);
+        metrics.sweeps.inc();
         tokio::select! {
             () = tokio::time::sleep(SWEEP) => {}
             _ = stopping.wait_for(|stop| *stop) => break,

@@ -61,7 +61,11 @@ pub(crate) struct Metrics {
     operator: Arc<ListenerMetrics>,
     /// The store's transactions.
     pub(crate) commits: Arc<CommitMetrics>,
+    /// Rounds of what time does by itself.
+    pub(crate) sweeps: Counter,
     gauges: Gauges,
+    /// Held while a sample is shown: that of another answer must not come between.
+    showing: Mutex<()>,
 }
 
 /// What is counted of one listener.
@@ -176,13 +180,18 @@ impl Metrics {
         let mut registry = Registry::with_prefix("ics");
         let families = Families::register(&mut registry);
         let commits = Arc::new(register_commits(&mut registry));
+        let sweeps = Counter::default();
+        let text = "Rounds of the sweeper: what ran out is ended, what is old purged";
+        registry.register("sweeps", text, sweeps.clone());
         let gauges = Gauges::register(&mut registry);
         Self {
             registry,
             t8: Arc::new(families.of_listener(super::T8)),
             operator: Arc::new(families.of_listener(super::OPERATOR)),
             commits,
+            sweeps,
             gauges,
+            showing: Mutex::new(()),
         }
     }
 
@@ -196,6 +205,7 @@ impl Metrics {
 
     /// The text of OpenMetrics, `sample` included.
     pub(crate) fn render(&self, sample: &Sample) -> String {
+        let _one = self.showing.lock().unwrap_or_else(PoisonError::into_inner);
         self.gauges.set(sample);
         let mut text = String::with_capacity(64 << 10);
         // Writing to a string does not fail.

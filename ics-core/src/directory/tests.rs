@@ -296,3 +296,44 @@ fn a_change_that_arrives_late_never_takes_a_record_back() {
     directory.apply(&version(4, PartyStatus::Active));
     assert_eq!(directory.party(&sp("shop")).unwrap().version, 4);
 }
+
+#[test]
+fn the_next_expiry_is_that_of_the_newest_valid_certificate_of_an_active_party() {
+    let mut directory = Directory::default();
+    for (id, status) in [
+        ("shop", PartyStatus::Active),
+        ("maker", PartyStatus::Active),
+        ("frozen", PartyStatus::Suspended),
+        ("gone", PartyStatus::Removed),
+    ] {
+        let party = party(id, Vec::new());
+        put_party(&mut directory, Party { status, ..party });
+    }
+    assert_eq!(directory.next_expiry(NOW), None);
+    let at = |seconds: i64| Timestamp::from_millis(NOW.millis() + seconds * 1000);
+    for (serial, sp, end, revoked) in [
+        // Renewed; the new one is what counts.
+        (1, "shop", 10, None),
+        (2, "shop", 900, None),
+        // Its newest was revoked: the one before it counts.
+        (3, "maker", 500, None),
+        (4, "maker", 950, Some(NOW)),
+        // Over.
+        (5, "maker", -5, None),
+        (6, "frozen", 20, None),
+        (7, "gone", 30, None),
+    ] {
+        directory.put(DirectoryRecord::Certificate(Arc::new(CertificateRecord {
+            serial: CertificateSerial::from_der_integer(&[serial]),
+            thumbprint: None,
+            sp: SpId::parse(sp).unwrap(),
+            not_after: at(end),
+            revoked,
+            version: 1,
+        })));
+    }
+    let next = |now| directory.next_expiry(now).map(|c| c.not_after);
+    assert_eq!(next(NOW), Some(at(500)));
+    assert_eq!(next(at(501)), Some(at(900)));
+    assert_eq!(next(at(901)), None);
+}

@@ -1,11 +1,7 @@
 //! How the gateway is.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use ics_core::directory::Directory;
-use ics_core::id::SpId;
-use ics_core::party::{CertificateRecord, PartyStatus};
+use ics_core::party::PartyStatus;
 use ics_core::port::ClockReport;
 use ics_core::service::Failure;
 use ics_core::time::Timestamp;
@@ -138,24 +134,9 @@ fn show_clock(report: &ClockReport) -> ClockView {
     }
 }
 
-/// The active party whose newest certificate ends first. One that was renewed has time.
+/// The party whose certificate ends next.
 fn next_expiry(directory: &Directory, now: Timestamp) -> Option<CertificateExpiry> {
-    let mut newest: BTreeMap<&SpId, &Arc<CertificateRecord>> = BTreeMap::new();
-    let valid = directory
-        .certificates()
-        .filter(|c| c.revoked.is_none() && now <= c.not_after)
-        .filter(|c| {
-            directory
-                .party(&c.sp)
-                .is_some_and(|p| p.status == PartyStatus::Active)
-        });
-    for certificate in valid {
-        let held = newest.entry(&certificate.sp).or_insert(certificate);
-        if held.not_after < certificate.not_after {
-            *held = certificate;
-        }
-    }
-    let next = newest.into_values().min_by_key(|c| c.not_after)?;
+    let next = directory.next_expiry(now)?;
     Some(CertificateExpiry {
         sp_id: next.sp.to_string(),
         serial: next.serial.to_string(),

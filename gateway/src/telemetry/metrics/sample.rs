@@ -1,10 +1,14 @@
 //! What is not counted as it happens but looked up when somebody asks.
 
+use std::fmt;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::Registry;
 
 use super::Label;
@@ -41,20 +45,20 @@ pub(crate) struct Sample {
 #[derive(Default)]
 pub(super) struct Gauges {
     mappings: Family<[Label; 1], Gauge>,
-    store_bytes: Gauge,
+    store_bytes: Found,
     store_syncs: Counter,
-    outbox: Gauge,
-    dead_letters: Gauge,
+    outbox: Found,
+    dead_letters: Found,
     certificates: Family<[Label; 1], Gauge>,
     parties: Family<[Label; 1], Gauge>,
-    decisions_failing: Gauge,
-    decisions_waiting: Gauge,
-    decisions_written: Gauge,
-    decisions_lost: Gauge,
+    decisions_failing: Found,
+    decisions_waiting: Found,
+    decisions_written: Found,
+    decisions_lost: Found,
     started: Gauge,
-    descriptors: Gauge,
-    most_descriptors: Gauge,
-    memory: Gauge,
+    descriptors: Found,
+    most_descriptors: Found,
+    memory: Found,
 }
 
 impl Gauges {
@@ -67,9 +71,10 @@ impl Gauges {
         registry.register("store_syncs", text, of.store_syncs.clone());
         let text = "Notifications that wait, dead letters included";
         registry.register("outbox_entries", text, of.outbox.clone());
-        let text = "Notifications that were given up";
+        let text =
+            "Notifications that were given up; absent when the outbox is too long to look through";
         registry.register("outbox_dead_letters", text, of.dead_letters.clone());
-        let text = "End of a certificate in seconds since 1970";
+        let text = "End of a certificate in seconds since 1970; service-provider-next: the first to end of the newest valid ones of all active service providers";
         registry.register(
             "certificate_expiry_timestamp_seconds",
             text,
@@ -104,22 +109,11 @@ impl Gauges {
         of
     }
 
+    /// Shows `sample`, and nothing of the one before it.
     pub(super) fn set(&self, sample: &Sample) {
-        for (state, rows) in &sample.mappings {
-            set(
-                &self.mappings.get_or_create_owned(&[("state", *state)]),
-                *rows,
-            );
-        }
-        for (status, parties) in &sample.parties {
-            let gauge = self.parties.get_or_create_owned(&[("status", *status)]);
-            set(&gauge, *parties);
-        }
-        for (of, end) in &sample.certificates {
-            self.certificates
-                .get_or_create_owned(&[("certificate", *of)])
-                .set(*end);
-        }
+        show(&self.mappings, "state", &sample.mappings);
+        show(&self.parties, "status", &sample.parties);
+        show(&self.certificates, "certificate", &sample.certificates);
         let (open, most) = sample.descriptors.unzip();
         let decisions = &sample.decisions;
         let found = [
@@ -138,9 +132,7 @@ impl Gauges {
             (&self.decisions_lost, Some(decisions.lost)),
         ];
         for (gauge, value) in found {
-            if let Some(value) = value {
-                set(gauge, value);
-            }
+            gauge.set(value);
         }
         let counter = self.store_syncs.inner();
         counter.store(sample.store_syncs, Ordering::Relaxed);
@@ -148,6 +140,56 @@ impl Gauges {
     }
 }
 
-fn set(gauge: &Gauge, value: u64) {
-    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+/// One series for each value, and no other.
+fn show<T: Copy + TryInto<i64>>(
+    family: &Family<[Label; 1], Gauge>,
+    label: &'static str,
+    values: &[(&'static str, T)],
+) {
+    family.clear();
+    for (name, value) in values {
+        let gauge = family.get_or_create_owned(&[(label, *name)]);
+        gauge.set((*value).try_into().unwrap_or(i64::MAX));
+    }
+}
+
+/// A gauge of what may not be found out: then there is none, rather than one of long ago.
+#[derive(Clone, Default)]
+struct Found(Arc<Mutex<Option<u64>>>);
+
+impl Found {
+    fn set(&self, value: Option<u64>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = value;
+    }
+
+    fn value(&self) -> Option<u64> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Found").field(&self.value()).finish()
+    }
+}
+
+impl TypedMetric for Found {
+    const TYPE: MetricType = MetricType::Gauge;
+}
+
+impl EncodeMetric for Found {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        match self.value() {
+            Some(value) => encoder.encode_gauge(&i64::try_from(value).unwrap_or(i64::MAX)),
+            None => Ok(()),
+        }
+    }
+
+    fn metric_type(&self) -> MetricType {
+        Self::TYPE
+    }
+
+    fn is_empty(&self) -> bool {
+        self.value().is_none()
+    }
 }

@@ -54,3 +54,39 @@ fn every_cause_of_a_refused_connection_is_counted_under_its_name() {
         CONNECTION_REFUSALS.len()
     );
 }
+
+#[test]
+fn what_cannot_be_found_out_any_more_is_not_shown_as_it_was() {
+    let metrics = Metrics::new();
+    let known = Sample {
+        mappings: vec![("established", 5)],
+        store_bytes: Some(4096),
+        dead_letters: Some(7),
+        certificates: vec![("t8-server", 100), ("service-provider-next", 200)],
+        ..Sample::default()
+    };
+    let gone = [
+        "ics_mappings{state=\"established\"} 5",
+        "ics_store_bytes 4096",
+        "ics_outbox_dead_letters 7",
+        "ics_certificate_expiry_timestamp_seconds{certificate=\"service-provider-next\"} 200",
+    ];
+    let text = metrics.render(&known);
+    for line in gone {
+        assert!(text.lines().any(|l| l == line), "{line} in\n{text}");
+    }
+    let less = Sample {
+        certificates: vec![("t8-server", 100)],
+        ..Sample::default()
+    };
+    let text = metrics.render(&less);
+    for line in gone {
+        let (name, _) = line.split_once(' ').unwrap();
+        assert!(
+            !text.lines().any(|l| l.starts_with(name)),
+            "{name} in\n{text}"
+        );
+    }
+    let kept = "ics_certificate_expiry_timestamp_seconds{certificate=\"t8-server\"} 100";
+    assert!(text.contains(kept), "{text}");
+}
