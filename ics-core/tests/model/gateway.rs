@@ -1,7 +1,6 @@
 //! What `ics_core::service` does around the procedures, without the futures: load, decide, commit.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ics_core::change::Change;
@@ -25,7 +24,7 @@ use ics_core::reference_point::Role;
 use ics_core::time::Timestamp;
 
 use crate::iot_sp::Outcome;
-use crate::store::{Conflict, Store, Wrong};
+use crate::store::{Conflict, Kept, Store, Wrong};
 use crate::world::{LISTENERS, NOW, World, device_id, device_index, service_of, uti_index};
 
 /// Counts what happened anywhere in the search, to show that the model is not vacuous.
@@ -65,9 +64,9 @@ pub(crate) struct Worker {
     /// Whether the IoT SP still waits for the reply.
     pub(crate) reply_wanted: bool,
     knew_fence: bool,
-    row: Arc<Mapping>,
+    row: Kept<Mapping>,
     uti: Option<UtiRecord>,
-    push: Option<Arc<OutboxEntry>>,
+    push: Option<Kept<OutboxEntry>>,
     device_dead: bool,
 }
 
@@ -83,7 +82,7 @@ impl Gateway<'_> {
     /// SP's copy of a result it has had as the answer to its PUT. No procedure and no other party
     /// depends on when, so their delays would only multiply states.
     fn tell_idle(&mut self) {
-        let is_idle = |entry: &&Arc<OutboxEntry>| {
+        let is_idle = |entry: &&Kept<OutboxEntry>| {
             entry.key.addressee.role == Role::ThirdPartySp
                 || matches!(entry.message, Message::Result { undo: false, .. })
         };
@@ -244,7 +243,7 @@ impl Gateway<'_> {
             registration,
             reply_wanted: true,
             uti: facts.uti,
-            push: facts.push.map(Arc::new),
+            push: facts.push.map(Kept::new),
             device_dead: self
                 .store
                 .dead_devices
@@ -331,12 +330,12 @@ impl Gateway<'_> {
         (cause, by): (DemappingCause, EndedBy),
         now: Timestamp,
     ) {
-        let mut by_uti: BTreeMap<_, BTreeMap<MappingId, Arc<Mapping>>> = BTreeMap::new();
+        let mut by_uti: BTreeMap<_, BTreeMap<MappingId, Kept<Mapping>>> = BTreeMap::new();
         for row in mappings.iter().filter_map(|id| self.store.rows.get(id)) {
             let rows = by_uti.entry(uti_index(&row.key)).or_default();
             rows.insert(row.id, row.clone());
             if cause == DemappingCause::UtiInvalid && row.is_live() {
-                let same = |other: &&Arc<Mapping>| other.key.uti == row.key.uti && other.is_live();
+                let same = |other: &&Kept<Mapping>| other.key.uti == row.key.uti && other.is_live();
                 rows.extend(
                     self.store
                         .rows

@@ -2,6 +2,8 @@
 //! makes, and keeps a history beside it to judge by.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Deref;
 use std::sync::Arc;
 
 use ics_core::change::{Assumption, Change, Write};
@@ -15,13 +17,52 @@ use ics_core::sealed::BlindIndex;
 
 use crate::world::JOB;
 
+/// A value that many states share, hashed once: a state is hashed at each of its millions of turns,
+/// and rows are most of it.
+#[derive(Debug)]
+pub(crate) struct Kept<T>(Arc<(u64, T)>);
+
+impl<T: Hash> Kept<T> {
+    pub(crate) fn new(value: T) -> Self {
+        let mut hasher = DefaultHasher::new();
+        value.hash(&mut hasher);
+        Self(Arc::new((hasher.finish(), value)))
+    }
+}
+
+impl<T> Clone for Kept<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Deref for Kept<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0.1
+    }
+}
+
+impl<T: PartialEq> PartialEq for Kept<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<T> Hash for Kept<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.0);
+    }
+}
+
 /// What survives a restart, and the history.
 #[derive(Clone, Debug, Default, PartialEq, Hash)]
 pub(crate) struct Store {
-    pub(crate) rows: BTreeMap<MappingId, Arc<Mapping>>,
+    pub(crate) rows: BTreeMap<MappingId, Kept<Mapping>>,
     pub(crate) utis: BTreeMap<BlindIndex, UtiRecord>,
     pub(crate) dead_devices: BTreeSet<BlindIndex>,
-    pub(crate) outbox: BTreeMap<OutboxKey, Arc<OutboxEntry>>,
+    pub(crate) outbox: BTreeMap<OutboxKey, Kept<OutboxEntry>>,
     /// Whether the world's fence is in force.
     pub(crate) fence_up: bool,
     /// How far the sweep behind it has come.
@@ -69,7 +110,7 @@ pub(crate) struct Conflict;
 
 impl Store {
     /// The live row of a key.
-    pub(crate) fn live(&self, key: &MappingKey) -> Option<&Arc<Mapping>> {
+    pub(crate) fn live(&self, key: &MappingKey) -> Option<&Kept<Mapping>> {
         self.rows
             .values()
             .find(|row| row.is_live() && row.key == *key)
@@ -169,7 +210,7 @@ impl Store {
     fn write_row(&mut self, write: &Write<Mapping>, tombstone: bool) {
         match &write.after {
             Some(after) if after.is_live() || tombstone => {
-                self.rows.insert(after.id, Arc::new(after.clone()));
+                self.rows.insert(after.id, Kept::new(after.clone()));
             }
             after => {
                 let gone = after.as_ref().or(write.before.as_ref()).expect("a row");
@@ -190,7 +231,7 @@ impl Store {
         match (&write.before, &write.after) {
             (_, Some(after)) => {
                 self.outbox
-                    .insert(after.key.clone(), Arc::new(after.clone()));
+                    .insert(after.key.clone(), Kept::new(after.clone()));
             }
             (Some(before), None) => {
                 self.outbox.remove(&before.key);
