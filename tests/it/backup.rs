@@ -624,3 +624,26 @@ fn a_disk_that_is_full_leaves_no_backup() {
     assert!(!file.exists() && !world.file("big.backup.part").exists());
     world.establish(&fresh_device());
 }
+
+#[test]
+fn a_store_that_is_gone_or_damaged_is_restored_as_its_refusal_says() {
+    for (engine, data) in [
+        (Engine::Redb, "ics-store.redb"),
+        (Engine::Sled, "ics-store.sled/db"),
+    ] {
+        let world = World::start(engine);
+        let (kept, device) = world.populate();
+        let file = world.file("nightly.backup");
+        done(&world.run(&["backup", "--to", text(&file)]));
+        assert!(world.domain.stop().success());
+        let data = world.domain.file("store").join(data);
+        fs::write(data, vec![0; 8192]).expect("a writable file");
+        let why = refused(&world.run(&["serve"]));
+        let way = "ics-gateway restore --config FILE --from BACKUP --replace";
+        assert!(why.contains(way), "{why}");
+        done(&world.run(&["restore", "--from", text(&file), "--replace"]));
+        world.restart();
+        let found = world.shop.inquire(&kept.service, &kept.uti).expect(200);
+        assert_eq!(found.json()["deviceId"], device);
+    }
+}

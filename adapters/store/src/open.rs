@@ -43,7 +43,10 @@ pub enum OpenError {
     #[error("store `{}` is in use by another process: stop that one first (a running gateway?)", .0.display())]
     InUse(PathBuf),
     /// The file is damaged, or no store at all.
-    #[error("store `{}` is damaged: restore it from a backup", .path.display())]
+    #[error(
+        "store `{}` is damaged: restore it from a backup, `ics-gateway restore --config FILE --from BACKUP --replace`",
+        .path.display()
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -86,7 +89,8 @@ pub enum OpenError {
     },
     /// A store was begun here, and is gone.
     #[error(
-        "store `{}` is missing or empty, though one was begun in this directory: restore it from a backup; \
+        "store `{}` is missing or empty, though one was begun in this directory: restore it from a backup, \
+         `ics-gateway restore --config FILE --from BACKUP --replace`; \
          to begin an empty store, name a new directory",
         .0.display()
     )]
@@ -105,7 +109,8 @@ pub enum OpenError {
     },
     /// The store does not hold what was acknowledged, or what it counted.
     #[error(
-        "store `{}` does not hold what was acknowledged: {difference}; restore it from a backup, or look with \
+        "store `{}` does not hold what was acknowledged: {difference}; restore it from a backup, \
+         `ics-gateway restore --config FILE --from BACKUP --replace`, or look with \
          `ics-gateway store check --config FILE --accept`, which takes it as it is when it is sound",
         .path.display()
     )]

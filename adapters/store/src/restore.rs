@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Records of one transaction of an import.
-const IMPORT_BATCH: usize = 1000;
+const IMPORT_BATCH: usize = 5000;
 
 /// Makes a store in `directory` of a backup and reads it back; `summary` is what a reading of the
 /// same file told, and what it must tell again.

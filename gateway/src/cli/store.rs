@@ -41,7 +41,7 @@ enum StoreVerb {
     ///
     /// Tells how many keys each table holds and a digest of everything: stores with equal digests
     /// hold the same. What is wrong is told by table and mapping id; nothing is repaired. A store
-    /// that is not sound: restore it from a backup.
+    /// that is not sound: restore it from a backup (`ics-gateway restore --replace`).
     Check(CheckArguments),
     /// Give back the disk space that deleted rows left
     ///
@@ -108,7 +108,7 @@ enum StoreVerbError {
     Nothing(PathBuf),
     /// What was found is told.
     #[error(
-        "store `{}` is not sound ({findings} findings): restore it from a backup; `serve` may work with it, \
+        "store `{}` is not sound ({findings} findings): restore it from a backup (`ics-gateway restore --replace`); `serve` may work with it, \
          what is wrong fails when it is asked for",
         directory.display()
     )]
