@@ -22,6 +22,7 @@ use actix_web::App;
 use actix_web::dev::{AppConfig, Server};
 use actix_web::web::{self, ServiceConfig};
 use rustls::ServerConfig;
+use tokio::net::TcpSocket;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::ConnectionsSection;
@@ -67,7 +68,7 @@ impl Listener {
     where
         F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
     {
-        let socket = TcpListener::bind(self.address)?;
+        let socket = bind(self.address)?;
         let address = socket.local_addr()?;
         let connections = self.connections.clone();
         let gate = Arc::new(Gate::new(
@@ -137,6 +138,20 @@ impl Opened {
     fn is_older_than(self, age: Duration) -> bool {
         self.0.elapsed() > age
     }
+}
+
+/// Connections that may wait to be accepted (the system may allow fewer): of more, the first packets
+/// are dropped, and a good client among them comes again after a second at the earliest.
+const BACKLOG: u32 = 4096;
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
 }
 
 fn workers(configured: usize) -> usize {

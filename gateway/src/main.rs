@@ -36,6 +36,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     descriptors::raise_limit();
+    ics_store::log_contained_panics();
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

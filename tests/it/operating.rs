@@ -257,6 +257,113 @@ fn a_reload_keeps_open_connections_reopens_the_log_and_names_what_waits() {
 }
 
 #[test]
+fn a_reload_of_a_bad_configuration_reopens_the_log_and_keeps_what_is_in_use() {
+    let domain = Domain::start(|text| text);
+    let shop = shop_of(&domain);
+    let list = shop.path("ics-mapping", "mappings");
+    shop.get(&list).expect(200);
+    let log = domain.file("decisions/decisions.jsonl");
+    eventually("the first lines", || !decisions(&log).is_empty());
+    let end_of = |what: &str| {
+        let served = domain.operator("GET", "/operator/v1/metrics", None);
+        let name = format!("ics_certificate_expiry_timestamp_seconds{{certificate=\"{what}\"}} ");
+        let text = served.expect(200).body;
+        let line = text.lines().find_map(|line| line.strip_prefix(&*name));
+        line.and_then(|end| end.parse::<i64>().ok())
+            .expect("a time")
+    };
+    let client = end_of("notify-client");
+    std::fs::rename(&log, domain.file("decisions/yesterday.jsonl")).expect("a rename");
+    let file = domain.configuration();
+    let good = std::fs::read_to_string(&file).expect("a configuration");
+    std::fs::write(&file, "nothing = \"of ours\"\n").expect("a writable file");
+    domain.signal("HUP");
+    eventually("the log to be opened anew", || log.exists());
+    eventually("the refusal to be told", || {
+        domain.log().contains("reload refused")
+    });
+    shop.get(&list).expect(200);
+    wait_for_decision(&log, "a line in the new file", |line| line["who"] == "shop");
+
+    // A new certificate of the notifier waits for the next start, and metrics say so.
+    std::fs::write(&file, good).expect("a writable file");
+    let (certificate, key) = domain.server_certificate("renewed", "DNS:notifier");
+    for (from, to) in [
+        (certificate, "notify/client.pem"),
+        (key, "notify/client.key"),
+    ] {
+        std::fs::write(domain.file(to), std::fs::read(from).expect("a file")).expect("a copy");
+    }
+    domain.signal("HUP");
+    eventually("the reload", || {
+        domain.log().contains("anchors of the listeners reloaded")
+    });
+    assert_eq!(end_of("notify-client"), client, "that in use");
+    assert!(domain.stop().success());
+    domain.serve();
+    assert_ne!(end_of("notify-client"), client, "the new one");
+}
+
+#[test]
+fn changes_whose_callers_hang_up_are_logged_with_what_came_of_them() {
+    let sandbox = Sandbox::start();
+    let (shop, acme) = (sandbox.shop(), sandbox.acme());
+    let (token, path) = (shop.token(), shop.path("ics-mapping", "mappings"));
+    let log = log_of(&sandbox);
+    let is_made = |line: &&Value| line["reference_point"] == "ICS-1" && line["status"] == 201;
+    // What is in the socket when it is closed may be lost, so many are sent.
+    wait_for("some to be taken", || {
+        for _ in 0..20 {
+            let uti = ics_tests::fresh_uuid();
+            let request = shop.request(&shop.service("eggs"), &uti, &acme.fresh_serial());
+            let mut connection = Dialer::of(&shop).dial().expect("a connection");
+            let sent = connection.send(("POST", &path), &token, Some(&request));
+            sent.expect("the request");
+        }
+        decisions(&log)
+            .iter()
+            .any(|line| is_made(&line))
+            .then_some(())
+    });
+    eventually("a line for each row", || {
+        shop.list().len() == decisions(&log).iter().filter(is_made).count()
+    });
+    let unknown = |line: &&Value| line["decision"] == "unknown" && line["operation"] == "POST";
+    assert_eq!(decisions(&log).iter().find(unknown), None);
+}
+
+#[test]
+fn a_bulk_inquiry_leaves_a_line_at_its_end_with_what_became_of_its_lines() {
+    let sandbox = Sandbox::start();
+    let (shop, acme) = (sandbox.shop(), sandbox.acme());
+    let mapping = shop.establish(&acme, "eggs", &fresh_device());
+    let unknown = json!({ "serviceUri": mapping.service, "uti": ics_tests::fresh_uuid() });
+    let body = format!("{}\n{unknown}\nnothing\n", mapping.key());
+    let bulk = shop.curl("POST", "/ics-inquiry/v1/retrieve-bulk");
+    let bulk = bulk
+        .bearer(&shop.token())
+        .header("Content-Type", "application/x-ndjson");
+    bulk.bytes(body.as_bytes()).send().expect(200);
+    let end = wait_for_decision(&log_of(&sandbox), "its end", |line| {
+        line["event"] == "BULK_ENDED"
+    });
+    let counts = ["asked", "allowed", "not_found", "denied", "failed"];
+    assert_eq!(
+        counts.map(|name| end[name].as_u64()),
+        [3, 1, 1, 1, 0].map(Some)
+    );
+    assert_eq!(
+        (&end["who"], &end["whole"]),
+        (&json!(shop.id), &json!(true))
+    );
+    let begin = wait_for_decision(&log_of(&sandbox), "its beginning", |line| {
+        line["status"] == 200 && line["request_id"] == end["request_id"]
+    });
+    let operation = begin["operation"].as_str().expect("an operation");
+    assert!(operation.ends_with("/retrieve-bulk"), "{begin}");
+}
+
+#[test]
 fn config_check_says_all_that_is_wrong_at_once_and_how_to_mend_it() {
     let domain = Domain::create(|text| {
         text.replace("public_url", "pubic_url")
@@ -289,7 +396,7 @@ fn config_check_says_all_that_is_wrong_at_once_and_how_to_mend_it() {
     let mended = text
         .replace("pubic_url", "public_url")
         .replace("lifetime = \"1s\"", "lifetime = \"60s\"")
-        .replace("queue = \"a lot\"", "queue = \"1MiB\"");
+        .replace("queue = \"a lot\"", "queue = \"8MiB\"");
     std::fs::write(&file, mended).expect("a writable file");
     assert_eq!(check().0, Some(0), "{}", check().1);
     // A key of somebody else: both files are named.
@@ -344,7 +451,8 @@ fn doctor_is_amber_without_its_gateway_green_with_it_and_red_for_an_open_key() {
 #[test]
 fn a_configuration_with_more_connections_than_descriptors_is_refused_by_name() {
     let domain = Domain::create(|text| {
-        text.replace("#max_connections = 8000", "max_connections = 2000000000")
+        text.replace("#max_connections = 8000", "max_connections = 2000000")
+            .replace("#queue = \"16MiB\"", "queue = \"1GiB\"")
     });
     let file = domain.configuration();
     let file = file.to_str().expect("UTF-8");

@@ -59,17 +59,34 @@ impl Dialer {
         let socket = TcpStream::connect(&self.authority)?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(Duration::from_secs(30)))?;
+        let stream = BufReader::new(StreamOwned::new(self.begin_tls()?, socket));
+        Ok(Connection {
+            stream,
+            authority: self.authority.clone(),
+        })
+    }
+}
+
+impl Dialer {
+    /// Says the first bytes of a handshake, and no more.
+    ///
+    /// # Errors
+    /// [`io::Error`] of `to`.
+    pub fn say_hello(&self, to: &mut impl io::Write) -> io::Result<()> {
+        let mut tls = self.begin_tls()?;
+        while tls.wants_write() {
+            tls.write_tls(to)?;
+        }
+        Ok(())
+    }
+
+    fn begin_tls(&self) -> io::Result<ClientConnection> {
         let host = self
             .authority
             .rsplit_once(':')
             .map_or(&*self.authority, |(host, _)| host);
         let name = ServerName::try_from(host.to_owned()).expect("a host");
-        let tls = ClientConnection::new(Arc::clone(&self.tls), name).map_err(io::Error::other)?;
-        let stream = BufReader::new(StreamOwned::new(tls, socket));
-        Ok(Connection {
-            stream,
-            authority: self.authority.clone(),
-        })
+        ClientConnection::new(Arc::clone(&self.tls), name).map_err(io::Error::other)
     }
 }
 

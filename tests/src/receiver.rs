@@ -90,7 +90,13 @@ impl Receiver {
     /// Opens one on a free port of loopback that answers 204; its clients must come with a
     /// certificate under `root`.
     pub fn open(root: &Path, certificate: &Path, key: &Path) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::open_at(anywhere, (root, certificate, key))
+    }
+
+    /// The same, where another one was before.
+    pub fn open_at(address: SocketAddr, (root, certificate, key): (&Path, &Path, &Path)) -> Self {
+        let listener = TcpListener::bind(address).expect("a free port");
         let address = listener.local_addr().expect("an address");
         let always: Answering = Box::new(|_| Reply::status(204));
         let shared = Arc::new(Shared {
@@ -125,6 +131,16 @@ impl Receiver {
     /// How many TCP connections were made to it so far.
     pub fn connections(&self) -> u64 {
         self.shared.accepted.load(Ordering::SeqCst)
+    }
+
+    /// How much has come so far.
+    pub fn count(&self) -> usize {
+        self.shared.received.lock().unwrap().len()
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Everything so far, in the order it came.

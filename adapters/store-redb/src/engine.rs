@@ -4,13 +4,12 @@ use std::fmt;
 use std::fs::OpenOptions;
 use std::io;
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ics_store::engine::{Engine, EngineError, ReadKeys, Verdict, WriteKeys};
-use ics_store::{OpenError, io_error};
+use ics_store::{OpenError, contain_panics, io_error};
 use redb::{
     Builder, Database, DatabaseError, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable,
     StorageError, Table, TableDefinition,
@@ -103,7 +102,7 @@ impl RedbEngine {
         watch: Arc<Watch>,
     ) -> Result<Self, OpenError> {
         // redb may panic on a file that was damaged behind its back.
-        let database = catch_unwind(AssertUnwindSafe(|| open(&path)))
+        let database = contain_panics(|| open(&path))
             .unwrap_or_else(|_| Err(panicked().into()))
             .map_err(|error| open_error(&path, error))?;
         let database = RwLock::new(Held::Serving(database));
@@ -142,7 +141,7 @@ impl RedbEngine {
             *held = Held::Nothing;
         }
         let path = self.path.display();
-        match catch_unwind(AssertUnwindSafe(|| (self.open)(&self.path))) {
+        match contain_panics(|| (self.open)(&self.path)) {
             Ok(Ok(reopened)) => {
                 self.forget_newest();
                 *held = Held::Serving(reopened);
@@ -160,7 +159,7 @@ impl RedbEngine {
             Err(_) => tracing::error!(%path, "store not reopened"),
         }
         let head = self.watch.synced_head();
-        match catch_unwind(AssertUnwindSafe(|| standby::open(&self.path, head))) {
+        match contain_panics(|| standby::open(&self.path, head)) {
             Ok(Ok(standby)) => {
                 *held = Held::Standby(standby);
                 self.is_standby.store(true, Ordering::Release);
@@ -230,14 +229,14 @@ pub(crate) fn compact_file(path: &Path, options: Options) -> Result<(), OpenErro
         path: path.to_owned(),
         source,
     };
-    let compacted = catch_unwind(AssertUnwindSafe(|| {
+    let compacted = contain_panics(|| {
         let mut database = builder(options)
             .open(path)
             .map_err(|error| open_error(path, error))?;
         // One pass moves what fits; the next may find more.
         while database.compact().map_err(|e| damaged(e.into()))? {}
         Ok(())
-    }));
+    });
     compacted.unwrap_or_else(|_| Err(damaged(panicked().into())))
 }
 
@@ -304,7 +303,7 @@ impl Engine for RedbEngine {
         self.recover();
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         let open = database.writable().ok_or_else(closed)?;
-        let written = catch_unwind(AssertUnwindSafe(|| self.write_to(open, work)))
+        let written = contain_panics(|| self.write_to(open, work))
             .unwrap_or_else(|_| Err(self.suspect(panicked()).into()));
         // Before anybody is told that it is committed.
         self.forget_newest();

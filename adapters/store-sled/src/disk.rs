@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use ics_store::engine::EngineError;
-use ics_store::{EngineFiles, OpenError, io_error, sync_directory};
+use ics_store::{EngineFiles, OpenError, contain_panics, io_error, sync_directory};
 
 use crate::engine::SledEngine;
 use crate::{DATA_NAME, Options, lost_sync};
@@ -165,6 +164,10 @@ impl Disk {
     /// Whether the disk takes writes at all: closing a database that failed is only worth it when
     /// it can be opened again.
     pub(crate) fn can_write(path: &Path) -> bool {
+        let log = File::options().write(true).open(path.join(LOG));
+        if log.and_then(|log| log.sync_data()).is_err() {
+            return false;
+        }
         let probe = path.join("ics-probe");
         let written = File::create(&probe).and_then(|mut file| {
             file.write_all(&vec![0; 1 << 20])?;
@@ -226,7 +229,7 @@ pub(crate) fn size_of(directory: &Path) -> io::Result<u64> {
 pub(crate) fn contained<T>(
     work: impl FnOnce() -> Result<T, sled::Error>,
 ) -> Result<T, sled::Error> {
-    catch_unwind(AssertUnwindSafe(work))
+    contain_panics(work)
         .unwrap_or_else(|_| Err(sled::Error::ReportableBug("sled panicked".to_owned())))
 }
 

@@ -4,13 +4,12 @@ use std::collections::btree_map;
 use std::fmt;
 use std::iter::Peekable;
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
-use ics_store::OpenError;
 use ics_store::engine::{Engine, EngineError, Overlay, ReadKeys, Verdict};
+use ics_store::{OpenError, contain_panics};
 use sled::{Batch, IVec};
 
 use crate::disk::{Disk, SledFiles, contained, engine_error, open_error};
@@ -157,7 +156,7 @@ impl SledEngine {
         }
         let old = disk.take();
         // sled's own end of an old database may panic as well.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(old)));
+        let _ = contain_panics(|| drop(old));
         let opened = Disk::open(&self.path, self.files.cache_bytes()).and_then(|opened| {
             if let Some((_, layer)) = self.versions.unfinished() {
                 contained(|| opened.tree.apply_batch(batch_of(&layer)))?;
@@ -334,7 +333,7 @@ impl Drop for SledEngine {
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if catch_unwind(AssertUnwindSafe(|| drop(disk))).is_err() {
+        if contain_panics(|| drop(disk)).is_err() {
             tracing::error!(path = %self.path.display(), "sled panicked when it was closed");
         }
     }

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ics_core::change::Change;
@@ -24,6 +23,7 @@ use crate::fault::Fault;
 use crate::group_commit::{BatchLimits, CommitWatch, GroupCommitter};
 use crate::index::{self, Key, Table};
 use crate::integrity::{self, Difference, IntegrityReport};
+use crate::panics::contain_panics;
 use crate::place::Place;
 use crate::record::{Format, KINDS, LiveEntry, Record, RecordError, Tally, Versions, encode};
 use crate::walk;
@@ -31,6 +31,9 @@ use crate::witness::Witness;
 
 /// The version of the layout of keys and tables that this code writes and reads.
 pub const FORMAT: u32 = 1;
+
+/// How often a read is tried before it is unavailable.
+const READ_ATTEMPTS: u32 = 4;
 
 /// Why what lies in an engine is no store that can be served.
 #[derive(Debug, thiserror::Error)]
@@ -149,7 +152,7 @@ impl<E: Engine> EmbeddedStore<E> {
     /// # Errors
     /// As [`Self::check`].
     pub fn check_with(&self, progress: &mut dyn FnMut()) -> Result<IntegrityReport, StoreError> {
-        self.reading(|view| integrity::check(view, progress))
+        self.contain(|engine| integrity::check(&engine.snapshot()?, progress))
     }
 
     /// How many keys a table holds, from the counters kept with every commit: costs no walk.
@@ -168,10 +171,20 @@ impl<E: Engine> EmbeddedStore<E> {
         &self.engine
     }
 
+    /// Reads as of one instant. A write that fails may take the engine away from under those who
+    /// read: they look again, for reads go on.
     pub(crate) fn reading<T>(
         &self,
-        read: impl FnOnce(&E::Snapshot<'_>) -> Result<T, Fault>,
+        read: impl Fn(&E::Snapshot<'_>) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
+        for _ in 1..READ_ATTEMPTS {
+            let read = || -> Result<T, Fault> { read(&self.engine.snapshot()?) };
+            match contain_panics(read) {
+                Ok(Err(Fault::Engine(EngineError::Unavailable(_)))) => {}
+                Ok(done) => return done.map_err(|fault| fault.tell()),
+                Err(_) => return Err(Fault::Panicked.tell()),
+            }
+        }
         self.contain(|engine| read(&engine.snapshot()?))
     }
 
@@ -180,7 +193,7 @@ impl<E: Engine> EmbeddedStore<E> {
         &self,
         work: impl FnOnce(&E) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
-        catch_unwind(AssertUnwindSafe(|| work(&self.engine)))
+        contain_panics(|| work(&self.engine))
             .unwrap_or(Err(Fault::Panicked))
             .map_err(|fault| fault.tell())
     }
@@ -199,7 +212,7 @@ impl<E: Engine> EmbeddedStore<E> {
 
     fn answer<'a, T: Send + 'a>(
         &'a self,
-        read: impl FnOnce(&E::Snapshot<'_>) -> Result<T, Fault> + Send + 'a,
+        read: impl Fn(&E::Snapshot<'_>) -> Result<T, Fault> + Send + 'a,
     ) -> PortFuture<'a, Result<T, StoreError>> {
         Box::pin(async move { self.reading(read) })
     }
@@ -310,7 +323,7 @@ impl<E: Engine> Store for EmbeddedStore<E> {
 
 /// An engine that panics on what it finds must not take the process with it.
 fn contained<T>(work: impl FnOnce() -> Result<T, PrepareError>) -> Result<T, PrepareError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Fault::Panicked.into()))
+    contain_panics(work).unwrap_or_else(|_| Err(Fault::Panicked.into()))
 }
 
 impl From<Fault> for PrepareError {

@@ -4,7 +4,6 @@
 //! conflicts is answered so and leaves nothing in the transaction. Nobody is answered before the
 //! batch is durable. A batch that fails fails for all in it, and the next one is tried.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::{fmt, io, thread};
@@ -17,6 +16,7 @@ use crate::apply::{Refusal, apply};
 use crate::engine::{Engine, Overlay, Verdict, WriteKeys};
 use crate::fault::Fault;
 use crate::index::{self, Table};
+use crate::panics::contain_panics;
 use crate::record::{Tally, encode};
 use crate::walk::load;
 use crate::witness::Witness;
@@ -157,9 +157,9 @@ impl Batch {
         let mut batch = Self::default();
         let mut next = Some(first);
         // An engine that panics must not take the writer with it.
-        let written = catch_unwind(AssertUnwindSafe(|| {
+        let written = contain_panics(|| {
             engine.write(|transaction| batch.fill(transaction, &mut next, waiting, limits))
-        }))
+        })
         .unwrap_or(Err(Fault::Panicked));
         if let (Ok(()), Some(tally), Some(witness)) = (&written, &batch.tally, witness) {
             witness.note(tally);

@@ -114,7 +114,9 @@ impl<E: Engine> Upkeep for EmbeddedStore<E> {
     }
 
     fn visit(&self, tables: &[Table], visit: &mut Visit<'_>) -> Result<(), StoreError> {
-        self.reading(|view| {
+        // Not begun again after an error: what was visited was visited.
+        self.contain(|engine| {
+            let view = engine.snapshot()?;
             for table in tables {
                 let whole = Key::of(*table);
                 let mut is_over = false;

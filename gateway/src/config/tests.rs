@@ -245,3 +245,16 @@ fn an_unknown_engine_is_refused_with_those_that_are_known() {
         "{error}"
     );
 }
+
+#[test]
+fn a_decision_log_with_less_room_than_connections_may_take_is_refused() {
+    let domain = Spoiled::new();
+    let error = domain.error("#queue = \"16MiB\"", "queue = \"1MiB\"");
+    assert!(
+        error.contains("`decisions.queue`: too small for `t8.connections.max_connections`, 8000")
+            && error.contains("choose at least 4000KiB"),
+        "{error}"
+    );
+    let error = domain.error("#max_connections = 8000", "max_connections = 40000");
+    assert!(error.contains("`decisions.queue`"), "{error}");
+}

@@ -173,3 +173,117 @@ fn a_stuck_standard_error_costs_lines_and_never_blocks() {
     assert!(text.contains("dropped_log_lines"), "{}", text.len());
     assert!(text.len() < 3 << 20, "bounded: {}", text.len());
 }
+
+/// A decision log of its own in a directory that goes with it.
+fn decisions() -> (tempfile::TempDir, DecisionLog, DecisionWriter) {
+    let directory = tempfile::tempdir().unwrap();
+    let section = crate::config::DecisionsSection {
+        directory: directory.path().join("decisions"),
+        ..Default::default()
+    };
+    let (log, writer) = DecisionLog::open(&section, Arc::new(SystemClock::new())).unwrap();
+    (directory, log, writer)
+}
+
+/// The lines that were written, once the log has ended.
+fn written(directory: &tempfile::TempDir, writer: DecisionWriter) -> Vec<serde_json::Value> {
+    drop(writer);
+    let file = directory.path().join("decisions/decisions.jsonl");
+    let text = std::fs::read_to_string(file).unwrap();
+    let read = |line: &str| serde_json::from_str(line).unwrap();
+    text.lines().map(read).collect()
+}
+
+/// Begins a request by `method`, whose caller goes away before it is answered; says whether its
+/// handler came to its end all the same.
+async fn hang_up(method: Method, log: &DecisionLog) -> (bool, String) {
+    let release = Arc::new(tokio::sync::Notify::new());
+    let ended = Arc::new(tokio::sync::Notify::new());
+    let (waits, ends) = (Arc::clone(&release), Arc::clone(&ended));
+    let handler = move || {
+        let (waits, ends) = (Arc::clone(&waits), Arc::clone(&ends));
+        async move {
+            waits.notified().await;
+            ends.notify_one();
+            HttpResponse::Created().finish()
+        }
+    };
+    let telemetry = telemetry(None, Some(log.clone()));
+    let metrics = Arc::clone(&telemetry.metrics);
+    let app = App::new()
+        .route("/rows", web::to(handler))
+        .wrap(RequestLog::new(T8, telemetry));
+    let service = test::init_service(app).await;
+    let request = test::TestRequest::with_uri("/rows").method(method);
+    let answer = test::call_service(&service, request.to_request());
+    let waited = tokio::time::timeout(std::time::Duration::from_millis(20), answer).await;
+    assert!(waited.is_err(), "it waits to be released");
+    release.notify_one();
+    let done = tokio::time::timeout(std::time::Duration::from_secs(5), ended.notified());
+    let done = if metrics.render(&Sample::default()).contains(UNANSWERED) {
+        false
+    } else {
+        done.await.is_ok()
+    };
+    // The task of the handler has its turn once more, to leave its line.
+    tokio::task::yield_now().await;
+    (done, metrics.render(&Sample::default()))
+}
+
+const UNANSWERED: &str = r#"ics_requests_unanswered_total{listener="t8"} 1"#;
+
+#[actix_web::test]
+async fn a_change_whose_caller_hangs_up_leaves_its_real_outcome() {
+    let (directory, log, writer) = decisions();
+    let (done, metrics) = hang_up(Method::POST, &log).await;
+    assert!(done, "it runs to its end");
+    assert!(!metrics.contains(UNANSWERED), "{metrics}");
+    let lines = written(&directory, writer);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(
+        (&lines[0]["decision"], &lines[0]["status"]),
+        (&"allowed".into(), &201.into())
+    );
+}
+
+#[actix_web::test]
+async fn a_read_whose_caller_hangs_up_is_unknown_and_counted() {
+    let (directory, log, writer) = decisions();
+    let (done, metrics) = hang_up(Method::GET, &log).await;
+    assert!(!done && metrics.contains(UNANSWERED), "{metrics}");
+    let lines = written(&directory, writer);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0]["decision"], "unknown");
+    assert_eq!(lines[0]["cause"], "ENDED_UNANSWERED");
+}
+
+#[actix_web::test]
+async fn the_end_of_a_bulk_inquiry_tells_what_became_of_its_lines() {
+    async fn bulk() -> HttpResponse {
+        let tally = ics_core::audit::BulkTally::new(3);
+        [200, 404]
+            .into_iter()
+            .for_each(|status| tally.count(status));
+        let mut response = HttpResponse::Ok();
+        response.extensions_mut().insert(tally);
+        response.body("two lines of three")
+    }
+    let (directory, log, writer) = decisions();
+    let app = App::new()
+        .route("/ics-inquiry/v1/retrieve-bulk", web::to(bulk))
+        .wrap(RequestLog::new(T8, telemetry(None, Some(log))));
+    let service = test::init_service(app).await;
+    let request = test::TestRequest::with_uri("/ics-inquiry/v1/retrieve-bulk").method(Method::POST);
+    let response = test::call_service(&service, request.to_request()).await;
+    drop(response);
+    let lines = written(&directory, writer);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert_eq!(lines[0]["request_id"], lines[1]["request_id"]);
+    assert_eq!(lines[1]["event"], "BULK_ENDED");
+    let counts = ["asked", "allowed", "not_found", "denied", "failed"];
+    assert_eq!(
+        counts.map(|name| lines[1][name].as_u64()),
+        [3, 1, 1, 0, 0].map(Some)
+    );
+    assert_eq!(lines[1]["whole"], false, "cut off before the third");
+}

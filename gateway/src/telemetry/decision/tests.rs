@@ -168,3 +168,23 @@ fn a_line_says_who_did_what_with_which_outcome() {
         "POST /ics-inquiry/v1/retrieve-by-transaction"
     );
 }
+
+#[test]
+fn what_was_refused_without_room_for_its_line_is_counted_and_confessed() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("decisions");
+    let (log, writer) = open(&section(&place, OnFailure::Refuse, 64 << 10));
+    let rooms: Vec<_> = std::iter::from_fn(|| log.reserve(Act::Read)).collect();
+    log.tell(Act::Read, b"{\"refused\":1}\n");
+    assert_eq!(log.health().lost, 1);
+    drop(rooms);
+    log.tell(Act::Read, b"{\"refused\":2}\n");
+    until(|| text(&place).contains("LINES_LOST"));
+    drop(writer);
+    let text = text(&place);
+    assert!(
+        !text.contains("\"refused\":1") && text.contains("\"refused\":2"),
+        "{text}"
+    );
+    assert_eq!(text.matches("LINES_LOST").count(), 1, "{text}");
+}
