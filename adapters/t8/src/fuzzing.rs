@@ -16,9 +16,9 @@ use crate::problem::Problem;
 use crate::query::PageQuery;
 use crate::translate;
 use crate::wire::{
-    Acknowledgement, Answer, Demap, DeviceInquiry, IdentityMapping, IdentityMappingPatch, InvalidBody, Object,
-    SerialNamespace, Subscription, SubscriptionPatch, Text, TransactionInquiry, UserConsent,
-    WebsockNotifConfig, Whole, parse_body, point_of_line,
+    Acknowledgement, Answer, Demap, DeviceInquiry, IdentityMapping, IdentityMappingPatch,
+    InvalidBody, Object, SerialNamespace, Subscription, SubscriptionPatch, Text,
+    TransactionInquiry, UserConsent, WebsockNotifConfig, Whole, parse_body, point_of_line,
 };
 
 /// What a body that was read says.
