@@ -261,8 +261,7 @@ fn after_a_sync_that_lost_its_pages_acknowledged_rows_survive_a_power_cut() {
     let file = directory.path().join(FILE_NAME);
     drop(reopen(directory.path()));
     let disk = ForgetfulDisk::holding(fs::read(&file).unwrap());
-    let engine =
-        RedbEngine::open_by(file.clone(), disk.opener(), std::sync::Arc::default()).unwrap();
+    let engine = RedbEngine::open_by(file, disk.opener(), std::sync::Arc::default()).unwrap();
     let store = EmbeddedStore::open(engine, BatchLimits::default()).unwrap();
     let mut next = 0;
     let mut acknowledged = Vec::new();
