@@ -221,7 +221,13 @@ impl RowMaker {
         };
         let permission = self.establishment(row, now)?;
         let knobs: &Knobs = self.service.knobs();
-        match decide_answer(row, answer, (Ok(permission), &facts), (knobs, now), (now, now)) {
+        match decide_answer(
+            row,
+            answer,
+            (Ok(permission), &facts),
+            (knobs, now),
+            (now, now),
+        ) {
             Ok(AnswerOutcome::Settled { change, .. }) => Ok(change),
             _ => Err(BenchError::Rows(format!(
                 "row {n} could not be established"
