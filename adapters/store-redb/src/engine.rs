@@ -58,6 +58,14 @@ impl Held {
         }
     }
 
+    /// redb writes once more when it closes a database, and may panic on what it finds then.
+    fn close(&mut self, path: &Path) {
+        let old = std::mem::replace(self, Self::Nothing);
+        if contain_panics(|| drop(old)).is_err() {
+            tracing::error!(path = %path.display(), "redb panicked when it was closed");
+        }
+    }
+
     const fn writable(&self) -> Option<&Database> {
         match self {
             Self::Serving(database) => Some(database),
@@ -138,7 +146,7 @@ impl RedbEngine {
         if !is_standby {
             // The lock on the file goes with it, and with whatever still reads.
             self.forget_newest();
-            *held = Held::Nothing;
+            held.close(&self.path);
         }
         let path = self.path.display();
         match contain_panics(|| (self.open)(&self.path)) {
@@ -311,6 +319,15 @@ impl Engine for RedbEngine {
         // Reads go on: they need not wait for the next one that fails.
         self.recover();
         written
+    }
+}
+
+impl Drop for RedbEngine {
+    fn drop(&mut self) {
+        self.forget_newest();
+        let held = self.database.get_mut();
+        held.unwrap_or_else(PoisonError::into_inner)
+            .close(&self.path);
     }
 }
 
