@@ -20,6 +20,10 @@ const LOG: &str = "db";
 /// Where sled puts what is too large for its log.
 const BLOBS: &str = "blobs";
 
+/// What must be free before a database that failed is closed: opening it again, and taking back what
+/// failed, write a few segments of 512 KiB.
+const PROBE: usize = 4 << 20;
+
 /// For how long a database that was just closed may hold its lock: 5 s.
 const LOCK_ATTEMPTS: u32 = 250;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
@@ -170,7 +174,7 @@ impl Disk {
         }
         let probe = path.join("ics-probe");
         let written = File::create(&probe).and_then(|mut file| {
-            file.write_all(&vec![0; 1 << 20])?;
+            file.write_all(&vec![0; PROBE])?;
             file.sync_all()
         });
         let removed = fs::remove_file(&probe);

@@ -151,7 +151,17 @@ impl<'a> Writer<'a> {
             (&mut self.acme, &self.tokens.1)
         };
         let answer = connection.call(request, token, Some(body));
-        answer.expect("an answer, whatever the disk does")
+        let answer = answer.expect("an answer, whatever the disk does");
+        // Refused before its body was read.
+        if answer.header("connection") == Some("close") {
+            let party = if of_shop {
+                &self.world.shop
+            } else {
+                &self.world.acme
+            };
+            *connection = Dialer::of(party).dial().expect("it listens");
+        }
+        answer
     }
 }
 
