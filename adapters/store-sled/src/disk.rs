@@ -53,6 +53,8 @@ impl EngineFiles for SledFiles {
     const COUNT_AFTER_CRASH: bool = true;
 
     fn begin(&self, path: &Path) -> Result<SledEngine, OpenError> {
+        // Of one that was begun here and removed since.
+        lost_sync::forget(path).map_err(|source| io_error(path, source))?;
         DirBuilder::new()
             .mode(0o700)
             .create(path)

@@ -31,6 +31,17 @@ pub(crate) fn note(path: &Path) {
     }
 }
 
+/// Nothing is in `path` any more: what was noted of it is of data that is gone.
+///
+/// # Errors
+/// Of the file system.
+pub(crate) fn forget(path: &Path) -> io::Result<()> {
+    match fs::remove_file(mark_of(path)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Whether a sync of the data in `path` has failed, and it was not written again since.
 pub(crate) fn is_noted(path: &Path) -> bool {
     mark_of(path).exists()

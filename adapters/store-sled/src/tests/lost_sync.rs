@@ -1,7 +1,12 @@
 use std::collections::HashMap;
 use std::process::Command;
 
+use ics_store::contract::block_on;
+use ics_store::contract::kill::create;
+use ics_store::{Copied, MemoryStore, copy_store};
+
 use super::*;
+use crate::{compact, lost_sync};
 
 /// Which sync of each thread fails.
 const FAILING: &str = "7";
@@ -129,4 +134,36 @@ fn child_writes_over_a_failed_sync() {
             println!("kept {n}");
         }
     }
+}
+
+/// A mark is beside the data: whoever removes an unfinished store may leave it.
+#[test]
+fn the_mark_of_a_store_that_was_given_up_does_not_keep_the_next_from_being_begun() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    // A first start that ended in a failed sync.
+    fs::create_dir(at.join(format!("{DATA_NAME}.new"))).unwrap();
+    lost_sync::note(&at.join(format!("{DATA_NAME}.new")));
+    put(&reopen(at), 1).unwrap();
+    // A copy that did.
+    let copy = at.join("copy");
+    let original = MemoryStore::in_memory().unwrap();
+    block_on(original.commit(create(1))).unwrap();
+    let content = original.check().unwrap().content;
+    let target = (&SledFiles::new(options()), copy.as_path());
+    let failed = copy_store(&original, target, content, &mut |step| {
+        if step == Copied::Key {
+            // What it is written to is gone with it.
+            lost_sync::note(&copy.join(DATA_NAME));
+            fs::remove_file(copy.join(DATA_NAME).join("db")).unwrap();
+        }
+    });
+    assert!(failed.is_err());
+    assert!(lost_sync::is_noted(&copy.join(DATA_NAME)));
+    copy_store(&original, target, content, &mut |_| ()).unwrap();
+    assert!(is_there(&reopen(&copy), 1));
+    // And a compaction, which begins beside the store.
+    lost_sync::note(&at.join(format!("{DATA_NAME}.new")));
+    compact(at, options(), &mut |_| ()).unwrap();
+    assert!(is_there(&reopen(at), 1));
 }
