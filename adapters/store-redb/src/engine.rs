@@ -5,7 +5,6 @@ use std::fs::OpenOptions;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ics_store::engine::{Engine, EngineError, ReadKeys, Verdict, WriteKeys};
@@ -16,7 +15,7 @@ use redb::{
 };
 
 use crate::Options;
-use crate::standby;
+use crate::recovery::{For, OpenDatabase, Opening, Reopened};
 use crate::watched::{Watch, WatchedFile};
 
 type Bytes = &'static [u8];
@@ -24,60 +23,20 @@ type Bytes = &'static [u8];
 /// One keyspace; the tables are told apart by the first byte of the key.
 const KEYS: TableDefinition<'static, Bytes, Bytes> = TableDefinition::new("ics");
 
-pub(crate) type OpenDatabase = dyn Fn(&Path) -> Result<Database, DatabaseError> + Send + Sync;
+type BytesTable = ReadOnlyTable<Bytes, Bytes>;
 
 /// A redb database that is opened again after an I/O error.
 pub struct RedbEngine {
-    path: PathBuf,
-    open: Box<OpenDatabase>,
-    database: RwLock<Held>,
+    database: Reopened,
     /// The newest committed state, shared by all readers until the next commit: beginning a read
-    /// costs more than the look-up itself.
-    newest: RwLock<Option<Arc<ReadOnlyTable<Bytes, Bytes>>>>,
-    /// An operation failed: the database may have closed itself.
-    is_suspect: AtomicBool,
-    /// It was not to be opened again, and what was durable is read meanwhile; the next write tries.
-    is_standby: AtomicBool,
-    /// What is known of the file since the engine was opened first.
-    watch: Arc<Watch>,
-}
-
-/// What readers and the writer work with.
-enum Held {
-    Serving(Database),
-    /// The disk takes no writes: this one shows what was durable.
-    Standby(Database),
-    Nothing,
-}
-
-impl Held {
-    const fn readable(&self) -> Option<&Database> {
-        match self {
-            Self::Serving(database) | Self::Standby(database) => Some(database),
-            Self::Nothing => None,
-        }
-    }
-
-    /// redb writes once more when it closes a database, and may panic on what it finds then.
-    fn close(&mut self, path: &Path) {
-        let old = std::mem::replace(self, Self::Nothing);
-        if contain_panics(|| drop(old)).is_err() {
-            tracing::error!(path = %path.display(), "redb panicked when it was closed");
-        }
-    }
-
-    const fn writable(&self) -> Option<&Database> {
-        match self {
-            Self::Serving(database) => Some(database),
-            Self::Standby(_) | Self::Nothing => None,
-        }
-    }
+    /// costs more than the look-up itself. With the opening it was read from.
+    newest: RwLock<Option<(Arc<BytesTable>, Opening)>>,
 }
 
 impl fmt::Debug for RedbEngine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedbEngine")
-            .field("path", &self.path)
+            .field("path", &self.database.path())
             .finish_non_exhaustive()
     }
 }
@@ -98,7 +57,7 @@ impl RedbEngine {
         let opener = move |path: &Path| open_file(path, (options, IfEmpty::Begin), &watching);
         let engine = Self::open_by(path, Box::new(opener), watch)?;
         engine.create_table().map_err(|error| OpenError::Damaged {
-            path: engine.path.clone(),
+            path: engine.database.path().to_owned(),
             source: error.into(),
         })?;
         Ok(engine)
@@ -113,15 +72,9 @@ impl RedbEngine {
         let database = contain_panics(|| open(&path))
             .unwrap_or_else(|_| Err(panicked().into()))
             .map_err(|error| open_error(&path, error))?;
-        let database = RwLock::new(Held::Serving(database));
         Ok(Self {
-            path,
-            open,
-            database,
+            database: Reopened::new((path, database), open, watch),
             newest: RwLock::new(None),
-            is_suspect: AtomicBool::new(false),
-            is_standby: AtomicBool::new(false),
-            watch,
         })
     }
 
@@ -129,56 +82,8 @@ impl RedbEngine {
         self.write(|_| Ok::<_, EngineError>(Verdict::Commit))
     }
 
-    /// Closes a database that failed and opens it again, once for each failure that was seen. While
-    /// that cannot be done, what was durable is read.
-    fn recover(&self) {
-        if !self.is_suspect.load(Ordering::Acquire) {
-            return;
-        }
-        let mut held = self
-            .database
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        if !self.is_suspect.load(Ordering::Acquire) {
-            return;
-        }
-        let is_standby = self.is_standby.load(Ordering::Acquire);
-        if !is_standby {
-            // The lock on the file goes with it, and with whatever still reads.
-            self.forget_newest();
-            held.close(&self.path);
-        }
-        let path = self.path.display();
-        match contain_panics(|| (self.open)(&self.path)) {
-            Ok(Ok(reopened)) => {
-                self.forget_newest();
-                *held = Held::Serving(reopened);
-                self.is_standby.store(false, Ordering::Release);
-                self.is_suspect.store(false, Ordering::Release);
-                tracing::warn!(%path, "store reopened after an error");
-                return;
-            }
-            // Told once: each write tries again.
-            _ if is_standby => return,
-            Ok(Err(error)) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::error!(%path, error, "store not reopened");
-            }
-            Err(_) => tracing::error!(%path, "store not reopened"),
-        }
-        let head = self.watch.synced_head();
-        match contain_panics(|| standby::open(&self.path, head)) {
-            Ok(Ok(standby)) => {
-                *held = Held::Standby(standby);
-                self.is_standby.store(true, Ordering::Release);
-                tracing::warn!(%path, "store is read as it was at its last sync");
-            }
-            Ok(Err(error)) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::error!(%path, error, "store not readable");
-            }
-            Err(_) => tracing::error!(%path, "store not readable"),
-        }
+    fn recover(&self, whom: For) {
+        self.database.recover(whom, || self.forget_newest());
     }
 
     fn forget_newest(&self) {
@@ -186,45 +91,53 @@ impl RedbEngine {
     }
 
     /// The state of now, for this reader and those after it until the next commit.
-    fn read_newest(&self) -> Result<Arc<ReadOnlyTable<Bytes, Bytes>>, EngineError> {
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let database = database.readable().ok_or_else(closed)?;
+    fn read_newest(&self) -> Result<(Arc<BytesTable>, Opening), EngineError> {
+        let (held, opening) = self.database.held();
+        let database = held.readable().ok_or_else(closed)?;
         // Under the lock: a commit that comes meanwhile forgets what is put here.
         let mut newest = self.newest.write().unwrap_or_else(PoisonError::into_inner);
-        let reading = database.begin_read().map_err(|e| self.suspect(e))?;
-        let table = Arc::new(reading.open_table(KEYS).map_err(|e| self.suspect(e))?);
-        *newest = Some(Arc::clone(&table));
-        Ok(table)
+        let reading = database
+            .begin_read()
+            .map_err(|e| self.suspect(opening, e))?;
+        let table = reading
+            .open_table(KEYS)
+            .map_err(|e| self.suspect(opening, e))?;
+        let table = Arc::new(table);
+        *newest = Some((Arc::clone(&table), opening));
+        Ok((table, opening))
     }
 
-    fn suspect(&self, error: impl Into<redb::Error>) -> EngineError {
-        self.is_standby.store(false, Ordering::Release);
-        self.is_suspect.store(true, Ordering::Release);
+    fn suspect(&self, opening: Opening, error: impl Into<redb::Error>) -> EngineError {
+        self.database.suspect(opening);
         engine_error(error)
     }
 
     fn write_to<E: From<EngineError>>(
         &self,
-        database: &Database,
+        (database, opening): (&Database, Opening),
         work: impl FnOnce(&mut Transaction<'_>) -> Result<Verdict, E>,
     ) -> Result<(), E> {
-        let mut transaction = database.begin_write().map_err(|e| self.suspect(e))?;
+        let suspect = |error: redb::Error| self.suspect(opening, error);
+        let mut transaction = database.begin_write().map_err(|e| suspect(e.into()))?;
         transaction
             .set_durability(Durability::Immediate)
-            .map_err(|e| self.suspect(e))?;
+            .map_err(|e| suspect(e.into()))?;
         transaction.set_quick_repair(true);
-        let table = transaction.open_table(KEYS).map_err(|e| self.suspect(e))?;
+        let table = transaction
+            .open_table(KEYS)
+            .map_err(|e| suspect(e.into()))?;
         let mut writing = Transaction {
             table,
             engine: self,
+            opening,
         };
         let verdict = work(&mut writing);
         drop(writing);
         match verdict {
-            Ok(Verdict::Commit) => Ok(transaction.commit().map_err(|e| self.suspect(e))?),
-            Ok(Verdict::Discard) => Ok(transaction.abort().map_err(|e| self.suspect(e))?),
+            Ok(Verdict::Commit) => Ok(transaction.commit().map_err(|e| suspect(e.into()))?),
+            Ok(Verdict::Discard) => Ok(transaction.abort().map_err(|e| suspect(e.into()))?),
             Err(error) => {
-                transaction.abort().map_err(|e| self.suspect(e))?;
+                transaction.abort().map_err(|e| suspect(e.into()))?;
                 Err(error)
             }
         }
@@ -282,42 +195,41 @@ impl Engine for RedbEngine {
     type Transaction<'t> = Transaction<'t>;
 
     fn snapshot(&self) -> Result<Snapshot<'_>, EngineError> {
-        if !self.is_standby.load(Ordering::Acquire) {
-            self.recover();
-        }
+        self.recover(For::Reading);
         let newest = self
             .newest
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let table = match newest {
-            Some(table) => table,
+        let (table, opening) = match newest {
+            Some(newest) => newest,
             None => self.read_newest()?,
         };
         Ok(Snapshot {
             table,
             engine: self,
+            opening,
         })
     }
 
     fn syncs(&self) -> u64 {
-        self.watch.syncs()
+        self.database.syncs()
     }
 
     fn write<E: From<EngineError>>(
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<Verdict, E>,
     ) -> Result<(), E> {
-        self.recover();
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let open = database.writable().ok_or_else(closed)?;
-        let written = contain_panics(|| self.write_to(open, work))
-            .unwrap_or_else(|_| Err(self.suspect(panicked()).into()));
+        self.recover(For::Writing);
+        let (held, opening) = self.database.held();
+        let database = held.writable().ok_or_else(closed)?;
+        let written = contain_panics(|| self.write_to((database, opening), work))
+            .unwrap_or_else(|_| Err(self.suspect(opening, panicked()).into()));
         // Before anybody is told that it is committed.
         self.forget_newest();
-        drop(database);
+        drop(held);
         // Reads go on: they need not wait for the next one that fails.
-        self.recover();
+        self.recover(For::Reading);
         written
     }
 }
@@ -325,21 +237,20 @@ impl Engine for RedbEngine {
 impl Drop for RedbEngine {
     fn drop(&mut self) {
         self.forget_newest();
-        let held = self.database.get_mut();
-        held.unwrap_or_else(PoisonError::into_inner)
-            .close(&self.path);
+        self.database.close();
     }
 }
 
 /// The keys as of one instant. Neither waits for a writer nor holds one up.
 pub struct Snapshot<'e> {
-    table: Arc<ReadOnlyTable<Bytes, Bytes>>,
+    table: Arc<BytesTable>,
     engine: &'e RedbEngine,
+    opening: Opening,
 }
 
 impl ReadKeys for Snapshot<'_> {
     fn read<T>(&self, key: &[u8], take: impl FnOnce(&[u8]) -> T) -> Result<Option<T>, EngineError> {
-        read(&*self.table, key, take).map_err(|e| self.engine.suspect(e))
+        read(&*self.table, key, take).map_err(|e| self.engine.suspect(self.opening, e))
     }
 
     fn scan(
@@ -348,7 +259,7 @@ impl ReadKeys for Snapshot<'_> {
         to: &[u8],
         visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<(), EngineError> {
-        scan(&*self.table, from, to, visit).map_err(|e| self.engine.suspect(e))
+        scan(&*self.table, from, to, visit).map_err(|e| self.engine.suspect(self.opening, e))
     }
 }
 
@@ -356,11 +267,12 @@ impl ReadKeys for Snapshot<'_> {
 pub struct Transaction<'t> {
     table: Table<'t, Bytes, Bytes>,
     engine: &'t RedbEngine,
+    opening: Opening,
 }
 
 impl ReadKeys for Transaction<'_> {
     fn read<T>(&self, key: &[u8], take: impl FnOnce(&[u8]) -> T) -> Result<Option<T>, EngineError> {
-        read(&self.table, key, take).map_err(|e| self.engine.suspect(e))
+        read(&self.table, key, take).map_err(|e| self.engine.suspect(self.opening, e))
     }
 
     fn scan(
@@ -369,7 +281,7 @@ impl ReadKeys for Transaction<'_> {
         to: &[u8],
         visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<(), EngineError> {
-        scan(&self.table, from, to, visit).map_err(|e| self.engine.suspect(e))
+        scan(&self.table, from, to, visit).map_err(|e| self.engine.suspect(self.opening, e))
     }
 }
 
@@ -378,14 +290,14 @@ impl WriteKeys for Transaction<'_> {
         self.table
             .insert(key, value)
             .map(drop)
-            .map_err(|e| self.engine.suspect(e))
+            .map_err(|e| self.engine.suspect(self.opening, e))
     }
 
     fn delete(&mut self, key: &[u8]) -> Result<(), EngineError> {
         self.table
             .remove(key)
             .map(drop)
-            .map_err(|e| self.engine.suspect(e))
+            .map_err(|e| self.engine.suspect(self.opening, e))
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod engine;
 mod file;
+mod recovery;
 mod standby;
 mod watched;
 

@@ -7,7 +7,7 @@ use ics_core::port::{CommitError, Store, StoreError};
 
 use ics_store::contract::kill::{self, create, is_there, put};
 use ics_store::contract::{Contender, block_on};
-use ics_store::engine::{Engine, EngineError, Verdict, WriteKeys};
+use ics_store::engine::{Engine, EngineError, ReadKeys, Verdict, WriteKeys};
 use ics_store::{BatchLimits, EmbeddedStore};
 use tempfile::TempDir;
 
@@ -251,6 +251,54 @@ fn a_disk_that_fails_is_unavailable_and_service_resumes_when_it_works_again() {
     drop(store);
     let store = reopen(directory.path());
     assert!(is_there(&store, 15) && is_there(&store, 25) && !is_there(&store, 10));
+}
+
+/// A backup reads on while its database was closed and another took its place: it ends, and says
+/// nothing of the other.
+#[test]
+fn a_snapshot_that_outlasts_its_database_does_not_close_the_next() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(reopen(directory.path()));
+    let disk = FaultyDisk::default();
+    let file = directory.path().join(FILE_NAME);
+    let engine = RedbEngine::open_by(file, disk.opener(), std::sync::Arc::default()).unwrap();
+    let put = |number: u32| {
+        engine.write(|transaction| {
+            transaction.put(&number.to_be_bytes(), &[7; 4096])?;
+            Ok::<_, EngineError>(Verdict::Commit)
+        })
+    };
+    (0..50).for_each(|number| put(number).unwrap());
+    let count = |view: &super::engine::Snapshot<'_>| {
+        let mut keys = 0;
+        let all = view.scan(&[0; 4], &[1; 4], |_, _| {
+            keys += 1;
+            std::ops::ControlFlow::Continue(())
+        });
+        all.map(|()| keys)
+    };
+    let before = engine.snapshot().unwrap();
+    assert_eq!(count(&before).unwrap(), 50);
+    disk.fail(Fault::NoSync);
+    put(50).unwrap_err();
+    // In the time of the standby, and then in that of the database after it.
+    let in_standby = engine.snapshot().unwrap();
+    let openings = disk.openings();
+    count(&before).unwrap_err();
+    assert_eq!(count(&engine.snapshot().unwrap()).unwrap(), 50);
+    assert_eq!(disk.openings(), openings, "the standby is not at fault");
+    disk.fail(Fault::None);
+    put(51).unwrap();
+    let openings = disk.openings();
+    for old in [&before, &in_standby] {
+        let _ = count(old);
+        count(&before).unwrap_err();
+        assert_eq!(count(&engine.snapshot().unwrap()).unwrap(), 51);
+    }
+    let now = engine.snapshot().unwrap();
+    put(52).unwrap();
+    assert_eq!(disk.openings(), openings, "nothing was wrong with it");
+    assert_eq!(count(&now).unwrap(), 51, "its database was closed");
 }
 
 /// Linux calls pages clean that a failed sync did not bring to the disk. redb needs no remedy: a commit

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use redb::backends::FileBackend;
 use redb::{BackendError, Builder, StorageBackend};
 
-use crate::engine::OpenDatabase;
+use crate::recovery::OpenDatabase;
 
 /// What is wrong with the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +29,7 @@ struct State {
     fault: Fault,
     /// The end of the blocks in use, when there was space last.
     used: u64,
+    openings: u32,
 }
 
 /// Its faults hold for every file opened through it.
@@ -41,15 +42,22 @@ impl FaultyDisk {
         self.0.lock().unwrap().fault = fault;
     }
 
+    /// How often a file was opened through it.
+    pub(super) fn openings(&self) -> u32 {
+        self.0.lock().unwrap().openings
+    }
+
     pub(super) fn opener(&self) -> Box<OpenDatabase> {
         let state = Arc::clone(&self.0);
         Box::new(move |path| {
+            state.lock().unwrap().openings += 1;
             let file = OpenOptions::new().read(true).write(true).open(path)?;
             let disk = File {
                 inner: FileBackend::new(file)?,
                 state: Arc::clone(&state),
             };
-            Builder::new().create_with_backend(disk)
+            // What is read is read from the file.
+            Builder::new().set_cache_size(0).create_with_backend(disk)
         })
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use redb::{BackendError, Builder, StorageBackend};
 
-use crate::engine::OpenDatabase;
+use crate::recovery::OpenDatabase;
 
 const PAGE: usize = 4096;
 
