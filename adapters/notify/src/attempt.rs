@@ -78,7 +78,7 @@ impl Shared {
             wait: Duration::ZERO,
         };
         let now = self.clock.now();
-        let buried = self.outbox.report_delivery(&entry.key, report, now).await;
+        self.outbox.report_delivery(&entry.key, report, now).await?;
         tracing::info!(
             addressee = %entry.key.addressee,
             message = message_name(&entry.message),
@@ -87,7 +87,7 @@ impl Shared {
             duration_ms = 0_u64,
             "delivery"
         );
-        buried
+        Ok(())
     }
 
     /// Our own side failed: the lane rests, whatever its hosts may be worth.

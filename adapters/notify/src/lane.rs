@@ -7,26 +7,22 @@
 
 mod road;
 mod search;
+mod sweep;
 
 use std::collections::HashSet;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream::{self, FuturesUnordered};
 use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey, Subject};
-use ics_core::service::Failure;
 use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep};
 
 use crate::attempt::Shared;
 use crate::cooldown::{Cooldown, Sign};
 use road::{Road, Roads, Standing};
 use search::Search;
-
-/// How many entries are looked through at a time for those past their deadline.
-const SWEEP: usize = 64;
+use sweep::{Sweep, Swept};
 
 /// The shortest wait for what the store calls due in a moment.
 const SHORTEST: Duration = Duration::from_millis(5);
@@ -43,17 +39,24 @@ struct Memory {
     /// How the service on our own side fares.
     own: Cooldown,
     roads: Roads,
-    /// Subjects with an attempt under way.
+    /// What goes on beside the looks, each a task of its own: none waits for a look.
+    under_way: JoinSet<Ended>,
+    /// Subjects with something under way.
     held: HashSet<Subject>,
     search: Search,
+    sweep: Sweep,
     /// Whether there may be something the store was not asked for yet.
     news: bool,
     /// The websocket that was open at the last look.
     socket: Option<u64>,
     /// Whether what waits for the websocket is to be recalled.
     recall: bool,
-    /// Whether a rest has just begun, in which entries may outlive their deadlines.
-    sweep: bool,
+}
+
+/// What was under way has ended.
+enum Ended {
+    Tried(Tried),
+    Swept(Swept),
 }
 
 /// An attempt that ended.
@@ -71,41 +74,56 @@ impl Lane {
         let mut memory = Memory {
             own: Cooldown::default(),
             roads: Roads::new(self.shared.pace.lane_in_flight),
+            under_way: JoinSet::new(),
             held: HashSet::new(),
             search: Search::default(),
+            sweep: Sweep::default(),
             news: true,
             socket: None,
             recall: false,
-            sweep: false,
         };
         if rested {
             self.note_own(&mut memory, Sign::Gone);
         }
-        let mut under_way = FuturesUnordered::new();
         while !self.shared.is_stopping() {
             let (found, pause) = self.look(&mut memory).await;
-            under_way.extend(found.into_iter().map(|found| self.attempt(found)));
+            for found in found {
+                memory.under_way.spawn(self.attempt(found));
+            }
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stopping| *stopping) => break,
-                Some(tried) = under_way.next() => {
-                    memory.held.remove(&tried.key.subject);
+                Some(ended) = memory.under_way.join_next() => {
                     memory.news = true;
-                    self.note(&mut memory, tried);
+                    self.note_ended(&mut memory, ended);
                 }
                 () = self.ring.notified() => memory.news = true,
                 () = sleep(pause) => memory.news = true,
             }
         }
-        while under_way.next().await.is_some() {}
+        while memory.under_way.join_next().await.is_some() {}
     }
 
-    fn attempt(&self, (road, entry): (Road, OutboxEntry)) -> impl Future<Output = Tried> + use<> {
+    fn attempt(&self, (road, entry): (Road, OutboxEntry)) -> impl Future<Output = Ended> + use<> {
         let shared = self.shared.clone();
         async move {
             let sign = shared.attempt(&entry).await;
             let key = entry.key;
-            Tried { key, road, sign }
+            Ended::Tried(Tried { key, road, sign })
+        }
+    }
+
+    fn note_ended(&self, memory: &mut Memory, ended: Result<Ended, JoinError>) {
+        match ended {
+            Ok(Ended::Tried(tried)) => {
+                memory.held.remove(&tried.key.subject);
+                self.note(memory, tried);
+            }
+            Ok(Ended::Swept(swept)) => self.note_swept(memory, swept),
+            // The lane falls with it, and is opened again.
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // Nobody aborts one: the runtime itself is going.
+            Err(_) => {}
         }
     }
 
@@ -116,7 +134,9 @@ impl Lane {
         let knobs = self.shared.outbox.knobs();
         let draw = |limit| self.shared.draw(limit);
         let turn = memory.roads.end((&road, sign), (&knobs, now), draw);
-        memory.sweep |= turn.rests;
+        if turn.rests {
+            memory.sweep.begin();
+        }
         match sign {
             Sign::Unserved => self.note_own(memory, Sign::Gone),
             Sign::None => {}
@@ -139,11 +159,7 @@ impl Lane {
     /// What to try now, and how long to wait if nothing happens meanwhile.
     async fn look(&self, memory: &mut Memory) -> (Vec<(Road, OutboxEntry)>, Duration) {
         let poll = self.shared.pace.poll;
-        if std::mem::take(&mut memory.sweep)
-            && let Err(failure) = self.bury_expired(memory).await
-        {
-            self.shared.note_failure(&self.addressee, failure);
-        }
+        self.sweep(memory).await;
         self.note_socket(memory).await;
         let now = Instant::now();
         if let Some(rest) = memory.own.rest(now) {
@@ -205,31 +221,6 @@ impl Lane {
                 memory.recall = true;
             }
             memory.news = true;
-        }
-    }
-
-    /// Gives up what waits behind a dead host past its deadline; all else stays as it is.
-    async fn bury_expired(&self, memory: &Memory) -> Result<(), Failure> {
-        let shared = &self.shared;
-        loop {
-            let now = shared.clock.now();
-            let due = shared
-                .outbox
-                .due_entries(&self.addressee, (None, now), SWEEP);
-            let mut expired = due.await?.entries;
-            expired
-                .retain(|entry| entry.deadline <= now && !memory.held.contains(&entry.key.subject));
-            if expired.is_empty() || shared.is_stopping() {
-                return Ok(());
-            }
-            let reports = expired.into_iter().map(|entry| {
-                let shared = shared.clone();
-                async move { shared.bury(&entry).await }
-            });
-            let mut buried = stream::iter(reports).buffer_unordered(shared.pace.lane_in_flight);
-            while let Some(report) = buried.next().await {
-                report?;
-            }
         }
     }
 }

@@ -10,7 +10,7 @@ use ics_core::port::{DueEntries, DuePlace, OutboxBell as _, PortFuture, StoreErr
 use ics_core::procedure::Knobs;
 use ics_core::procedure::delivery::{DeliveryReport, decide_delivery};
 use ics_core::reference_point::Role;
-use ics_core::service::{Consignment, Route};
+use ics_core::service::{Consignment, Failure, Route};
 use ics_core::time::Timestamp;
 
 use super::*;
@@ -32,6 +32,10 @@ struct Book {
     reports: AtomicUsize,
     down: AtomicBool,
     suspended: AtomicBool,
+    /// Whether reports of entries that are given up without a try get no answer.
+    stuck: AtomicBool,
+    /// Whether looks get no answer.
+    stalled: AtomicBool,
     /// Where entries of a subject go that do not go to [`URL`].
     hosts: Mutex<HashMap<Subject, &'static str>>,
     /// How often an entry was asked for its way.
@@ -132,6 +136,7 @@ impl Outbox for Book {
     ) -> PortFuture<'a, Result<DueEntries, Failure>> {
         Box::pin(async move {
             self.looks.fetch_add(1, Ordering::SeqCst);
+            until(|| !self.stalled.load(Ordering::SeqCst)).await;
             self.check_up()?;
             if self.suspended.load(Ordering::SeqCst) {
                 return Ok(DueEntries::default());
@@ -203,6 +208,12 @@ impl Outbox for Book {
     ) -> PortFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
             self.check_up()?;
+            let untried = DeliveryReport::Failed {
+                wait: Duration::ZERO,
+            };
+            if report == untried {
+                until(|| !self.stuck.load(Ordering::SeqCst)).await;
+            }
             self.reports.fetch_add(1, Ordering::SeqCst);
             let mut entries = self.entries.lock().unwrap();
             let Some(entry) = entries.get(key) else {
@@ -764,5 +775,66 @@ async fn a_host_that_was_passed_by_gets_everything_when_it_is_back() {
         book.waiting() == 0
     })
     .await;
+    deliverer.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_is_given_up_behind_a_dead_host_holds_up_no_other() {
+    let book = two_hosts(500, 40, 2);
+    for entry in book.entries.lock().unwrap().values_mut() {
+        if book.host_of(entry) == OTHER {
+            entry.deadline = NOW;
+        }
+    }
+    book.stuck.store(true, Ordering::SeqCst);
+    let hosts = book.clone();
+    let host = Host::new(move |entry| match hosts.host_of(entry) {
+        OTHER => GONE,
+        _ => TAKEN,
+    });
+    let deliverer = start(&book, &host, &StandingClock::new(), pace());
+    until(|| book.waiting_for(URL) == 0).await;
+    assert!(book.waiting_for(OTHER) > 0);
+    book.stuck.store(false, Ordering::SeqCst);
+    until(|| book.waiting() == 0).await;
+    deliverer.shutdown().await;
+    assert_eq!(book.entries.lock().unwrap().len(), 500, "kept, all of them");
+}
+
+#[tokio::test]
+async fn what_expired_behind_many_that_did_not_is_given_up_too() {
+    let book = two_hosts(90, 30, 1);
+    for entry in book.entries.lock().unwrap().values_mut() {
+        if book.host_of(entry) == URL {
+            entry.deadline = NOW;
+        }
+    }
+    // One host has them all, and rests but once.
+    book.hosts.lock().unwrap().clear();
+    let host = Host::new(|_| {
+        Some(Outcome::Struggling {
+            status: 503,
+            retry_after: Some(Duration::from_secs(3600)),
+        })
+    });
+    let deliverer = start(&book, &host, &StandingClock::new(), pace());
+    until(|| book.waiting() == 90).await;
+    deliverer.shutdown().await;
+    assert_eq!(host.carried().len(), pace().lane_in_flight);
+}
+
+#[tokio::test]
+async fn attempts_end_and_are_reported_while_the_lane_looks() {
+    let book = Book::with(results(5, 1));
+    let stalls = book.clone();
+    let host = Host::new(move |_| {
+        stalls.stalled.store(true, Ordering::SeqCst);
+        TAKEN
+    });
+    let deliverer = start(&book, &host, &StandingClock::new(), pace());
+    // The first that ends makes the lane look, which waits for the store from then on.
+    until(|| book.reports.load(Ordering::SeqCst) == 5).await;
+    book.stalled.store(false, Ordering::SeqCst);
+    until(|| book.waiting() == 0).await;
     deliverer.shutdown().await;
 }
