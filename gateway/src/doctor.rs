@@ -88,17 +88,26 @@ pub(crate) async fn look(
     findings.extend(place::look(&config));
     let client = client(&config);
     let status = match &client {
-        Some(client) => client.read::<StatusView>("/status").await.ok(),
+        Some(client) => Some(client.read::<StatusView>("/status").await),
         None => None,
     };
-    findings.extend(network::look_at_ports(&config, status.is_some()).await);
-    match status.zip(client) {
-        Some((status, client)) => {
-            findings.extend(of_status(file, &status));
+    let is_running = match &status {
+        Some(Err(error)) => error.is_from_a_listener(),
+        told => told.is_some(),
+    };
+    findings.extend(network::look_at_ports(&config, is_running).await);
+    match (status, client) {
+        (Some(Ok(status)), Some(client)) => {
+            findings.extend(of_status(&config, file, &status));
             findings.push(place::look_at_descriptors_of(&config, &client).await);
             findings.extend(network::look_at_callbacks((&config, file), &client).await);
         }
-        None => findings.push(Finding::amber(
+        (Some(Err(error)), _) if is_running => findings.push(Finding::red(
+            "gateway",
+            format!("runs, and does not tell how it is: {error}"),
+            "journalctl -u ics-gateway -n 50",
+        )),
+        _ => findings.push(Finding::amber(
             "gateway",
             "not running, or not reachable: its clock, log and callbacks were not looked at",
             format!("ics-gateway serve --config {}", file.display()),
@@ -164,7 +173,7 @@ fn of_start(config: &Config, error: &StartError) -> Finding {
     Finding::red("files", error.to_string(), fix)
 }
 
-fn of_status(file: &Path, status: &StatusView) -> Vec<Finding> {
+fn of_status(settings: &Config, file: &Path, status: &StatusView) -> Vec<Finding> {
     let config = file.display();
     let clock = if status.clock.state == "trusted" {
         Finding::green("clock", status.clock.detail.clone())
@@ -187,7 +196,7 @@ fn of_status(file: &Path, status: &StatusView) -> Vec<Finding> {
         DecisionLogState::FailingRefused | DecisionLogState::FailingContinued => Finding::red(
             "decision log",
             "cannot be written; is its disk full?",
-            format!("df -h $(dirname {config})"),
+            format!("df -h {}", settings.decisions.directory.display()),
         ),
     };
     let mut findings = vec![
@@ -199,14 +208,14 @@ fn of_status(file: &Path, status: &StatusView) -> Vec<Finding> {
         findings.push(Finding::red(
             "store",
             "does not take changes; is its disk full, or failing?",
-            format!("df -h; grep -A1 '^.store.' {config}; dmesg | tail"),
+            format!("df -h {}; dmesg | tail", settings.store.directory.display()),
         ));
     }
     if let Some(depth) = status.outbox_depth.filter(|depth| *depth > 10_000) {
         findings.push(Finding::amber(
             "outbox",
             format!("{depth} notifications wait"),
-            format!("ics-gateway outbox list --dead --config {config}"),
+            format!("ics-gateway outbox list --config {config}"),
         ));
     }
     findings

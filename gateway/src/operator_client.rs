@@ -50,6 +50,26 @@ pub(crate) enum CallError {
     Unexpected(StatusCode),
 }
 
+impl CallError {
+    /// Whether somebody listens there, who did not answer as hoped.
+    pub(crate) fn is_from_a_listener(&self) -> bool {
+        let Self::Unreachable(_, error) = self else {
+            return !matches!(self, Self::Credential(_));
+        };
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            if let Some(io) = cause.downcast_ref::<std::io::Error>()
+                && io.kind() == std::io::ErrorKind::ConnectionRefused
+            {
+                return false;
+            }
+            source = cause.source();
+        }
+        // Nobody may be there at all, or silent.
+        !error.is_timeout()
+    }
+}
+
 /// Where the operator API is, and what to show to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {

@@ -237,19 +237,20 @@ impl Directory {
         self.agreements.values()
     }
 
-    /// The certificate that ends first of those that matter: of each active party the one that is
-    /// valid for longest at `now`. One that was renewed, revoked or is over is nobody's concern.
+    /// The certificate that ends first of those that matter: of each active party the one that holds
+    /// for longest. One that was renewed or revoked is nobody's concern; one that is over and was
+    /// not renewed is, for its party is locked out.
     #[must_use]
-    pub fn next_expiry(&self, now: Timestamp) -> Option<&Arc<CertificateRecord>> {
+    pub fn next_expiry(&self) -> Option<&Arc<CertificateRecord>> {
         let mut newest: BTreeMap<&SpId, &Arc<CertificateRecord>> = BTreeMap::new();
         let is_active = |sp: &SpId| {
             let party = self.party(sp);
             party.is_some_and(|party| party.status == PartyStatus::Active)
         };
-        let valid = self
+        let in_use = self
             .certificates()
-            .filter(|c| c.revoked.is_none() && now <= c.not_after && is_active(&c.sp));
-        for certificate in valid {
+            .filter(|c| c.revoked.is_none() && is_active(&c.sp));
+        for certificate in in_use {
             let held = newest.entry(&certificate.sp).or_insert(certificate);
             if held.not_after < certificate.not_after {
                 *held = certificate;

@@ -180,7 +180,6 @@ fn observe(config: &Config, parts: &Parts, telemetry: &Telemetry) -> SelfObserva
         decisions: telemetry.decisions.clone(),
         on_failure: config.decisions.on_failure,
         service: Arc::clone(&parts.service),
-        clock: Arc::clone(&parts.clock),
         status: Arc::new(Counters(Arc::clone(&parts.store))),
         upkeep: Arc::clone(&parts.store),
         store: config.store.directory.clone(),

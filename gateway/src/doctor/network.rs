@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use ics_operator::wire::{PartyStatusName, PartyView};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -14,6 +15,8 @@ use crate::operator_client::OperatorClient;
 use crate::tls::{load_certificates, served_certificate};
 
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How many callback origins are called at once.
+const AT_ONCE: usize = 32;
 /// The most service providers that are looked at.
 const PARTIES: usize = 1000;
 
@@ -122,9 +125,9 @@ pub(super) async fn look_at_callbacks(
             format!("there are more than {PARTIES} service providers; the others were not called");
         findings.push(Finding::amber("callbacks", text, list));
     }
-    for origin in origins {
-        findings.push(look_at_origin(config, &origin).await);
-    }
+    let looks = origins.iter().map(|origin| look_at_origin(config, origin));
+    let looked = futures_util::stream::iter(looks).buffered(AT_ONCE);
+    findings.extend(looked.collect::<Vec<_>>().await);
     findings
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::*;
 use crate::ambient::{SystemClock, SystemEntropy};
 use crate::init::{Domain, Settings, create_domain};
+use crate::operator_client::Endpoint;
 use crate::tls::load_certificates;
 
 fn domain() -> (tempfile::TempDir, PathBuf) {
@@ -98,6 +99,34 @@ async fn every_fault_of_the_configuration_is_red_with_its_line() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_does_not_tell_how_it_is_is_not_called_stopped() {
+    let (_directory, file) = domain();
+    let client = |config: &Config| OperatorClient::new(&Endpoint::of(config)).ok();
+    let gateway = async || {
+        let findings = look(&file, client).await;
+        findings.into_iter().find(|f| f.area == "gateway").unwrap()
+    };
+    let stopped = gateway().await;
+    assert_eq!(stopped.light, Light::Amber, "{stopped:?}");
+    let config = Config::load(&file).unwrap();
+    let listener = tokio::net::TcpListener::bind(config.listen.operator)
+        .await
+        .unwrap();
+    let refusing = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            drop(stream);
+        }
+    });
+    let silent = gateway().await;
+    refusing.abort();
+    assert_eq!(silent.light, Light::Red, "{silent:?}");
+    assert!(
+        silent.text.starts_with("runs, and does not tell"),
+        "{silent:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_is_red() {
     let (_directory, file) = domain();
     let config = Config::load(&file).unwrap();
@@ -172,7 +201,7 @@ async fn a_port_is_the_gateway_s_only_if_its_certificate_is_shown_there() {
 async fn what_cannot_be_listed_is_not_green() {
     let (_directory, file) = domain();
     let config = Config::load(&file).unwrap();
-    let endpoint = crate::operator_client::Endpoint::of(&config);
+    let endpoint = Endpoint::of(&config);
     let client = OperatorClient::new(&endpoint).unwrap();
     // Nobody answers there.
     let callbacks = network::look_at_callbacks((&config, &file), &client).await;

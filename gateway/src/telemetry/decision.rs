@@ -37,6 +37,8 @@ const OPERATOR_ROOM: usize = 1 << 20;
 const GATHER: Duration = Duration::from_millis(5);
 /// How often written lines are synced.
 const SYNC: Duration = Duration::from_secs(1);
+/// How many lines of what was refused before it was a request are kept each second.
+const REFUSALS: u32 = 100;
 /// How often a failing file is tried again.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -89,7 +91,24 @@ struct Shared {
     /// Of the lost ones, those that a line tells of.
     confessed: AtomicU64,
     refused: AtomicU64,
+    refusals: Refusals,
     clock: Arc<dyn Clock>,
+}
+
+/// When the second that counts began, and the lines told in it.
+#[derive(Default)]
+struct Refusals(Mutex<Option<(Instant, u32)>>);
+
+impl Refusals {
+    fn is_too_fast(&self) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let (began, lines) = told
+            .filter(|(began, _)| now.duration_since(*began) < Duration::from_secs(1))
+            .unwrap_or((now, 0));
+        *told = Some((began, lines.saturating_add(1)));
+        lines >= REFUSALS
+    }
 }
 
 #[derive(Default)]
@@ -128,6 +147,7 @@ impl DecisionLog {
             lost: AtomicU64::new(0),
             confessed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            refusals: Refusals::default(),
             clock,
         });
         let writing = Arc::clone(&shared);
@@ -166,11 +186,14 @@ impl DecisionLog {
     }
 
     fn take_room(&self, act: Act) -> Option<Room> {
+        self.take_room_below(match act {
+            Act::Operator => self.0.capacity.saturating_add(OPERATOR_ROOM),
+            Act::Read | Act::Change => self.0.capacity,
+        })
+    }
+
+    fn take_room_below(&self, limit: usize) -> Option<Room> {
         let shared = &self.0;
-        let limit = match act {
-            Act::Operator => shared.capacity.saturating_add(OPERATOR_ROOM),
-            Act::Read | Act::Change => shared.capacity,
-        };
         let before = shared.used.fetch_add(LINE_ROOM, Ordering::Relaxed);
         if before.saturating_add(LINE_ROOM) <= limit {
             return Some(Room::new(self, LINE_ROOM));
@@ -179,10 +202,16 @@ impl DecisionLog {
         None
     }
 
-    /// Hands over the line of what was refused already, such as a handshake; without room for it
-    /// the line is lost, and counted.
+    /// Hands over the line of what was refused already, such as a handshake. Strangers who are
+    /// refused neither take the room of requests nor fill the disk: beyond a quarter of the room,
+    /// or [`REFUSALS`] a second, lines are lost, and counted.
     pub(crate) fn tell(&self, act: Act, line: &[u8]) {
-        match self.take_room(act) {
+        let room = match act {
+            Act::Operator => self.take_room(act),
+            Act::Read | Act::Change if self.0.refusals.is_too_fast() => None,
+            Act::Read | Act::Change => self.take_room_below(self.0.capacity / 4),
+        };
+        match room {
             Some(room) => room.write(line),
             None => {
                 self.0.lost.fetch_add(1, Ordering::Relaxed);
@@ -283,8 +312,10 @@ impl Shared {
         let mut synced = Instant::now();
         // What was asked for or failed is done before the log is called well again.
         let (mut reopen, mut unsynced) = (false, false);
+        let mut confessed = None::<Instant>;
         loop {
-            let (asked, ended) = self.take(&mut taken, &file, reopen || unsynced);
+            let again = reopen || unsynced || self.unconfessed().is_some();
+            let (asked, ended) = self.take(&mut taken, &file, again);
             reopen |= asked;
             let mut outcome = self.write(&mut taken, &mut file);
             let due = ended || unsynced || synced.elapsed() >= SYNC;
@@ -300,6 +331,11 @@ impl Shared {
             }
             let is_well = outcome.is_ok();
             self.note(outcome, &file);
+            let may_confess = ended || confessed.is_none_or(|at| at.elapsed() >= SYNC);
+            if let Some(lost) = self.unconfessed().filter(|_| is_well && may_confess) {
+                self.confess(lost);
+                confessed = Some(Instant::now());
+            }
             if ended {
                 if is_well && !self.lock().waiting.is_empty() {
                     continue;
@@ -376,12 +412,15 @@ impl Shared {
                     self.failing.store(false, Ordering::Relaxed);
                     tracing::warn!(lost, "the decision log is written again");
                 }
-                if lost > self.confessed.load(Ordering::Relaxed) {
-                    self.confess(lost);
-                }
             }
             Err(_) => {}
         }
+    }
+
+    /// How many lines were lost, when no line tells of the last of them.
+    fn unconfessed(&self) -> Option<u64> {
+        let lost = self.lost.load(Ordering::Relaxed);
+        (lost > self.confessed.load(Ordering::Relaxed)).then_some(lost)
     }
 
     /// A line about lines that are not there.

@@ -248,7 +248,7 @@ impl Families {
         );
         let text = "Requests refused because the decision log has no room or fails";
         registry.register("requests_unlogged", text, families.unlogged.clone());
-        let text = "Requests that ended without an answer: their callers went away";
+        let text = "Requests that ended without an answer: their callers went away, the gateway ended, or failed";
         registry.register("requests_unanswered", text, families.unanswered.clone());
         registry.register(
             "connections",

@@ -298,7 +298,7 @@ fn a_change_that_arrives_late_never_takes_a_record_back() {
 }
 
 #[test]
-fn the_next_expiry_is_that_of_the_newest_valid_certificate_of_an_active_party() {
+fn the_next_expiry_is_that_of_the_newest_certificate_of_an_active_party_over_or_not() {
     let mut directory = Directory::default();
     for (id, status) in [
         ("shop", PartyStatus::Active),
@@ -309,7 +309,7 @@ fn the_next_expiry_is_that_of_the_newest_valid_certificate_of_an_active_party() 
         let party = party(id, Vec::new());
         put_party(&mut directory, Party { status, ..party });
     }
-    assert_eq!(directory.next_expiry(NOW), None);
+    assert_eq!(directory.next_expiry(), None);
     let at = |seconds: i64| Timestamp::from_millis(NOW.millis() + seconds * 1000);
     for (serial, sp, end, revoked) in [
         // Renewed; the new one is what counts.
@@ -318,7 +318,6 @@ fn the_next_expiry_is_that_of_the_newest_valid_certificate_of_an_active_party() 
         // Its newest was revoked: the one before it counts.
         (3, "maker", 500, None),
         (4, "maker", 950, Some(NOW)),
-        // Over.
         (5, "maker", -5, None),
         (6, "frozen", 20, None),
         (7, "gone", 30, None),
@@ -332,8 +331,18 @@ fn the_next_expiry_is_that_of_the_newest_valid_certificate_of_an_active_party() 
             version: 1,
         })));
     }
-    let next = |now| directory.next_expiry(now).map(|c| c.not_after);
-    assert_eq!(next(NOW), Some(at(500)));
-    assert_eq!(next(at(501)), Some(at(900)));
-    assert_eq!(next(at(901)), None);
+    let next = directory.next_expiry().map(|c| c.not_after);
+    assert_eq!(next, Some(at(500)));
+    // Over, and not renewed: its party is locked out, which is not to be forgotten.
+    put_party(&mut directory, party("late", Vec::new()));
+    directory.put(DirectoryRecord::Certificate(Arc::new(CertificateRecord {
+        serial: CertificateSerial::from_der_integer(&[8]),
+        thumbprint: None,
+        sp: SpId::parse("late").unwrap(),
+        not_after: at(-60),
+        revoked: None,
+        version: 1,
+    })));
+    let next = directory.next_expiry().map(|c| c.not_after);
+    assert_eq!(next, Some(at(-60)));
 }

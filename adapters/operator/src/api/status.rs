@@ -4,7 +4,6 @@ use ics_core::directory::Directory;
 use ics_core::party::PartyStatus;
 use ics_core::port::ClockReport;
 use ics_core::service::Failure;
-use ics_core::time::Timestamp;
 use ics_core::timekeeping::ClockStanding;
 
 use super::{Caller, OperatorApi, StoreCounts};
@@ -27,7 +26,7 @@ impl OperatorApi {
             active_agreements: directory.agreements().filter(|a| a.is_active(now)).count(),
             mappings: counts.map(count_mappings),
             outbox_depth: counts.map(|counts| counts.outbox),
-            next_certificate_expiry: next_expiry(&directory, now),
+            next_certificate_expiry: next_expiry(&directory),
             clock: show_clock(&self.ports.clocks.report()),
             decision_log: self.show_decision_log(),
             store: Some(self.show_store()),
@@ -134,9 +133,9 @@ fn show_clock(report: &ClockReport) -> ClockView {
     }
 }
 
-/// The party whose certificate ends next.
-fn next_expiry(directory: &Directory, now: Timestamp) -> Option<CertificateExpiry> {
-    let next = directory.next_expiry(now)?;
+/// The party whose certificate ends next, or ended first.
+fn next_expiry(directory: &Directory) -> Option<CertificateExpiry> {
+    let next = directory.next_expiry()?;
     Some(CertificateExpiry {
         sp_id: next.sp.to_string(),
         serial: next.serial.to_string(),

@@ -2,8 +2,10 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use super::FILE_NAME;
 
@@ -77,6 +79,11 @@ pub(super) struct DecisionFile {
     path: PathBuf,
     file: File,
     dirty: bool,
+    /// Its length when it was synced last.
+    synced: u64,
+    /// A sync failed: what was written since the one before may be in memory alone, whatever the
+    /// next one says.
+    in_doubt: bool,
 }
 
 impl DecisionFile {
@@ -98,10 +105,17 @@ impl DecisionFile {
             source,
         })?;
         check_mode(&path, file.metadata(), false)?;
+        Self::over(file, path.clone())
+            .map_err(|source| DecisionFileError::Unusable { path, source })
+    }
+
+    fn over(file: File, path: PathBuf) -> io::Result<Self> {
         Ok(Self {
+            synced: file.metadata()?.len(),
             path,
             file,
             dirty: false,
+            in_doubt: false,
         })
     }
 
@@ -109,12 +123,8 @@ impl DecisionFile {
     #[cfg(test)]
     pub(super) fn open_unchecked(directory: &Path) -> io::Result<Self> {
         let path = directory.join(FILE_NAME);
-        let file = OpenOptions::new().append(true).open(&path)?;
-        Ok(Self {
-            path,
-            file,
-            dirty: false,
-        })
+        let file = OpenOptions::new().read(true).append(true).open(&path)?;
+        Self::over(file, path)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -143,9 +153,20 @@ impl DecisionFile {
         (written, Ok(()))
     }
 
+    /// Has everything on the disk.
+    ///
+    /// Linux calls pages clean that a failed sync did not bring there, so after one they are
+    /// written once more: another sync alone would be a success that nothing stands behind.
     pub(super) fn sync(&mut self) -> io::Result<()> {
+        let end = self.file.metadata()?.len();
+        if self.in_doubt {
+            write_again(&self.file, self.synced..end)?;
+        }
+        self.in_doubt = true;
         self.file.sync_data()?;
+        self.in_doubt = false;
         self.dirty = false;
+        self.synced = end;
         Ok(())
     }
 
@@ -153,12 +174,36 @@ impl DecisionFile {
     pub(super) fn reopen(&mut self) -> io::Result<()> {
         let file = append_to(&self.path)?;
         if self.dirty {
-            self.file.sync_data()?;
+            self.sync()?;
         }
-        self.file = file;
-        self.dirty = false;
+        *self = Self::over(file, std::mem::take(&mut self.path))?;
         Ok(())
     }
+}
+
+/// Writes what the file has in `range` over itself.
+fn write_again(file: &File, range: std::ops::Range<u64>) -> io::Result<()> {
+    let flags = fcntl_getfl(file)?;
+    // What is open to append to is appended to, wherever it is told to write.
+    fcntl_setfl(file, flags - OFlags::APPEND)?;
+    let mut piece = vec![0; 64 << 10];
+    let mut at = range.start;
+    let written = loop {
+        let left = usize::try_from(range.end.saturating_sub(at)).unwrap_or(usize::MAX);
+        let length = left.min(piece.len());
+        let Some(piece) = piece.get_mut(..length).filter(|piece| !piece.is_empty()) else {
+            break Ok(());
+        };
+        let copied = file
+            .read_exact_at(piece, at)
+            .and_then(|()| file.write_all_at(piece, at));
+        if let Err(error) = copied {
+            break Err(error);
+        }
+        at = at.saturating_add(length as u64);
+    };
+    fcntl_setfl(file, flags)?;
+    written
 }
 
 /// Opens the file to append to it. A line that a crash cut off gets its end.
@@ -179,3 +224,6 @@ fn append_to(path: &Path) -> io::Result<File> {
     }
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests;

@@ -188,3 +188,30 @@ fn what_was_refused_without_room_for_its_line_is_counted_and_confessed() {
     );
     assert_eq!(text.matches("LINES_LOST").count(), 1, "{text}");
 }
+
+#[test]
+fn what_is_refused_takes_a_quarter_of_the_room_at_most() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("decisions");
+    let (log, _writer) = open(&section(&place, OnFailure::Refuse, 4 * LINE_ROOM));
+    let _first = log.reserve(Act::Read).unwrap();
+    log.tell(Act::Read, b"{\"refused\":1}\n");
+    assert_eq!(log.health().lost, 1);
+    assert!(log.reserve(Act::Read).is_some());
+}
+
+#[test]
+fn a_flood_of_refusals_writes_no_flood_of_lines() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("decisions");
+    let (log, writer) = open(&section(&place, OnFailure::Refuse, 16 << 20));
+    let (mut told, began) = (0_u64, Instant::now());
+    while log.health().lost < 1_000 {
+        log.tell(Act::Read, b"{\"refused\":1}\n");
+        told += 1;
+    }
+    let seconds = began.elapsed().as_secs() + 1;
+    assert!(told - 1_000 <= seconds * u64::from(REFUSALS));
+    drop(writer);
+    assert!(text(&place).contains("LINES_LOST"));
+}

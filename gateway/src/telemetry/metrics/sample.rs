@@ -74,7 +74,7 @@ impl Gauges {
         let text =
             "Notifications that were given up; absent when the outbox is too long to look through";
         registry.register("outbox_dead_letters", text, of.dead_letters.clone());
-        let text = "End of a certificate in seconds since 1970; service-provider-next: the first to end of the newest valid ones of all active service providers";
+        let text = "End of a certificate in seconds since 1970; service-provider-next: the first to end of the newest ones of all active service providers, which may be over";
         registry.register(
             "certificate_expiry_timestamp_seconds",
             text,
