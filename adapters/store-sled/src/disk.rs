@@ -5,7 +5,7 @@ use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use ics_store::engine::EngineError;
 use ics_store::{EngineFiles, OpenError, contain_panics, io_error, sync_directory};
 
 use crate::engine::SledEngine;
-use crate::{DATA_NAME, Options, lost_sync};
+use crate::lost_sync::LostSync;
+use crate::{DATA_NAME, Options};
 
 /// The file of sled's log within its directory.
 const LOG: &str = "db";
@@ -54,7 +55,9 @@ impl EngineFiles for SledFiles {
 
     fn begin(&self, path: &Path) -> Result<SledEngine, OpenError> {
         // Of one that was begun here and removed since.
-        lost_sync::forget(path).map_err(|source| io_error(path, source))?;
+        LostSync::of(path)
+            .forget()
+            .map_err(|source| io_error(path, source))?;
         DirBuilder::new()
             .mode(0o700)
             .create(path)
@@ -95,11 +98,16 @@ pub(crate) struct Disk {
     pub(crate) tree: sled::Db,
     path: PathBuf,
     log: File,
+    lost: Arc<LostSync>,
     synced_blobs: Mutex<BTreeSet<std::ffi::OsString>>,
 }
 
 impl Disk {
-    pub(crate) fn open(path: &Path, cache_bytes: usize) -> Result<Self, sled::Error> {
+    pub(crate) fn open(
+        path: &Path,
+        cache_bytes: usize,
+        lost: &Arc<LostSync>,
+    ) -> Result<Self, sled::Error> {
         // What it keeps in memory is about four times what it is told.
         let told = u64::try_from(cache_bytes / 4).unwrap_or(u64::MAX);
         let config = sled::Config::new()
@@ -107,17 +115,23 @@ impl Disk {
             .cache_capacity(told.max(256 * 1024))
             // Every commit flushes; a second flusher would only be in its way.
             .flush_every_ms(None);
-        if lost_sync::is_noted(path) {
+        if lost.is_noted() {
             let log = File::options().write(true).open(path.join(LOG))?;
             wait_for_lock(&log)?;
-            lost_sync::write_again(path)?;
+            lost.write_again()?;
         }
-        let tree = open_unlocked(&config)?;
+        let tree = open_unlocked(&config).inspect_err(|error| {
+            // It syncs while it opens, and does not say what has failed.
+            if is_of_the_disk(error) {
+                lost.note();
+            }
+        })?;
         let log = File::open(path.join(LOG))?;
         Ok(Self {
             tree,
             path: path.to_owned(),
             log,
+            lost: Arc::clone(lost),
             synced_blobs: Mutex::default(),
         })
     }
@@ -131,11 +145,29 @@ impl Disk {
         // that did not reach the disk.
         let synced = self.log.sync_data();
         if blobs.is_err() || synced.is_err() {
-            lost_sync::note(&self.path);
+            self.lost.note();
         }
         flushed?;
         blobs?;
         Ok(synced?)
+    }
+
+    /// sled writes and syncs once more when it is closed, and may panic on what it finds then.
+    pub(crate) fn close(self) {
+        let Self {
+            tree,
+            path,
+            log,
+            lost,
+            ..
+        } = self;
+        if contain_panics(|| drop(tree)).is_err() {
+            tracing::error!(path = %path.display(), "sled panicked when it was closed");
+        }
+        // Also what an earlier sync of its own was told, and did not tell us.
+        if log.sync_data().is_err() {
+            lost.note();
+        }
     }
 
     /// sled does not sync what it puts beside its log (values over 128 KiB or so: none of ours,
@@ -246,18 +278,19 @@ pub(crate) fn engine_error(error: sled::Error) -> EngineError {
     }
 }
 
+/// An I/O error, and not how sled calls what is in a file that is none of its own, or cut off.
+fn is_of_the_disk(error: &sled::Error) -> bool {
+    matches!(error, sled::Error::Io(source) if !matches!(
+        source.kind(),
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::Other
+    ))
+}
+
 pub(crate) fn open_error(path: &Path, error: sled::Error) -> OpenError {
     let path = path.to_owned();
+    let is_of_the_disk = is_of_the_disk(&error);
     match error {
-        // How sled calls what is in a file that is none of its own, or cut off.
-        sled::Error::Io(source)
-            if !matches!(
-                source.kind(),
-                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::Other
-            ) =>
-        {
-            io_error(&path, source)
-        }
+        sled::Error::Io(source) if is_of_the_disk => io_error(&path, source),
         sled::Error::Unsupported(text) if text.contains("version") => OpenError::OtherVersion {
             path,
             source: text.into(),

@@ -6,13 +6,14 @@ use std::iter::Peekable;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use ics_store::OpenError;
 use ics_store::engine::{Engine, EngineError, Overlay, ReadKeys, Verdict};
-use ics_store::{OpenError, contain_panics};
 use sled::{Batch, IVec};
 
 use crate::disk::{Disk, SledFiles, contained, engine_error, open_error};
+use crate::lost_sync::LostSync;
 use crate::versions::{Layer, Versions};
 
 /// How many keys a scan takes from sled at once, at first and at most.
@@ -23,6 +24,7 @@ const LARGEST_CHUNK: usize = 512;
 pub struct SledEngine {
     path: PathBuf,
     files: SledFiles,
+    lost: Arc<LostSync>,
     /// `None` after an error, until it could be opened again.
     disk: RwLock<Option<Disk>>,
     versions: Versions,
@@ -46,10 +48,12 @@ impl fmt::Debug for SledEngine {
 impl SledEngine {
     /// Opens the database in `path`; sled begins one where there is none.
     pub(crate) fn open(path: &Path, files: SledFiles) -> Result<Self, OpenError> {
-        let disk = Disk::open(path, files.cache_bytes()).map_err(|e| open_error(path, e))?;
+        let lost = Arc::new(LostSync::of(path));
+        let disk = Disk::open(path, files.cache_bytes(), &lost).map_err(|e| open_error(path, e))?;
         Ok(Self {
             path: path.to_owned(),
             files,
+            lost,
             disk: RwLock::new(Some(disk)),
             versions: Versions::default(),
             writer: Mutex::new(()),
@@ -154,10 +158,11 @@ impl SledEngine {
         if disk.is_some() && !Disk::can_write(&self.path) {
             return Err(full());
         }
-        let old = disk.take();
-        // sled's own end of an old database may panic as well.
-        let _ = contain_panics(|| drop(old));
-        let opened = Disk::open(&self.path, self.files.cache_bytes()).and_then(|opened| {
+        if let Some(old) = disk.take() {
+            old.close();
+        }
+        let opened = Disk::open(&self.path, self.files.cache_bytes(), &self.lost);
+        let opened = opened.and_then(|opened| {
             if let Some((_, layer)) = self.versions.unfinished() {
                 contained(|| opened.tree.apply_batch(batch_of(&layer)))?;
                 opened.sync()?;
@@ -333,8 +338,8 @@ impl Drop for SledEngine {
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if contain_panics(|| drop(disk)).is_err() {
-            tracing::error!(path = %self.path.display(), "sled panicked when it was closed");
+        if let Some(disk) = disk {
+            disk.close();
         }
     }
 }

@@ -7,14 +7,16 @@
 //! they are read, and synced: the disk has then what sled reads. (`posix_fadvise(DONTNEED)` would drop
 //! the pages, but only asks for it.)
 //!
-//! A mark beside the data carries this over an end of the process. It need not be durable: what ends
-//! the page cache ends the difference with it.
+//! A mark beside the data carries this over an end of the process; while it lasts it needs no mark, for
+//! a disk that fails may not take one. The mark need not be durable: what ends the page cache ends the
+//! difference with it.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ics_store::sync_directory;
 
@@ -23,50 +25,70 @@ const PART: usize = 1 << 20;
 /// Bytes that are written and synced first: a disk that still fails is found out early.
 const PROBE: u64 = 64 << 10;
 
-/// A sync of the data in `path` has failed.
-pub(crate) fn note(path: &Path) {
-    if let Err(error) = File::create(mark_of(path)) {
-        let error: &dyn std::error::Error = &error;
-        tracing::error!(path = %path.display(), error, "failed sync not marked");
-    }
+/// What is known of failed syncs of the data in one place, over all its openings.
+#[derive(Debug)]
+pub(crate) struct LostSync {
+    path: PathBuf,
+    /// For a disk that does not even take the mark.
+    is_noted: AtomicBool,
 }
 
-/// Nothing is in `path` any more: what was noted of it is of data that is gone.
-///
-/// # Errors
-/// Of the file system.
-pub(crate) fn forget(path: &Path) -> io::Result<()> {
-    match fs::remove_file(mark_of(path)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// Whether a sync of the data in `path` has failed, and it was not written again since.
-pub(crate) fn is_noted(path: &Path) -> bool {
-    mark_of(path).exists()
-}
-
-/// Writes all files in `path` again and syncs them. Nobody else may write to them meanwhile.
-///
-/// # Errors
-/// Of the file system; it is to be tried again then, before the data is used.
-pub(crate) fn write_again(path: &Path) -> io::Result<()> {
-    let mut directories = vec![path.to_owned()];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(&directory)? {
-            let entry = entry?;
-            if entry.metadata()?.is_dir() {
-                directories.push(entry.path());
-            } else {
-                rewrite(&File::options().read(true).write(true).open(entry.path())?)?;
-            }
+impl LostSync {
+    pub(crate) fn of(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            is_noted: AtomicBool::new(false),
         }
-        sync_directory(&directory)?;
     }
-    fs::remove_file(mark_of(path))?;
-    tracing::warn!(path = %path.display(), "written again after a failed sync");
-    Ok(())
+
+    /// A sync has failed.
+    pub(crate) fn note(&self) {
+        self.is_noted.store(true, Ordering::Release);
+        if let Err(error) = File::create(mark_of(&self.path)) {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(path = %self.path.display(), error, "failed sync not marked");
+        }
+    }
+
+    /// Whether a sync has failed, and the data was not written again since.
+    pub(crate) fn is_noted(&self) -> bool {
+        self.is_noted.load(Ordering::Acquire) || mark_of(&self.path).exists()
+    }
+
+    /// Writes all files again and syncs them. Nobody else may write to them meanwhile.
+    ///
+    /// # Errors
+    /// Of the file system; it is to be tried again then, before the data is used.
+    pub(crate) fn write_again(&self) -> io::Result<()> {
+        let mut directories = vec![self.path.clone()];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(&directory)? {
+                let entry = entry?;
+                if entry.metadata()?.is_dir() {
+                    directories.push(entry.path());
+                } else {
+                    rewrite(&File::options().read(true).write(true).open(entry.path())?)?;
+                }
+            }
+            sync_directory(&directory)?;
+        }
+        self.forget()?;
+        tracing::warn!(path = %self.path.display(), "written again after a failed sync");
+        Ok(())
+    }
+
+    /// Nothing is to be written again: it was, or the data is gone.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub(crate) fn forget(&self) -> io::Result<()> {
+        match fs::remove_file(mark_of(&self.path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        self.is_noted.store(false, Ordering::Release);
+        Ok(())
+    }
 }
 
 fn rewrite(file: &File) -> io::Result<()> {

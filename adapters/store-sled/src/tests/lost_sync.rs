@@ -6,7 +6,8 @@ use ics_store::contract::kill::create;
 use ics_store::{Copied, MemoryStore, copy_store};
 
 use super::*;
-use crate::{compact, lost_sync};
+use crate::compact;
+use crate::lost_sync::LostSync;
 
 /// Which sync of each thread fails.
 const FAILING: &str = "7";
@@ -66,27 +67,28 @@ fn parse(call: &str) -> Option<Call> {
     Some(Call::Write { from, to })
 }
 
-/// What the disk may not have got: all that was written since the last good sync is written again
-/// before anything is acknowledged once more.
-#[test]
-fn what_a_failed_sync_may_have_lost_is_written_again_before_the_next() {
-    let directory = tempfile::tempdir().unwrap();
-    let (at, log) = (
-        directory.path().join("store"),
-        directory.path().join("calls"),
-    );
-    let inject = format!("inject=fdatasync:error=EIO:when={FAILING}");
-    let output = Command::new("strace")
+/// Writes rows in a process of its own, of whose syncs some fail if `failing`: all that the disk may
+/// not have got, `lost` from the beginning, is written again before anything is acknowledged.
+/// Answers how many syncs failed.
+fn write_over_failed_syncs(at: &Path, mut lost: Vec<(u64, u64)>, failing: bool) -> u32 {
+    let calls = tempfile::NamedTempFile::new().unwrap();
+    let mut command = Command::new("strace");
+    command
         .args(["-f", "-qqq", "-y", "-s", "0", "-o"])
-        .arg(&log)
-        .args(["-e", "trace=pwrite64,fdatasync,write", "-e", &inject])
+        .arg(calls.path())
+        .args(["-e", "trace=pwrite64,fdatasync,write"]);
+    if failing {
+        let inject = format!("inject=fdatasync:error=EIO:when={FAILING}");
+        command.args(["-e", &inject]);
+    }
+    let output = command
         .arg(std::env::current_exe().unwrap())
         .args([
             "--exact",
             "tests::lost_sync::child_writes_over_a_failed_sync",
         ])
         .args(["--ignored", "--nocapture"])
-        .env(DIRECTORY, &at)
+        .env(DIRECTORY, at)
         .output()
         .expect("strace");
     let said = String::from_utf8(output.stdout).unwrap();
@@ -96,12 +98,14 @@ fn what_a_failed_sync_may_have_lost_is_written_again_before_the_next() {
         .filter_map(|line| line.strip_prefix("kept ")?.parse().ok())
         .collect();
     let kept = acknowledged.len() as u64;
-    assert!((ROWS / 2..ROWS).contains(&kept), "{kept} rows kept: {said}");
+    assert!((ROWS / 2..=ROWS).contains(&kept), "{kept} kept: {said}");
 
-    let calls = fs::read_to_string(&log).unwrap();
-    let (mut unsynced, mut lost) = (Vec::new(), Vec::new());
+    let calls = fs::read_to_string(calls.path()).unwrap();
+    let mut unsynced = Vec::new();
     let mut failures = 0;
-    for call in read_calls(&calls) {
+    // What is written before is the head of the report of tests.
+    let in_use = read_calls(&calls).into_iter();
+    for call in in_use.skip_while(|call| matches!(call, Call::Acknowledgement)) {
         match call {
             Call::Write { from, to } => {
                 unsynced.push((from, to));
@@ -117,11 +121,47 @@ fn what_a_failed_sync_may_have_lost_is_written_again_before_the_next() {
             }
         }
     }
-    assert!(failures > 0, "no sync failed:\n{calls}");
     assert_eq!(lost, [], "never written again");
-    let store = reopen(&at);
+    let store = reopen(at);
     assert!(acknowledged.iter().all(|n| is_there(&store, *n)));
     store.assert_sound();
+    failures
+}
+
+#[test]
+fn what_a_failed_sync_may_have_lost_is_written_again_before_the_next() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path().join("store");
+    assert!(write_over_failed_syncs(&at, Vec::new(), true) > 0);
+}
+
+/// The mark is on the disk that fails.
+#[test]
+fn it_is_written_again_though_the_disk_does_not_take_the_mark() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path().join("store");
+    drop(reopen(&at));
+    let data = at.join(DATA_NAME);
+    let mark = at.join(format!("{DATA_NAME}.unsynced"));
+    std::os::unix::fs::symlink("nowhere/to/be", &mark).unwrap();
+    LostSync::of(&data).note();
+    assert!(!LostSync::of(&data).is_noted(), "it was marked");
+    assert!(write_over_failed_syncs(&at, Vec::new(), true) > 0);
+}
+
+#[test]
+fn it_is_written_again_by_the_next_process_if_not_by_this() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path().join("store");
+    let store = reopen(&at);
+    (100..200).for_each(|n| put(&store, n).unwrap());
+    drop(store);
+    let log = at.join(DATA_NAME).join("db");
+    let size = fs::metadata(log).unwrap().len();
+    LostSync::of(&at.join(DATA_NAME)).note();
+    let lost = (0..size / 4096).map(|page| (page * 4096, (page + 1) * 4096));
+    assert_eq!(write_over_failed_syncs(&at, lost.collect(), false), 0);
+    assert!(!LostSync::of(&at.join(DATA_NAME)).is_noted());
 }
 
 #[test]
@@ -143,7 +183,7 @@ fn the_mark_of_a_store_that_was_given_up_does_not_keep_the_next_from_being_begun
     let at = directory.path();
     // A first start that ended in a failed sync.
     fs::create_dir(at.join(format!("{DATA_NAME}.new"))).unwrap();
-    lost_sync::note(&at.join(format!("{DATA_NAME}.new")));
+    LostSync::of(&at.join(format!("{DATA_NAME}.new"))).note();
     put(&reopen(at), 1).unwrap();
     // A copy that did.
     let copy = at.join("copy");
@@ -154,16 +194,16 @@ fn the_mark_of_a_store_that_was_given_up_does_not_keep_the_next_from_being_begun
     let failed = copy_store(&original, target, content, &mut |step| {
         if step == Copied::Key {
             // What it is written to is gone with it.
-            lost_sync::note(&copy.join(DATA_NAME));
+            LostSync::of(&copy.join(DATA_NAME)).note();
             fs::remove_file(copy.join(DATA_NAME).join("db")).unwrap();
         }
     });
     assert!(failed.is_err());
-    assert!(lost_sync::is_noted(&copy.join(DATA_NAME)));
+    assert!(LostSync::of(&copy.join(DATA_NAME)).is_noted());
     copy_store(&original, target, content, &mut |_| ()).unwrap();
     assert!(is_there(&reopen(&copy), 1));
     // And a compaction, which begins beside the store.
-    lost_sync::note(&at.join(format!("{DATA_NAME}.new")));
+    LostSync::of(&at.join(format!("{DATA_NAME}.new"))).note();
     compact(at, options(), &mut |_| ()).unwrap();
     assert!(is_there(&reopen(at), 1));
 }
