@@ -120,6 +120,19 @@ pub enum OpenError {
         /// What differs.
         difference: Loss,
     },
+    /// The directory takes no other name: a mount point, or its file system does not swap names.
+    #[error(
+        "store directory `{}` cannot be moved aside in one step, and is as it was: move what is in it to another \
+         directory yourself, all of it, names that begin with `ics-store.` and others, and run this again without --replace",
+        .directory.display()
+    )]
+    Stuck {
+        /// The store's directory.
+        directory: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// A copy is wanted where something is.
     #[error("directory `{}` is not empty: name a new one", .0.display())]
     NotEmpty(PathBuf),

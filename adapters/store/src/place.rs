@@ -21,6 +21,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// The file that says what was begun here.
 const MARKER: &str = "ics-store.begun";
+/// What lies in a volume that nobody has used yet.
+const OF_A_NEW_VOLUME: &str = "lost+found";
 /// What the names of all engines' files begin with.
 const PREFIX: &str = "ics-store.";
 
@@ -83,48 +85,50 @@ pub fn look_into(directory: &Path) -> Result<Occupancy, OpenError> {
     Place::enter(directory, "")?.occupancy()
 }
 
-/// Gives the directory of a store the name `aside` on the same file system, and leaves one in its
-/// place that says that `work` is to make a store of `engine` there: at no moment could a gateway
-/// that starts take it for a directory in which nothing was begun. Nobody else has it open.
+/// Gives the directory of a store another name beside it, which ends with `suffix`, and leaves one in
+/// its place that says that `work` is to make a store of `engine` there: at no moment could a gateway
+/// that starts take it for a directory in which nothing was begun. Nobody else has it open. Answers
+/// the new name; where `directory` is a link, it still leads to the store's place.
 ///
 /// # Errors
-/// [`OpenError`].
+/// [`OpenError`]; the store is where it was then.
 pub fn move_aside(
     directory: &Path,
-    aside: &Path,
+    suffix: &str,
     (engine, work): (&str, Work),
-) -> Result<(), OpenError> {
-    let _old = Place::enter(directory, "")?;
+) -> Result<PathBuf, OpenError> {
+    // Without links and slashes at its end: beside it is not within it.
+    let directory = fs::canonicalize(directory).map_err(|source| io_error(directory, source))?;
+    let _old = Place::enter(&directory, "")?;
+    let mut aside = directory.as_os_str().to_owned();
+    aside.push(suffix);
+    let aside = PathBuf::from(aside);
     if aside.symlink_metadata().is_ok() {
-        return Err(OpenError::NotEmpty(aside.to_owned()));
+        return Err(OpenError::NotEmpty(aside));
     }
-    let fresh = Place::enter(aside, "")?;
-    fresh.mark(&Marker {
+    let marker = Marker {
         engine: engine.to_owned(),
         unfinished: Some(work),
-    })?;
-    exchange(directory, aside).map_err(|source| io_error(directory, source))?;
-    let parent = match directory.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
     };
-    sync_directory(parent).map_err(|source| io_error(parent, source))
+    let fresh = Place::enter(&aside, "").and_then(|fresh| fresh.mark(&marker).map(|()| fresh));
+    let moved = fresh
+        .map_err(io::Error::other)
+        .and_then(|_fresh| exchange(&directory, &aside));
+    if let Err(source) = moved {
+        // Nothing but the marker is in it, if it is there.
+        let _ = fs::remove_dir_all(&aside);
+        return Err(OpenError::Stuck { directory, source });
+    }
+    let parent = directory.parent().unwrap_or(Path::new("/"));
+    sync_directory(parent).map_err(|source| io_error(parent, source))?;
+    Ok(aside)
 }
 
-/// Swaps two directories: in one step where the file system can.
+/// Swaps two directories in one step. A mount point cannot be swapped, and some file systems
+/// cannot do it at all: in several steps there would be a moment with no directory.
 fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
-    use rustix::io::Errno;
-    match renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::XDEV) => {
-            let mut name = one.as_os_str().to_owned();
-            name.push(".new");
-            fs::rename(other, &name)?;
-            fs::rename(one, other)?;
-            fs::rename(&name, one)
-        }
-        swapped => Ok(swapped?),
-    }
+    Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
 }
 
 /// A directory that this process alone uses.
@@ -206,18 +210,26 @@ impl Place {
 
     /// What is in it.
     pub(crate) fn occupancy(&self) -> Result<Occupancy, OpenError> {
-        if let Some(marker) = self.marker()? {
-            return Ok(marker
-                .unfinished
-                .map_or(Occupancy::Occupied, Occupancy::Unfinished));
+        match self.marker() {
+            Ok(None) => {}
+            Ok(Some(marker)) => {
+                return Ok(marker
+                    .unfinished
+                    .map_or(Occupancy::Occupied, Occupancy::Unfinished));
+            }
+            // Damaged, or a later version's: something is here, and may be moved aside.
+            Err(OpenError::Damaged { .. }) => return Ok(Occupancy::Occupied),
+            Err(error) => return Err(error),
         }
-        let mut entries =
+        let entries =
             fs::read_dir(&self.directory).map_err(|source| io_error(&self.directory, source))?;
-        Ok(if entries.next().is_none() {
-            Occupancy::Empty
-        } else {
-            Occupancy::Occupied
-        })
+        for entry in entries {
+            let entry = entry.map_err(|source| io_error(&self.directory, source))?;
+            if entry.file_name() != OF_A_NEW_VOLUME {
+                return Ok(Occupancy::Occupied);
+            }
+        }
+        Ok(Occupancy::Empty)
     }
 
     /// Removes what an unfinished work left; what is here stays said until other work says more.

@@ -135,11 +135,10 @@ impl Target {
         if found != Occupancy::Occupied {
             return Ok(());
         }
-        let mut name = directory.as_os_str().to_owned();
-        name.push(format!(".replaced-{}", compact_time(now())));
-        let aside = PathBuf::from(name);
+        let suffix = format!(".replaced-{}", compact_time(now()));
         let engine = self.config.store.engine.name();
-        move_aside(directory, &aside, (engine, self.work)).map_err(|error| refusal(&error))?;
+        let aside = move_aside(directory, &suffix, (engine, self.work));
+        let aside = aside.map_err(|error| refusal(&error))?;
         Ok(say(&format!("moved aside      {}", aside.display()))?)
     }
 
