@@ -17,8 +17,8 @@ use ics_core::mapping::Mapping;
 use ics_core::time::Timestamp;
 
 use crate::file_fault::WriteFault;
-use crate::record::{checksum, decode};
-use crate::{Table, Upkeep};
+use crate::record::{Tally, checksum, decode};
+use crate::{Table, Upkeep, index};
 
 /// The first line, without its end.
 pub const TABLE_HEADER: &str = "deviceId,serviceUri,uti";
@@ -41,11 +41,18 @@ pub fn write_table(
         killed: None,
         last: Vec::new(),
         rows: 0,
+        counted: None,
+        seen: (0, 0),
     };
     let mut written = Ok(());
     // The fences first. Then the rows, twice where a fence kills UTIs: it takes rows outside its
     // own scope along, and which those are is known when all rows were seen.
-    let tables = [Table::Directory, Table::Mapping, Table::Mapping];
+    let tables = [
+        Table::Meta,
+        Table::Directory,
+        Table::Mapping,
+        Table::Mapping,
+    ];
     let visited = store.visit(&tables, &mut |key, value| {
         writer.add(key, value).unwrap_or_else(|fault| {
             written = Err(fault);
@@ -54,6 +61,7 @@ pub fn write_table(
     });
     written?;
     visited.map_err(WriteFault::Read)?;
+    writer.see_whole()?;
     writer.out.flush().map_err(WriteFault::Write)?;
     Ok(writer.rows)
 }
@@ -67,13 +75,24 @@ struct TableWriter<'w> {
     /// The last row of the first round, as far as that has come.
     last: Vec<u8>,
     rows: u64,
+    /// The counters of the store, once they went by; how many directory records and, in the first
+    /// round, mappings did.
+    counted: Option<Tally>,
+    seen: (u64, u64),
 }
 
 impl TableWriter<'_> {
     fn add(&mut self, key: &[u8], value: &[u8]) -> Result<ControlFlow<()>, WriteFault> {
         let table = Table::of_key(key).unwrap_or(Table::Meta);
         let damaged = |_| WriteFault::Damaged(table);
+        if table == Table::Meta {
+            if key == index::tally().as_bytes() {
+                self.counted = Some(decode(key, value).map_err(damaged)?);
+            }
+            return Ok(ControlFlow::Continue(()));
+        }
         if table == Table::Directory {
+            self.seen.0 = self.seen.0.saturating_add(1);
             if let DirectoryRecord::Fence(fence) = decode(key, value).map_err(damaged)? {
                 if fence.kills_utis() {
                     self.killed.get_or_insert_default();
@@ -85,6 +104,7 @@ impl TableWriter<'_> {
         let is_first_round = self.last.as_slice() < key;
         if is_first_round {
             key.clone_into(&mut self.last);
+            self.seen.1 = self.seen.1.saturating_add(1);
         } else if self.killed.is_none() {
             // All was written in the first.
             return Ok(ControlFlow::Break(()));
@@ -99,6 +119,20 @@ impl TableWriter<'_> {
             self.write(&row).map_err(WriteFault::Write)?;
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Sees that as many records went by as the store counted.
+    fn see_whole(&self) -> Result<(), WriteFault> {
+        let counted = self.counted.ok_or(WriteFault::Damaged(Table::Meta))?;
+        for (table, seen) in [
+            (Table::Directory, self.seen.0),
+            (Table::Mapping, self.seen.1),
+        ] {
+            if counted.count(table) != seen {
+                return Err(WriteFault::Damaged(table));
+            }
+        }
+        Ok(())
     }
 
     fn note_killed(&mut self, row: &Mapping) {

@@ -1,6 +1,7 @@
 //! Rows, entries and records to put into a store under test.
 
 use std::num::NonZeroU32;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ics_core::change::{Change, Write};
@@ -27,6 +28,9 @@ use ics_core::reference_point::Role;
 use ics_core::sealed::{BlindIndex, Sealed};
 use ics_core::time::Timestamp;
 use ics_core::timekeeping::ClockMark;
+
+use crate::engine::{Engine, EngineError, Verdict, WriteKeys as _};
+use crate::{EmbeddedStore, Table, Upkeep as _, index};
 
 /// An instant some milliseconds into the suite.
 #[must_use]
@@ -410,7 +414,7 @@ pub fn everything() -> Change {
 /// Key and value of the format record as the next format would write them.
 #[must_use]
 pub fn newer_format() -> (Vec<u8>, Vec<u8>) {
-    let key = crate::index::format().into_bytes();
+    let key = index::format().into_bytes();
     let value = crate::record::encode(&key, &crate::record::Format(crate::FORMAT + 1));
     (key, value)
 }
@@ -430,4 +434,21 @@ fn attribute(text: &str) -> Attribute {
 
 fn callback() -> CallbackUri {
     CallbackUri::parse("https://shop.example:8443/cb").unwrap()
+}
+
+/// Takes the last key of `table` (of [`Table::Meta`]: the counters) out of a store behind its back.
+pub fn lose<E: Engine>(store: &EmbeddedStore<E>, table: Table) {
+    let mut last = index::tally().as_bytes().to_vec();
+    if table != Table::Meta {
+        let visited = store.visit(&[table], &mut |key, _| {
+            key.clone_into(&mut last);
+            ControlFlow::Continue(())
+        });
+        visited.unwrap();
+    }
+    let lost = store.engine().write(|transaction| {
+        transaction.delete(&last)?;
+        Ok::<_, EngineError>(Verdict::Commit)
+    });
+    lost.unwrap();
 }

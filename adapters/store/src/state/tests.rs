@@ -9,7 +9,7 @@ use super::{DERIVED, EXPORTED, Line, StateSummary, read_state, walk_state, write
 use crate::contract::{block_on, sample};
 use crate::memory::on_disk::MemoryFiles;
 use crate::record::KINDS;
-use crate::{CopyError, FileFault, MemoryStore, Upkeep as _, import_state};
+use crate::{CopyError, FileFault, MemoryStore, Table, Upkeep as _, WriteFault, import_state};
 
 fn everything() -> MemoryStore {
     let store = MemoryStore::in_memory().unwrap();
@@ -266,4 +266,23 @@ fn no_serial_number_and_no_key_is_spelled_out() {
         .find(|line| line.contains("\"status\":\"PENDING\""))
         .unwrap();
     assert!(pending.contains("\"serialSealed\":\"AQID\""), "{pending}");
+}
+
+#[test]
+fn a_state_of_fewer_records_than_the_store_counted_is_not_written() {
+    for table in [
+        Table::Meta,
+        Table::Mapping,
+        Table::UtiRecord,
+        Table::DeadDevice,
+        Table::Outbox,
+        Table::OutboxDue,
+        Table::Directory,
+    ] {
+        let store = everything();
+        sample::lose(&store, table);
+        let written = write_state(&store, sample::at(5), &mut Vec::new());
+        let is_told = matches!(written, Err(WriteFault::Damaged(of)) if of == table);
+        assert!(is_told, "{table}: {written:?}");
+    }
 }

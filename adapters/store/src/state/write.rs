@@ -37,6 +37,8 @@ pub fn write_state(
         out: HashingWriter::new(out),
         taken,
         waiting: Some((Tally::default(), Vec::new())),
+        counted: None,
+        seen: [0; TABLES.len()],
         records: 0,
         digest: 0,
         canary: None,
@@ -51,6 +53,7 @@ pub fn write_state(
     });
     written?;
     visited.map_err(WriteFault::Read)?;
+    writer.see_whole()?;
     writer.end().map_err(WriteFault::Write)
 }
 
@@ -59,6 +62,9 @@ struct StateWriter<'w> {
     taken: Timestamp,
     /// Until the header is written: the counters it tells, and the records that come next.
     waiting: Option<(Tally, Vec<StateRecord>)>,
+    /// The counters of the store, once they went by; how many keys did of each of [`TABLES`].
+    counted: Option<Tally>,
+    seen: [u64; TABLES.len()],
     records: u64,
     digest: u64,
     canary: Option<Sealed>,
@@ -71,6 +77,10 @@ impl StateWriter<'_> {
         };
         if table == Table::Meta {
             return self.note(key, value);
+        }
+        let places = TABLES.iter().zip(&mut self.seen);
+        for (_, seen) in places.filter(|(of, _)| **of == table) {
+            *seen = seen.saturating_add(1);
         }
         self.begin().map_err(WriteFault::Write)?;
         if table == Table::OutboxDue {
@@ -92,12 +102,24 @@ impl StateWriter<'_> {
         };
         if key == index::tally().as_bytes() {
             *tally = read(key, value)?;
+            self.counted = Some(*tally);
         } else if key == index::canary().as_bytes() {
             records.push(StateRecord::Canary(read(key, value)?));
         } else if key == index::clock_mark().as_bytes() {
             records.push(StateRecord::ClockMark(read(key, value)?));
         }
         Ok(())
+    }
+
+    /// Sees that as many records went by as the store counted: a page that is gone shows in
+    /// nothing else.
+    fn see_whole(&self) -> Result<(), WriteFault> {
+        let counted = self.counted.ok_or(WriteFault::Damaged(Table::Meta))?;
+        let mut seen = TABLES.iter().zip(self.seen);
+        match seen.find(|(of, seen)| **of != Table::Meta && counted.count(**of) != *seen) {
+            Some((table, _)) => Err(WriteFault::Damaged(*table)),
+            None => Ok(()),
+        }
     }
 
     fn begin(&mut self) -> io::Result<()> {

@@ -6,8 +6,8 @@ use ics_core::port::Store as _;
 use std::sync::Arc;
 
 use super::{TableMeter, write_cell, write_table};
-use crate::MemoryStore;
 use crate::contract::{block_on, sample};
+use crate::{MemoryStore, Table, WriteFault};
 
 fn store_of(rows: &[Mapping], records: &[DirectoryRecord]) -> MemoryStore {
     let store = MemoryStore::in_memory().unwrap();
@@ -64,6 +64,20 @@ fn established_rows_and_no_others_stand_in_the_table() {
     assert_eq!(summary, 2);
     let (empty, _) = table(&store_of(&[row], &[]));
     assert_eq!(empty, "deviceId,serviceUri,uti\r\n");
+}
+
+#[test]
+fn a_table_of_fewer_rows_than_the_store_counted_is_refused() {
+    for table in [Table::Mapping, Table::Directory, Table::Meta] {
+        let store = store_of(
+            &[established(1), established(2)],
+            &[sample::party("shop1", 1)],
+        );
+        sample::lose(&store, table);
+        let written = write_table(&store, sample::at(10), &mut Vec::new());
+        let is_told = matches!(written, Err(WriteFault::Damaged(of)) if of == table);
+        assert!(is_told, "{table}: {written:?}");
+    }
 }
 
 #[test]
