@@ -30,8 +30,8 @@ pub trait Outbox: Send + Sync {
     /// Which ways an entry may go.
     fn route<'a>(&'a self, entry: &'a OutboxEntry) -> PortFuture<'a, Result<Route, Failure>>;
 
-    /// The next entry of its subject, if `key` is settled.
-    fn entry_after<'a>(
+    /// The head of the subject of `key`, which goes before its others.
+    fn load_head<'a>(
         &'a self,
         key: &'a OutboxKey,
     ) -> PortFuture<'a, Result<Option<OutboxEntry>, Failure>>;
@@ -85,11 +85,11 @@ impl Outbox for IcsService {
         Box::pin(self.route(entry))
     }
 
-    fn entry_after<'a>(
+    fn load_head<'a>(
         &'a self,
         key: &'a OutboxKey,
     ) -> PortFuture<'a, Result<Option<OutboxEntry>, Failure>> {
-        Box::pin(self.entry_after(key))
+        Box::pin(self.load_head(key))
     }
 
     fn consign<'a>(

@@ -13,7 +13,7 @@ use crate::id::{CallbackUri, Origin};
 use crate::mapping::{Mapping, State};
 use crate::outbox::{Addressee, Message, OutboxEntry, OutboxKey, Subject};
 use crate::party::{Party, PartyStatus, Subscription};
-use crate::port::{Cursor, DueEntries, DuePlace};
+use crate::port::{Cursor, DueEntries, DuePlace, Store, StoreError};
 use crate::procedure::delivery::{DeliveryReport, decide_delivery, decide_recall, decide_revival};
 use crate::reference_point::Role;
 use crate::time::Timestamp;
@@ -21,8 +21,8 @@ use crate::time::Timestamp;
 /// How many entries a walk of the whole outbox takes at a time.
 const PAGE: usize = 512;
 
-/// How many entries behind a settled one are looked through for the next of its subject.
-const BEHIND: usize = 8;
+/// How many entries of one subject are looked through at a time.
+const OF_SUBJECT: usize = 8;
 
 /// The longest any deliverer puts an entry off.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
@@ -120,26 +120,13 @@ impl IcsService {
             .1)
     }
 
-    /// The entry that became due by the settling of `key`: the next of its subject. `None` while
-    /// `key` itself is not settled.
+    /// The head of the subject of `key`, which goes before its others: its first entry that is not
+    /// given up. That may be one before `key`, which the operator has tried again.
     ///
     /// # Errors
     /// [`Failure`].
-    pub async fn entry_after(&self, key: &OutboxKey) -> Result<Option<OutboxEntry>, Failure> {
-        let store = self.ports.store.as_ref();
-        if store
-            .load_entry(key)
-            .await?
-            .is_some_and(|e| e.dead.is_none())
-        {
-            return Ok(None);
-        }
-        let behind = store.walk_outbox(Some(key), BEHIND).await?;
-        let of_subject = |entry: &OutboxEntry| {
-            entry.key.addressee == key.addressee && entry.key.subject == key.subject
-        };
-        let mut behind = behind.into_iter().take_while(of_subject);
-        Ok(behind.find(|entry| entry.dead.is_none()))
+    pub async fn load_head(&self, key: &OutboxKey) -> Result<Option<OutboxEntry>, Failure> {
+        Ok(load_head(self.ports.store.as_ref(), key).await?)
     }
 
     /// Makes an entry ready. `None`: it needed no sending, and is settled.
@@ -433,6 +420,33 @@ impl IcsService {
     }
 }
 
+async fn load_head(store: &dyn Store, key: &OutboxKey) -> Result<Option<OutboxEntry>, StoreError> {
+    // 0 is the test notification of a subscription; a walk begins behind the key it is given.
+    let mut after = OutboxKey {
+        sequence: 0,
+        ..key.clone()
+    };
+    let first = store.load_entry(&after).await?;
+    if let Some(first) = first.filter(|entry| entry.dead.is_none()) {
+        return Ok(Some(first));
+    }
+    loop {
+        let page = store.walk_outbox(Some(&after), OF_SUBJECT).await?;
+        if page.is_empty() {
+            return Ok(None);
+        }
+        for entry in page {
+            if entry.key.addressee != key.addressee || entry.key.subject != key.subject {
+                return Ok(None);
+            }
+            if entry.dead.is_none() {
+                return Ok(Some(entry));
+            }
+            after = entry.key;
+        }
+    }
+}
+
 /// Whether what `role` is told goes by websocket while one is open.
 fn by_websocket(role: Role, row: Option<&Mapping>, subscription: Option<&Subscription>) -> bool {
     match role {
@@ -440,3 +454,6 @@ fn by_websocket(role: Role, row: Option<&Mapping>, subscription: Option<&Subscri
         Role::IotSp => subscription.is_some_and(|subscription| subscription.websocket),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,26 +157,41 @@ impl Lane {
         Ok(pause.min(poll))
     }
 
-    /// The next of the subjects that were tried, where the search has been already.
+    /// The heads of the subjects that were tried, where the search has been already.
     async fn take_successors(
         &self,
         memory: &mut Memory,
         now: Timestamp,
         found: &mut Vec<(Road, OutboxEntry)>,
     ) -> Result<(), Failure> {
-        let outbox = &self.shared.outbox;
-        for key in std::mem::take(&mut memory.search.tried) {
-            let Some(entry) = outbox.entry_after(&key).await? else {
-                continue;
-            };
-            if entry.next_attempt > now || memory.held.contains(&entry.key.subject) {
-                continue;
-            }
-            if self.take(memory, entry, found).await? == Standing::Full {
-                memory.search.tried.push(key);
+        let mut tried = std::mem::take(&mut memory.search.tried).into_iter();
+        while let Some(key) = tried.next() {
+            match self.take_successor(memory, (&key, now), found).await {
+                Ok(Standing::Free | Standing::Blocked) => {}
+                Ok(Standing::Full) => memory.search.tried.push(key),
+                Err(failure) => {
+                    memory.search.tried.push(key);
+                    memory.search.tried.extend(tried);
+                    return Err(failure);
+                }
             }
         }
         Ok(())
+    }
+
+    async fn take_successor(
+        &self,
+        memory: &mut Memory,
+        (key, now): (&OutboxKey, Timestamp),
+        found: &mut Vec<(Road, OutboxEntry)>,
+    ) -> Result<Standing, Failure> {
+        // Itself, if it was put off: it is due ahead.
+        let head = self.shared.outbox.load_head(key).await?;
+        let successor = head.filter(|entry| entry.key != *key && entry.next_attempt <= now);
+        match successor.filter(|entry| !memory.held.contains(&entry.key.subject)) {
+            Some(entry) => self.take(memory, entry, found).await,
+            None => Ok(Standing::Free),
+        }
     }
 
     /// Takes what can be tried of the entries in `after..=until`.

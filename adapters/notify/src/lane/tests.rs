@@ -34,6 +34,8 @@ struct Book {
     suspended: AtomicBool,
     /// Whether reports of entries that are given up without a try get no answer.
     stuck: AtomicBool,
+    /// Subjects whose head the store cannot tell when it is asked next.
+    headless: Mutex<HashSet<Subject>>,
     /// Whether looks get no answer.
     stalled: AtomicBool,
     /// Where entries of a subject go that do not go to [`URL`].
@@ -113,18 +115,19 @@ impl Outbox for Book {
         })
     }
 
-    fn entry_after<'a>(
+    fn load_head<'a>(
         &'a self,
         key: &'a OutboxKey,
     ) -> PortFuture<'a, Result<Option<OutboxEntry>, Failure>> {
         Box::pin(async move {
-            let entries = self.entries.lock().unwrap();
-            if entries.get(key).is_some_and(|e| e.dead.is_none()) {
-                return Ok(None);
+            if self.headless.lock().unwrap().remove(&key.subject) {
+                return Err(Failure::Store(StoreError::Unavailable));
             }
-            let mut behind = entries.range(key.clone()..).map(|(_, entry)| entry);
-            let next = behind.find(|e| e.key != *key && e.dead.is_none());
-            Ok(next.filter(|e| e.key.subject == key.subject).cloned())
+            let entries = self.entries.lock().unwrap();
+            let mut of_subject = entries
+                .values()
+                .filter(|e| (&e.key.addressee, e.key.subject) == (&key.addressee, key.subject));
+            Ok(of_subject.find(|e| e.dead.is_none()).cloned())
         })
     }
 
@@ -837,4 +840,24 @@ async fn attempts_end_and_are_reported_while_the_lane_looks() {
     book.stalled.store(false, Ordering::SeqCst);
     until(|| book.waiting() == 0).await;
     deliverer.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_successor_the_store_could_not_tell_is_asked_for_again() {
+    let book = two_hosts(100, 4, 3);
+    let rows = (0..4).map(|n| Subject::Mapping(rig::mapping_id(n)));
+    book.headless.lock().unwrap().extend(rows);
+    let hosts = book.clone();
+    let host = Host::new(move |entry| match hosts.host_of(entry) {
+        OTHER => Some(Outcome::Struggling {
+            status: 503,
+            retry_after: Some(Duration::from_secs(3600)),
+        }),
+        _ => TAKEN,
+    });
+    let deliverer = start(&book, &host, &StandingClock::new(), pace());
+    until(|| book.waiting_for(URL) == 0).await;
+    deliverer.shutdown().await;
+    assert!(book.headless.lock().unwrap().is_empty());
+    assert_eq!(book.waiting_for(OTHER), 100);
 }
