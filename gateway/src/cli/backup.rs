@@ -32,7 +32,7 @@ pub(super) struct BackupArguments {
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
 
-    /// Replace FILE if it is there, once the new one is whole
+    /// Replace FILE if it is there, a regular file, once the new one is whole
     #[arg(long)]
     force: bool,
 
@@ -65,7 +65,7 @@ impl BackupArguments {
     pub(super) fn run(self) -> Outcome {
         let mut file = PartFile::begin(&self.to, self.force)?;
         let (from, _) = self.origin.extract(Extract::Backup, &mut file)?;
-        let summary = check_backup(file.part())?;
+        let summary = check_backup(file.part(), file.read_back()?)?;
         file.finish()?;
         let told = Told {
             file: &self.to,
@@ -97,20 +97,24 @@ pub(super) struct FileError {
     pub(super) fault: FileFault,
 }
 
+impl FileError {
+    pub(super) fn at(path: &Path, fault: impl Into<FileFault>) -> Self {
+        Self {
+            path: path.to_owned(),
+            fault: fault.into(),
+        }
+    }
+}
+
 /// Reads a backup whole, with a progress bar.
 ///
 /// # Errors
-/// [`FileError`].
-pub(super) fn check_backup(path: &Path) -> Result<BackupSummary, FileError> {
-    let refuse = |fault| FileError {
-        path: path.to_owned(),
-        fault,
-    };
-    let file = File::open(path).map_err(|error| refuse(error.into()))?;
+/// [`FileError`], which names `path`.
+pub(super) fn check_backup(path: &Path, file: File) -> Result<BackupSummary, FileError> {
     let length = file.metadata().map_or(0, |found| found.len());
     let bar = byte_bar("checking", length);
     let mut input = BufReader::new(bar.wrap_read(file));
     let read = read_backup(&mut input, &mut |_, _| ControlFlow::Continue(()));
     bar.finish_and_clear();
-    read.map_err(refuse)
+    read.map_err(|fault| FileError::at(path, fault))
 }

@@ -32,7 +32,7 @@ pub(super) struct ExportArguments {
     #[command(flatten)]
     what: What,
 
-    /// Replace FILE if it is there, once the new one is whole
+    /// Replace FILE if it is there, a regular file, once the new one is whole
     #[arg(long)]
     force: bool,
 
@@ -84,7 +84,7 @@ impl ExportArguments {
             Meter::Table(meter) => {
                 facts.push(("mappings", meter.lines.saturating_sub(1).to_string()));
             }
-            _ => facts.extend(facts_of(&check_state(file.part())?)),
+            _ => facts.extend(facts_of(&check_state(file.part(), file.read_back()?)?)),
         }
         file.finish()?;
         let told = facts.iter().map(|(name, value)| (*name, json!(value)));
@@ -108,19 +108,14 @@ pub(super) fn facts_of(state: &StateSummary) -> [(&'static str, String); 4] {
 /// Reads a state whole, with a progress bar.
 ///
 /// # Errors
-/// [`FileError`].
-pub(super) fn check_state(path: &Path) -> Result<StateSummary, FileError> {
-    let refuse = |fault| FileError {
-        path: path.to_owned(),
-        fault,
-    };
-    let file = File::open(path).map_err(|error| refuse(error.into()))?;
+/// [`FileError`], which names `path`.
+pub(super) fn check_state(path: &Path, file: File) -> Result<StateSummary, FileError> {
     let length = file.metadata().map_or(0, |found| found.len());
     let bar = byte_bar("checking", length);
     let mut input = BufReader::new(bar.wrap_read(file));
     let read = read_state(&mut input, &mut || ());
     bar.finish_and_clear();
-    read.map_err(refuse)
+    read.map_err(|fault| FileError::at(path, fault))
 }
 
 fn warn_of_formulas(meter: &Meter) -> Outcome {

@@ -8,7 +8,7 @@ use clap::Args;
 use ics_store::{Work, import_state};
 
 use super::export::check_state;
-use super::restore::{Target, io_fault, tell_meaning};
+use super::restore::{Target, io_fault, open_to_read, tell_meaning};
 use super::runtime::Outcome;
 use crate::compose::{redb_options, sled_options};
 use crate::config::Config;
@@ -46,7 +46,7 @@ impl ImportArguments {
         let config = Config::load(&self.config)?;
         let _log = start_log(&config.log);
         let target = Target::look(config, (&self.state, Work::Import), false)?;
-        let summary = check_state(&self.state)?;
+        let summary = check_state(&self.state, open_to_read(&self.state)?)?;
         target.try_keyring(summary.canary.as_ref())?;
         let open = || {
             File::open(&self.state)

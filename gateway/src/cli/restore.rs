@@ -12,7 +12,7 @@ use ics_store::{
     restore_backup,
 };
 
-use super::backup::check_backup;
+use super::backup::{FileError, check_backup};
 use super::progress::CopyProgress;
 use super::runtime::{Outcome, say};
 use super::store::keys_of;
@@ -135,10 +135,11 @@ impl Target {
         if found != Occupancy::Occupied {
             return Ok(());
         }
-        let suffix = format!(".replaced-{}", compact_time(now()));
+        let mut name = directory.as_os_str().to_owned();
+        name.push(format!(".replaced-{}", compact_time(now())));
+        let aside = PathBuf::from(name);
         let engine = self.config.store.engine.name();
-        let aside = move_aside(directory, &suffix, (engine, self.work));
-        let aside = aside.map_err(|error| refusal(&error))?;
+        move_aside(directory, &aside, (engine, self.work)).map_err(|error| refusal(&error))?;
         Ok(say(&format!("moved aside      {}", aside.display()))?)
     }
 
@@ -193,7 +194,7 @@ impl RestoreArguments {
         let _log = start_log(&config.log);
         let file = (self.from.as_path(), Work::Restoration);
         let target = Target::look(config, file, self.replace)?;
-        let summary = check_backup(&self.from)?;
+        let summary = check_backup(&self.from, open_to_read(&self.from)?)?;
         target.try_keyring(summary.canary.as_ref())?;
         target.clear()?;
         let open = || File::open(&self.from).map(BufReader::new).map_err(io_fault);
@@ -215,6 +216,14 @@ impl RestoreArguments {
         )?;
         tell_meaning("restored", summary.taken)
     }
+}
+
+/// A file that a store is to be made of.
+///
+/// # Errors
+/// [`FileError`].
+pub(super) fn open_to_read(path: &Path) -> Result<File, FileError> {
+    File::open(path).map_err(|error| FileError::at(path, error))
 }
 
 /// What it means that a store is as it was.
