@@ -5,7 +5,9 @@
 //! the layers above `v`, lowest first: what lies there is what the key held at `v`. Because the
 //! layer is put aside before sled is changed and looked at after sled was read, a reader that saw
 //! anything of a later write, or half of it, finds the layer. A version is shown to new readers
-//! when it is durable, not before. Layers go when nobody reads a version below them.
+//! when it is durable, not before. Layers go when nobody reads a version below them, and two
+//! between which nobody reads become one: there are never many more layers than readers at work,
+//! however long one of them reads, and no more keys in them than were touched meanwhile.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -49,6 +51,7 @@ impl Versions {
             *readers = readers.saturating_sub(1);
             if *readers == 0 {
                 state.readers.remove(&version);
+                state.merge_at(version);
             }
         }
         state.forget_layers();
@@ -66,7 +69,9 @@ impl Versions {
     /// holds.
     pub(crate) fn end_writing(&self, version: u64) {
         let mut state = self.state();
-        state.committed = state.committed.max(version);
+        let before = state.committed;
+        state.committed = before.max(version);
+        state.merge_at(before);
         state.forget_layers();
     }
 
@@ -116,8 +121,52 @@ impl State {
     fn forget_layers(&mut self) {
         let oldest = self.readers.first_key_value().map(|(v, _)| *v);
         let oldest = oldest.unwrap_or(self.committed).min(self.committed);
-        self.layers.retain(|version, _| *version > oldest);
+        while let Some(first) = self.layers.first_entry()
+            && *first.key() <= oldest
+        {
+            first.remove();
+        }
     }
+
+    /// Nobody reads `version` any more: the layers on both sides of it become one, under the higher
+    /// version, if nobody reads a version between them, now or later. What the older one says of a
+    /// key is what the key held.
+    fn merge_at(&mut self, version: u64) {
+        let later = (Bound::Excluded(version), Bound::Unbounded);
+        let older = self.layers.range(..=version).next_back();
+        let newer = self.layers.range(later).next();
+        let (Some((&older, _)), Some((&newer, _))) = (older, newer) else {
+            return;
+        };
+        let is_read = self.readers.range(older..newer).next().is_some();
+        if newer > self.committed || is_read {
+            return;
+        }
+        if let (Some(older), Some(layer)) =
+            (self.layers.remove(&older), self.layers.get_mut(&newer))
+        {
+            let kept = std::mem::take(layer);
+            *layer = Arc::new(merge(owned(older), owned(kept)));
+        }
+    }
+}
+
+/// Both, the older where both know a key; the smaller is put into the larger.
+fn merge(older: Layer, newer: Layer) -> Layer {
+    if older.len() < newer.len() {
+        let mut merged = newer;
+        merged.extend(older);
+        return merged;
+    }
+    let mut merged = older;
+    for (key, value) in newer {
+        merged.entry(key).or_insert(value);
+    }
+    merged
+}
+
+fn owned(layer: Arc<Layer>) -> Layer {
+    Arc::try_unwrap(layer).unwrap_or_else(|shared| Layer::clone(&shared))
 }
 
 #[cfg(test)]
