@@ -6,7 +6,7 @@ use std::iter::Peekable;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, TryLockError};
 
 use ics_store::OpenError;
 use ics_store::engine::{Engine, EngineError, Overlay, ReadKeys, Verdict};
@@ -14,6 +14,7 @@ use sled::{Batch, IVec};
 
 use crate::disk::{Disk, SledFiles, contained, engine_error, open_error};
 use crate::lost_sync::LostSync;
+use crate::reopening::Reopening;
 use crate::versions::{Layer, Versions};
 
 /// How many keys a scan takes from sled at once, at first and at most.
@@ -27,6 +28,7 @@ pub struct SledEngine {
     lost: Arc<LostSync>,
     /// `None` after an error, until it could be opened again.
     disk: RwLock<Option<Disk>>,
+    reopening: Reopening,
     versions: Versions,
     writer: Mutex<()>,
     /// A write failed: sled takes no more of them, and what it holds of that one is undecided.
@@ -55,6 +57,7 @@ impl SledEngine {
             files,
             lost,
             disk: RwLock::new(Some(disk)),
+            reopening: Reopening::default(),
             versions: Versions::default(),
             writer: Mutex::new(()),
             is_suspect: AtomicBool::new(false),
@@ -64,11 +67,26 @@ impl SledEngine {
         })
     }
 
+    fn held(&self) -> RwLockReadGuard<'_, Option<Disk>> {
+        self.disk.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts another in its place, when the readers of now have ended theirs.
+    fn replace(&self, disk: Option<Disk>) -> Option<Disk> {
+        let mut held = self.disk.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *held, disk)
+    }
+
     fn with_disk<T>(
         &self,
         work: impl FnOnce(&Disk) -> Result<T, sled::Error>,
     ) -> Result<T, EngineError> {
-        let disk = self.disk.read().unwrap_or_else(PoisonError::into_inner);
+        let mut disk = self.held();
+        if disk.is_none() {
+            drop(disk);
+            self.reopening.wait();
+            disk = self.held();
+        }
         let disk = disk.as_ref().ok_or_else(closed)?;
         contained(|| work(disk)).map_err(engine_error)
     }
@@ -152,15 +170,18 @@ impl SledEngine {
         }
         #[cfg(test)]
         self.faults.meet().map_err(engine_error)?;
-        let mut disk = self.disk.write().unwrap_or_else(PoisonError::into_inner);
         // A database that failed can still be read: it is given up only for one that can be
         // written too.
-        if disk.is_some() && !Disk::can_write(&self.path) {
+        if self.held().is_some() && !Disk::can_write(&self.path) {
             return Err(full());
         }
-        if let Some(old) = disk.take() {
+        // Not under the lock: who reads meanwhile is not held up by all that follows.
+        let _running = self.reopening.begin();
+        if let Some(old) = self.replace(None) {
             old.close();
         }
+        #[cfg(test)]
+        self.faults.linger();
         let opened = Disk::open(&self.path, self.files.cache_bytes(), &self.lost);
         let opened = opened.and_then(|opened| {
             if let Some((_, layer)) = self.versions.unfinished() {
@@ -174,26 +195,34 @@ impl SledEngine {
             tracing::error!(path = %self.path.display(), error = shown, "store not reopened");
             engine_error(error)
         })?;
-        *disk = Some(opened);
         if let Some((version, _)) = self.versions.unfinished() {
             self.versions.end_writing(version);
         }
+        self.replace(Some(opened));
         self.is_suspect.store(false, Ordering::Release);
         tracing::warn!(path = %self.path.display(), "store reopened after an error");
         Ok(())
     }
 
+    /// A reader finds the database closed only when it could not be opened again; then it tries,
+    /// unless all files are to be written first: that is for the next write.
     fn try_recovering(&self) -> Result<(), EngineError> {
-        let is_closed = self
-            .disk
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_none();
-        if is_closed {
-            let _one = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            self.recover()?;
+        if self.held().is_some() {
+            return Ok(());
         }
-        Ok(())
+        let is_over = self.reopening.wait();
+        if self.held().is_some() {
+            return Ok(());
+        }
+        if !is_over || self.lost.is_noted() {
+            return Err(closed());
+        }
+        let _one = match self.writer.try_lock() {
+            Ok(one) => one,
+            Err(TryLockError::Poisoned(one)) => one.into_inner(),
+            Err(TryLockError::WouldBlock) => return Err(closed()),
+        };
+        self.recover()
     }
 }
 

@@ -13,6 +13,7 @@
 mod disk;
 mod engine;
 mod lost_sync;
+mod reopening;
 mod versions;
 
 use std::path::Path;

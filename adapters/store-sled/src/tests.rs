@@ -3,6 +3,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
 use std::{fs, thread};
 
 use ics_core::port::{CommitError, Store, StoreError};
@@ -21,15 +23,23 @@ mod lost_sync;
 
 /// What goes wrong when a write should become durable, or the database should be opened again.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(AtomicU8);
+pub(crate) struct Faults {
+    kind: AtomicU8,
+    /// Who holds it holds up whoever opens the database again, while it is closed.
+    gate: Mutex<()>,
+}
 
 impl Faults {
     fn set(&self, kind: u8) {
-        self.0.store(kind, Ordering::SeqCst);
+        self.kind.store(kind, Ordering::SeqCst);
+    }
+
+    pub(crate) fn linger(&self) {
+        drop(self.gate.lock());
     }
 
     pub(crate) fn meet(&self) -> Result<(), sled::Error> {
-        match self.0.load(Ordering::SeqCst) {
+        match self.kind.load(Ordering::SeqCst) {
             0 => Ok(()),
             1 => Err(std::io::Error::from(std::io::ErrorKind::StorageFull).into()),
             _ => panic!("as it was told"),
@@ -282,6 +292,39 @@ fn a_write_that_failed_shows_nothing_and_reads_go_on_until_writes_do() {
         read_all(&self::engine(directory.path()).snapshot().unwrap()),
         ["a=1", "b=1"]
     );
+}
+
+/// Writing all of a large store again takes seconds.
+#[test]
+fn readers_do_not_wait_for_the_end_of_a_long_recovery() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = engine(directory.path());
+    write(&engine, &[("a", Some("1"))]).unwrap();
+    let old = engine.snapshot().unwrap();
+    engine.faults.set(1);
+    write(&engine, &[("a", Some("2"))]).unwrap_err();
+    engine.faults.set(0);
+    let gate = engine.faults.gate.lock().unwrap();
+    let (told, heard) = mpsc::channel();
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| write(&engine, &[("b", Some("1"))]));
+        let (engine, old) = (&engine, &old);
+        scope.spawn(move || {
+            // Until it is closed, what was there is read.
+            let is_refused = || old.read(b"a", <[u8]>::to_vec).is_err();
+            while !is_refused() {
+                thread::yield_now();
+            }
+            let is_refused = matches!(engine.snapshot(), Err(EngineError::Unavailable(_)));
+            told.send(is_refused).unwrap();
+        });
+        let refused = heard.recv_timeout(Duration::from_secs(60));
+        drop(gate);
+        assert_eq!(refused, Ok(true), "a reader waits for all of it");
+        writer.join().unwrap().unwrap();
+    });
+    assert_eq!(read_all(&engine.snapshot().unwrap()), ["a=1", "b=1"]);
+    assert_eq!(read_all(&old), ["a=1"]);
 }
 
 #[test]
