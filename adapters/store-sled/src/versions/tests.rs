@@ -92,9 +92,9 @@ fn a_reader_that_stays_costs_those_that_come_and_go_no_layers() {
 fn merged_layers_say_what_single_ones_said() {
     let versions = Versions::default();
     let mut seed = 11_u64;
-    let mut roll = |below: u64| {
+    let mut roll = |below: usize| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (seed >> 33) % below
+        usize::try_from(seed >> 33).unwrap() % below
     };
     let mut now = Layer::new();
     let mut readers: Vec<(u64, Layer)> = Vec::new();
