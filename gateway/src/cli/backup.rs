@@ -13,14 +13,14 @@ use serde::Serialize;
 use super::extract::Origin;
 use super::part_file::PartFile;
 use super::progress::byte_bar;
-use super::runtime::Outcome;
+use super::runtime::{EndWatch, Outcome, Watched};
 use crate::compose::with_sources;
 
 /// Write everything the store holds into one file, while the gateway serves
 ///
 /// The file shows the store as of one instant: what was acknowledged before is in it. It is
-/// checked before it gets its name, so FILE is whole or not there. It can be restored into a
-/// store of either engine.
+/// checked before it gets its name, so FILE is whole or not there; asked to end (Ctrl-C, SIGTERM),
+/// it removes what it has written. It can be restored into a store of either engine.
 ///
 /// The keyring is NOT in it, and without the keyring a restored store cannot be read: keep a copy
 /// of the file named under [vault], in another place than the backups. Nor are configuration,
@@ -63,9 +63,14 @@ struct Told<'t> {
 
 impl BackupArguments {
     pub(super) fn run(self) -> Outcome {
+        let ending = EndWatch::begin()?;
+        ending.judge(self.write(&ending))
+    }
+
+    fn write(&self, ending: &EndWatch) -> Outcome {
         let mut file = PartFile::begin(&self.to, self.force)?;
-        let (from, _) = self.origin.extract(Extract::Backup, &mut file)?;
-        let summary = check_backup(file.part(), file.read_back()?)?;
+        let (from, _) = self.origin.extract(Extract::Backup, &mut file, ending)?;
+        let summary = check_backup(file.part(), file.read_back()?, ending)?;
         file.finish()?;
         let told = Told {
             file: &self.to,
@@ -110,10 +115,15 @@ impl FileError {
 ///
 /// # Errors
 /// [`FileError`], which names `path`.
-pub(super) fn check_backup(path: &Path, file: File) -> Result<BackupSummary, FileError> {
+pub(super) fn check_backup(
+    path: &Path,
+    file: File,
+    ending: &EndWatch,
+) -> Result<BackupSummary, FileError> {
     let length = file.metadata().map_or(0, |found| found.len());
     let bar = byte_bar("checking", length);
-    let mut input = BufReader::new(bar.wrap_read(file));
+    let input = bar.wrap_read(file);
+    let mut input = BufReader::new(Watched { input, ending });
     let read = read_backup(&mut input, &mut |_, _| ControlFlow::Continue(()));
     bar.finish_and_clear();
     read.map_err(|fault| FileError::at(path, fault))

@@ -13,7 +13,7 @@ use super::backup::FileError;
 use super::extract::{Meter, Origin};
 use super::part_file::PartFile;
 use super::progress::byte_bar;
-use super::runtime::Outcome;
+use super::runtime::{EndWatch, Outcome, Watched};
 
 /// Write the mapping table as CSV, or the whole state as lines of JSON
 ///
@@ -25,7 +25,8 @@ use super::runtime::Outcome;
 /// and a trailer; `import` makes an equal store of it. Serial numbers and other sealed values stay
 /// sealed: only the keyring opens them, and it is not in the file.
 ///
-/// Both show the store as of one instant, while the gateway serves.
+/// Both show the store as of one instant, while the gateway serves. FILE is whole or not there;
+/// asked to end (Ctrl-C, SIGTERM), what is written so far is removed.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ExportArguments {
@@ -70,12 +71,18 @@ impl ExportArguments {
             (None, None) => return Err("name --table or --state".into()),
         };
         if path == Path::new("-") {
+            // Nothing to clear away, and whoever reads may have stopped to.
             let mut out = io::stdout().lock();
-            let (_, meter) = self.origin.extract(extract, &mut out)?;
+            let (_, meter) = self.origin.extract(extract, &mut out, &EndWatch::idle())?;
             return warn_of_formulas(&meter);
         }
+        let ending = EndWatch::begin()?;
+        ending.judge(self.write((extract, path), &ending))
+    }
+
+    fn write(&self, (extract, path): (Extract, &Path), ending: &EndWatch) -> Outcome {
         let mut file = PartFile::begin(path, self.force)?;
-        let (from, meter) = self.origin.extract(extract, &mut file)?;
+        let (from, meter) = self.origin.extract(extract, &mut file, ending)?;
         let mut facts = vec![
             ("file", path.display().to_string()),
             ("from", from.to_string()),
@@ -84,7 +91,11 @@ impl ExportArguments {
             Meter::Table(meter) => {
                 facts.push(("mappings", meter.lines.saturating_sub(1).to_string()));
             }
-            _ => facts.extend(facts_of(&check_state(file.part(), file.read_back()?)?)),
+            _ => facts.extend(facts_of(&check_state(
+                file.part(),
+                file.read_back()?,
+                ending,
+            )?)),
         }
         file.finish()?;
         let told = facts.iter().map(|(name, value)| (*name, json!(value)));
@@ -109,10 +120,15 @@ pub(super) fn facts_of(state: &StateSummary) -> [(&'static str, String); 4] {
 ///
 /// # Errors
 /// [`FileError`], which names `path`.
-pub(super) fn check_state(path: &Path, file: File) -> Result<StateSummary, FileError> {
+pub(super) fn check_state(
+    path: &Path,
+    file: File,
+    ending: &EndWatch,
+) -> Result<StateSummary, FileError> {
     let length = file.metadata().map_or(0, |found| found.len());
     let bar = byte_bar("checking", length);
-    let mut input = BufReader::new(bar.wrap_read(file));
+    let input = bar.wrap_read(file);
+    let mut input = BufReader::new(Watched { input, ending });
     let read = read_state(&mut input, &mut || ());
     bar.finish_and_clear();
     read.map_err(|fault| FileError::at(path, fault))

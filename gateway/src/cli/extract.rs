@@ -15,7 +15,7 @@ use indicatif::ProgressBar;
 
 use super::operator::Access;
 use super::progress::count_bar;
-use super::runtime::block_on;
+use super::runtime::{EndWatch, block_on};
 use super::store::load;
 use crate::ambient::SystemClock;
 use crate::compose::{StoreArchive, open_store, with_sources};
@@ -67,7 +67,7 @@ impl fmt::Display for Taken {
 }
 
 impl Origin {
-    /// Writes what is wanted into `out`, with a progress bar.
+    /// Writes what is wanted into `out`, with a progress bar, until the process is asked to end.
     ///
     /// # Errors
     /// No gateway and no store, or that it could not be written to its end.
@@ -75,8 +75,9 @@ impl Origin {
         &self,
         extract: Extract,
         out: &mut dyn Write,
+        ending: &EndWatch,
     ) -> Result<(Taken, Meter), Box<dyn Error>> {
-        let mut metered = Metered::new(extract, out);
+        let mut metered = Metered::new(extract, out, ending);
         let taken = if self.offline {
             self.read_store(extract, &mut metered, None)?
         } else {
@@ -90,8 +91,13 @@ impl Origin {
     fn ask(&self, extract: Extract, out: &mut Metered<'_>) -> Result<Taken, Box<dyn Error>> {
         let client = self.access.client()?;
         let mut unreachable = None;
+        let ending = out.ending;
         block_on(async {
-            match receive(&client, extract, out).await {
+            let received = tokio::select! {
+                received = receive(&client, extract, out) => received,
+                () = ending.asked() => ending.check().map_err(Interrupted::Write),
+            };
+            match received {
                 Err(Interrupted::Call(CallError::Unreachable(url, cause)))
                     if self.access.local_config().is_some() =>
                 {
@@ -192,24 +198,31 @@ impl Meter {
 /// Shows how far what is written is.
 struct Metered<'o> {
     out: &'o mut dyn Write,
+    ending: &'o EndWatch,
     meter: Meter,
     bar: ProgressBar,
 }
 
 impl<'o> Metered<'o> {
-    fn new(extract: Extract, out: &'o mut dyn Write) -> Self {
+    fn new(extract: Extract, out: &'o mut dyn Write, ending: &'o EndWatch) -> Self {
         let meter = match extract {
             Extract::Backup => Meter::Backup(BackupMeter::default()),
             Extract::Table => Meter::Table(TableMeter::default()),
             Extract::State => Meter::State(0),
         };
         let bar = count_bar("writing");
-        Self { out, meter, bar }
+        Self {
+            out,
+            ending,
+            meter,
+            bar,
+        }
     }
 }
 
 impl Write for Metered<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.ending.check()?;
         self.out.write_all(bytes)?;
         self.bar.set_position(self.meter.feed(bytes));
         Ok(bytes.len())

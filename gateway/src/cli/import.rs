@@ -9,7 +9,7 @@ use ics_store::{Work, import_state};
 
 use super::export::check_state;
 use super::restore::{Target, io_fault, open_to_read, tell_meaning};
-use super::runtime::Outcome;
+use super::runtime::{EndWatch, Outcome};
 use crate::compose::{redb_options, sled_options};
 use crate::config::Config;
 use crate::telemetry::start_log;
@@ -46,7 +46,7 @@ impl ImportArguments {
         let config = Config::load(&self.config)?;
         let _log = start_log(&config.log);
         let target = Target::look(config, (&self.state, Work::Import), false)?;
-        let summary = check_state(&self.state, open_to_read(&self.state)?)?;
+        let summary = check_state(&self.state, open_to_read(&self.state)?, &EndWatch::idle())?;
         target.try_keyring(summary.canary.as_ref())?;
         let open = || {
             File::open(&self.state)

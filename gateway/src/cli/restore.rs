@@ -14,7 +14,7 @@ use ics_store::{
 
 use super::backup::{FileError, check_backup};
 use super::progress::CopyProgress;
-use super::runtime::{Outcome, say};
+use super::runtime::{EndWatch, Outcome, say};
 use super::store::keys_of;
 use crate::ambient::SystemClock;
 use crate::compose::{
@@ -135,11 +135,10 @@ impl Target {
         if found != Occupancy::Occupied {
             return Ok(());
         }
-        let mut name = directory.as_os_str().to_owned();
-        name.push(format!(".replaced-{}", compact_time(now())));
-        let aside = PathBuf::from(name);
+        let suffix = format!(".replaced-{}", compact_time(now()));
         let engine = self.config.store.engine.name();
-        move_aside(directory, &aside, (engine, self.work)).map_err(|error| refusal(&error))?;
+        let aside = move_aside(directory, &suffix, (engine, self.work));
+        let aside = aside.map_err(|error| refusal(&error))?;
         Ok(say(&format!("moved aside      {}", aside.display()))?)
     }
 
@@ -194,7 +193,7 @@ impl RestoreArguments {
         let _log = start_log(&config.log);
         let file = (self.from.as_path(), Work::Restoration);
         let target = Target::look(config, file, self.replace)?;
-        let summary = check_backup(&self.from, open_to_read(&self.from)?)?;
+        let summary = check_backup(&self.from, open_to_read(&self.from)?, &EndWatch::idle())?;
         target.try_keyring(summary.canary.as_ref())?;
         target.clear()?;
         let open = || File::open(&self.from).map(BufReader::new).map_err(io_fault);

@@ -1,10 +1,12 @@
 //! The runtime behind verbs that serve, and the signals that end them.
 
 use std::error::Error;
-use std::future::Future;
-use std::io::{self, Write as _};
+use std::future::{Future, pending};
+use std::io::{self, Read, Write as _};
+use std::{process, thread};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 
 /// What a verb answers.
 pub(super) type Outcome = Result<(), Box<dyn Error>>;
@@ -31,9 +33,103 @@ pub(super) fn block_on_until_asked_to_end(work: impl Future<Output = Outcome>) -
         let asked = async { while let Request::Reload = signals.next().await {} };
         tokio::select! {
             outcome = work => outcome,
-            () = asked => Err("cut off by a signal".into()),
+            () = asked => Err(CUT_OFF.into()),
         }
     })
+}
+
+/// What a verb says that was asked to end before it was through.
+const CUT_OFF: &str = "cut off by a signal";
+
+/// Whether this process was asked to end, for work that has something to clear away and looks now
+/// and then. Asked a second time, the process ends as it stands.
+pub(super) struct EndWatch {
+    asked: watch::Receiver<bool>,
+}
+
+impl EndWatch {
+    /// Looks out for SIGTERM and SIGINT from now on. SIGHUP keeps what it meant: `nohup` works.
+    ///
+    /// # Errors
+    /// [`io::Error`] when signals cannot be taken.
+    pub(super) fn begin() -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()?;
+        let (ask, asked) = watch::channel(false);
+        let within = runtime.enter();
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let file_size = signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED))?;
+        drop(within);
+        // A thread of its own: whoever works here may not be waiting for anything.
+        let watch = async move {
+            let _file_size = file_size;
+            for asked_before in [false, true] {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                if asked_before {
+                    process::exit(1);
+                }
+                ask.send_replace(true);
+            }
+        };
+        let watching = thread::Builder::new().name("signals".to_owned());
+        watching.spawn(move || runtime.block_on(watch))?;
+        Ok(Self { asked })
+    }
+
+    /// Looks out for nothing: for work that a signal may end as it stands.
+    pub(super) fn idle() -> Self {
+        Self {
+            asked: watch::channel(false).1,
+        }
+    }
+
+    /// Returns when the process was asked to end.
+    pub(super) async fn asked(&self) {
+        let mut asked = self.asked.clone();
+        if asked.wait_for(|asked| *asked).await.is_err() {
+            // Nobody looks out.
+            pending::<()>().await;
+        }
+    }
+
+    /// Whether to go on.
+    ///
+    /// # Errors
+    /// [`io::Error`] when the process was asked to end.
+    pub(super) fn check(&self) -> io::Result<()> {
+        if *self.asked.borrow() {
+            // Not `Interrupted`: that is tried again.
+            return Err(io::Error::other(CUT_OFF));
+        }
+        Ok(())
+    }
+
+    /// What came of the work. What went wrong after the process was asked to end, went wrong for
+    /// that.
+    ///
+    /// # Errors
+    /// As `outcome`.
+    pub(super) fn judge(&self, outcome: Outcome) -> Outcome {
+        outcome.map_err(|error| self.check().err().map_or(error, Into::into))
+    }
+}
+
+/// Reads until the process is asked to end.
+pub(super) struct Watched<'w, R> {
+    pub(super) input: R,
+    pub(super) ending: &'w EndWatch,
+}
+
+impl<R: Read> Read for Watched<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.ending.check()?;
+        self.input.read(into)
+    }
 }
 
 /// What a signal asks for.
