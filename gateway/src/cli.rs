@@ -15,6 +15,7 @@ mod job;
 mod mapping;
 mod operator;
 mod outbox;
+mod owner;
 mod part_file;
 mod progress;
 mod restore;

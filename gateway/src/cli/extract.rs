@@ -27,7 +27,7 @@ pub(super) struct Origin {
     /// Read the store itself: no gateway may run
     ///
     /// Not needed with --config: when no gateway answers at its operator address, the store is
-    /// read. Whichever it was is told.
+    /// read, by its owner alone. Whichever it was is told.
     #[arg(long, conflicts_with = "operator_url", requires = "config")]
     offline: bool,
 

@@ -19,7 +19,8 @@ use crate::telemetry::start_log;
 /// The file is read whole and checked first: a line that is not as `export --state` writes it is
 /// told by its number and field, never with its value. Indexes and counters are made anew, as in
 /// service; the store is read back and its digest compared before it can be served. Cut off half
-/// way, the directory is refused by `serve` and begun anew by the next `import`.
+/// way, the directory is refused by `serve` and begun anew by the next `import`. Run it as the user
+/// the gateway runs as; as anybody else it is refused.
 ///
 /// The table that `export --table` writes is for reading and cannot be imported: a mapping needs
 /// its parties, its agreement and its consent.

@@ -13,6 +13,7 @@ use ics_store::{
 };
 
 use super::backup::{FileError, check_backup};
+use super::owner::refuse_other_user;
 use super::progress::CopyProgress;
 use super::runtime::{EndWatch, Outcome, say};
 use super::store::keys_of;
@@ -34,6 +35,9 @@ use crate::telemetry::start_log;
 /// and removals of service providers, agreements that were ended and certificates that were
 /// revoked since are undone: make them again, before the gateway serves if you can. Notifications
 /// may be sent again; receivers know each by its id.
+///
+/// Run it as the user the gateway runs as, who owns the keyring; as anybody else, root too, it is
+/// refused, for the gateway could not open the store that is made.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RestoreArguments {
@@ -55,6 +59,8 @@ Examples:
     ics-gateway restore --config gateway.toml --from /backup/ics-2026-11-22.backup
   The store that is there is damaged: keep it beside the new one
     ics-gateway restore --config gateway.toml --from /backup/ics.backup --replace
+  Where the gateway is a service that runs as user ics:
+    sudo -u ics ics-gateway restore --config /etc/ics/gateway.toml --from /backup/ics.backup
 
 Exit status: 0 restored, 1 refused or not whole (what and why is told), 2 usage.";
 
@@ -88,8 +94,8 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Sees that a store may be made where `config` says: nothing is there, an unfinished one, or
-    /// one that may be moved aside.
+    /// Sees that a store may be made where `config` says: by this user, and nothing is there, an
+    /// unfinished one, or one that may be moved aside.
     ///
     /// # Errors
     /// Why not.
@@ -98,6 +104,7 @@ impl Target {
         (file, work): (&Path, Work),
         may_move: bool,
     ) -> Result<Self, Box<dyn std::error::Error>> {
+        refuse_other_user(&config)?;
         let directory = &config.store.directory;
         match look_into(directory).map_err(|error| refusal(&error))? {
             Occupancy::Occupied if !may_move => Err(MakeError::Occupied(directory.clone()).into()),

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use ics_store::{Compacted, Finding, FindingKind, IntegrityReport, OnLoss, Table, Upkeep};
 use indicatif::ProgressBar;
 
+use super::owner::refuse_other_user;
 use super::progress::{CopyProgress, count_bar};
 use super::runtime::{Outcome, say};
 use crate::compose::{check_keyring, open_store, redb_options, sled_options, with_sources};
@@ -16,7 +17,8 @@ use crate::telemetry::{Log, start_log};
 ///
 /// The store is where the gateway keeps its rows: a directory that the configuration names under
 /// `[store]`, begun by one engine (redb or sled) and kept by it. One process at a time may have it
-/// open; a running gateway is told by name, and nothing is done.
+/// open; a running gateway is told by name, and nothing is done. Only the user the gateway runs as
+/// may open it here, for files that another user makes, root too, the gateway could not open.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct StoreArguments {
@@ -234,10 +236,12 @@ fn copy(
     copied.map_err(|error| refusal(&error))
 }
 
-/// The configuration, and the log that causes go to. A store is not begun by looking at it.
+/// The configuration, and the log that causes go to. A store is not begun by looking at it, nor
+/// opened by anybody but its owner.
 pub(super) fn load(file: &Path) -> Result<(Config, Log), Box<dyn std::error::Error>> {
     let config = Config::load(file)?;
     let log = start_log(&config.log);
+    refuse_other_user(&config)?;
     let directory = &config.store.directory;
     let is_empty = match std::fs::read_dir(directory) {
         Ok(mut entries) => entries.next().is_none(),
