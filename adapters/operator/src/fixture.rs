@@ -441,6 +441,11 @@ impl Clock for Surroundings {
     fn now(&self) -> Timestamp {
         at(0)
     }
+
+    // Another instant, so that a test sees which of both was asked for.
+    fn latest(&self) -> Timestamp {
+        at(60)
+    }
 }
 
 impl ClockWatch for Surroundings {

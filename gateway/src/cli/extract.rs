@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use ics_core::port::Clock;
 use ics_core::time::Timestamp;
 use ics_operator::{Archive as _, Extract};
 use ics_store::{BackupMeter, OnLoss, OpenError, TableMeter, Upkeep};
@@ -16,7 +17,7 @@ use indicatif::ProgressBar;
 use super::operator::Access;
 use super::progress::count_bar;
 use super::runtime::{EndWatch, block_on};
-use super::store::load;
+use super::store::{load, load_mark};
 use crate::ambient::SystemClock;
 use crate::compose::{StoreArchive, open_store, with_sources};
 use crate::operator_client::{CallError, OperatorClient};
@@ -131,9 +132,11 @@ impl Origin {
                 },
                 _ => ExtractError::Store(with_sources(&error)),
             })?;
+        let clock = SystemClock::since(load_mark(store.as_ref())?);
+        let now = time_of(extract, &clock);
         let archive = StoreArchive(store as Arc<dyn Upkeep>);
         out.bar.set_length(archive.count(extract)?);
-        archive.write(extract, now(), out).map_err(|error| {
+        archive.write(extract, now, out).map_err(|error| {
             let error: &dyn Error = error.as_ref();
             with_sources(error)
         })?;
@@ -141,10 +144,12 @@ impl Origin {
     }
 }
 
-/// The wall clock: nobody's life hangs on it here.
-fn now() -> Timestamp {
-    use ics_core::port::Clock as _;
-    SystemClock::new().now()
+/// As the gateway does: a table shows nothing that may have run out by either clock.
+fn time_of(extract: Extract, clock: &impl Clock) -> Timestamp {
+    match extract {
+        Extract::Table => clock.latest(),
+        Extract::Backup | Extract::State => clock.now(),
+    }
 }
 
 enum Interrupted {
@@ -230,5 +235,33 @@ impl Write for Metered<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ics_core::timekeeping::ClockMark;
+
+    use super::*;
+
+    #[test]
+    fn a_table_is_of_the_later_of_both_clocks() {
+        let mark = |seen| ClockMark {
+            seen,
+            trusted: true,
+        };
+        let wall = SystemClock::new().now();
+        // Set back by 40 days, and ahead by 40: the gateway's own time is what the store knows.
+        let (later, earlier) = (
+            wall.plus(Duration::from_secs(40 * 86_400)),
+            Timestamp::from_millis(wall.millis() - 40 * 86_400_000),
+        );
+        let clock = SystemClock::since(Some(mark(later)));
+        assert!(time_of(Extract::Table, &clock) >= later);
+        let clock = SystemClock::since(Some(mark(earlier)));
+        assert!(time_of(Extract::Table, &clock) >= wall);
+        assert!(time_of(Extract::Backup, &clock) < wall);
     }
 }

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use ics_core::timekeeping::ClockMark;
 use ics_store::{Compacted, Finding, FindingKind, IntegrityReport, OnLoss, Table, Upkeep};
 use indicatif::ProgressBar;
 
 use super::owner::refuse_other_user;
 use super::progress::{CopyProgress, count_bar};
-use super::runtime::{Outcome, say};
+use super::runtime::{Outcome, block_on, say};
 use crate::compose::{check_keyring, open_store, redb_options, sled_options, with_sources};
 use crate::config::{Config, StoreEngine, StoreSection};
 use crate::telemetry::{Log, start_log};
@@ -251,6 +252,21 @@ pub(super) fn load(file: &Path) -> Result<(Config, Log), Box<dyn std::error::Err
         return Err(StoreVerbError::Nothing(directory.clone()).into());
     }
     Ok((config, log))
+}
+
+/// What a store remembers of time.
+///
+/// # Errors
+/// The store's.
+pub(super) fn load_mark(
+    store: &dyn Upkeep,
+) -> Result<Option<ClockMark>, Box<dyn std::error::Error>> {
+    let mut mark = None;
+    block_on(async {
+        mark = store.load_clock_mark().await?;
+        Ok(())
+    })?;
+    Ok(mark)
 }
 
 fn refusal(error: &dyn std::error::Error) -> StoreVerbError {

@@ -36,7 +36,8 @@ pub trait Archive: Send + Sync {
     /// [`StoreError`].
     fn count(&self, extract: Extract) -> Result<u64, StoreError>;
 
-    /// Writes it as of one instant, which `now` names. Takes its time; nobody waits for it.
+    /// Writes it as of one instant, which `now` names: by it mappings of a table have run out.
+    /// Takes its time; nobody waits for it.
     ///
     /// # Errors
     /// The cause, for the log; what was written then is not whole, and says so or must be told so.
@@ -84,10 +85,15 @@ impl OperatorApi {
             Ok(begun) => begun,
             refused => caller.note(extract.verb(), "store", refused)?,
         };
+        let now = match extract {
+            // It is for reading, and shows nothing that may have run out: as inquiries do.
+            Extract::Table => self.ports.clock.latest(),
+            Extract::Backup | Extract::State => self.now(),
+        };
         Ok(Extraction {
             archive,
             extract,
-            now: self.now(),
+            now,
             caller,
             count,
             _turn: turn,

@@ -334,13 +334,15 @@ fn what_is_written_out_comes_whole_with_its_type_and_count() {
             .put(crate::fixture::established(number, agreement));
     }
     let listener = Listener::serve(&world);
-    for (path, media_type, name) in [
-        ("/backup", "application/octet-stream", "Backup"),
-        ("/export/state", "application/x-ndjson", "State"),
+    for (path, media_type, name, time) in [
+        ("/backup", "application/octet-stream", "Backup", at(0)),
+        ("/export/state", "application/x-ndjson", "State", at(0)),
         (
             "/export/table",
             "text/csv; charset=utf-8; header=present",
             "Table",
+            // By the later of both clocks, as inquiries.
+            at(60),
         ),
     ] {
         let mut stream = TcpStream::connect(listener.address).unwrap();
@@ -356,7 +358,7 @@ fn what_is_written_out_comes_whole_with_its_type_and_count() {
             "{head}"
         );
         assert!(head.contains("ics-count: 3") && head.contains("cache-control: no-store"));
-        assert!(body.contains(&format!("{name} {}", at(0))), "{body}");
+        assert!(body.contains(&format!("{name} {time}")), "{body}");
         assert!(body.ends_with("\r\n0\r\n\r\n"), "{body}");
     }
 }
