@@ -11,6 +11,7 @@ use ics_operator::wire::{Page, ProblemView};
 use reqwest::{Client, Method, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use crate::config::Config;
 use crate::http_client::{ClientFiles, Waits, mutual_tls_client};
@@ -23,7 +24,7 @@ const WAITS: Waits = Waits {
 };
 /// An answer that goes on for as long as it takes to read a store.
 const LONG_ANSWER: Duration = Duration::from_secs(7 * 86_400);
-/// How long nothing of it may come.
+/// How long nothing of it may come, its head included.
 const SILENCE: Duration = Duration::from_secs(120);
 /// About how many things such an answer has.
 const COUNT: &str = "Ics-Count";
@@ -42,6 +43,9 @@ pub(crate) enum CallError {
     /// The gateway said no.
     #[error("{}", refusal_text(.0))]
     Refused(Box<ProblemView>),
+    /// It took the call, and said nothing.
+    #[error("no answer from {0} for two minutes: the gateway hangs, or its store does")]
+    Silent(String),
     /// The answer began and did not end.
     #[error("the answer of {0} was cut off: {1}")]
     CutOff(String, String),
@@ -101,6 +105,8 @@ impl Endpoint {
 pub(crate) struct OperatorClient {
     http: Client,
     root: String,
+    /// How long nothing of a long answer may come.
+    silence: Duration,
 }
 
 impl OperatorClient {
@@ -116,7 +122,11 @@ impl OperatorClient {
         };
         let http = mutual_tls_client(files, WAITS)?;
         let root = format!("{}/operator/v1", endpoint.url.trim_end_matches('/'));
-        Ok(Self { http, root })
+        Ok(Self {
+            http,
+            root,
+            silence: SILENCE,
+        })
     }
 
     /// Reads `path`.
@@ -184,10 +194,13 @@ impl OperatorClient {
         let url = format!("{}{path}", self.root);
         let request = self.http.get(url).timeout(LONG_ANSWER);
         let unreachable = |error| CallError::Unreachable(self.root.clone(), error);
-        let response = request.send().await.map_err(unreachable)?;
+        let silent = |_| CallError::Silent(self.root.clone());
+        let response = timeout(self.silence, request.send()).await;
+        let response = response.map_err(silent)?.map_err(unreachable)?;
         let status = response.status();
         if !status.is_success() {
-            let bytes = response.bytes().await.map_err(unreachable)?;
+            let bytes = timeout(self.silence, response.bytes()).await;
+            let bytes = bytes.map_err(silent)?.map_err(unreachable)?;
             return Err(parse_answer::<()>(status, &bytes)
                 .err()
                 .unwrap_or(CallError::Unexpected(status)));
@@ -198,6 +211,7 @@ impl OperatorClient {
             root: self.root.clone(),
             count: count.ok_or(CallError::Unexpected(status))?,
             response,
+            silence: self.silence,
         })
     }
 
@@ -241,6 +255,7 @@ pub(crate) struct Pieces {
     /// About how many keys, records or rows are to come.
     pub(crate) count: u64,
     response: Response,
+    silence: Duration,
 }
 
 impl Pieces {
@@ -250,7 +265,7 @@ impl Pieces {
     /// [`CallError::CutOff`].
     pub(crate) async fn next(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, CallError> {
         let cut_off = |reason| CallError::CutOff(self.root.clone(), reason);
-        match tokio::time::timeout(SILENCE, self.response.chunk()).await {
+        match timeout(self.silence, self.response.chunk()).await {
             Ok(Ok(piece)) => Ok(piece),
             Ok(Err(error)) => Err(cut_off(reason_of(&error))),
             Err(_) => Err(cut_off("nothing came for two minutes".to_owned())),

@@ -51,7 +51,10 @@ pub(super) struct UsageError(pub(super) String);
 
 /// The exit code of a verb that failed: 1 refused, 2 usage, 3 gateway not reachable.
 pub(crate) fn exit_code(error: &(dyn Error + 'static)) -> ExitCode {
-    let unreachable = matches!(error.downcast_ref(), Some(CallError::Unreachable(..)));
+    let unreachable = matches!(
+        error.downcast_ref(),
+        Some(CallError::Unreachable(..) | CallError::Silent(_))
+    );
     if let Some(not_well) = error.downcast_ref::<super::doctor::NotWell>() {
         not_well.exit_code()
     } else if error.is::<UsageError>() {

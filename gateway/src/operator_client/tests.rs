@@ -68,3 +68,47 @@ fn list_is_asked_for_with_its_filters() {
     );
     assert_eq!(list_target("/sps", &[], (500, None)), "/sps?limit=500");
 }
+
+#[tokio::test]
+async fn a_gateway_that_takes_a_call_and_says_nothing_is_given_up() {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::time::timeout;
+
+    let refusal_that_hangs = "HTTP/1.1 503 x\r\nContent-Length: 9\r\n\r\n";
+    for said in ["", refusal_that_hangs] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = OperatorClient {
+            http: plain_client(),
+            root: format!("http://{}", listener.local_addr().unwrap()),
+            silence: Duration::from_millis(200),
+        };
+        let gateway = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            // Until the caller hangs up.
+            while stream.read(&mut [0; 1024]).await.unwrap_or(0) > 0 {
+                stream.write_all(said.as_bytes()).await.unwrap();
+            }
+        });
+        let answer = timeout(Duration::from_secs(60), client.stream("/backup")).await;
+        let answer = answer.expect("not to wait for seven days");
+        let error = answer.err().map(|error| format!("{error:?}"));
+        let is_silent = error.as_ref().is_some_and(|e| e.starts_with("Silent"));
+        assert!(is_silent, "{said}: {error:?}");
+        drop(client);
+        gateway.await.unwrap();
+    }
+}
+
+/// Without TLS, towards a listener of this test.
+fn plain_client() -> Client {
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let client = Client::builder().tls_backend_preconfigured(tls).no_proxy();
+    client.build().unwrap()
+}
