@@ -1,14 +1,12 @@
 //! `ics-gateway import`: a store made of an exported state.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::PathBuf;
 
 use clap::Args;
 use ics_store::{Work, import_state};
 
 use super::export::check_state;
-use super::restore::{Target, io_fault, open_to_read, tell_meaning};
+use super::restore::{Target, from_start, open_to_read, tell_meaning};
 use super::runtime::{EndWatch, Outcome};
 use crate::compose::{redb_options, sled_options};
 use crate::config::Config;
@@ -20,7 +18,8 @@ use crate::telemetry::start_log;
 /// told by its number and field, never with its value. Indexes and counters are made anew, as in
 /// service; the store is read back and its digest compared before it can be served. Cut off half
 /// way, the directory is refused by `serve` and begun anew by the next `import`. Run it as the user
-/// the gateway runs as; as anybody else it is refused.
+/// the gateway runs as; as anybody else it is refused. After a state that is over 30 days old
+/// nothing expires until `ics-gateway clock accept`.
 ///
 /// The table that `export --table` writes is for reading and cannot be imported: a mapping needs
 /// its parties, its agreement and its consent.
@@ -47,14 +46,11 @@ impl ImportArguments {
         let config = Config::load(&self.config)?;
         let _log = start_log(&config.log);
         let target = Target::look(config, (&self.state, Work::Import), false)?;
-        let summary = check_state(&self.state, open_to_read(&self.state)?, &EndWatch::idle())?;
+        let state = open_to_read(&self.state)?;
+        let summary = check_state(&self.state, state.try_clone()?, &EndWatch::idle())?;
         target.try_keyring(summary.canary.as_ref())?;
-        let open = || {
-            File::open(&self.state)
-                .map(BufReader::new)
-                .map_err(io_fault)
-        };
-        target.make(
+        let open = || from_start(&state);
+        let mark = target.make(
             |section, progress| {
                 let files = ics_store_redb::RedbFiles::new(redb_options(section));
                 let place = (&files, section.directory.as_path());
@@ -70,6 +66,6 @@ impl ImportArguments {
                 })
             },
         )?;
-        tell_meaning("imported", summary.taken)
+        tell_meaning("imported", summary.taken, mark)
     }
 }

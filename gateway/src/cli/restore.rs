@@ -1,12 +1,13 @@
 //! `ics-gateway restore`: a store made of a backup.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Seek as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ics_core::sealed::Sealed;
 use ics_core::time::Timestamp;
+use ics_core::timekeeping::ClockMark;
 use ics_store::{
     CopyError, IntegrityReport, Occupancy, OnLoss, OpenError, Work, look_into, move_aside,
     restore_backup,
@@ -16,7 +17,7 @@ use super::backup::{FileError, check_backup};
 use super::owner::refuse_other_user;
 use super::progress::CopyProgress;
 use super::runtime::{EndWatch, Outcome, say};
-use super::store::keys_of;
+use super::store::{keys_of, load_mark};
 use crate::ambient::SystemClock;
 use crate::compose::{
     StartError, check_canary, check_keyring, open_store, redb_options, sled_options, with_sources,
@@ -35,6 +36,9 @@ use crate::telemetry::start_log;
 /// and removals of service providers, agreements that were ended and certificates that were
 /// revoked since are undone: make them again, before the gateway serves if you can. Notifications
 /// may be sent again; receivers know each by its id.
+///
+/// A backup that is over 30 days old brings a clock with it that the gateway does not leave by
+/// itself: nothing expires and nothing is purged until `ics-gateway clock accept`.
 ///
 /// Run it as the user the gateway runs as, who owns the keyring; as anybody else, root too, it is
 /// refused, for the gateway could not open the store that is made.
@@ -74,6 +78,9 @@ enum MakeError {
         .0.display()
     )]
     Occupied(PathBuf),
+    /// There is one, and the verb moves none.
+    #[error("store directory `{}` is not empty: name a new directory under [store]", .0.display())]
+    Taken(PathBuf),
     /// The keyring is not that of the file.
     #[error(
         "keyring `{}` does not open what `{}` holds: name the keyring of that time under [vault]",
@@ -84,6 +91,15 @@ enum MakeError {
     /// Something under the store.
     #[error("{0}")]
     Refused(String),
+}
+
+impl MakeError {
+    const fn of_occupied(work: Work, directory: PathBuf) -> Self {
+        match work {
+            Work::Restoration => Self::Occupied(directory),
+            Work::Import | Work::Migration => Self::Taken(directory),
+        }
+    }
 }
 
 /// A store that is to be made of a file.
@@ -107,7 +123,9 @@ impl Target {
         refuse_other_user(&config)?;
         let directory = &config.store.directory;
         match look_into(directory).map_err(|error| refusal(&error))? {
-            Occupancy::Occupied if !may_move => Err(MakeError::Occupied(directory.clone()).into()),
+            Occupancy::Occupied if !may_move => {
+                Err(MakeError::of_occupied(work, directory.clone()).into())
+            }
             _ => Ok(Self {
                 config,
                 file: file.to_owned(),
@@ -150,7 +168,8 @@ impl Target {
     }
 
     /// Makes the store, by the configured engine, and sees that its keyring is the configured
-    /// one. `redb` and `sled` make it; both are the same function.
+    /// one. `redb` and `sled` make it; both are the same function. Returns what it remembers of
+    /// time.
     ///
     /// # Errors
     /// Why there is none that can be served.
@@ -158,7 +177,7 @@ impl Target {
         &self,
         redb: impl FnOnce(&StoreSection, &mut CopyProgress) -> Result<IntegrityReport, CopyError>,
         sled: impl FnOnce(&StoreSection, &mut CopyProgress) -> Result<IntegrityReport, CopyError>,
-    ) -> Outcome {
+    ) -> Result<Option<ClockMark>, Box<dyn std::error::Error>> {
         let section = &self.config.store;
         let mut progress = CopyProgress::new(match self.work {
             Work::Import => "importing",
@@ -171,7 +190,7 @@ impl Target {
         drop(progress);
         let report = report.map_err(|error| match &error {
             CopyError::Open(OpenError::NotEmpty(directory)) => {
-                MakeError::Occupied(directory.clone())
+                MakeError::of_occupied(self.work, directory.clone())
             }
             CopyError::File(_) => MakeError::Refused(format!(
                 "`{}`: {}",
@@ -182,6 +201,7 @@ impl Target {
         })?;
         let store = open_store(section, OnLoss::Refuse).map_err(|error| refusal(&error))?;
         check_keyring(&self.config, store.as_ref())?;
+        let mark = load_mark(store.as_ref())?;
         drop(store);
         say(&format!(
             "{:<16} {}",
@@ -190,7 +210,8 @@ impl Target {
         ))?;
         say(&format!("{:<16} {}", "keys", keys_of(&report)))?;
         say(&format!("{:<16} {:016x}", "digest", report.content))?;
-        Ok(say("keyring          opens it")?)
+        say("keyring          opens it")?;
+        Ok(mark)
     }
 }
 
@@ -200,11 +221,13 @@ impl RestoreArguments {
         let _log = start_log(&config.log);
         let file = (self.from.as_path(), Work::Restoration);
         let target = Target::look(config, file, self.replace)?;
-        let summary = check_backup(&self.from, open_to_read(&self.from)?, &EndWatch::idle())?;
+        // Opened once: it may lie in the directory that is moved.
+        let backup = open_to_read(&self.from)?;
+        let summary = check_backup(&self.from, backup.try_clone()?, &EndWatch::idle())?;
         target.try_keyring(summary.canary.as_ref())?;
         target.clear()?;
-        let open = || File::open(&self.from).map(BufReader::new).map_err(io_fault);
-        target.make(
+        let open = || from_start(&backup);
+        let mark = target.make(
             |section, progress| {
                 let files = ics_store_redb::RedbFiles::new(redb_options(section));
                 let place = (&files, section.directory.as_path());
@@ -220,7 +243,7 @@ impl RestoreArguments {
                 })
             },
         )?;
-        tell_meaning("restored", summary.taken)
+        tell_meaning("restored", summary.taken, mark)
     }
 }
 
@@ -233,7 +256,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<File, FileError> {
 }
 
 /// What it means that a store is as it was.
-pub(super) fn tell_meaning(done: &str, taken: Timestamp) -> Outcome {
+pub(super) fn tell_meaning(done: &str, taken: Timestamp, mark: Option<ClockMark>) -> Outcome {
     let taken = taken.to_rfc3339();
     say(&format!("{done}: the store is as it was at {taken}"))?;
     for line in [
@@ -243,11 +266,24 @@ pub(super) fn tell_meaning(done: &str, taken: Timestamp) -> Outcome {
     ] {
         say(line)?;
     }
+    // As the gateway that will serve it will judge.
+    if !SystemClock::since(mark).look().standing().is_trusted() {
+        for line in [
+            "the clock will not be believed, for the store knows of another time: nothing expires and nothing",
+            "is purged until, once the gateway serves and `date -u` was seen to tell the right time:",
+            "  ics-gateway clock accept --config FILE",
+        ] {
+            say(line)?;
+        }
+    }
     Ok(())
 }
 
-pub(super) fn io_fault(error: std::io::Error) -> CopyError {
-    CopyError::File(error.into())
+/// The file once more, as it was checked.
+pub(super) fn from_start(mut file: &File) -> Result<BufReader<&File>, CopyError> {
+    file.rewind()
+        .map_err(|error| CopyError::File(error.into()))?;
+    Ok(BufReader::new(file))
 }
 
 fn refusal(error: &dyn std::error::Error) -> MakeError {
