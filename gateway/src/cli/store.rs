@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use ics_core::timekeeping::ClockMark;
-use ics_store::{Compacted, Finding, FindingKind, IntegrityReport, OnLoss, Table, Upkeep};
+use ics_store::{
+    Compacted, Finding, FindingKind, IntegrityReport, Occupancy, OnLoss, Table, Upkeep, look_into,
+};
 use indicatif::ProgressBar;
 
 use super::owner::refuse_other_user;
@@ -244,11 +246,7 @@ pub(super) fn load(file: &Path) -> Result<(Config, Log), Box<dyn std::error::Err
     let log = start_log(&config.log);
     refuse_other_user(&config)?;
     let directory = &config.store.directory;
-    let is_empty = match std::fs::read_dir(directory) {
-        Ok(mut entries) => entries.next().is_none(),
-        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
-    };
-    if is_empty {
+    if matches!(look_into(directory), Ok(Occupancy::Empty)) {
         return Err(StoreVerbError::Nothing(directory.clone()).into());
     }
     Ok((config, log))
