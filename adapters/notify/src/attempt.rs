@@ -28,7 +28,7 @@ pub(crate) struct Shared {
     pub(crate) carrier: Arc<dyn Carrier>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    /// One for each attempt under way, of all lanes.
+    /// One for each attempt under way, of all lanes, beyond the one that each road has of its own.
     pub(crate) permits: Semaphore,
     pub(crate) pace: Pace,
     /// True once no new attempt may begin.
@@ -47,9 +47,14 @@ impl Shared {
         draw_wait(self.entropy.as_ref(), limit)
     }
 
-    /// Tries `entry`, and tells the service what came of it.
-    pub(crate) async fn attempt(&self, entry: &OutboxEntry) -> Sign {
-        let permit = self.permits.acquire().await;
+    /// Tries `entry`, and tells the service what came of it. `own`: the permit of its road, so that
+    /// roads that are slow, however many, leave each other one its turn.
+    pub(crate) async fn attempt(&self, entry: &OutboxEntry, own: &Semaphore) -> Sign {
+        let permit = tokio::select! {
+            biased;
+            permit = own.acquire() => permit,
+            permit = self.permits.acquire() => permit,
+        };
         if permit.is_err() || self.is_stopping() {
             return Sign::None;
         }

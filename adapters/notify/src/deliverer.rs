@@ -40,8 +40,9 @@ pub struct Pace {
     /// The longest wait for an answer, the connection included.
     pub total_timeout: Duration,
     /// Attempts under way at once at one host of an addressee; at all its hosts, four times as many.
+    /// A host with none under way may always begin one.
     pub lane_in_flight: usize,
-    /// Attempts under way at once in all.
+    /// Attempts under way at once in all, beyond one at each host of each addressee.
     pub total_in_flight: usize,
     /// How often a lane looks by itself, when nobody rings.
     pub poll: Duration,

@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey, Subject};
+use ics_core::outbox::{Addressee, OutboxKey, Subject};
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep};
@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep};
 use crate::attempt::Shared;
 use crate::cooldown::{Cooldown, Sign};
 use road::{Road, Roads, Standing};
-use search::Search;
+use search::{Found, Search};
 use sweep::{Sweep, Swept};
 
 /// The shortest wait for what the store calls due in a moment.
@@ -104,10 +104,11 @@ impl Lane {
         while memory.under_way.join_next().await.is_some() {}
     }
 
-    fn attempt(&self, (road, entry): (Road, OutboxEntry)) -> impl Future<Output = Ended> + use<> {
+    fn attempt(&self, found: Found) -> impl Future<Output = Ended> + use<> {
+        let Found { road, entry, own } = found;
         let shared = self.shared.clone();
         async move {
-            let sign = shared.attempt(&entry).await;
+            let sign = shared.attempt(&entry, &own).await;
             let key = entry.key;
             Ended::Tried(Tried { key, road, sign })
         }
@@ -157,7 +158,7 @@ impl Lane {
     }
 
     /// What to try now, and how long to wait if nothing happens meanwhile.
-    async fn look(&self, memory: &mut Memory) -> (Vec<(Road, OutboxEntry)>, Duration) {
+    async fn look(&self, memory: &mut Memory) -> (Vec<Found>, Duration) {
         let poll = self.shared.pace.poll;
         self.sweep(memory).await;
         self.note_socket(memory).await;

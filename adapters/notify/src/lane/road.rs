@@ -2,16 +2,19 @@
 //! rests, or takes its time, holds up none of the others.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ics_core::id::Origin;
 use ics_core::procedure::Knobs;
 use ics_core::service::Route;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::cooldown::{Cooldown, Sign};
 
-/// How many times the width of one road all roads of a lane have together.
+/// How many times the width of one road all roads of a lane have together. One with nothing under way
+/// may begin all the same: four that hang hold up no fifth.
 const ROADS_AT_ONCE: usize = 4;
 
 /// After so long without an answer, entries of other roads go past those of a road that is full.
@@ -60,6 +63,8 @@ pub(super) struct Roads {
 struct State {
     cooldown: Cooldown,
     under_way: usize,
+    /// One attempt of its own, which waits for no other road; beyond it they share with all lanes.
+    own: Arc<Semaphore>,
     /// When an attempt last ended, or the first one began.
     moved: Instant,
     /// Whether the end of a rest is still to be noticed.
@@ -88,13 +93,14 @@ impl Roads {
 
     /// Whether an entry of `road` may be tried at `now`; `probes`: one at a time, on all of them.
     pub(super) fn standing(&self, road: &Road, probes: bool, now: Instant) -> Standing {
-        let most = if probes {
-            1
+        let state = self.states.get(road);
+        let has_room = if probes {
+            self.under_way == 0
         } else {
-            self.width.saturating_mul(ROADS_AT_ONCE)
+            self.under_way < self.width.saturating_mul(ROADS_AT_ONCE)
+                || state.is_none_or(|state| state.under_way == 0)
         };
-        let has_room = self.under_way < most;
-        let Some(state) = self.states.get(road) else {
+        let Some(state) = state else {
             return if has_room {
                 Standing::Free
             } else {
@@ -114,11 +120,12 @@ impl Roads {
         }
     }
 
-    /// An attempt on `road` begins.
-    pub(super) fn begin(&mut self, road: &Road, now: Instant) {
+    /// An attempt on `road` begins. Returns the road's own permit.
+    pub(super) fn begin(&mut self, road: &Road, now: Instant) -> Arc<Semaphore> {
         let state = self.states.entry(road.clone()).or_insert_with(|| State {
             cooldown: Cooldown::default(),
             under_way: 0,
+            own: Arc::new(Semaphore::new(1)),
             moved: now,
             rests: false,
         });
@@ -127,6 +134,7 @@ impl Roads {
         }
         state.under_way = state.under_way.saturating_add(1);
         self.under_way = self.under_way.saturating_add(1);
+        state.own.clone()
     }
 
     /// An attempt on `road` ended; see [`Cooldown::note`].

@@ -7,12 +7,14 @@
 //!
 //! Nothing of it is kept but places: entries stay in the store, and their order by subject with it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ics_core::outbox::{OutboxEntry, OutboxKey};
 use ics_core::port::DuePlace;
 use ics_core::service::Failure;
 use ics_core::time::Timestamp;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::road::{Road, Standing};
@@ -28,6 +30,14 @@ const YOUNG: Duration = Duration::from_secs(2);
 /// How often what was passed by is looked at again though no road has opened: the clock was set
 /// back, a destination changed, a commit took long.
 const AGAIN: Duration = Duration::from_secs(60);
+
+/// An entry to try.
+pub(super) struct Found {
+    pub(super) road: Road,
+    pub(super) entry: OutboxEntry,
+    /// The permit of the road.
+    pub(super) own: Arc<Semaphore>,
+}
 
 /// How far the search has come.
 #[derive(Debug, Default)]
@@ -127,7 +137,7 @@ impl Lane {
     pub(super) async fn search(
         &self,
         memory: &mut Memory,
-        found: &mut Vec<(Road, OutboxEntry)>,
+        found: &mut Vec<Found>,
     ) -> Result<Duration, Failure> {
         let now = self.shared.clock.now();
         let poll = self.shared.pace.poll;
@@ -162,7 +172,7 @@ impl Lane {
         &self,
         memory: &mut Memory,
         now: Timestamp,
-        found: &mut Vec<(Road, OutboxEntry)>,
+        found: &mut Vec<Found>,
     ) -> Result<(), Failure> {
         let mut tried = std::mem::take(&mut memory.search.tried).into_iter();
         while let Some(key) = tried.next() {
@@ -183,7 +193,7 @@ impl Lane {
         &self,
         memory: &mut Memory,
         (key, now): (&OutboxKey, Timestamp),
-        found: &mut Vec<(Road, OutboxEntry)>,
+        found: &mut Vec<Found>,
     ) -> Result<Standing, Failure> {
         // Itself, if it was put off: it is due ahead.
         let head = self.shared.outbox.load_head(key).await?;
@@ -200,7 +210,7 @@ impl Lane {
         memory: &mut Memory,
         (after, until): (Option<DuePlace>, Option<DuePlace>),
         now: Timestamp,
-        found: &mut Vec<(Road, OutboxEntry)>,
+        found: &mut Vec<Found>,
     ) -> Result<Walked, Failure> {
         let mut walked = Walked {
             place: None,
@@ -254,7 +264,7 @@ impl Lane {
         &self,
         memory: &mut Memory,
         entry: OutboxEntry,
-        found: &mut Vec<(Road, OutboxEntry)>,
+        found: &mut Vec<Found>,
     ) -> Result<Standing, Failure> {
         let route = self.shared.outbox.route(&entry).await?;
         let road = Road::of(route, memory.socket.is_some());
@@ -262,9 +272,9 @@ impl Lane {
         let probes = memory.own.is_in_trouble();
         let standing = memory.roads.standing(&road, probes, now);
         if standing == Standing::Free {
-            memory.roads.begin(&road, now);
+            let own = memory.roads.begin(&road, now);
             memory.held.insert(entry.key.subject);
-            found.push((road, entry));
+            found.push(Found { road, entry, own });
         }
         Ok(standing)
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use ics_core::id::{CallbackUri, Origin};
 use ics_core::mapping::MappingStatus;
-use ics_core::outbox::{Message, OutboxKey};
+use ics_core::outbox::{Message, OutboxEntry, OutboxKey};
 use ics_core::party::PartyStatus;
 use ics_core::port::{DueEntries, DuePlace, OutboxBell as _, PortFuture, StoreError};
 use ics_core::procedure::Knobs;
@@ -579,25 +579,92 @@ async fn shutdown_gives_up_what_hangs_after_its_grace() {
     deliverer.shutdown().await;
 }
 
+/// `entries`, to the other addressee.
+fn to_iot_sp(entries: Vec<OutboxEntry>) -> impl Iterator<Item = OutboxEntry> {
+    entries.into_iter().zip(100..).map(|(mut entry, n)| {
+        entry.key.addressee = rig::addressee(Role::IotSp);
+        entry.key.subject = Subject::Mapping(rig::mapping_id(n));
+        entry
+    })
+}
+
 #[tokio::test]
 async fn attempts_of_all_lanes_are_bounded_together() {
     let mut entries = results(8, 1);
-    let to_iot_sp = |mut entry: OutboxEntry| {
-        entry.key.addressee = rig::addressee(Role::IotSp);
-        entry.key.subject = Subject::Mapping(rig::mapping_id(200));
-        entry
-    };
-    entries.extend(results(1, 1).into_iter().map(to_iot_sp));
+    entries.extend(to_iot_sp(results(8, 1)));
     let book = Book::with(entries);
-    let host = Host::new(|_| TAKEN);
+    let open = Arc::new(AtomicBool::new(false));
+    let host = Arc::new(Gate {
+        open: open.clone(),
+        begun: AtomicUsize::new(0),
+    });
+    let ambient = (
+        StandingClock::new() as Arc<dyn ics_core::port::Clock>,
+        Arc::new(CountingEntropy::default()) as Arc<dyn ics_core::port::Entropy>,
+    );
+    let narrow = Pace {
+        total_in_flight: 3,
+        ..pace()
+    };
+    let (outbox, bell) = (book.clone(), book.bell.clone());
+    let deliverer = Deliverer::start_with(outbox, bell, host.clone(), ambient, narrow);
+    // Three in all, and one at the host of each.
+    until(|| host.begun.load(Ordering::SeqCst) == 5).await;
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(host.begun.load(Ordering::SeqCst), 5);
+    open.store(true, Ordering::SeqCst);
+    until(|| book.waiting() == 0).await;
+    deliverer.shutdown().await;
+}
+
+#[tokio::test]
+async fn however_many_hang_each_other_sp_has_its_turn() {
+    let mut entries = results(20, 1);
+    entries.extend(to_iot_sp(results(30, 1)));
+    let book = Book::with(entries);
+    let host = Host::new(|entry| match entry.key.addressee.role {
+        Role::ThirdPartySp => None,
+        Role::IotSp => TAKEN,
+    });
     let narrow = Pace {
         total_in_flight: 2,
         ..pace()
     };
     let deliverer = start(&book, &host, &StandingClock::new(), narrow);
-    until(|| book.waiting() == 0).await;
+    until(|| book.waiting() == 20).await;
     deliverer.shutdown().await;
-    assert_eq!(host.most.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn however_many_hosts_of_an_sp_hang_each_other_has_its_turn() {
+    const HANGING: [&str; 5] = [
+        "https://a.example/cb",
+        "https://b.example/cb",
+        "https://c.example/cb",
+        "https://d.example/cb",
+        "https://e.example/cb",
+    ];
+    let book = two_hosts(100, 20, 2);
+    for (host, hanging) in book
+        .hosts
+        .lock()
+        .unwrap()
+        .values_mut()
+        .zip(HANGING.iter().cycle())
+    {
+        *host = hanging;
+    }
+    let hosts = book.clone();
+    let host = Host::new(move |entry| match hosts.host_of(entry) {
+        URL => TAKEN,
+        _ => None,
+    });
+    let deliverer = start(&book, &host, &StandingClock::new(), pace());
+    until(|| book.waiting_for(URL) == 0).await;
+    assert_eq!(book.waiting(), 100);
+    deliverer.shutdown().await;
 }
 
 /// Holds everybody until it opens.
