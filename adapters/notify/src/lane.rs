@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ics_core::outbox::{Addressee, OutboxKey, Subject};
+use ics_core::port::DuePlace;
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep};
@@ -62,6 +63,7 @@ enum Ended {
 /// An attempt that ended.
 struct Tried {
     key: OutboxKey,
+    place: DuePlace,
     road: Road,
     sign: Sign,
 }
@@ -109,8 +111,14 @@ impl Lane {
         let shared = self.shared.clone();
         async move {
             let sign = shared.attempt(&entry, &own).await;
+            let place = DuePlace::of(&entry);
             let key = entry.key;
-            Ended::Tried(Tried { key, road, sign })
+            Ended::Tried(Tried {
+                key,
+                place,
+                road,
+                sign,
+            })
         }
     }
 
@@ -128,14 +136,19 @@ impl Lane {
         }
     }
 
-    fn note(&self, memory: &mut Memory, Tried { key, road, sign }: Tried) {
+    fn note(&self, memory: &mut Memory, tried: Tried) {
+        let Tried {
+            key,
+            place,
+            road,
+            sign,
+        } = tried;
         // Put off after the recall of a socket that has opened meanwhile.
         memory.recall |= sign == Sign::NoSocket && memory.socket.is_some();
         let now = Instant::now();
         let knobs = self.shared.outbox.knobs();
         let draw = |limit| self.shared.draw(limit);
-        let turn = memory.roads.end((&road, sign), (&knobs, now), draw);
-        if turn.rests {
+        if memory.roads.end((&road, sign), (&knobs, now), draw) {
             memory.sweep.begin();
         }
         match sign {
@@ -144,8 +157,8 @@ impl Lane {
             _ => memory.own = Cooldown::default(),
         }
         // Not tried at all: it is where it was.
-        if turn.opens || matches!(sign, Sign::None | Sign::Unserved) {
-            memory.search.look_again(now);
+        if matches!(sign, Sign::None | Sign::Unserved) {
+            memory.search.note_waiting(road, place);
         }
         memory.search.note_tried(key);
     }
@@ -166,10 +179,7 @@ impl Lane {
         if let Some(rest) = memory.own.rest(now) {
             return (Vec::new(), rest);
         }
-        if memory.roads.wake(now) {
-            memory.news = true;
-            memory.search.look_again(now);
-        }
+        memory.news |= memory.roads.wake(now);
         if !memory.news || !self.may_try(memory, now) {
             let change = memory.roads.next_change(now);
             return (Vec::new(), change.map_or(poll, |change| change.min(poll)));
@@ -209,7 +219,7 @@ impl Lane {
         if open != memory.socket {
             memory.socket = open;
             memory.recall = open.is_some();
-            memory.search.look_again(Instant::now());
+            memory.search.review_anew(Instant::now());
             if open.is_some() {
                 memory.roads.forgive(&Road::Websocket);
             }

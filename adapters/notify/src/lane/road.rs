@@ -36,17 +36,8 @@ pub(super) enum Standing {
     Free,
     /// As many are under way as may be; it waits its turn, and so do those behind it.
     Full,
-    /// Not for a while: the road rests, or is slow. Others go past.
+    /// Not for a while: the road rests or is slow. Others go past.
     Blocked,
-}
-
-/// What the end of an attempt did to its road.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Turn {
-    /// It rests from now on.
-    pub(super) rests: bool,
-    /// It was blocked, and is not any more.
-    pub(super) opens: bool,
 }
 
 /// The roads of one lane.
@@ -137,34 +128,26 @@ impl Roads {
         state.own.clone()
     }
 
-    /// An attempt on `road` ended; see [`Cooldown::note`].
+    /// An attempt on `road` ended; see [`Cooldown::note`]. Returns whether it rests anew.
     pub(super) fn end(
         &mut self,
         (road, sign): (&Road, Sign),
         (knobs, now): (&Knobs, Instant),
         draw: impl FnOnce(Duration) -> Duration,
-    ) -> Turn {
-        let was_blocked = self.standing(road, false, now) == Standing::Blocked;
+    ) -> bool {
         self.under_way = self.under_way.saturating_sub(1);
         let Some(state) = self.states.get_mut(road) else {
-            return Turn {
-                rests: false,
-                opens: false,
-            };
+            return false;
         };
         state.under_way = state.under_way.saturating_sub(1);
         state.moved = now;
         let rests = state.cooldown.note(sign, (knobs, now), draw);
         state.rests |= rests;
-        let is_idle = state.under_way == 0 && state.cooldown.is_untroubled();
-        if is_idle {
+        if state.under_way == 0 && state.cooldown.is_untroubled() {
             // As one that was never gone.
             self.states.remove(road);
         }
-        Turn {
-            rests,
-            opens: was_blocked && self.standing(road, false, now) == Standing::Free,
-        }
+        rests
     }
 
     /// Whether a rest has ended since this was asked last.

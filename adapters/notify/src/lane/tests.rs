@@ -928,3 +928,54 @@ async fn a_successor_the_store_could_not_tell_is_asked_for_again() {
     assert!(book.headless.lock().unwrap().is_empty());
     assert_eq!(book.waiting_for(OTHER), 100);
 }
+
+#[tokio::test]
+async fn a_probe_of_a_dead_host_reads_few_of_those_that_wait_for_it() {
+    let book = two_hosts(4000, 0, 0);
+    let hosts = book.clone();
+    let host = Host::new(move |entry| match hosts.host_of(entry) {
+        OTHER => GONE,
+        _ => TAKEN,
+    });
+    let deliverer = start(&book, &host, &StandingClock::new(), pace());
+    // The burst of eight, then probes, which the host that is well does not change.
+    until(|| book.routed.load(Ordering::SeqCst) >= 4000).await;
+    let (probes, routed) = (host.carried().len(), book.routed.load(Ordering::SeqCst));
+    until(|| host.carried().len() >= probes + 30).await;
+    let routed = book.routed.load(Ordering::SeqCst) - routed;
+    assert!(routed < 30 * 50, "{routed} looks at entries for 30 probes");
+    deliverer.shutdown().await;
+}
+
+#[tokio::test]
+async fn rests_of_one_host_do_not_keep_from_those_behind_it() {
+    // One host rests for a moment at a time; another, behind all that waits for it, for longer.
+    const LATE: &str = "https://late.example/cb";
+    let book = two_hosts(3000, 30, 1);
+    {
+        let mut hosts = book.hosts.lock().unwrap();
+        hosts.extend((0..20).map(|n| (Subject::Mapping(rig::mapping_id(n)), LATE)));
+    }
+    let back = Arc::new(AtomicBool::new(false));
+    let (hosts, state) = (book.clone(), back.clone());
+    let host = Host::new(move |entry| match hosts.host_of(entry) {
+        OTHER => GONE,
+        LATE if !state.load(Ordering::SeqCst) => Some(Outcome::Struggling {
+            status: 503,
+            retry_after: Some(Duration::from_millis(300)),
+        }),
+        _ => TAKEN,
+    });
+    let clock = StandingClock::new();
+    let deliverer = start(&book, &host, &clock, pace());
+    until(|| book.waiting_for(URL) == 0).await;
+    assert_eq!(book.waiting_for(LATE), 20);
+    back.store(true, Ordering::SeqCst);
+    until(|| {
+        clock.0.fetch_add(10, Ordering::SeqCst);
+        book.waiting_for(LATE) == 0
+    })
+    .await;
+    assert_eq!(book.waiting_for(OTHER), 3000);
+    deliverer.shutdown().await;
+}
