@@ -183,7 +183,9 @@ struct Attempt {
 impl Attempt {
     /// `None` when there is no room for its line.
     fn begin(recorder: &Arc<Recorder>, request: &ServiceRequest) -> Option<Self> {
-        let act = act_of(recorder.listener, request.method(), request.path());
+        // As it is routed: percent-encoded letters are decoded.
+        let path = request.match_info().as_str();
+        let act = act_of(recorder.listener, request.method(), path);
         let reserve = || match &recorder.telemetry.decisions {
             None => Some(None),
             Some(log) => log.reserve(act).map(Some),
@@ -196,11 +198,7 @@ impl Attempt {
             room
         };
         let room = reserve()?;
-        let closing = if request.path() == BULK_PATH {
-            reserve()?
-        } else {
-            None
-        };
+        let closing = if path == BULK_PATH { reserve()? } else { None };
         Some(Self {
             recorder: Arc::clone(recorder),
             began: Instant::now(),

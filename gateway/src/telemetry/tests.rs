@@ -268,22 +268,29 @@ async fn the_end_of_a_bulk_inquiry_tells_what_became_of_its_lines() {
         response.extensions_mut().insert(tally);
         response.body("two lines of three")
     }
-    let (directory, log, writer) = decisions();
-    let app = App::new()
-        .route("/ics-inquiry/v1/retrieve-bulk", web::to(bulk))
-        .wrap(RequestLog::new(T8, telemetry(None, Some(log))));
-    let service = test::init_service(app).await;
-    let request = test::TestRequest::with_uri("/ics-inquiry/v1/retrieve-bulk").method(Method::POST);
-    let response = test::call_service(&service, request.to_request()).await;
-    drop(response);
-    let lines = written(&directory, writer);
-    assert_eq!(lines.len(), 2, "{lines:?}");
-    assert_eq!(lines[0]["request_id"], lines[1]["request_id"]);
-    assert_eq!(lines[1]["event"], "BULK_ENDED");
-    let counts = ["asked", "allowed", "not_found", "denied", "failed"];
-    assert_eq!(
-        counts.map(|name| lines[1][name].as_u64()),
-        [3, 1, 1, 0, 0].map(Some)
-    );
-    assert_eq!(lines[1]["whole"], false, "cut off before the third");
+    // Routes are found by the decoded path.
+    for path in [
+        "/ics-inquiry/v1/retrieve-bulk",
+        "/ics-inquiry/v1/retrieve%2Dbulk",
+        "/%69cs-inquiry/v1/retrieve-bulk",
+    ] {
+        let (directory, log, writer) = decisions();
+        let app = App::new()
+            .route("/ics-inquiry/v1/retrieve-bulk", web::to(bulk))
+            .wrap(RequestLog::new(T8, telemetry(None, Some(log))));
+        let service = test::init_service(app).await;
+        let request = test::TestRequest::with_uri(path).method(Method::POST);
+        let response = test::call_service(&service, request.to_request()).await;
+        drop(response);
+        let lines = written(&directory, writer);
+        assert_eq!(lines.len(), 2, "{path}: {lines:?}");
+        assert_eq!(lines[0]["request_id"], lines[1]["request_id"]);
+        assert_eq!(lines[1]["event"], "BULK_ENDED");
+        let counts = ["asked", "allowed", "not_found", "denied", "failed"];
+        assert_eq!(
+            counts.map(|name| lines[1][name].as_u64()),
+            [3, 1, 1, 0, 0].map(Some)
+        );
+        assert_eq!(lines[1]["whole"], false, "cut off before the third");
+    }
 }
