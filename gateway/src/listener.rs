@@ -2,12 +2,13 @@
 //!
 //! Every brake is set here, knowingly (performance.md, traps): TCP_NODELAY, because a fresh
 //! connection waits 40 ms without it; the number of handshakes under way, of an address and of all;
-//! connections of a party; timeouts of handshake, request head, goodbye; sizes of head and body;
-//! the age of a connection. There is no way to open one without mutual TLS.
+//! connections of a party; timeouts of handshake, request head, answer, goodbye; sizes of head and
+//! body; the age of a connection. There is no way to open one without mutual TLS.
 
 mod accept;
 mod gate;
 mod guard;
+mod pace;
 mod problem;
 mod steps;
 
@@ -123,6 +124,7 @@ impl Listener {
             listener: self.name,
             tls: TlsAcceptor::from(Arc::new(tls)),
             timeout: self.connections.handshake_timeout,
+            answer_timeout: self.connections.answer_timeout,
             gate: Arc::clone(gate),
             admission: Arc::clone(&self.admission),
             telemetry: self.telemetry.clone(),

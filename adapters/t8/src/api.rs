@@ -6,11 +6,10 @@ use bytes::Bytes;
 use ics_core::id::Origin;
 use ics_core::port::{Authenticator, Clock, RateLimiter};
 use ics_core::service::IcsService;
-use tokio::sync::Semaphore;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::server::ServerBuilder;
 
-use crate::resource::bulk::MOST_AT_ONCE;
+use crate::resource::bulk::Places;
 use crate::resource::discovery;
 use crate::socket::Sockets;
 
@@ -50,7 +49,7 @@ pub struct T8Api {
     pub(crate) document: Bytes,
     pub(crate) sockets: Arc<Sockets>,
     /// Places of bulk inquiries under way.
-    pub(crate) bulks: Arc<Semaphore>,
+    pub(crate) bulks: Arc<Places>,
 }
 
 impl T8Api {
@@ -85,7 +84,7 @@ impl T8Api {
             discovery: discovery.into(),
             document: document.into(),
             sockets: Arc::default(),
-            bulks: Arc::new(Semaphore::new(MOST_AT_ONCE)),
+            bulks: Arc::default(),
         })
     }
 

@@ -119,11 +119,11 @@ async fn answer(
         };
         return websocket::open(api, (request, payload), opener);
     }
+    // Before the body is read: it may be large, and slow.
     let place = match operation {
-        Operation::InquireInBulk => Some(api.bulks.clone().try_acquire_owned()),
+        Operation::InquireInBulk => Some(api.bulks.take(&principal.sp).ok_or_else(Problem::busy)?),
         _ => None,
     };
-    let place = place.transpose().map_err(|_| Problem::busy())?;
     let body = match terms(operation) {
         Some(terms) => read_body(request, payload, &terms).await?,
         None => Bytes::new(),

@@ -144,6 +144,9 @@ pub(crate) struct ConnectionsSection {
     /// A request whose head takes longer to come is cut off.
     #[serde(deserialize_with = "duration")]
     pub(crate) request_timeout: Duration,
+    /// A peer that takes nothing of its answer for longer is cut off.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) answer_timeout: Duration,
     /// How long a closing connection may take to say goodbye.
     #[serde(deserialize_with = "duration")]
     pub(crate) disconnect_timeout: Duration,
@@ -168,6 +171,7 @@ impl Default for ConnectionsSection {
             max_handshakes_per_address: 64,
             handshake_timeout: Duration::from_secs(3),
             request_timeout: Duration::from_secs(5),
+            answer_timeout: Duration::from_secs(30),
             disconnect_timeout: Duration::from_secs(2),
             keep_alive: Duration::from_secs(75),
             max_age: Duration::from_secs(3600),
@@ -189,6 +193,11 @@ impl ConnectionsSection {
                 "request_timeout",
                 self.request_timeout,
                 seconds(1)..=seconds(60),
+            ),
+            (
+                "answer_timeout",
+                self.answer_timeout,
+                seconds(1)..=seconds(3600),
             ),
             (
                 "disconnect_timeout",

@@ -71,6 +71,8 @@ namespace = "urn:ics:sp:*"
 #max_handshakes_per_address = 64
 #handshake_timeout = "3s"
 #request_timeout = "5s"
+# A peer that takes nothing of its answer for longer is cut off.
+#answer_timeout = "30s"
 #disconnect_timeout = "2s"
 #keep_alive = "75s"
 # A connection of this age is closed after its next answer.

@@ -23,6 +23,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::gate::{Gate, Seat};
 use super::guard::Admission;
+use super::pace::Paced;
 use super::steps::InSteps;
 use crate::telemetry::{
     Act, HandshakeRefusal, ListenerMetrics, OPERATOR, RequestId, Telemetry, render_handshake,
@@ -35,6 +36,7 @@ pub(super) struct Acceptor {
     pub(super) listener: &'static str,
     pub(super) tls: TlsAcceptor,
     pub(super) timeout: Duration,
+    pub(super) answer_timeout: Duration,
     pub(super) gate: Arc<Gate>,
     pub(super) admission: Arc<Admission>,
     pub(super) telemetry: Telemetry,
@@ -59,7 +61,7 @@ impl Peer {
 
 /// A connection whose handshake is whole.
 pub(super) struct Connection {
-    stream: TlsStream<TcpStream>,
+    stream: TlsStream<Paced<TcpStream>>,
     peer: Option<Peer>,
     _seat: Option<Seat>,
     metrics: Arc<ListenerMetrics>,
@@ -131,7 +133,7 @@ impl Acceptor {
         io: TcpStream,
         address: Option<IpAddr>,
         metrics: &ListenerMetrics,
-    ) -> io::Result<TlsStream<TcpStream>> {
+    ) -> io::Result<TlsStream<Paced<TcpStream>>> {
         // A fresh connection waits 40 ms without it.
         io.set_nodelay(true)?;
         // Who says nothing takes nobody's turn.
@@ -140,6 +142,7 @@ impl Acceptor {
         metrics.handshakes.inc();
         let _counted = Counted(metrics);
         let place = (Arc::clone(&self.gate), address);
+        let io = Paced::new(io, self.answer_timeout);
         InSteps::new(self.tls.accept(io), place).await
     }
 

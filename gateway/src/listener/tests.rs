@@ -130,7 +130,9 @@ impl Running {
             },
         };
         let open = listener.open(|routes| {
-            routes.route("/whoami", web::get().to(whoami));
+            routes
+                .route("/whoami", web::get().to(whoami))
+                .route("/endless", web::get().to(endless));
         });
         let OpenListener {
             address, server, ..
@@ -148,8 +150,16 @@ impl Running {
     }
 
     async fn connect(&self, credential: Credential) -> io::Result<TlsStream<TcpStream>> {
-        let config = client_config(self.authority.root(), credential).unwrap();
         let stream = TcpStream::connect(self.address).await?;
+        self.connect_over(stream, credential).await
+    }
+
+    async fn connect_over(
+        &self,
+        stream: TcpStream,
+        credential: Credential,
+    ) -> io::Result<TlsStream<TcpStream>> {
+        let config = client_config(self.authority.root(), credential).unwrap();
         let name = ServerName::try_from("localhost").unwrap();
         TlsConnector::from(Arc::new(config))
             .connect(name, stream)
@@ -164,6 +174,36 @@ impl Running {
 async fn whoami(request: HttpRequest) -> HttpResponse {
     let peer = request.conn_data::<Arc<PeerCertificate>>().unwrap();
     HttpResponse::Ok().body(peer.sp.to_string())
+}
+
+/// Answers without end that are on their way.
+static ENDLESS: AtomicI64 = AtomicI64::new(0);
+
+struct Endless;
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        ENDLESS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn endless() -> HttpResponse {
+    ENDLESS.fetch_add(1, Ordering::Relaxed);
+    let part = web::Bytes::from_static(&[b'x'; 32 << 10]);
+    let parts = futures_util::stream::unfold(Endless, move |endless| {
+        let part = part.clone();
+        async move { Some((Ok::<_, io::Error>(part), endless)) }
+    });
+    HttpResponse::Ok().streaming(parts)
+}
+
+/// Waits until `holds`.
+async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(20), "{what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// Sends a request and reads one answer: its head and body.
@@ -428,5 +468,28 @@ async fn silent_connections_of_one_address_keep_nobody_waiting() {
         "{:?}",
         began.elapsed()
     );
+    running.handle.stop(false).await;
+}
+
+#[actix_web::test]
+async fn a_peer_that_takes_nothing_of_its_answer_is_cut_off() {
+    let running = Running::start_with(ConnectionsSection {
+        workers: 1,
+        answer_timeout: Duration::from_secs(1),
+        ..Default::default()
+    });
+    let mut stalled = running.connect_shop().await;
+    let request = b"GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    stalled.write_all(request).await.unwrap();
+    eventually("it begins", || ENDLESS.load(Ordering::Relaxed) == 1).await;
+    eventually("it is given up", || ENDLESS.load(Ordering::Relaxed) == 0).await;
+    // Whoever reads is served for as long as it does.
+    let mut reading = running.connect_shop().await;
+    reading.write_all(request).await.unwrap();
+    let began = Instant::now();
+    let mut part = vec![0; 64 << 10];
+    while began.elapsed() < Duration::from_secs(3) {
+        assert_ne!(reading.read(&mut part).await.unwrap(), 0);
+    }
     running.handle.stop(false).await;
 }

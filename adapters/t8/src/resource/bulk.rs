@@ -1,6 +1,8 @@
 //! `/ics-inquiry/v1/retrieve-bulk` (ICS-7, ICS-8): many inquiries in one body, a line each, in
 //! their order. Each line gets the answer, or the problem, that it would get one by one.
 
+mod place;
+
 use std::cell::Cell;
 use std::sync::Arc;
 
@@ -8,7 +10,6 @@ use bytes::Bytes;
 use ics_core::audit::BulkTally;
 use ics_core::principal::Principal;
 use ics_core::reference_point::ReferencePoint;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::inquiry;
 use crate::api::T8Api;
@@ -17,10 +18,10 @@ use crate::guard::still_admits;
 use crate::problem::Problem;
 use crate::wire::point_of_line;
 
+pub(crate) use place::{Place, Places};
+
 /// The most lines of one body (t8 A.4).
 pub(crate) const MOST_LINES: usize = 10_000;
-/// How many may be under way at once: each holds its body until the last answer is read.
-pub(crate) const MOST_AT_ONCE: usize = 16;
 /// The longest line: what a body may be one by one.
 const LONGEST_LINE: usize = 64 * 1024;
 /// How many lines are answered at one go: others wait that long for their turn.
@@ -46,7 +47,7 @@ pub(crate) struct Asker {
     pub(crate) bearer: String,
     /// Its place among those under way.
     #[expect(dead_code, reason = "held until the inquiry is dropped")]
-    pub(crate) place: OwnedSemaphorePermit,
+    pub(crate) place: Place,
 }
 
 /// The answer ends here: the caller is served no longer.

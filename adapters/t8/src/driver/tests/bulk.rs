@@ -258,6 +258,42 @@ async fn a_bulk_inquiry_of_too_many_lines_or_of_another_type_is_refused() {
     assert_eq!(other.status, 415);
 }
 
+#[actix_web::test]
+async fn bulk_inquiries_of_one_sp_that_never_end_leave_places_to_others() {
+    let (api, _) = api();
+    let (shop, other) = (Face::of(&api, Some("shop")), Face::of(&api, Some("shop2")));
+    let media = "application/x-ndjson";
+    // Bodies that do not come, far more of them than there are places.
+    let head = format!(
+        "POST {BULK} HTTP/1.1\r\nHost: ics\r\nAuthorization: Bearer all\r\n\
+         Content-Type: {media}\r\nContent-Length: 9\r\n\r\n"
+    );
+    let mut held = Vec::new();
+    for _ in 0..40 {
+        let mut stream = TcpStream::connect(shop.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        held.push(stream);
+    }
+    let refused = loop {
+        let answer = shop.call_with("POST", BULK, media, b"").await;
+        if answer.status != 200 {
+            break answer;
+        }
+    };
+    assert_eq!(
+        (
+            refused.status,
+            refused.cause(),
+            refused.header("retry-after")
+        ),
+        (503, "INSUFFICIENT_RESOURCES".into(), Some("1"))
+    );
+    let answer = other.call_with("POST", BULK, media, b"{}\n").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    drop(held);
+    while shop.call_with("POST", BULK, media, b"").await.status != 200 {}
+}
+
 /// The bytes of a chunked body.
 fn dechunk(mut body: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
