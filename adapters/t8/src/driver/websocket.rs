@@ -4,7 +4,7 @@
 //! seconds; it ends with the token at the latest. What was sent and not acknowledged stays in the
 //! outbox, and comes again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -55,6 +55,8 @@ const PATIENCE: Patience = Patience {
 const MAX_FRAME: usize = 4 * 1024;
 /// Notifications sent and not acknowledged; more are not taken.
 const MAX_UNACKNOWLEDGED: usize = 64;
+/// Notifications whose senders gave up waiting, and whose acknowledgements are known all the same.
+const MAX_GIVEN_UP: usize = 64;
 
 /// What a socket was opened with.
 pub(super) struct Opener {
@@ -88,16 +90,7 @@ pub(super) fn open(
         .aggregate_continuations()
         .max_continuation_size(MAX_FRAME);
     api.service.wake(&addressee);
-    let line = Line {
-        api: Arc::clone(api),
-        opener,
-        session,
-        patience: PATIENCE,
-        unacknowledged: HashMap::new(),
-        heard: Instant::now(),
-        asked: Instant::now(),
-        in_debt: None,
-    };
+    let line = Line::new(api, opener, session, PATIENCE);
     rt::spawn(line.serve(seat, messages));
     Ok(response)
 }
@@ -109,10 +102,14 @@ struct Line {
     patience: Patience,
     /// Notifications sent, and who waits for their acknowledgement.
     unacknowledged: HashMap<String, oneshot::Sender<()>>,
+    /// The last ones sent whose senders stopped waiting.
+    given_up: VecDeque<String>,
     /// When the SP last said anything.
     heard: Instant,
     /// When it was last asked for a sign of life.
     asked: Instant,
+    /// Whether it has not answered that yet.
+    is_asked: bool,
     /// Since when it was sent notifications and has acknowledged none.
     in_debt: Option<Instant>,
 }
@@ -121,6 +118,21 @@ struct Line {
 type End = Option<CloseReason>;
 
 impl Line {
+    fn new(api: &Arc<T8Api>, opener: Opener, session: Session, patience: Patience) -> Self {
+        Self {
+            api: Arc::clone(api),
+            opener,
+            session,
+            patience,
+            unacknowledged: HashMap::new(),
+            given_up: VecDeque::new(),
+            heard: Instant::now(),
+            asked: Instant::now(),
+            is_asked: false,
+            in_debt: None,
+        }
+    }
+
     async fn serve(mut self, mut seat: Seat, mut messages: AggregatedMessageStream) {
         let end = self.exchange(&mut seat, &mut messages).await;
         // Senders learn at once; the SP's last word is waited for by nobody.
@@ -159,9 +171,7 @@ impl Line {
         if !guard::still_admits(&self.api, principal, *point, bearer) {
             return Err(reason(CloseCode::Policy, "no longer admitted"));
         }
-        // Of senders that stopped waiting.
-        self.unacknowledged
-            .retain(|_, waiting| !waiting.is_closed());
+        self.give_up();
         let Patience {
             ping,
             silence,
@@ -177,9 +187,20 @@ impl Line {
         }
         if self.heard.elapsed() > ping && self.asked.elapsed() > ping {
             self.asked = Instant::now();
+            self.is_asked = true;
             return self.write(async |session| session.ping(b"").await).await;
         }
         Ok(())
+    }
+
+    /// Makes room of what nobody waits for any more.
+    fn give_up(&mut self) {
+        let closed = self
+            .unacknowledged
+            .extract_if(|_, waiting| waiting.is_closed());
+        self.given_up.extend(closed.map(|(id, _)| id));
+        let excess = self.given_up.len().saturating_sub(MAX_GIVEN_UP);
+        self.given_up.drain(..excess);
     }
 
     async fn send(&mut self, outgoing: Outgoing) -> Result<(), End> {
@@ -212,7 +233,11 @@ impl Line {
                 self.write(async |session| session.pong(&payload).await)
                     .await
             }
-            Some(Ok(AggregatedMessage::Pong(_))) => Ok(()),
+            Some(Ok(AggregatedMessage::Pong(_))) if self.is_asked => {
+                self.is_asked = false;
+                Ok(())
+            }
+            Some(Ok(AggregatedMessage::Pong(_))) => self.count_frame(),
             Some(Ok(AggregatedMessage::Close(_))) => Err(reason(CloseCode::Normal, "goodbye")),
             Some(Ok(AggregatedMessage::Binary(_))) => {
                 Err(reason(CloseCode::Unsupported, "text frames alone"))
@@ -226,15 +251,16 @@ impl Line {
         let acknowledgement = parse_body::<Acknowledgement>(frame)
             .map_err(|_| reason(CloseCode::Invalid, "not an acknowledgement"))?;
         let id = acknowledgement.notification_id.as_str();
-        match self.unacknowledged.remove(id) {
-            Some(waiting) => {
-                self.in_debt = (!self.unacknowledged.is_empty()).then(Instant::now);
-                let _ = waiting.send(());
-                Ok(())
-            }
-            // Late, or twice, or of none: no harm, within limits.
-            None => self.count_frame(),
+        if let Some(waiting) = self.unacknowledged.remove(id) {
+            let _ = waiting.send(());
+        } else if let Some(late) = self.given_up.iter().position(|known| known == id) {
+            self.given_up.remove(late);
+        } else {
+            // Twice, or of none: no harm, within limits.
+            return self.count_frame();
         }
+        self.in_debt = (!self.unacknowledged.is_empty()).then(Instant::now);
+        Ok(())
     }
 
     /// A frame that was not asked for counts as a request.

@@ -1,3 +1,4 @@
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -6,9 +7,10 @@ use actix_web::error::PayloadError;
 use actix_web::http::header;
 use actix_web::test::TestRequest;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::stream::{self, Stream};
 use ics_core::id::SpId;
 use ics_core::port::{NotificationSockets as _, SocketClosed};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -25,44 +27,58 @@ async fn open_stalled(
     patience: Patience,
     words: &'static [u8],
 ) -> (Addressee, HttpResponse) {
+    let said = stream::unfold((), move |()| async move {
+        sleep(Duration::from_millis(5)).await;
+        Some((Ok::<_, PayloadError>(Bytes::from_static(words)), ()))
+    });
+    open_socket(api, "shop", patience, Box::pin(said)).await
+}
+
+/// A socket whose SP says what the test sends.
+async fn open_scripted(
+    api: &Arc<T8Api>,
+    sp: &str,
+    patience: Patience,
+) -> (Addressee, HttpResponse, UnboundedSender<Bytes>) {
+    let (say, said) = unbounded_channel();
+    let said = stream::unfold(said, |mut said: UnboundedReceiver<_>| async move {
+        Some((Ok(said.recv().await?), said))
+    });
+    let (addressee, response) = open_socket(api, sp, patience, Box::pin(said)).await;
+    (addressee, response, say)
+}
+
+/// A socket of `sp`, which says what comes by `payload`.
+async fn open_socket(
+    api: &Arc<T8Api>,
+    sp: &str,
+    patience: Patience,
+    payload: Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>>,
+) -> (Addressee, HttpResponse) {
     let (request, _) = TestRequest::get()
         .insert_header((header::CONNECTION, "upgrade"))
         .insert_header((header::UPGRADE, "websocket"))
         .insert_header((header::SEC_WEBSOCKET_VERSION, "13"))
         .insert_header((header::SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ=="))
         .to_http_parts();
-    let said = stream::unfold((), move |()| async move {
-        sleep(Duration::from_millis(5)).await;
-        Some((Ok::<_, PayloadError>(Bytes::from_static(words)), ()))
-    });
-    let mut said: actix_web::dev::Payload = actix_web::dev::Payload::Stream {
-        payload: Box::pin(said),
-    };
+    let mut said: actix_web::dev::Payload = actix_web::dev::Payload::Stream { payload };
     let payload = Payload::from_request(&request, &mut said).await.unwrap();
     let (response, session, messages) = actix_ws::handle(&request, payload).unwrap();
     let addressee = Addressee {
         role: Role::ThirdPartySp,
-        sp: SpId::parse("shop").unwrap(),
+        sp: SpId::parse(sp).unwrap(),
     };
     let bearer = "all".to_owned();
     let principal = api
         .authenticator
-        .authenticate(&peer("shop"), &bearer, api.clock.now())
+        .authenticate(&peer(sp), &bearer, api.clock.now())
         .unwrap();
-    let line = Line {
-        api: Arc::clone(api),
-        opener: Opener {
-            principal,
-            point: ReferencePoint::Ics1,
-            bearer,
-        },
-        session,
-        patience,
-        unacknowledged: HashMap::new(),
-        heard: Instant::now(),
-        asked: Instant::now(),
-        in_debt: None,
+    let opener = Opener {
+        principal,
+        point: ReferencePoint::Ics1,
+        bearer,
     };
+    let line = Line::new(api, opener, session, patience);
     let seat = api.sockets.open(&addressee).unwrap();
     rt::spawn(line.serve(seat, messages.aggregate_continuations()));
     (addressee, response)
@@ -135,4 +151,64 @@ async fn an_sp_that_acknowledges_nothing_is_cut_off_whatever_else_it_says() {
     let outcomes = deliver(&api, &shop, 1).join_all().await;
     assert_eq!(outcomes, [Err(SocketClosed)]);
     assert_eq!(api.sockets.open_socket(&shop), None);
+}
+
+/// An acknowledgement, masked.
+fn acknowledgement(id: &str) -> Bytes {
+    let text = format!(r#"{{"notificationId":"{id}"}}"#);
+    let length = u8::try_from(text.len()).unwrap();
+    let head = [0x81, 0x80 | length, 0, 0, 0, 0];
+    [&head, text.as_bytes()].concat().into()
+}
+
+#[actix_web::test]
+async fn a_late_acknowledgement_is_a_sign_that_frames_are_read() {
+    let (api, _) = api();
+    let patience = Patience {
+        look: Duration::from_millis(10),
+        debt: Duration::from_millis(500),
+        ..PATIENCE
+    };
+    let (shop, _response, say) = open_scripted(&api, "shop", patience).await;
+    let sent = Instant::now();
+    let gave_up = timeout(
+        Duration::from_millis(50),
+        api.sockets.deliver(&shop, "m.1t", b"{}".to_vec()),
+    );
+    assert!(gave_up.await.is_err(), "its sender stopped waiting");
+    // Looked at meanwhile: nobody waits for it any more.
+    sleep(20 * patience.look).await;
+    say.send(acknowledgement("m.1t")).unwrap();
+    sleep((patience.debt + 5 * patience.look).saturating_sub(sent.elapsed())).await;
+    let next = api.sockets.deliver(&shop, "m.2t", b"{}".to_vec());
+    let (delivered, ()) = tokio::join!(next, async {
+        sleep(5 * patience.look).await;
+        let _ = say.send(acknowledgement("m.2t"));
+    });
+    assert_eq!(delivered, Ok(()));
+}
+
+#[actix_web::test]
+async fn a_pong_that_answers_no_ping_counts_as_a_request() {
+    let (api, _) = api();
+    let patience = Patience {
+        look: Duration::from_millis(10),
+        ping: Duration::from_millis(50),
+        ..PATIENCE
+    };
+    // An SP that may make no request at all.
+    let (busy, response, say) = open_scripted(&api, "busy", patience).await;
+    let mut body = Box::pin(response.into_body());
+    let frame = poll_fn(|cx| actix_web::body::MessageBody::poll_next(body.as_mut(), cx)).await;
+    assert_eq!(frame.unwrap().unwrap()[0], 0x89, "a ping");
+    say.send(Bytes::from_static(PONG)).unwrap();
+    sleep(2 * patience.look).await;
+    assert!(api.sockets.open_socket(&busy).is_some());
+    // More than the pings that come meanwhile.
+    let began = Instant::now();
+    while api.sockets.open_socket(&busy).is_some() {
+        assert!(began.elapsed() < Duration::from_secs(10), "pongs are free");
+        let _ = say.send(Bytes::from_static(PONG));
+        sleep(patience.look).await;
+    }
 }
