@@ -33,6 +33,13 @@ fn log_of(sandbox: &Sandbox) -> PathBuf {
     files.into_iter().find(|file| file.exists()).expect("a log")
 }
 
+/// The closing lines of bulk inquiries, in their order.
+fn bulk_ends(sandbox: &Sandbox) -> Vec<Value> {
+    let mut lines = decisions(&log_of(sandbox));
+    lines.retain(|line| line["event"] == "BULK_ENDED");
+    lines
+}
+
 fn metrics(sandbox: &Sandbox) -> String {
     let answer = sandbox.operator("GET", "/operator/v1/metrics", None);
     answer.expect(200).body
@@ -339,28 +346,32 @@ fn a_bulk_inquiry_leaves_a_line_at_its_end_with_what_became_of_its_lines() {
     let mapping = shop.establish(&acme, "eggs", &fresh_device());
     let unknown = json!({ "serviceUri": mapping.service, "uti": ics_tests::fresh_uuid() });
     let body = format!("{}\n{unknown}\nnothing\n", mapping.key());
-    let bulk = shop.curl("POST", "/ics-inquiry/v1/retrieve-bulk");
-    let bulk = bulk
-        .bearer(&shop.token())
-        .header("Content-Type", "application/x-ndjson");
-    bulk.bytes(body.as_bytes()).send().expect(200);
-    let end = wait_for_decision(&log_of(&sandbox), "its end", |line| {
-        line["event"] == "BULK_ENDED"
-    });
-    let counts = ["asked", "allowed", "not_found", "denied", "failed"];
-    assert_eq!(
-        counts.map(|name| end[name].as_u64()),
-        [3, 1, 1, 1, 0].map(Some)
-    );
-    assert_eq!(
-        (&end["who"], &end["whole"]),
-        (&json!(shop.id), &json!(true))
-    );
-    let begin = wait_for_decision(&log_of(&sandbox), "its beginning", |line| {
-        line["status"] == 200 && line["request_id"] == end["request_id"]
-    });
-    let operation = begin["operation"].as_str().expect("an operation");
-    assert!(operation.ends_with("/retrieve-bulk"), "{begin}");
+    // A letter may be percent-encoded (RFC 3986 6.2.2.2): it is the same operation.
+    for path in [
+        "/ics-inquiry/v1/retrieve-bulk",
+        "/ics-inquiry/v1/retrieve%2Dbulk",
+    ] {
+        let before = bulk_ends(&sandbox).len();
+        let bulk = shop.curl("POST", path).bearer(&shop.token());
+        let bulk = bulk.header("Content-Type", "application/x-ndjson");
+        bulk.bytes(body.as_bytes()).send().expect(200);
+        let end = wait_for("its end", || bulk_ends(&sandbox).get(before).cloned());
+        let counts = ["asked", "allowed", "not_found", "denied", "failed"];
+        assert_eq!(
+            counts.map(|name| end[name].as_u64()),
+            [3, 1, 1, 1, 0].map(Some),
+            "{path}"
+        );
+        assert_eq!(
+            (&end["who"], &end["whole"]),
+            (&json!(shop.id), &json!(true))
+        );
+        let begin = wait_for_decision(&log_of(&sandbox), "its beginning", |line| {
+            line["status"] == 200 && line["request_id"] == end["request_id"]
+        });
+        let operation = begin["operation"].as_str().expect("an operation");
+        assert!(operation.ends_with("/retrieve-bulk"), "{begin}");
+    }
 }
 
 #[test]
