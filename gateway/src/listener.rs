@@ -1,7 +1,7 @@
 //! A listener: socket, TLS, HTTP/1.1, caps, and who is admitted to it at all.
 //!
 //! Every brake is set here, knowingly (performance.md, traps): TCP_NODELAY, because a fresh
-//! connection waits 40 ms without it; the number of handshakes under way, of an address and of all;
+//! connection waits 40 ms without it; handshakes under way, of an address and of all;
 //! connections of a party; timeouts of handshake, request head, answer, goodbye; sizes of head and
 //! body; the age of a connection. There is no way to open one without mutual TLS.
 
@@ -72,11 +72,7 @@ impl Listener {
         let socket = bind(self.address)?;
         let address = socket.local_addr()?;
         let connections = self.connections.clone();
-        let gate = Arc::new(Gate::new(
-            connections.max_handshakes,
-            connections.max_handshakes_per_address,
-            connections.max_connections_per_party,
-        ));
+        let gate = Arc::new(Gate::new(&connections));
         let acceptor = self.acceptor(&gate);
         let workers = workers(connections.workers);
         let builder = Server::build()

@@ -138,6 +138,9 @@ pub(crate) struct ConnectionsSection {
     pub(crate) max_handshakes: usize,
     /// Of those, the ones of one address, or of one IPv6 network of 64 bits.
     pub(crate) max_handshakes_per_address: usize,
+    /// Connections of one address, or of one IPv6 network of 64 bits, whose handshakes are not
+    /// whole; more are closed at once. 0: a quarter of `max_connections`.
+    pub(crate) max_arrivals_per_address: usize,
     /// A handshake that takes longer is cut off.
     #[serde(deserialize_with = "duration")]
     pub(crate) handshake_timeout: Duration,
@@ -169,6 +172,7 @@ impl Default for ConnectionsSection {
             max_connections_per_party: 2_500,
             max_handshakes: 256,
             max_handshakes_per_address: 64,
+            max_arrivals_per_address: 0,
             handshake_timeout: Duration::from_secs(3),
             request_timeout: Duration::from_secs(5),
             answer_timeout: Duration::from_secs(30),
@@ -181,6 +185,14 @@ impl Default for ConnectionsSection {
 }
 
 impl ConnectionsSection {
+    /// How many connections of one address may be in their handshakes.
+    pub(crate) fn arrivals_of_address(&self) -> usize {
+        match self.max_arrivals_per_address {
+            0 => self.max_connections.div_ceil(4),
+            most => most,
+        }
+    }
+
     fn check(&self, section: &str, faults: &mut Faults) {
         let seconds = Duration::from_secs;
         let ranges = [

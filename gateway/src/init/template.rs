@@ -69,6 +69,9 @@ namespace = "urn:ics:sp:*"
 # their turn; those that wait for their peer stand in nobody's way.
 #max_handshakes = 256
 #max_handshakes_per_address = 64
+# Connections of one address whose handshakes are not whole: more are closed at once. 0: a quarter
+# of max_connections. Raise it where many service providers come by one address.
+#max_arrivals_per_address = 0
 #handshake_timeout = "3s"
 #request_timeout = "5s"
 # A peer that takes nothing of its answer for longer is cut off.

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::gate::{Gate, Seat};
+use super::gate::{Arrival, Gate, Seat};
 use super::guard::Admission;
 use super::pace::Paced;
 use super::steps::InSteps;
@@ -101,7 +101,11 @@ impl Acceptor {
             self.log_refusal(who, HandshakeRefusal { cause, address });
             NotTaken
         };
-        let shaken = timeout(self.timeout, self.shake_hands(io, address, &metrics)).await;
+        let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let Some(arrival) = self.gate.arrive(address.unwrap_or(unspecified)) else {
+            return Err(refuse("TOO_MANY_HANDSHAKES", None));
+        };
+        let shaken = timeout(self.timeout, self.shake_hands(io, arrival, &metrics)).await;
         let stream = match shaken {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(refuse(handshake_cause(&error), None)),
@@ -131,26 +135,27 @@ impl Acceptor {
     async fn shake_hands(
         &self,
         io: TcpStream,
-        address: Option<IpAddr>,
+        arrival: Arrival,
         metrics: &ListenerMetrics,
     ) -> io::Result<TlsStream<Paced<TcpStream>>> {
         // A fresh connection waits 40 ms without it.
         io.set_nodelay(true)?;
         // Who says nothing takes nobody's turn.
         io.readable().await?;
-        let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         metrics.handshakes.inc();
         let _counted = Counted(metrics);
-        let place = (Arc::clone(&self.gate), address);
         let io = Paced::new(io, self.answer_timeout);
-        InSteps::new(self.tls.accept(io), place).await
+        InSteps::new(self.tls.accept(io), arrival).await
     }
 
     /// Connections take no room of the decision log while they are silent: each request reserves
     /// its own, and what is refused here is refused, line or not.
     fn log_refusal(&self, who: Option<&str>, refusal: HandshakeRefusal) {
         // Nothing was asked for: counted, but no attempt.
-        if matches!(refusal.cause, "HANDSHAKE_TIMEOUT" | "PEER_WENT_AWAY") {
+        if matches!(
+            refusal.cause,
+            "HANDSHAKE_TIMEOUT" | "PEER_WENT_AWAY" | "TOO_MANY_HANDSHAKES"
+        ) {
             return;
         }
         if let Some(decisions) = &self.telemetry.decisions {

@@ -1,9 +1,11 @@
 //! Caps on what one address and one party can take.
 //!
-//! A connection that says nothing costs a file descriptor until its time is over, no more. Each
-//! step of a handshake waits for its turn: first among those of its address, then among all; one
-//! that waits for its peer has none. So one address that floods keeps the others waiting for at
-//! most its own share of turns, and nobody waits for a peer that has stopped.
+//! A connection whose handshake is not whole costs a descriptor, and one of the listener's
+//! connections, until its time is over: one address has a quarter of them, so that it cannot take
+//! the listener by saying nothing. Each step of a handshake waits for its turn: first among those
+//! of its address, then among all; one that waits for its peer has none. So one address that
+//! floods keeps the others waiting for at most its own share of turns, and nobody waits for a peer
+//! that has stopped.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -13,24 +15,34 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ics_core::id::SpId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::config::ConnectionsSection;
+
 /// The caps of one listener, and what is taken of them.
 pub(crate) struct Gate {
     turns: Arc<Semaphore>,
-    per_address: usize,
-    addresses: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
+    turns_of_address: usize,
+    arrivals_of_address: usize,
+    addresses: Mutex<HashMap<IpAddr, Address>>,
     per_party: AtomicUsize,
     parties: Mutex<HashMap<SpId, usize>>,
 }
 
+/// What an address has under way.
+struct Address {
+    turns: Arc<Semaphore>,
+    arrivals: usize,
+}
+
 impl Gate {
-    /// At most `all` steps of handshakes at once, `per_address` of them for one address;
-    /// `per_party` open connections of one party.
-    pub(crate) fn new(all: usize, per_address: usize, per_party: usize) -> Self {
+    /// The caps of that section.
+    pub(crate) fn new(caps: &ConnectionsSection) -> Self {
+        let turns = |most: usize| most.min(Semaphore::MAX_PERMITS);
         Self {
-            turns: Arc::new(Semaphore::new(all.min(Semaphore::MAX_PERMITS))),
-            per_address: per_address.min(Semaphore::MAX_PERMITS),
+            turns: Arc::new(Semaphore::new(turns(caps.max_handshakes))),
+            turns_of_address: turns(caps.max_handshakes_per_address),
+            arrivals_of_address: caps.arrivals_of_address(),
             addresses: Mutex::default(),
-            per_party: AtomicUsize::new(per_party),
+            per_party: AtomicUsize::new(caps.max_connections_per_party),
             parties: Mutex::default(),
         }
     }
@@ -40,25 +52,24 @@ impl Gate {
         self.per_party.store(per_party, Ordering::Relaxed);
     }
 
-    /// Waits for the turn of a step; it is over when the value is dropped. `None`: the
-    /// process ends.
-    pub(super) async fn wait_for_turn(self: &Arc<Self>, address: IpAddr) -> Option<Turn> {
+    /// A connection whose handshake is to come, until the value is dropped. `None`: its address has
+    /// too many of them.
+    pub(super) fn arrive(self: &Arc<Self>, address: IpAddr) -> Option<Arrival> {
         let address = network_of(address);
-        let own = {
-            let mut addresses = lock(&self.addresses);
-            let new = || Arc::new(Semaphore::new(self.per_address));
-            Arc::clone(addresses.entry(address).or_insert_with(new))
-        };
-        // Made first: when the wait is cut off, it still forgets the address.
-        let mut turn = Turn {
+        let mut addresses = lock(&self.addresses);
+        let own = addresses.entry(address).or_insert_with(|| Address {
+            turns: Arc::new(Semaphore::new(self.turns_of_address)),
+            arrivals: 0,
+        });
+        if own.arrivals >= self.arrivals_of_address {
+            return None;
+        }
+        own.arrivals = own.arrivals.saturating_add(1);
+        Some(Arrival {
             gate: Arc::clone(self),
+            turns: Arc::clone(&own.turns),
             address,
-            held: None,
-        };
-        let own = own.acquire_owned().await.ok()?;
-        let any = Arc::clone(&self.turns).acquire_owned().await.ok()?;
-        turn.held = Some((own, any));
-        Some(turn)
+        })
     }
 
     /// A place for one more connection of a party, if it has one left.
@@ -89,25 +100,46 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A step that may be computed, or waits to be.
-pub(super) struct Turn {
+/// A connection whose handshake is not whole yet.
+pub(super) struct Arrival {
     gate: Arc<Gate>,
+    turns: Arc<Semaphore>,
     address: IpAddr,
-    held: Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)>,
 }
 
-impl Drop for Turn {
+impl Arrival {
+    /// Waits for the turn of a step; it is over when the value is dropped. `None`: the process
+    /// ends.
+    pub(super) fn wait_for_turn(&self) -> impl Future<Output = Option<Turn>> + use<> {
+        let (own, all) = (Arc::clone(&self.turns), Arc::clone(&self.gate.turns));
+        async move {
+            let own = own.acquire_owned().await.ok()?;
+            let any = all.acquire_owned().await.ok()?;
+            Some(Turn {
+                _own: own,
+                _any: any,
+            })
+        }
+    }
+}
+
+impl Drop for Arrival {
     fn drop(&mut self) {
-        self.held = None;
         let mut addresses = lock(&self.gate.addresses);
-        // Nobody else waits or runs: all permits are back, the map's is the only handle.
-        if addresses
-            .get(&self.address)
-            .is_some_and(|own| Arc::strong_count(own) == 1)
-        {
+        let Some(own) = addresses.get_mut(&self.address) else {
+            return;
+        };
+        own.arrivals = own.arrivals.saturating_sub(1);
+        if own.arrivals == 0 {
             addresses.remove(&self.address);
         }
     }
+}
+
+/// A step that may be computed.
+pub(super) struct Turn {
+    _own: OwnedSemaphorePermit,
+    _any: OwnedSemaphorePermit,
 }
 
 /// An open connection of a party.

@@ -6,20 +6,17 @@
 //! together, only its own turns stand in the way of others.
 
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_util::future::LocalBoxFuture;
 
-use super::gate::{Gate, Turn};
+use super::gate::{Arrival, Turn};
 
 /// A handshake, or whatever else computes when its peer has said something.
 pub(super) struct InSteps<F> {
     work: Pin<Box<F>>,
-    gate: Arc<Gate>,
-    address: IpAddr,
+    arrival: Arrival,
     step: Step,
 }
 
@@ -33,12 +30,11 @@ enum Step {
 }
 
 impl<F: Future> InSteps<F> {
-    /// `work` by the turns of `address`.
-    pub(super) fn new(work: F, (gate, address): (Arc<Gate>, IpAddr)) -> Self {
+    /// `work` by the turns of its address.
+    pub(super) fn new(work: F, arrival: Arrival) -> Self {
         Self {
             work: Box::pin(work),
-            gate,
-            address,
+            arrival,
             step: Step::AtRest,
         }
     }
@@ -51,8 +47,7 @@ impl<F: Future> Future for InSteps<F> {
         loop {
             match &mut self.step {
                 Step::AtRest => {
-                    let (gate, address) = (Arc::clone(&self.gate), self.address);
-                    let turn = async move { gate.wait_for_turn(address).await };
+                    let turn = self.arrival.wait_for_turn();
                     self.step = Step::Queued(Box::pin(turn));
                 }
                 Step::Queued(turn) => {

@@ -472,6 +472,34 @@ async fn silent_connections_of_one_address_keep_nobody_waiting() {
 }
 
 #[actix_web::test]
+async fn silent_connections_of_one_address_do_not_take_the_listener() {
+    let running = Running::start_with(ConnectionsSection {
+        workers: 1,
+        max_connections: 8,
+        ..Default::default()
+    });
+    // One after the other, and again when one is closed: far more than there is room for.
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(TcpStream::connect(running.address).await.unwrap());
+    }
+    let began = Instant::now();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let stream = socket.connect(running.address).await.unwrap();
+    let credential = running.authority.client(SHOP);
+    let mut shop = running.connect_over(stream, credential).await.unwrap();
+    ask(&mut shop, WHOAMI).await;
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    let text = running.metrics.render(&crate::telemetry::Sample::default());
+    let refused = r#"ics_connections_refused_total{listener="t8",cause="TOO_MANY_HANDSHAKES"} "#;
+    let line = text.lines().find_map(|line| line.strip_prefix(refused));
+    assert!(line.unwrap().parse::<u32>().unwrap() >= 90, "{line:?}");
+    running.handle.stop(false).await;
+}
+
+#[actix_web::test]
 async fn a_peer_that_takes_nothing_of_its_answer_is_cut_off() {
     let running = Running::start_with(ConnectionsSection {
         workers: 1,

@@ -38,7 +38,7 @@ const COMMIT_TIMES: [f64; 12] = [
 const BATCH_SIZES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
 /// Why a connection ended before it was one.
-pub(crate) const CONNECTION_REFUSALS: [&str; 13] = [
+pub(crate) const CONNECTION_REFUSALS: [&str; 14] = [
     "CERTIFICATE_EXPIRED",
     "CERTIFICATE_MISSING",
     "CERTIFICATE_NOT_YET_VALID",
@@ -52,6 +52,7 @@ pub(crate) const CONNECTION_REFUSALS: [&str; 13] = [
     "PEER_WENT_AWAY",
     "TLS_INCOMPATIBLE",
     "TOO_MANY_CONNECTIONS",
+    "TOO_MANY_HANDSHAKES",
 ];
 
 /// Everything that is counted.

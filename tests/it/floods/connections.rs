@@ -1,12 +1,16 @@
 //! Connections that say nothing, stop in the handshake, or send a byte at a time.
 
+use std::collections::VecDeque;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ics_tests::{Connection, Dialer, Domain, Party, eventually};
 use serde_json::{Value, json};
+use tokio::net::TcpSocket;
 
 use super::good::{Bound, GoodClient, raise_descriptors};
 
@@ -19,9 +23,21 @@ struct World {
 }
 
 impl World {
+    /// One address, from which the flood comes and the good client too, may have all connections.
     fn start() -> Self {
+        Self::start_with((
+            "#max_arrivals_per_address = 0",
+            "max_arrivals_per_address = 8000",
+        ))
+    }
+
+    fn start_with((before, after): (&str, &str)) -> Self {
         raise_descriptors();
-        let domain = Domain::start(|text| text.replace("#level = \"info\"", "level = \"warn\""));
+        let domain = Domain::start(|text| {
+            let text = text.replace("#level = \"info\"", "level = \"warn\"");
+            assert!(text.contains(before), "{before}");
+            text.replace(before, after)
+        });
         let shop = domain.onboard(&json!({
             "id": "shop", "roles": ["THIRD_PARTY_SP"],
             "services": ["https://shop.example/services"],
@@ -46,8 +62,15 @@ impl World {
 
     /// Waits until the gateway has cut off `count` connections for their handshakes.
     fn wait_for_cut_off(&self, count: u64) {
-        let refused = r#"ics_connections_refused_total{listener="t8",cause="HANDSHAKE_TIMEOUT"}"#;
-        eventually("the flood to be cut off", || self.metric(refused) >= count);
+        eventually("the flood to be cut off", || {
+            self.refused("HANDSHAKE_TIMEOUT") >= count
+        });
+    }
+
+    fn refused(&self, cause: &str) -> u64 {
+        self.metric(&format!(
+            r#"ics_connections_refused_total{{listener="t8",cause="{cause}"}}"#
+        ))
     }
 }
 
@@ -113,6 +136,58 @@ fn a_thousand_halves_of_a_client_hello_keep_nobody_waiting() {
         let hello = client_hello(world);
         hello[..hello.len() / 2].to_vec()
     });
+}
+
+/// Connects from 127.0.0.2 and says nothing, 3,000 times a second, until `done`.
+fn flood_silently(to: &str, done: &AtomicBool) -> usize {
+    const KEPT: usize = 1_000;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let to = to.parse().expect("an address");
+    runtime.block_on(async {
+        let (mut kept, mut count) = (VecDeque::new(), 0);
+        while !done.load(Ordering::Relaxed) {
+            for _ in 0..30 {
+                let socket = TcpSocket::new_v4().expect("a socket");
+                let from = "127.0.0.2:0".parse().expect("an address");
+                socket.bind(from).expect("loopback");
+                kept.push_back(socket.connect(to).await.expect("it listens"));
+                count += 1;
+            }
+            kept.drain(..kept.len().saturating_sub(KEPT));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        count
+    })
+}
+
+#[test]
+fn one_address_cannot_take_the_listener() {
+    let world = World::start_with(("#max_connections = 8000", "max_connections = 200"));
+    let mut good = GoodClient::of(&world.shop);
+    good.assert_served("before");
+    let (to, done) = (world.domain.t8_address(), AtomicBool::new(false));
+    let bound = Bound::begin(world.domain.pid(), 64 << 20);
+    let count = std::thread::scope(|scope| {
+        let flooding = scope.spawn(|| flood_silently(&to, &done));
+        let served = catch_unwind(AssertUnwindSafe(|| {
+            eventually("more than its share", || {
+                world.refused("TOO_MANY_HANDSHAKES") > 1_000
+            });
+            for _ in 0..3 {
+                good.assert_served("silent connections of one address, over and over");
+            }
+        }));
+        done.store(true, Ordering::Relaxed);
+        let count = flooding.join().expect("connections");
+        served.unwrap_or_else(|why| resume_unwind(why));
+        count
+    });
+    println!("{count} silent connections of one address to a listener of 200");
+    bound.assert_kept("silent connections of one address");
+    assert!(world.domain.stop().success());
 }
 
 /// Connections of the party itself, past their handshakes, each of which has sent `head`.
