@@ -1,14 +1,12 @@
 //! The operations on actix-web: sockets and headers, the only files that name it: this one and its modules.
 
+mod lines;
 mod websocket;
 
 use std::cell::Cell;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::Method;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
@@ -28,11 +26,12 @@ use crate::api::T8Api;
 use crate::exchange::{Call, Reply};
 use crate::guard::{self, Credentials};
 use crate::media;
-use crate::operation::{Gate, NDJSON, Operation, PATHS, Verb};
+use crate::operation::{Gate, Operation, PATHS, Verb};
 use crate::problem::{self, Cause, Companion, Problem};
 use crate::query::{self, PageQuery};
 use crate::resource;
-use crate::resource::bulk::{Asker, Bulk, CutOff};
+use crate::resource::bulk::{Asker, Bulk};
+use lines::stream;
 use websocket::Opener;
 
 /// A body that took longer came in parts: its sender is asked for again.
@@ -279,60 +278,6 @@ fn respond(reply: Reply) -> HttpResponse {
         return response.finish();
     }
     response.insert_header(JSON).body(reply.body)
-}
-
-/// An answer that is sent as it is made.
-fn stream(bulk: Bulk) -> HttpResponse {
-    let tally = bulk.tally();
-    let body = Lines {
-        next: Some(Box::pin(bulk.next())),
-        waited: true,
-    };
-    let mut response = HttpResponse::Ok();
-    response.extensions_mut().insert(tally);
-    response
-        .insert_header((CONTENT_TYPE, NDJSON))
-        .body(BoxBody::new(body))
-}
-
-/// The answers to a bulk inquiry, some lines at one go; between two goes others have their turn.
-struct Lines {
-    next: Option<Step>,
-    waited: bool,
-}
-
-type Step = Pin<Box<dyn Future<Output = Option<Result<(Bytes, Bulk), CutOff>>>>>;
-
-impl MessageBody for Lines {
-    type Error = CutOff;
-
-    fn size(&self) -> BodySize {
-        BodySize::Stream
-    }
-
-    fn poll_next(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        let this = self.get_mut();
-        if !this.waited {
-            this.waited = true;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let Some(step) = &mut this.next else {
-            return Poll::Ready(None);
-        };
-        let made = std::task::ready!(step.as_mut().poll(cx));
-        this.waited = false;
-        let (lines, next): (_, Option<Step>) = match made {
-            Some(Ok((lines, rest))) => (Some(Ok(lines)), Some(Box::pin(rest.next()))),
-            Some(Err(cut_off)) => (Some(Err(cut_off)), None),
-            None => (None, None),
-        };
-        this.next = next;
-        Poll::Ready(lines)
-    }
 }
 
 /// The two documents that do not depend on who asks.

@@ -45,8 +45,10 @@ fn assert_told(world: &World) {
         (&ready["status"], &ready["store"]),
         (&"degraded".into(), &"FAILING".into())
     );
-    let metrics = world.domain.operator("GET", "/operator/v1/metrics", None);
-    assert!(metrics.expect(200).body.contains("ics_store_failing 1"));
+    eventually("metrics to tell", || {
+        let metrics = world.domain.operator("GET", "/operator/v1/metrics", None);
+        metrics.expect(200).body.contains("ics_store_failing 1")
+    });
     let file = world.domain.configuration();
     let config = file.to_str().expect("UTF-8");
     let doctor = Gateway::run(&["doctor", "--json", "--config", config]);

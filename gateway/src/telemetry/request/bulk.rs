@@ -10,7 +10,8 @@ use actix_web::dev::ServiceResponse;
 use actix_web::web::Bytes;
 use ics_core::audit::BulkTally;
 
-use super::{Peer, Recorder};
+use super::Recorder;
+use super::attempt::Peer;
 use crate::telemetry::decision::{Room, render_bulk_end};
 
 /// Writes the closing line when it is dropped.

@@ -1,0 +1,222 @@
+//! A request under way: room for its lines when it begins, the lines when it ends, answered or not.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::HttpMessage as _;
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::LOCATION;
+use ics_core::audit::{BulkTally, RefusalCause};
+use ics_core::id::MappingId;
+use ics_core::principal::{OperatorCertificate, PeerCertificate};
+use ics_core::reference_point::ReferencePoint;
+
+use super::Recorder;
+use super::bulk::BulkEnd;
+use super::line::{Line, RequestId};
+use crate::telemetry::OPERATOR;
+use crate::telemetry::decision::{Act, Entry, Room, Verdict, render_request, render_unanswered};
+
+/// A request under way. Its line in the decision log has its room already; when it is dropped
+/// before it ended, nobody was answered, and what was done is not known.
+pub(super) struct Attempt {
+    recorder: Arc<Recorder>,
+    began: Instant,
+    pub(super) act: Act,
+    method: &'static str,
+    peer: Peer,
+    is_ended: bool,
+    room: Option<Room>,
+    /// For the line at the end of a bulk inquiry.
+    closing: Option<Room>,
+}
+
+impl Attempt {
+    /// `None` when there is no room for its line.
+    pub(super) fn begin(recorder: &Arc<Recorder>, request: &ServiceRequest) -> Option<Self> {
+        // As it is routed: percent-encoded letters are decoded.
+        let path = request.match_info().as_str();
+        let act = act_of(recorder.listener, request.method(), path);
+        let reserve = || match &recorder.telemetry.decisions {
+            None => Some(None),
+            Some(log) => log.reserve(act).map(Some),
+        };
+        let reserve = || {
+            let room = reserve();
+            if room.is_none() {
+                recorder.metrics.count_unlogged_refusal();
+            }
+            room
+        };
+        let room = reserve()?;
+        let closing = if path == BULK_PATH { reserve()? } else { None };
+        Some(Self {
+            recorder: Arc::clone(recorder),
+            began: Instant::now(),
+            act,
+            method: method_name(request.method()),
+            peer: Peer::of(request),
+            is_ended: false,
+            room,
+            closing,
+        })
+    }
+
+    /// Leaves the traces of an answer; what is left to tell when its body is out.
+    pub(super) fn end<B: MessageBody>(mut self, response: &ServiceResponse<B>) -> Option<BulkEnd> {
+        self.is_ended = true;
+        let recorder = Arc::clone(&self.recorder);
+        let (request, answer) = (response.request(), response.response());
+        let status = response.status().as_u16();
+        let of_request = request.extensions().get::<ReferencePoint>().copied();
+        let point = of_request.or_else(|| answer.extensions().get::<ReferencePoint>().copied());
+        let elapsed = self.began.elapsed();
+        recorder
+            .metrics
+            .count_request(point, Verdict::of_status(status), elapsed);
+        if self.room.is_none() && recorder.telemetry.lines.is_none() {
+            return None;
+        }
+        let time = recorder.telemetry.clock.now().to_string();
+        let request_id = RequestId::next().to_string();
+        let pattern = request.match_pattern();
+        let route = pattern.as_deref().unwrap_or("none");
+        if let Some(room) = self.room.take() {
+            let cause = answer.extensions().get::<RefusalCause>().copied();
+            let line = render_request(&Entry {
+                time: &time,
+                request_id: &request_id,
+                listener: recorder.listener,
+                who: self.peer.name(),
+                point,
+                method: self.method,
+                route,
+                status,
+                cause: cause.map(|cause| cause.0),
+                mapping: mapping_of(response).map(|id| id.to_string()),
+            });
+            room.write(line.as_bytes());
+        }
+        if let Some(lines) = &recorder.telemetry.lines {
+            let mut line = Line::begin(lines.format, &time);
+            line.text("listener", recorder.listener);
+            line.text("method", self.method);
+            line.text("route", route);
+            line.plain("status", status);
+            match &self.peer {
+                Peer::Nobody => {}
+                Peer::ServiceProvider(peer) => line.text("sp", peer.sp.as_str()),
+                Peer::Operator(operator) => line.text("operator", operator.name.as_str()),
+            }
+            if let Some(point) = point {
+                line.text("reference_point", point.label());
+            }
+            line.plain("duration_us", elapsed.as_micros());
+            match answer.body().size() {
+                BodySize::Sized(bytes) => line.plain("bytes", bytes),
+                BodySize::None => line.plain("bytes", 0),
+                BodySize::Stream => {}
+            }
+            line.text("request_id", &request_id);
+            lines.sink.hand_over(&line.end());
+        }
+        let tally = answer.extensions().get::<BulkTally>().cloned()?;
+        Some(BulkEnd {
+            recorder,
+            peer: std::mem::replace(&mut self.peer, Peer::Nobody),
+            request_id,
+            tally,
+            room: self.closing.take(),
+        })
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if self.is_ended {
+            return;
+        }
+        self.recorder.metrics.count_unanswered();
+        if let Some(room) = self.room.take() {
+            let time = self.recorder.telemetry.clock.now().to_string();
+            let request_id = RequestId::next().to_string();
+            let line = render_unanswered(
+                (&time, &request_id),
+                (self.recorder.listener, self.peer.name()),
+                self.method,
+            );
+            room.write(line.as_bytes());
+        }
+    }
+}
+
+/// Who the connection belongs to.
+pub(super) enum Peer {
+    Nobody,
+    ServiceProvider(Arc<PeerCertificate>),
+    Operator(Arc<OperatorCertificate>),
+}
+
+impl Peer {
+    fn of(request: &ServiceRequest) -> Self {
+        if let Some(peer) = request.conn_data::<Arc<PeerCertificate>>() {
+            Self::ServiceProvider(Arc::clone(peer))
+        } else if let Some(operator) = request.conn_data::<Arc<OperatorCertificate>>() {
+            Self::Operator(Arc::clone(operator))
+        } else {
+            Self::Nobody
+        }
+    }
+
+    pub(super) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Nobody => None,
+            Self::ServiceProvider(peer) => Some(peer.sp.as_str()),
+            Self::Operator(operator) => Some(operator.name.as_str()),
+        }
+    }
+}
+
+/// What a request is up to. An inquiry is a POST that changes nothing, so is asking for a token
+/// to inquire with.
+fn act_of(listener: &str, method: &Method, path: &str) -> Act {
+    if listener == OPERATOR {
+        return Act::Operator;
+    }
+    let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+        || path.starts_with("/ics-inquiry/")
+        || path.starts_with("/oauth2/");
+    if reads { Act::Read } else { Act::Change }
+}
+
+/// The row a request was about: named in its path, or made by it.
+fn mapping_of<B>(response: &ServiceResponse<B>) -> Option<MappingId> {
+    let named = response.request().match_info().get("mappingId");
+    let made = || {
+        let location = response.headers().get(LOCATION)?.to_str().ok()?;
+        location.rsplit('/').next()
+    };
+    // Parsed: what a caller writes there never stands in the log as it came.
+    MappingId::parse(named.or_else(made)?).ok()
+}
+
+/// Where many inquiries come in one request.
+const BULK_PATH: &str = "/ics-inquiry/v1/retrieve-bulk";
+
+/// The method, unless the caller made it up: anything can stand there.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::TRACE => "TRACE",
+        Method::CONNECT => "CONNECT",
+        _ => "OTHER",
+    }
+}
