@@ -1,6 +1,7 @@
 //! One binary, a module a theme: it starts the real gateway and talks to it through sockets.
 
 mod backup;
+mod backup_files;
 mod bulk;
 mod clock;
 mod command_line;

@@ -32,7 +32,7 @@ impl MovableClock {
     }
 
     /// What the process must find in its environment.
-    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+    pub fn environment(&self) -> Vec<(String, String)> {
         let (library, file) = (library(), self.file.to_str().expect("UTF-8"));
         [
             ("LD_PRELOAD", library.to_str().expect("UTF-8")),
