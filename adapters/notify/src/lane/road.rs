@@ -36,7 +36,7 @@ pub(super) enum Standing {
     Free,
     /// As many are under way as may be; it waits its turn, and so do those behind it.
     Full,
-    /// Not for a while: the road rests or is slow. Others go past.
+    /// Not for a while: the road rests or is slow, or the lane is full. Others go past.
     Blocked,
 }
 
@@ -103,7 +103,10 @@ impl Roads {
         } else if has_room && state.under_way < state.cooldown.width(self.width) {
             Standing::Free
         } else if state.under_way > 0
-            && (state.cooldown.is_in_trouble() || now.duration_since(state.moved) >= SLOW)
+            && (state.cooldown.is_in_trouble()
+                || now.duration_since(state.moved) >= SLOW
+                // The lane is full, and roads behind this one may begin one all the same.
+                || !(has_room || probes))
         {
             Standing::Blocked
         } else {
@@ -182,3 +185,6 @@ impl Roads {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

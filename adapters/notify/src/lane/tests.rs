@@ -979,3 +979,71 @@ async fn rests_of_one_host_do_not_keep_from_those_behind_it() {
     assert_eq!(book.waiting_for(OTHER), 3000);
     deliverer.shutdown().await;
 }
+
+/// Four hosts that hang, but for one entry at each of two of them.
+struct Doors {
+    book: Arc<Book>,
+    first: Subject,
+    open: AtomicBool,
+}
+
+const HANGING: [&str; 3] = [
+    "https://a.example/cb",
+    "https://b.example/cb",
+    "https://c.example/cb",
+];
+const SLOWED: &str = "https://slowed.example/cb";
+const GATED: &str = "https://gated.example/cb";
+
+impl Carrier for Doors {
+    fn carry<'a>(&'a self, consignment: &'a Consignment) -> PortFuture<'a, Outcome> {
+        Box::pin(async {
+            match self.book.host_of(&consignment.entry) {
+                GATED => until(|| self.open.load(Ordering::SeqCst)).await,
+                SLOWED if consignment.entry.key.subject != self.first => {}
+                URL => {}
+                _ => return std::future::pending().await,
+            }
+            Outcome::Accepted { status: 204 }
+        })
+    }
+}
+
+#[tokio::test]
+async fn what_was_passed_by_in_a_full_lane_goes_once_the_lane_has_room() {
+    let book = two_hosts(0, 1, 1);
+    let subject = |n: u8| Subject::Mapping(rig::mapping_id(n));
+    // Two at each of three hosts, and one at each of two: eight, as many as a lane has.
+    let hanging = (100..106).zip(HANGING.into_iter().cycle());
+    let others = [(110, SLOWED), (111, GATED), (112, SLOWED)];
+    for (n, host) in hanging.chain(others) {
+        let mut entry = results(1, 1).remove(0);
+        entry.key.subject = subject(n);
+        let earlier = 60_000 - 100 * i64::from(n);
+        entry.next_attempt = Timestamp::from_millis(NOW.millis() - earlier);
+        book.hosts.lock().unwrap().insert(subject(n), host);
+        book.write(entry);
+    }
+    let doors = Arc::new(Doors {
+        book: book.clone(),
+        first: subject(110),
+        open: AtomicBool::new(false),
+    });
+    let ambient = (
+        StandingClock::new() as Arc<dyn ics_core::port::Clock>,
+        Arc::new(CountingEntropy::default()) as Arc<dyn ics_core::port::Entropy>,
+    );
+    let narrow = Pace {
+        lane_in_flight: 2,
+        ..pace()
+    };
+    let (outbox, bell) = (book.clone(), book.bell.clone());
+    let deliverer = Deliverer::start_with(outbox, bell, doors.clone(), ambient, narrow);
+    // Behind all of them, and told at once: there was none under way at its host.
+    until(|| book.waiting_for(URL) == 0).await;
+    assert_eq!((book.waiting_for(SLOWED), book.waiting_for(GATED)), (2, 1));
+    doors.open.store(true, Ordering::SeqCst);
+    until(|| book.waiting_for(SLOWED) == 1).await;
+    deliverer.shutdown().await;
+    assert_eq!(book.waiting(), 7);
+}
