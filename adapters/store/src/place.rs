@@ -21,6 +21,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// The file that says what was begun here.
 const MARKER: &str = "ics-store.begun";
+/// The same while it is written.
+const MARKER_IN_MAKING: &str = "ics-store.begun.new";
 /// What lies in a volume that nobody has used yet.
 const OF_A_NEW_VOLUME: &str = "lost+found";
 /// What the names of all engines' files begin with.
@@ -225,7 +227,9 @@ impl Place {
             fs::read_dir(&self.directory).map_err(|source| io_error(&self.directory, source))?;
         for entry in entries {
             let entry = entry.map_err(|source| io_error(&self.directory, source))?;
-            if entry.file_name() != OF_A_NEW_VOLUME {
+            let name = entry.file_name();
+            // A marker that never got its name: nothing was begun before it, or its files are here.
+            if name != OF_A_NEW_VOLUME && name != MARKER_IN_MAKING {
                 return Ok(Occupancy::Occupied);
             }
         }
@@ -245,7 +249,7 @@ impl Place {
 
     /// Says what is here from now on; durable when this returns.
     pub(crate) fn mark(&self, marker: &Marker) -> Result<(), OpenError> {
-        let (path, made) = (self.path(MARKER), self.path("ics-store.begun.new"));
+        let (path, made) = (self.path(MARKER), self.path(MARKER_IN_MAKING));
         let write = || {
             let mut file = OpenOptions::new()
                 .write(true)

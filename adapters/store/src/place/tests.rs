@@ -102,6 +102,9 @@ fn a_volume_that_nobody_used_is_empty() {
     let volume = tempfile::tempdir().unwrap();
     std::fs::create_dir(volume.path().join("lost+found")).unwrap();
     assert_eq!(look_into(volume.path()).unwrap(), Occupancy::Empty);
+    // Cut off in the first step of the work that makes a store.
+    std::fs::write(volume.path().join("ics-store.begun.new"), b"eng").unwrap();
+    assert_eq!(look_into(volume.path()).unwrap(), Occupancy::Empty);
     std::fs::write(volume.path().join("other"), b"x").unwrap();
     assert_eq!(look_into(volume.path()).unwrap(), Occupancy::Occupied);
 }
