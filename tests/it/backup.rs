@@ -1,199 +1,44 @@
 //! Backup and restore, export and import, as an operator does them: with the gateway's own binary,
 //! while it serves and while it does not.
 
+mod world;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use ics_tests::{Domain, Gateway, Mapping, Party, fresh_device, fresh_uuid, wait_for};
-use serde_json::{Value, json};
+use ics_tests::{Domain, Gateway, Mapping, fresh_device, wait_for};
+use serde_json::Value;
 
-use crate::bulk::fill_like;
+use self::world::{World, done, fact, processor_time, refused, size, text};
 use crate::engine::Engine;
 
-const SERVICE: &str = "https://shop.example/services/eggs";
-/// Rows of a store over which a verb takes long enough to be killed half way.
-const MANY: usize = 40_000;
-
-/// A domain with two parties that agreed; nobody is reached by notifications.
-struct World {
-    engine: Engine,
-    domain: Domain,
-    shop: Party,
-    acme: Party,
-}
-
-impl World {
-    fn start(engine: Engine) -> Self {
-        let domain = Domain::start(|text| engine.configure(&text));
-        let limits = json!({ "requestsPerSecond": 1_000_000, "failedMappingsPerDay": 1_000_000 });
-        let mut shop = domain.onboard(&json!({
-            "id": "shop", "roles": ["THIRD_PARTY_SP"], "services": ["https://shop.example/services"],
-            "callbackOrigins": ["https://127.0.0.1:9"], "limits": limits,
-        }));
-        shop.callback = "https://127.0.0.1:9/shop".into();
-        let mut acme = domain.onboard(&json!({
-            "id": "acme", "roles": ["IOT_SP"], "serialNamespaces": [{ "prefix": "ACME-" }],
-            "callbackOrigins": ["https://127.0.0.1:9"], "limits": limits,
-        }));
-        acme.grant = "ACME-".into();
-        domain.agree(&acme, &shop);
-        let subscription = json!({ "notificationDestination": "https://127.0.0.1:9/acme" });
-        let path = acme.path("ics-device-mapping", "subscriptions");
-        acme.post(&path, &subscription).expect(201);
-        Self {
-            engine,
-            domain,
-            shop,
-            acme,
+/// Takes a backup; answers what was told, and by how much `count` grew while the file did.
+fn back_up_watched(world: &World, file: &Path, count: impl Fn() -> usize) -> (String, usize) {
+    let part = PathBuf::from(format!("{}.part", file.display()));
+    let mut verb = world.command(&["backup", "--to", text(file)]);
+    let verb = verb.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut verb = verb.spawn().expect("it starts");
+    let (mut seen, mut counts) = (0, Vec::new());
+    wait_for("a backup", || {
+        let now = size(&part);
+        if now > seen {
+            seen = now;
+            counts.push(count());
         }
-    }
-
-    fn request(&self) -> Mapping {
-        let (uti, serial) = (fresh_uuid(), self.acme.fresh_serial());
-        self.shop.ask_for(&self.acme, SERVICE, &uti, &serial)
-    }
-
-    fn establish(&self, device: &str) -> Mapping {
-        let mapping = self.request();
-        self.acme.accept(&mapping, device).expect(200);
-        mapping
-    }
-
-    /// One row of every state, and notifications that wait.
-    fn populate(&self) -> (Mapping, String) {
-        let device = fresh_device();
-        let kept = self.establish(&device);
-        self.request();
-        let ended = self.establish(&fresh_device());
-        let selector = json!({ "mapping": ended.own });
-        self.shop.demap("UTI_INVALID", &selector).expect(200);
-        let rejected = self.request();
-        self.acme.reject(&rejected, "NOT_MINE").expect(200);
-        (kept, device)
-    }
-
-    /// Stops, and adds established rows like that one behind the gateway's back.
-    fn stop_with_many(&self, like: &Mapping) {
-        assert!(self.domain.stop().success());
-        fill_like(self.open().store(), like.id(), MANY);
-    }
-
-    fn open(&self) -> Box<dyn ics_store::contract::Contender> {
-        self.engine.open(&self.domain.file("store"))
-    }
-
-    fn restart(&self) {
-        self.domain.serve();
-        self.shop.forget_token();
-        self.acme.forget_token();
-    }
-
-    /// Makes the configuration name another engine and directory. Of several directories in it,
-    /// the store's is the one whose name says so: what is named here should, too.
-    fn point_to(&self, engine: Engine, directory: &Path) {
-        let file = self.domain.configuration();
-        let text = fs::read_to_string(&file).expect("a file");
-        let lines = text.lines().map(|line| {
-            let is = |key: &str| line.trim_start_matches('#').starts_with(key);
-            if is("engine = ") {
-                format!("engine = \"{}\"", engine.name())
-            } else if is("directory = ") && line.contains("store") {
-                format!("directory = \"{}\"", directory.display())
-            } else {
-                line.to_owned()
-            }
-        });
-        let text: Vec<String> = lines.collect();
-        fs::write(&file, text.join("\n")).expect("a writable file");
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.domain.scratch().join(name)
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(Gateway::binary());
-        command
-            .args(args)
-            .arg("--config")
-            .arg(self.domain.configuration());
-        command.stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.command(args).output().expect("it runs")
-    }
-
-    /// Starts a verb, waits until `holds`, and kills it.
-    fn kill_when(&self, args: &[&str], what: &str, mut holds: impl FnMut() -> bool) {
-        let complaints = self.file("complaints");
-        let mut child = self
-            .command(args)
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(&complaints).expect("a writable directory"))
-            .spawn()
-            .expect("it starts");
-        wait_for(what, || {
-            if let Some(status) = child.try_wait().expect("a child") {
-                let complaints = fs::read_to_string(&complaints).unwrap_or_default();
-                panic!("{args:?} ended first ({status}): more rows? {complaints}");
-            }
-            holds().then_some(())
-        });
-        child.kill().expect("it runs");
-        child.wait().expect("it ends");
-    }
-
-    fn digest(&self) -> String {
-        fact(&done(&self.run(&["store", "check"])), "digest")
-    }
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("UTF-8")
-}
-
-/// What a verb said that ended well.
-#[track_caller]
-fn done(output: &Output) -> String {
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// What a verb, or the gateway, complained of.
-#[track_caller]
-fn refused(output: &Output) -> String {
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// The value of a line `name  value`.
-#[track_caller]
-fn fact(said: &str, name: &str) -> String {
-    let line = said.lines().find_map(|line| line.strip_prefix(name));
-    let value = line.filter(|rest| rest.starts_with(' '));
-    value
-        .unwrap_or_else(|| panic!("no {name}: {said}"))
-        .trim()
-        .to_owned()
-}
-
-fn size(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |found| found.len())
-}
-
-/// What a process has used of the processors, in ticks; nothing when it is no more.
-fn processor_time(pid: u32) -> Option<(u64, u64)> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit(')').next()?.split_whitespace().skip(11);
-    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+        verb.try_wait().expect("a child")
+    });
+    let told = done(&verb.wait_with_output().expect("it ran"));
+    let grown = counts
+        .last()
+        .zip(counts.first())
+        .map(|(last, first)| last - first);
+    (told, grown.unwrap_or(0))
 }
 
 #[test]
@@ -220,17 +65,17 @@ fn a_backup_under_sixteen_writers_holds_what_was_acknowledged_before_it() {
                 (acknowledged.lock().unwrap().len() > 32).then_some(())
             });
             let known = acknowledged.lock().unwrap().clone();
-            let told = done(&world.run(&["backup", "--to", text(&file)]));
-            let after = acknowledged.lock().unwrap().len();
+            let (told, grown) =
+                back_up_watched(&world, &file, || acknowledged.lock().unwrap().len());
             stop.store(true, Ordering::Relaxed);
             assert!(
                 fact(&told, "from").contains("the gateway at https://127.0.0.1"),
                 "{told}"
             );
-            (known, (after, told))
+            (known, (grown, told))
         });
-        let (after, told) = meanwhile;
-        assert!(after > known.len(), "nobody waited for the backup");
+        let (grown, told) = meanwhile;
+        assert!(grown > 0, "all waited for the backup");
         let everything = acknowledged.lock().unwrap().clone();
         assert!(everything.len() > known.len());
         assert!(world.domain.stop().success());
@@ -369,7 +214,10 @@ fn an_exported_state_makes_an_equal_store_of_either_engine() {
         assert_eq!(fact(&said, "digest"), before);
         assert_eq!(world.digest(), before);
         let why = refused(&world.run(&["import", "--state", text(&offline)]));
-        assert!(why.contains("not empty"), "{why}");
+        assert!(
+            why.contains("not empty") && !why.contains("--replace"),
+            "{why}"
+        );
         world.restart();
         let found = world.shop.inquire(&kept.service, &kept.uti).expect(200);
         assert_eq!(found.json()["deviceId"], device);
@@ -492,7 +340,11 @@ fn a_verb_killed_half_way_begins_anew() {
             world.point_to(engine, &target);
             let args = [verb, flag, text(file)];
             let marker = target.join("ics-store.begun");
-            world.kill_when(&args, "a marker", || marker.exists());
+            // Of what is to be there, so much is; then it is read back.
+            let part = size(file) / 4;
+            world.kill_when(&args, "a store half way", || {
+                marker.exists() && size(&target.join(engine.data())) > part
+            });
             let marker = fs::read_to_string(marker).expect("a marker");
             assert!(marker.contains("copying"), "it ended first: more rows");
             // Neither served nor looked at, and told which verb begins it anew.
@@ -525,8 +377,10 @@ fn a_restore_that_replaces_and_is_killed_never_leaves_room_for_an_empty_store() 
     let args = ["restore", "--from", text(&file), "--replace"];
     let store = world.domain.file("store");
     let marker = store.join("ics-store.begun");
-    world.kill_when(&args, "a marker", || {
-        fs::read_to_string(&marker).is_ok_and(|marker| marker.contains("copying"))
+    let part = size(&file) / 4;
+    world.kill_when(&args, "a store half way", || {
+        let is_begun = fs::read_to_string(&marker).is_ok_and(|marker| marker.contains("copying"));
+        is_begun && size(&store.join(Engine::Redb.data())) > part
     });
     let why = refused(&world.run(&["serve"]));
     assert!(why.contains("ics-gateway restore"), "{why}");
@@ -627,21 +481,21 @@ fn a_disk_that_is_full_leaves_no_backup() {
 
 #[test]
 fn a_store_that_is_gone_or_damaged_is_restored_as_its_refusal_says() {
-    for (engine, data) in [
-        (Engine::Redb, "ics-store.redb"),
-        (Engine::Sled, "ics-store.sled/db"),
-    ] {
+    for engine in [Engine::Redb, Engine::Sled] {
         let world = World::start(engine);
         let (kept, device) = world.populate();
         let file = world.file("nightly.backup");
         done(&world.run(&["backup", "--to", text(&file)]));
         assert!(world.domain.stop().success());
-        let data = world.domain.file("store").join(data);
+        let data = world.domain.file("store").join(engine.data());
         fs::write(data, vec![0; 8192]).expect("a writable file");
         let why = refused(&world.run(&["serve"]));
         let way = "ics-gateway restore --config FILE --from BACKUP --replace";
         assert!(why.contains(way), "{why}");
-        done(&world.run(&["restore", "--from", text(&file), "--replace"]));
+        // Wherever it lies, for where it lies is moved.
+        let within = world.domain.file("store").join("nightly.backup");
+        fs::rename(&file, &within).expect("the same disk");
+        done(&world.run(&["restore", "--from", text(&within), "--replace"]));
         world.restart();
         let found = world.shop.inquire(&kept.service, &kept.uti).expect(200);
         assert_eq!(found.json()["deviceId"], device);

@@ -28,6 +28,14 @@ impl Engine {
         }
     }
 
+    /// Its file within the store's directory.
+    pub(crate) fn data(self) -> &'static str {
+        match self {
+            Self::Redb => "ics-store.redb",
+            Self::Sled => "ics-store.sled/db",
+        }
+    }
+
     /// Opens the store in `directory`, or begins one there.
     ///
     /// # Errors

@@ -60,10 +60,7 @@ impl Damage {
 
 /// The damages of an engine: which file, what.
 fn damages(engine: Engine) -> Vec<(&'static str, Damage)> {
-    let data = match engine {
-        Engine::Redb => "ics-store.redb",
-        Engine::Sled => "ics-store.sled/db",
-    };
+    let data = engine.data();
     let mut all: Vec<_> = [
         Damage::Cut(0),
         Damage::Cut(300),
@@ -106,9 +103,34 @@ fn copy(from: &Path, to: &Path) {
     assert!(copied.expect("cp").success());
 }
 
-fn check(world: &World) -> Output {
+fn run(world: &World, verb: &[&str]) -> Output {
     let file = world.domain.configuration();
-    Gateway::run(&["store", "check", "--config", file.to_str().expect("UTF-8")])
+    let config = ["--config", file.to_str().expect("UTF-8")];
+    Gateway::run(&[verb, &config].concat())
+}
+
+fn check(world: &World) -> Output {
+    run(world, &["store", "check"])
+}
+
+fn digest(world: &World) -> String {
+    let checked = text(&check(world));
+    let digest = checked.lines().find(|line| line.starts_with("digest"));
+    digest.unwrap_or_else(|| panic!("{checked}")).to_owned()
+}
+
+/// Does what the refusal says: the backup is back, and what was there beside it.
+fn follow_remedy(world: &World, (backup, before): (&Path, &str), what: &str) {
+    let from = backup.to_str().expect("UTF-8");
+    let restored = run(world, &["restore", "--from", from, "--replace"]);
+    let said = text(&restored);
+    assert!(restored.status.success(), "{what}: {said}");
+    assert_eq!(digest(world), before, "{what}");
+    let aside = said
+        .lines()
+        .find_map(|line| line.strip_prefix("moved aside"));
+    let aside = aside.unwrap_or_else(|| panic!("{what}: {said}")).trim();
+    fs::remove_dir_all(aside).expect("the store that was replaced");
 }
 
 fn text(output: &Output) -> String {
@@ -182,7 +204,11 @@ fn damaged_files(engine: Engine) {
     let store: PathBuf = world.domain.file("store");
     let whole = world.domain.scratch().join("whole");
     copy(&store, &whole);
-    let (mut refused, mut harmless, mut stated) = (0, 0, 0);
+    let (before, backup) = (digest(&world), world.domain.scratch().join("nightly"));
+    let to = backup.to_str().expect("UTF-8");
+    let taken = run(&world, &["backup", "--offline", "--to", to]);
+    assert!(taken.status.success(), "{taken:?}");
+    let (mut refused, mut remedied, mut harmless, mut stated) = (0, 0, 0, 0);
     for (name, damage) in damages(engine) {
         let what = format!("{} {name} {damage:?}", engine.name());
         copy(&whole, &store);
@@ -206,14 +232,19 @@ fn damaged_files(engine: Engine) {
         );
         // And by who looks at nothing before it serves.
         copy(&damaged, &store);
-        let before = world.domain.log().len();
+        let logged = world.domain.log().len();
         let served = world.domain.try_serve();
-        let log = || world.domain.log()[before..].to_owned();
+        let log = || world.domain.log()[logged..].to_owned();
         match served {
             Err(status) => {
                 assert_eq!(status.code(), Some(1), "{what}: {}", log());
                 assert_clear(&log(), &store, &what);
                 assert!(!is_sound, "{what}: sound, and refused: {}", log());
+                let way = "ics-gateway restore --config FILE --from BACKUP --replace";
+                if log().contains(way) {
+                    follow_remedy(&world, (&backup, &before), &what);
+                    remedied += 1;
+                }
                 refused += 1;
             }
             Ok(()) => {
@@ -235,11 +266,11 @@ fn damaged_files(engine: Engine) {
         assert!(!log().contains(PANIC), "{what}: {}", log());
     }
     println!(
-        "{}: {} rows; {refused} damages refused at start, {stated} told when read, {harmless} harmless",
+        "{}: {} rows; {refused} damages refused at start, {remedied} of them with a remedy that worked, {stated} told when read, {harmless} harmless",
         engine.name(),
         rows.len()
     );
-    assert!(refused > 0);
+    assert!(refused > 0 && remedied > 0);
     // What was put aside is whole.
     copy(&whole, &store);
     world.serve();

@@ -1,5 +1,5 @@
-//! `store migrate` and `store compact`, killed just before each of their syncs: the store is as it
-//! was, and the verb, asked for again, comes to its end.
+//! `store migrate`, `store compact`, `restore` and `import`, killed just before each of their syncs:
+//! what the store is made of is as it was, and the verb, asked for again, comes to its end.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
@@ -49,6 +49,13 @@ impl Stopped {
         self.copy("as-it-was", "store");
     }
 
+    fn remove(&self) {
+        let store = self.domain.file("store");
+        if store.exists() {
+            std::fs::remove_dir_all(store).expect("a directory");
+        }
+    }
+
     fn copy(&self, from: &str, to: &str) {
         let copied = Command::new("cp")
             .arg("-r")
@@ -57,34 +64,61 @@ impl Stopped {
         assert!(copied.expect("cp").success());
     }
 
-    /// `store` and these words, for this domain.
-    fn arguments(&self, verb: &[String]) -> Vec<String> {
-        let file = self.domain.configuration();
+    /// These words, for a domain that is configured so.
+    fn arguments(verb: &[String], file: &Path) -> Vec<String> {
         let config = ["--config", file.to_str().expect("UTF-8")];
-        let mut all = vec!["store".to_owned()];
-        all.extend_from_slice(verb);
+        let mut all = verb.to_vec();
         all.extend(config.map(str::to_owned));
         all
     }
 
     fn run(&self, verb: &[String]) -> Output {
-        let arguments = self.arguments(verb);
+        Self::run_by(&self.domain.configuration(), verb)
+    }
+
+    fn run_by(configuration: &Path, verb: &[String]) -> Output {
+        let arguments = Self::arguments(verb, configuration);
         Gateway::run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// What a whole store says of its content.
     fn digest(&self) -> String {
-        let checked = self.run(&["check".to_owned()]);
+        Self::digest_by(&self.domain.configuration())
+    }
+
+    fn digest_by(configuration: &Path) -> String {
+        let checked = Self::run_by(configuration, &words(&["store", "check"]));
         let said = String::from_utf8_lossy(&checked.stdout);
         assert!(checked.status.success(), "{checked:?}");
         let digest = said.lines().find(|line| line.starts_with("digest"));
         digest.expect("a digest").to_owned()
     }
 
+    /// What that store, of the other engine, says of its content.
+    fn digest_at(&self, (engine, at): (Engine, &Path)) -> String {
+        let own = self.domain.configuration();
+        let text = std::fs::read_to_string(&own).expect("a file");
+        let engines = [engine.other(), engine].map(|e| format!("engine = \"{}\"", e.name()));
+        let directory = format!("directory = \"{}\"", at.display());
+        let changed = text.replacen(&engines[0], &engines[1], 1).replacen(
+            "directory = \"store\"",
+            &directory,
+            1,
+        );
+        assert!(changed.contains(&engines[1]) && changed.contains(&directory));
+        let other = own.with_file_name("other.toml");
+        std::fs::write(&other, changed).expect("a writable directory");
+        Self::digest_by(&other)
+    }
+
+    fn traced(&self, verb: &[String]) -> Vec<String> {
+        Self::arguments(verb, &self.domain.configuration())
+    }
+
     /// The syncs of a verb, on a store that is put back afterwards.
     fn syncs_of(&self, verb: &[String]) -> Vec<NthCall> {
         let record = self.domain.scratch().join("record");
-        let ended = Gateway::run_traced(&self.arguments(verb), |pid| {
+        let ended = Gateway::run_traced(&self.traced(verb), |pid| {
             Strace::record(pid, SYNCS_OF_OPENING, &record)
         });
         assert!(ended.status.success(), "{ended:?}");
@@ -93,9 +127,13 @@ impl Stopped {
     }
 
     fn kill_at(&self, verb: &[String], sync: &NthCall) {
-        let ended = Gateway::run_traced(&self.arguments(verb), |pid| Strace::kill_at(pid, sync));
+        let ended = Gateway::run_traced(&self.traced(verb), |pid| Strace::kill_at(pid, sync));
         assert_eq!(ended.status.signal(), Some(SIGKILL), "{sync:?}: {ended:?}");
     }
+}
+
+fn words(verb: &[&str]) -> Vec<String> {
+    verb.iter().map(|word| (*word).to_owned()).collect()
 }
 
 fn chosen(syncs: &[NthCall]) -> impl Iterator<Item = &NthCall> {
@@ -117,11 +155,8 @@ fn a_migration_survives_kills(from: Engine) {
     let target = |name: &str| stopped.domain.scratch().join(name);
     let to = from.other().name();
     let verb = |at: &Path| {
-        ["migrate", "--to", to, "--directory"]
-            .map(str::to_owned)
-            .into_iter()
-            .chain([at.to_str().expect("UTF-8").to_owned()])
-            .collect::<Vec<_>>()
+        let at = at.to_str().expect("UTF-8");
+        words(&["store", "migrate", "--to", to, "--directory", at])
     };
     let syncs = stopped.syncs_of(&verb(&target("whole")));
     let mut kills = 0;
@@ -134,7 +169,7 @@ fn a_migration_survives_kills(from: Engine) {
         // All of it was there already, and known to be.
         let is_whole = String::from_utf8_lossy(&again.stderr).contains("is not empty");
         assert!(again.status.success() || is_whole, "{sync:?}: {again:?}");
-        from.other().open(&at).assert_sound();
+        assert_eq!(stopped.digest_at((from.other(), &at)), before, "{sync:?}");
         // sled writes a snapshot when it is opened, but not each time.
         stopped.put_back();
     }
@@ -148,7 +183,7 @@ fn a_migration_survives_kills(from: Engine) {
 fn compaction_survives_kills(engine: Engine) {
     let stopped = Stopped::create(engine);
     let before = stopped.digest();
-    let verb = ["compact".to_owned()];
+    let verb = words(&["store", "compact"]);
     let syncs = stopped.syncs_of(&verb);
     let mut kills = 0;
     for sync in chosen(&syncs) {
@@ -165,6 +200,61 @@ fn compaction_survives_kills(engine: Engine) {
         "{}: compaction killed at {kills} of {all} syncs",
         engine.name()
     );
+}
+
+/// A store made of a file: what is written by `out`, and taken by `into`.
+fn a_making_survives_kills(engine: Engine, (out, into): (&[&str], &[&str])) {
+    let stopped = Stopped::create(engine);
+    let before = stopped.digest();
+    let file = stopped.domain.scratch().join("made-of");
+    let file = file.to_str().expect("UTF-8");
+    let written = stopped.run(&words(&[out, &[file, "--offline"]].concat()));
+    assert!(written.status.success(), "{written:?}");
+    let verb = words(&[into, &[file]].concat());
+    stopped.remove();
+    let syncs = stopped.syncs_of(&verb);
+    let (mut kills, mut unfinished) = (0, 0);
+    for sync in chosen(&syncs) {
+        stopped.remove();
+        stopped.kill_at(&verb, sync);
+        kills += 1;
+        if stopped.domain.file("store").exists() {
+            let checked = stopped.run(&words(&["store", "check"]));
+            let said = String::from_utf8_lossy(&checked.stderr);
+            let is_refused = said.contains("did not end") || said.contains("no store");
+            unfinished += u32::from(is_refused);
+            assert!(is_refused || checked.status.success(), "{sync:?}: {said}");
+        }
+        let again = stopped.run(&verb);
+        let is_whole = String::from_utf8_lossy(&again.stderr).contains("is not empty");
+        assert!(again.status.success() || is_whole, "{sync:?}: {again:?}");
+        assert_eq!(stopped.digest(), before, "{sync:?}");
+    }
+    assert!(unfinished > 0, "none was cut off");
+    let all = syncs.len();
+    println!(
+        "{}: {} killed at {kills} of {all} syncs, {unfinished} of them half way",
+        engine.name(),
+        into[0]
+    );
+}
+
+#[test]
+fn a_restore_survives_a_kill_at_each_of_its_syncs() {
+    if is_possible() {
+        let verbs = (&["backup", "--to"][..], &["restore", "--from"][..]);
+        a_making_survives_kills(Engine::Redb, verbs);
+        a_making_survives_kills(Engine::Sled, verbs);
+    }
+}
+
+#[test]
+fn an_import_survives_a_kill_at_each_of_its_syncs() {
+    if is_possible() {
+        let verbs = (&["export", "--state"][..], &["import", "--state"][..]);
+        a_making_survives_kills(Engine::Redb, verbs);
+        a_making_survives_kills(Engine::Sled, verbs);
+    }
 }
 
 #[test]
