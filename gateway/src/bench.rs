@@ -1,14 +1,17 @@
 //! `ics-gateway bench`: what a request costs, as a ratio to a yardstick measured in the same run.
 //!
 //! Gateway and yardstick are processes of their own, loaded in turn in one run; CPU time is that of
-//! the server's process for one request. A figure is that of the round in the middle.
+//! the server's process for one request. A figure is that of the round in the middle. Where there
+//! is more than one core, servers have one and the load has the rest.
 
+mod cores;
 mod figures;
 mod footprint;
 mod fresh;
 mod inquiry;
 mod load;
 mod mapping;
+mod raw_store;
 mod rows;
 mod stage;
 mod yardstick;
@@ -24,6 +27,7 @@ use crate::config::Config;
 use crate::operator_client::CallError;
 use crate::sandbox::SandboxError;
 
+use cores::Cores;
 use figures::Report;
 use stage::Stage;
 pub(crate) use yardstick::{AnswerSizes, serve as serve_yardstick};
@@ -164,11 +168,12 @@ pub(crate) async fn measure(
     let report = Report {
         as_json: options.json,
     };
+    let cores = Cores::split()?;
     let stage = |name: &'static str, rows| {
         let below = directory.join(name);
         async move {
             std::fs::create_dir(&below)?;
-            Stage::fill(&below, rows).await
+            Stage::fill(&below, rows, cores).await
         }
     };
     let small = stage("small", SMALL).await?;
@@ -177,6 +182,13 @@ pub(crate) async fn measure(
     } else {
         None
     };
+    report.remark(&cores.map_or_else(
+        || "one core for servers and load: figures are what they leave each other".to_owned(),
+        |cores| cores.to_string(),
+    ));
+    if let Some(cores) = cores {
+        cores.keep_load()?;
+    }
     // Nobody below asks for a large store that is not there.
     let large = large.as_ref().unwrap_or(&small);
     for subject in subjects {

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod answer;
 mod body;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -16,6 +17,7 @@ mod unread;
 
 use core::time::Duration;
 
+pub use answer::hold_until_out;
 pub use body::{BodyRefusal, DEADLINE, Terms, read_body};
 pub use unread::{HeldBody, hold_body};
 

@@ -12,12 +12,14 @@ use core::task::{Context, Poll};
 use std::rc::Rc;
 
 use actix_web::HttpMessage as _;
-use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
 use actix_web::http::header::TRANSFER_ENCODING;
 use actix_web::web::Bytes;
 use futures_util::Stream;
+
+use crate::answer::hold_until_out;
 
 /// A chunked body, held whoever reads it or does not.
 #[must_use = "a body that is not held is waited for without end"]
@@ -45,12 +47,7 @@ impl HeldBody {
     where
         B: MessageBody + 'static,
     {
-        response.map_body(|_, body| {
-            BoxBody::new(Answer {
-                body: body.boxed(),
-                _held: self,
-            })
-        })
+        hold_until_out(response, self)
     }
 }
 
@@ -62,27 +59,6 @@ impl Stream for Reader {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         Pin::new(&mut *self.0.borrow_mut()).poll_next(cx)
-    }
-}
-
-/// The body of an answer, and what it answers.
-struct Answer {
-    body: BoxBody,
-    _held: HeldBody,
-}
-
-impl MessageBody for Answer {
-    type Error = <BoxBody as MessageBody>::Error;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_next(cx)
     }
 }
 

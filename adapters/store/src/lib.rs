@@ -11,6 +11,7 @@
 
 mod apply;
 mod backup;
+mod copy;
 mod embedded;
 mod fault;
 mod file_fault;
@@ -38,6 +39,7 @@ pub mod contract;
 pub mod engine;
 
 pub use backup::{BackupMeter, BackupSummary, read_backup, write_backup};
+pub use copy::{Compacted, Copied, CopyError, copy_store, exchange_store};
 pub use embedded::{EmbeddedStore, FORMAT, PrepareError};
 pub use file_fault::{FileFault, WriteFault};
 pub use group_commit::{BatchLimits, CommitWatch};
@@ -51,4 +53,4 @@ pub use place::{Occupancy, Work, io_error, look_into, move_aside, sync_directory
 pub use restore::{import_state, restore_backup};
 pub use state::{StateSummary, read_state, write_state};
 pub use table_file::{TABLE_HEADER, TableMeter, write_table};
-pub use upkeep::{Compacted, Copied, CopyError, Upkeep, Visit, copy_store, exchange_store};
+pub use upkeep::{Upkeep, Visit};

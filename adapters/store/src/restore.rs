@@ -7,6 +7,7 @@ use std::path::Path;
 use ics_core::change::Write;
 
 use crate::apply::{Refusal, Writer};
+use crate::copy::{Batch, fill_store};
 use crate::engine::{Engine, EngineError, Overlay, ReadKeys, Verdict, WriteKeys};
 use crate::fault::Fault;
 use crate::file_fault::FileFault;
@@ -14,7 +15,6 @@ use crate::open::EngineFiles;
 use crate::place::Work;
 use crate::record::{Record, Tally, encode};
 use crate::state::{StateRecord, walk_state};
-use crate::upkeep::{Batch, fill_store};
 use crate::{
     BackupSummary, Copied, CopyError, EmbeddedStore, IntegrityReport, StateSummary, index,
     read_backup, walk,

@@ -32,6 +32,13 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// Says under which conditions.
+    pub(super) fn remark(self, remark: &str) {
+        if !self.as_json {
+            say(remark);
+        }
+    }
+
     /// Says what follows, and what the columns are.
     pub(super) fn begin(self, title: &str, [ours, yardstick]: [&str; 2]) {
         if !self.as_json {

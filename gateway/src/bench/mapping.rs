@@ -2,24 +2,17 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
-use ics_core::change::Change;
-use ics_core::port::Store;
 use reqwest::StatusCode;
 use serde_json::json;
 
 use super::figures::{Figure, Report, Rounds, median, ours_to_yardstick};
-use super::load::{Keys, Loader, Measured, Target};
+use super::load::{Keys, Loader, Target};
+use super::raw_store::RawStore;
 use super::rows::key_of;
-use super::stage::{Stage, row_maker};
+use super::stage::Stage;
 use super::{BenchError, CONNECTIONS, Options, progress};
 use crate::operator_client::OperatorClient;
-use crate::sandbox::BenchDomain;
-
-/// How many rows the raw store is offered for each second; none does that many.
-const PREPARED: usize = 20_000;
 
 /// Measures it; the raw store lies below `directory`.
 ///
@@ -44,7 +37,7 @@ pub(super) async fn measure(
     let tls = Arc::new(stage.domain.tls("shop")?);
     let load = (CONNECTIONS, Keys::fresh(stage.rows));
     let mut ours = Loader::connect(target, &tls, load).await?;
-    let mut raw = RawStore::open(directory).await?;
+    let mut raw = RawStore::open(directory, stage.cores).await?;
     let (rounds, span) = options.rounds();
     let progress = progress(rounds as u64, "measuring mapping requests");
     let operator = stage.domain.operator()?;
@@ -105,64 +98,4 @@ fn request_body(destination: &str, n: usize) -> String {
         "notificationDestination": destination,
     })
     .to_string()
-}
-
-/// The gateway's store alone, in this process, with rows made beforehand.
-struct RawStore {
-    store: Arc<dyn Store>,
-    maker: super::rows::RowMaker,
-    next: usize,
-    now: ics_core::time::Timestamp,
-}
-
-impl RawStore {
-    async fn open(directory: &Path) -> Result<Self, BenchError> {
-        let domain = BenchDomain::create(directory)?;
-        let parts = domain.open_parts().await?;
-        let maker = row_maker(&domain, &parts).await?;
-        Ok(Self {
-            store: Arc::clone(&maker.store),
-            maker,
-            next: 0,
-            now: parts.clock.now(),
-        })
-    }
-
-    /// Has as many writers commit one row each, again and again, for `span`.
-    async fn run(&mut self, span: Duration) -> Result<Measured, BenchError> {
-        let wanted = PREPARED.saturating_mul(usize::try_from(span.as_secs()).unwrap_or(1).max(1));
-        let changes = Arc::new(self.maker.requests(self.next, wanted, self.now)?);
-        self.next = self.next.saturating_add(wanted);
-        let taken = Arc::new(AtomicUsize::new(0));
-        let start = Instant::now();
-        let mut writers = Vec::with_capacity(CONNECTIONS);
-        for _ in 0..CONNECTIONS {
-            let (store, changes, taken) = (
-                Arc::clone(&self.store),
-                Arc::clone(&changes),
-                Arc::clone(&taken),
-            );
-            writers.push(tokio::spawn(async move {
-                let mut committed = 0_u64;
-                while start.elapsed() < span {
-                    let Some(change) = changes.get(taken.fetch_add(1, Ordering::Relaxed)) else {
-                        break;
-                    };
-                    store.commit(Change::clone(change)).await?;
-                    committed = committed.saturating_add(1);
-                }
-                Ok::<_, BenchError>(committed)
-            }));
-        }
-        let mut committed = 0_u64;
-        for writer in writers {
-            let count = writer.await.map_err(std::io::Error::other)??;
-            committed = committed.saturating_add(count);
-        }
-        Ok(Measured {
-            cpu_per_request: Duration::ZERO,
-            requests_per_second: committed as f64 / start.elapsed().as_secs_f64(),
-            answered: committed,
-        })
-    }
 }

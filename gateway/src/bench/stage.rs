@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::cores::Cores;
 use super::rows::RowMaker;
 use super::{AnswerSizes, BenchError, progress};
 use crate::sandbox::BenchDomain;
@@ -17,21 +18,31 @@ use crate::sandbox::BenchDomain;
 pub(super) struct Stage {
     pub(super) domain: BenchDomain,
     pub(super) rows: usize,
+    /// What its servers run on.
+    pub(super) cores: Option<Cores>,
 }
 
 impl Stage {
-    /// Makes a domain below `directory` with that many rows.
+    /// Makes a domain below `directory` with that many rows, whose servers run on `cores`.
     ///
     /// # Errors
     /// [`BenchError`].
-    pub(super) async fn fill(directory: &Path, rows: usize) -> Result<Self, BenchError> {
+    pub(super) async fn fill(
+        directory: &Path,
+        rows: usize,
+        cores: Option<Cores>,
+    ) -> Result<Self, BenchError> {
         let domain = BenchDomain::create(directory)?;
         let parts = domain.open_parts().await?;
         let maker = row_maker(&domain, &parts).await?;
         let progress = progress(rows as u64, "making rows");
         maker.fill(rows, parts.clock.now(), &progress).await?;
         progress.finish_and_clear();
-        Ok(Self { domain, rows })
+        Ok(Self {
+            domain,
+            rows,
+            cores,
+        })
     }
 
     /// Starts the gateway.
@@ -39,7 +50,7 @@ impl Stage {
     /// # Errors
     /// [`BenchError`].
     pub(super) fn serve(&self) -> Result<Server, BenchError> {
-        Server::start("gateway", &["serve"], &self.domain.config(), &[])
+        self.start("gateway", &["serve"], &[])
     }
 
     /// Starts the bare handler, answering as many bytes.
@@ -57,12 +68,20 @@ impl Stage {
             "--by-transaction",
             &by_transaction,
         ];
-        Server::start(
-            "yardstick",
-            &["bench", "yardstick"],
-            &self.domain.config(),
-            &sizes,
-        )
+        self.start("yardstick", &["bench", "yardstick"], &sizes)
+    }
+
+    fn start(
+        &self,
+        name: &'static str,
+        verb: &[&str],
+        arguments: &[&str],
+    ) -> Result<Server, BenchError> {
+        let server = Server::start(name, verb, &self.domain.config(), arguments)?;
+        if let Some(cores) = self.cores {
+            cores.keep_server(server.pid())?;
+        }
+        Ok(server)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::compose::with_sources;
 /// it removes what it has written. It can be restored into a store of either engine.
 ///
 /// The keyring is NOT in it, and without the keyring a restored store cannot be read: keep a copy
-/// of the file named under [vault], in another place than the backups. Nor are configuration,
+/// of the file named under `[vault]`, in another place than the backups. Nor are configuration,
 /// certificates and decision log.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

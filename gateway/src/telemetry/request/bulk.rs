@@ -1,14 +1,12 @@
 //! The end of a bulk inquiry: its answer goes out in parts, so what became of its lines is told
 //! when the last part is out, or when nobody takes any more.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::body::BoxBody;
 use actix_web::dev::ServiceResponse;
-use actix_web::web::Bytes;
 use ics_core::audit::BulkTally;
+use ics_http::hold_until_out;
 
 use super::Recorder;
 use super::attempt::Peer;
@@ -26,7 +24,7 @@ pub(super) struct BulkEnd {
 impl BulkEnd {
     /// The answer, its end told.
     pub(super) fn after(self, response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
-        response.map_body(|_, body| BoxBody::new(Answer { body, _end: self }))
+        hold_until_out(response, self)
     }
 }
 
@@ -41,25 +39,5 @@ impl Drop for BulkEnd {
             );
             room.write(line.as_bytes());
         }
-    }
-}
-
-struct Answer {
-    body: BoxBody,
-    _end: BulkEnd,
-}
-
-impl MessageBody for Answer {
-    type Error = <BoxBody as MessageBody>::Error;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_next(cx)
     }
 }
