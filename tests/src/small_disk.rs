@@ -40,9 +40,11 @@ impl SmallDisk {
         let free = self.free();
         let mut file = File::create(self.filler()).expect("room for a name");
         let block = vec![1; 64 << 10];
-        let blocks = free.saturating_sub(left) / (64 << 10);
-        for _ in 0..blocks {
-            match file.write_all(&block) {
+        let mut wanted = usize::try_from(free.saturating_sub(left)).expect("a small disk");
+        while wanted > 0 {
+            let part = wanted.min(block.len());
+            wanted -= part;
+            match file.write_all(&block[..part]) {
                 // Others write too.
                 Err(error) if error.kind() == std::io::ErrorKind::StorageFull => break,
                 written => written.expect("a disk that works"),

@@ -120,6 +120,7 @@ impl Disk {
             wait_for_lock(&log)?;
             lost.write_again()?;
         }
+        remove_unfinished_snapshots(path)?;
         let tree = open_unlocked(&config).inspect_err(|error| {
             // It syncs while it opens, and does not say what has failed.
             if is_of_the_disk(error) {
@@ -233,6 +234,27 @@ fn wait_for_lock(log: &File) -> io::Result<()> {
 
 /// Opens the database. Its lock can only be our own here (the directory is): of a database that
 /// was just closed and whose threads have not ended yet.
+/// A snapshot that sled could not write to its end, on a full disk, it takes for the newest one at
+/// its next start, and for damaged. It is nothing: the log is whole, and the snapshot before it there.
+fn remove_unfinished_snapshots(path: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_unfinished = name
+            .to_str()
+            .is_some_and(|name| name.starts_with("snap.") && name.ends_with(".generating"));
+        if is_unfinished {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 fn open_unlocked(config: &sled::Config) -> Result<sled::Db, sled::Error> {
     let mut attempts = LOCK_ATTEMPTS;
     loop {

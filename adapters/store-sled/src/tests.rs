@@ -111,6 +111,23 @@ fn what_was_committed_is_there_after_reopening() {
 }
 
 #[test]
+fn a_snapshot_that_was_not_written_to_its_end_is_no_damage() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path().join("data");
+    let store = reopen(&at);
+    (0..20).for_each(|n| put(&store, n).unwrap());
+    let before = store.check().unwrap();
+    drop(store);
+    let newest = at.join(DATA_NAME).join("snap.FFFFFFFFFFFFFF00.generating");
+    for bytes in [0, 40] {
+        fs::write(&newest, vec![7; bytes]).unwrap();
+        let store = reopen(&at);
+        assert_eq!(store.check().unwrap(), before);
+        assert!(!newest.exists());
+    }
+}
+
+#[test]
 fn a_second_opening_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let store = reopen(directory.path());

@@ -106,6 +106,26 @@ fn a_full_disk(engine: Engine) {
         engine.name(),
         settle(&world, &pair)
     );
+    start_without_space(&world, &disk);
+}
+
+/// Whatever comes of starts on a disk without a byte to spare, the store is there once it has some.
+fn start_without_space(world: &World, disk: &SmallDisk) {
+    world.domain.kill();
+    disk.take_all_but(0);
+    let file = world.domain.configuration();
+    let config = file.to_str().expect("UTF-8");
+    for _ in 0..2 {
+        let said = Gateway::run(&["store", "check", "--config", config]);
+        let words = String::from_utf8_lossy(&said.stderr);
+        assert!(
+            said.status.success() || words.contains("No space left"),
+            "{words}"
+        );
+    }
+    disk.give_back();
+    world.check_store();
+    world.serve();
 }
 
 #[test]
