@@ -1,6 +1,7 @@
 //! Notifications by websocket (TS 29.122 5.2.5.4, spec/t8.md A.1, A.2, C.4), with a client nobody
 //! here wrote: delivered is what was acknowledged, in order, over mutual TLS, and to its own SP.
 
+use ics_tests::memory::{forget_peak, memory};
 use ics_tests::{Domain, Mapping, Party, Sandbox, Websocket, eventually, fresh_device, fresh_uuid};
 use serde_json::{Value, json};
 
@@ -254,6 +255,30 @@ fn what_is_no_acknowledgement_ends_the_socket_and_the_gateway_says_goodbye() {
     shop.forget_token();
     let socket = Websocket::dial(&shop, &uri);
     assert_eq!(socket.wait_frames(1)[0], frames[0]);
+}
+
+#[test]
+fn a_frame_that_declares_too_much_is_refused_by_its_head_and_nothing_of_it_is_kept() {
+    let sandbox = Sandbox::start();
+    let (shop, acme) = (sandbox.shop(), sandbox.acme());
+    let (row, uri) = ask(&shop, &acme, "eggs");
+    for length in [1 << 62, 1 << 31, 64 << 20] {
+        let mut socket = Websocket::dial(&shop, &uri);
+        socket.wait_for("open");
+        let before = memory(sandbox.pid()).now;
+        forget_peak(sandbox.pid());
+        socket.declare(length);
+        socket.wait_for("closed 1009");
+        let grown = memory(sandbox.pid()).peak.saturating_sub(before);
+        assert!(grown < 16 << 20, "{length}: grown by {} KiB", grown >> 10);
+    }
+    // The SP may come again, and is told what waits.
+    let mut socket = Websocket::dial(&shop, &uri);
+    socket.wait_for("open");
+    acme.accept(&row, &fresh_device()).expect(200);
+    let frames = socket.wait_frames(1);
+    socket.acknowledge(&frames[0]);
+    sandbox.settle();
 }
 
 #[test]

@@ -102,6 +102,11 @@ impl Websocket {
         writeln!(self.input, "send {text}").expect("a client that runs");
     }
 
+    /// Sends the head of a text frame of `length` bytes, and payload until the connection ends.
+    pub fn declare(&mut self, length: u64) {
+        writeln!(self.input, "declare {length}").expect("a client that runs");
+    }
+
     /// Closes it politely.
     pub fn close(&mut self) {
         writeln!(self.input, "close").expect("a client that runs");

@@ -1,7 +1,8 @@
 """A service provider's end of a websocket, with the client of python-websockets.
 
 Says on standard output: `open`, `frame <text>`, `closed <code>`, `refused <status>`, `failed`.
-Hears on standard input: `send <text>`, `close`, `drop` (ends without a word).
+Hears on standard input: `send <text>`, `close`, `drop` (ends without a word), `declare <length>`
+(sends the head of a text frame of that length, and payload for it until the connection ends).
 """
 
 import asyncio
@@ -17,12 +18,25 @@ def say(text):
     print(text, flush=True)
 
 
+async def declare(socket, length):
+    transport = socket.transport
+    transport.write(bytes([0x81, 0x80 | 127]) + length.to_bytes(8, "big") + bytes(4))
+    left = min(length, 1 << 28)
+    while left > 0 and not transport.is_closing():
+        if transport.get_write_buffer_size() < 1 << 20:
+            transport.write(bytes(1 << 16))
+            left -= 1 << 16
+        await asyncio.sleep(0)
+
+
 async def speak(socket):
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         word, _, text = line.rstrip("\n").partition(" ")
         if word == "send":
             await socket.send(text)
+        elif word == "declare":
+            loop.create_task(declare(socket, int(text)))
         elif word == "drop":
             os._exit(0)
         else:

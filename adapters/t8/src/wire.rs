@@ -8,6 +8,7 @@ mod access;
 mod demapping;
 mod device_mapping;
 mod discovery;
+mod frame;
 mod inquiry;
 mod mapping;
 mod notification;
@@ -18,6 +19,7 @@ mod text;
 
 pub use demapping::Demap;
 pub use device_mapping::{Answer, SerialNamespace, Subscription, SubscriptionPatch};
+pub use frame::{FrameGate, FrameTooLarge};
 pub use inquiry::{DeviceInquiry, TransactionInquiry};
 pub use mapping::{IdentityMapping, IdentityMappingPatch, UserConsent, WebsockNotifConfig};
 pub use notification::Acknowledgement;

@@ -30,6 +30,7 @@ pub const TARGETS: &[Target] = &[
     ("t8_body", t8::body),
     ("t8_line", t8::line),
     ("t8_acknowledgement", t8::acknowledgement),
+    ("t8_frame", t8::frame),
     ("t8_query", t8::query),
     ("t8_link", t8::link),
     ("http_header", http::header),

@@ -2,7 +2,7 @@
 
 use ics_core::id::{ServiceUri, SpId, find_permanent_identifier};
 use ics_t8::fuzzing;
-use ics_t8::wire::InvalidBody;
+use ics_t8::wire::{FrameGate, InvalidBody};
 use serde_json::Value;
 
 /// Bodies, merge patches among them: the first byte says of which operation.
@@ -40,6 +40,61 @@ pub(super) fn acknowledgement(data: &[u8]) {
         fuzzing::read_acknowledgement(written.as_bytes()).ok(),
         Some(id)
     );
+}
+
+/// What a peer sends by a websocket, in pieces of the size that the first byte says: it is refused
+/// at the piece in which a head ends that declares too much, as these heads are read here, one
+/// whole frame after the other.
+pub(super) fn frame(data: &[u8]) {
+    const LARGEST: u64 = 300;
+    let Some((&size, stream)) = data.split_first() else {
+        return;
+    };
+    let mut gate = FrameGate::new(LARGEST);
+    let mut seen = 0;
+    let refused = stream.chunks(usize::from(size).max(1)).find_map(|piece| {
+        let before = seen;
+        seen += piece.len();
+        gate.pass(piece).err().map(|_| before..seen)
+    });
+    let known = end_of_large_head(stream, LARGEST);
+    match refused {
+        Some(piece) => {
+            // The last byte of the head lies in that piece.
+            let last = known.expect("a frame that is too large") - 1;
+            assert!(piece.contains(&last), "{last} in {piece:?}");
+            assert!(gate.pass(b"x").is_err(), "it stays refused");
+        }
+        None => assert_eq!(known, None),
+    }
+}
+
+/// Where the first head ends that declares more than `largest`.
+fn end_of_large_head(stream: &[u8], largest: u64) -> Option<usize> {
+    let mut at = 0_usize;
+    loop {
+        let second = *stream.get(at + 1)?;
+        let (length, end) = match second & 0x7f {
+            126 => {
+                let bytes = stream.get(at + 2..at + 4)?;
+                let length = u16::from_be_bytes(bytes.try_into().expect("two"));
+                (u64::from(length), at + 4)
+            }
+            127 => {
+                let bytes = stream.get(at + 2..at + 10)?;
+                (
+                    u64::from_be_bytes(bytes.try_into().expect("eight")),
+                    at + 10,
+                )
+            }
+            short => (u64::from(short), at + 2),
+        };
+        if length > largest {
+            return Some(end);
+        }
+        let mask = if second & 0x80 == 0 { 0 } else { 4 };
+        at = end + mask + usize::try_from(length).expect("a small one");
+    }
 }
 
 /// What was read is what stands in the JSON, no more and no less; written, it reads the same; what

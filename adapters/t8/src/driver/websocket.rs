@@ -4,6 +4,8 @@
 //! seconds; it ends with the token at the latest. What was sent and not acknowledged stays in the
 //! outbox, and comes again.
 
+mod gated;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -71,9 +73,12 @@ pub(super) fn open(
     (request, payload): (&HttpRequest, Payload),
     opener: Opener,
 ) -> Result<HttpResponse, Problem> {
-    let (response, session, messages) = actix_ws::handle(request, payload).map_err(|_| {
-        Problem::from(Cause::InvalidMsgFormat).at("", "must be a websocket handshake (RFC 6455)")
-    })?;
+    let (response, session, messages) = gated::gate(request, payload, MAX_FRAME as u64)
+        .and_then(|payload| actix_ws::handle(request, payload))
+        .map_err(|_| {
+            let problem = Problem::from(Cause::InvalidMsgFormat);
+            problem.at("", "must be a websocket handshake (RFC 6455)")
+        })?;
     let addressee = Addressee {
         role: match opener.point {
             ReferencePoint::Ics1 => Role::ThirdPartySp,
@@ -242,7 +247,9 @@ impl Line {
             Some(Ok(AggregatedMessage::Binary(_))) => {
                 Err(reason(CloseCode::Unsupported, "text frames alone"))
             }
-            Some(Err(ProtocolError::Overflow)) => Err(reason(CloseCode::Size, "frame too large")),
+            Some(Err(error)) if gated::is_too_large(&error) => {
+                Err(reason(CloseCode::Size, "frame too large"))
+            }
             Some(Err(_)) | None => Err(reason(CloseCode::Protocol, "protocol violated")),
         }
     }

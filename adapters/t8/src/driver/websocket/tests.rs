@@ -63,6 +63,7 @@ async fn open_socket(
         .to_http_parts();
     let mut said: actix_web::dev::Payload = actix_web::dev::Payload::Stream { payload };
     let payload = Payload::from_request(&request, &mut said).await.unwrap();
+    let payload = gated::gate(&request, payload, MAX_FRAME as u64).unwrap();
     let (response, session, messages) = actix_ws::handle(&request, payload).unwrap();
     let addressee = Addressee {
         role: Role::ThirdPartySp,
@@ -211,4 +212,24 @@ async fn a_pong_that_answers_no_ping_counts_as_a_request() {
         let _ = say.send(Bytes::from_static(PONG));
         sleep(patience.look).await;
     }
+}
+
+#[actix_web::test]
+async fn a_frame_that_declares_too_much_ends_the_socket_at_its_head() {
+    let (api, _) = api();
+    let (shop, response, say) = open_scripted(&api, "shop", PATIENCE).await;
+    // 2^62 bytes are announced; not one of them comes, nor the mask.
+    let length = (1_u64 << 62).to_be_bytes();
+    let head = [&[0x81, 0x80 | 127], length.as_slice()].concat();
+    for piece in head.chunks(3) {
+        assert!(api.sockets.open_socket(&shop).is_some());
+        say.send(Bytes::copy_from_slice(piece)).unwrap();
+    }
+    let mut body = Box::pin(response.into_body());
+    let frame = poll_fn(|cx| actix_web::body::MessageBody::poll_next(body.as_mut(), cx));
+    let told = timeout(Duration::from_secs(10), frame).await;
+    let told = told.expect("it is told").unwrap().unwrap();
+    assert_eq!(told[0], 0x88, "a goodbye");
+    assert_eq!(u16::from_be_bytes([told[2], told[3]]), 1009);
+    assert_eq!(api.sockets.open_socket(&shop), None);
 }
