@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod export;
 mod extract;
+mod file_hash;
 mod import;
 mod init;
 mod job;
@@ -31,7 +32,7 @@ use std::error::Error;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use operator::exit_code;
+pub(crate) use operator::{closing_line, exit_code};
 
 /// The identity correlation service of ITU-T Y.4462
 ///
@@ -49,7 +50,8 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   A new operator domain in /etc/ics, with authorities, certificates, keys, configuration:
-    ics-gateway init --dir /etc/ics --t8-address 192.0.2.1:8443 --public-url https://ics.example:8443
+    ics-gateway init --dir /etc/ics --t8-address 192.0.2.1:8443 \\
+      --public-url https://ics.example:8443
 
 `ics-gateway help VERB` explains one verb.";
 
@@ -115,5 +117,66 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// The lines that are to be typed, of a verb and all below it.
+    fn lines_to_type(verb: &clap::Command) -> Vec<String> {
+        let help = verb.get_after_help().map(ToString::to_string);
+        let help = help.unwrap_or_default();
+        let of_this = help.lines().filter(|line| line.starts_with("    "));
+        let below = verb.get_subcommands().flat_map(lines_to_type);
+        of_this.map(ToOwned::to_owned).chain(below).collect()
+    }
+
+    /// The calls of the gateway among them, a line each, as a shell would take them.
+    fn calls(lines: &[String]) -> Vec<Vec<String>> {
+        // An id is one that was told before.
+        let id = "0193a5b2-1c1f-7cc0-8000-000000000001";
+        let text = lines.join("\n").replace("\\\n", " ");
+        let text = text.replace("0193a5b2-...", id);
+        let calls = text.lines().filter_map(|line| {
+            let from = line.find("ics-gateway ")?;
+            let end = line.find([';', '|', '>', '&']).unwrap_or(line.len());
+            line.get(from..end)
+        });
+        let words = |call: &str| call.split_whitespace().map(ToOwned::to_owned).collect();
+        calls.map(words).collect()
+    }
+
+    #[test]
+    fn examples_can_be_typed_as_they_stand_in_a_terminal_of_80_columns() {
+        let lines = lines_to_type(&Cli::command());
+        assert!(lines.len() > 40, "{lines:?}");
+        for line in &lines {
+            assert!(line.chars().count() <= 80, "it would be broken: {line}");
+        }
+        let calls = calls(&lines);
+        assert!(calls.len() > 30, "{calls:?}");
+        for call in calls {
+            let parsed = Cli::try_parse_from(&call);
+            assert!(parsed.is_ok(), "{call:?}: {:?}", parsed.err());
+        }
+    }
+
+    #[test]
+    fn a_stream_is_refused_where_a_file_is_read_or_written_twice() {
+        for call in [
+            "backup --config c --to -",
+            "restore --config c --from -",
+            "import --config c --state -",
+        ] {
+            let words = ["ics-gateway"].into_iter().chain(call.split_whitespace());
+            let refused = Cli::try_parse_from(words).unwrap_err();
+            assert_eq!(refused.exit_code(), 2, "{refused}");
+            assert!(
+                refused.to_string().contains("no standard stream"),
+                "{refused}"
+            );
+            let words = call.split_whitespace().map(|word| match word {
+                "-" => "./-",
+                word => word,
+            });
+            assert!(Cli::try_parse_from(["ics-gateway"].into_iter().chain(words)).is_ok());
+        }
     }
 }

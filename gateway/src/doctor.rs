@@ -204,13 +204,7 @@ fn of_status(settings: &Config, file: &Path, status: &StatusView) -> Vec<Finding
         clock,
         decisions,
     ];
-    if status.store == Some(StoreState::Failing) {
-        findings.push(Finding::red(
-            "store",
-            "does not take changes; is its disk full, or failing?",
-            format!("df -h {}; dmesg | tail", settings.store.directory.display()),
-        ));
-    }
+    findings.extend(of_store(settings, file, status.store));
     if let Some(depth) = status.outbox_depth.filter(|depth| *depth > 10_000) {
         findings.push(Finding::amber(
             "outbox",
@@ -223,3 +217,30 @@ fn of_status(settings: &Config, file: &Path, status: &StatusView) -> Vec<Finding
 
 #[cfg(test)]
 mod tests;
+/// What the gateway says of its store.
+fn of_store(settings: &Config, file: &Path, store: Option<StoreState>) -> Option<Finding> {
+    let directory = settings.store.directory.display();
+    match store? {
+        StoreState::Writing => None,
+        StoreState::Failing => Some(Finding::red(
+            "store",
+            "does not take changes; is its disk full, or failing?",
+            format!("df -h {directory}; dmesg | tail"),
+        )),
+        StoreState::Damaged => {
+            let config = file.display();
+            Some(Finding::red(
+                "store",
+                format!(
+                    "`{directory}` is damaged: the gateway met what it cannot read; look with the gateway stopped, and \
+                     restore the last good backup if it is not sound"
+                ),
+                format!(
+                    "systemctl stop ics-gateway; ics-gateway store check --config {config}  # not sound: \
+                     ics-gateway restore --config {config} --from BACKUP --replace"
+                ),
+            ))
+        }
+    }
+}
+

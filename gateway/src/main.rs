@@ -40,7 +40,8 @@ fn main() -> ExitCode {
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr().lock(), "error: {error}");
+            let line = cli::closing_line(error.as_ref());
+            let _ = writeln!(std::io::stderr().lock(), "{line}");
             cli::exit_code(error.as_ref())
         }
     }

@@ -3,6 +3,9 @@
 //! Bodies are those of `ics_operator::wire`, from the other side. Redirects and proxies are not
 //! followed; servers are believed under the operator's own authority alone.
 
+use std::error::Error;
+use std::io;
+use std::iter::successors;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -46,7 +49,7 @@ pub(crate) enum CallError {
     /// It took the call, and said nothing.
     #[error("no answer from {0} for two minutes: the gateway hangs, or its store does")]
     Silent(String),
-    /// The answer began and did not end.
+    /// It took the call, and did not answer to the end.
     #[error("the answer of {0} was cut off: {1}")]
     CutOff(String, String),
     /// An answer that is none of the operator API.
@@ -60,17 +63,12 @@ impl CallError {
         let Self::Unreachable(_, error) = self else {
             return !matches!(self, Self::Credential(_));
         };
-        let mut source = std::error::Error::source(error);
-        while let Some(cause) = source {
-            if let Some(io) = cause.downcast_ref::<std::io::Error>()
-                && io.kind() == std::io::ErrorKind::ConnectionRefused
-            {
-                return false;
-            }
-            source = cause.source();
-        }
+        let was_refused = causes(error).any(|cause| {
+            let of_socket = cause.downcast_ref::<io::Error>();
+            of_socket.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+        });
         // Nobody may be there at all, or silent.
-        !error.is_timeout()
+        !was_refused && !error.is_timeout()
     }
 }
 
@@ -193,14 +191,20 @@ impl OperatorClient {
     pub(crate) async fn stream(&self, path: &str) -> Result<Pieces, CallError> {
         let url = format!("{}{path}", self.root);
         let request = self.http.get(url).timeout(LONG_ANSWER);
-        let unreachable = |error| CallError::Unreachable(self.root.clone(), error);
+        let failed = |error: reqwest::Error| {
+            if was_closed(&error) && !error.is_connect() {
+                CallError::CutOff(self.root.clone(), reason_of(&error))
+            } else {
+                CallError::Unreachable(self.root.clone(), error)
+            }
+        };
         let silent = |_| CallError::Silent(self.root.clone());
         let response = timeout(self.silence, request.send()).await;
-        let response = response.map_err(silent)?.map_err(unreachable)?;
+        let response = response.map_err(silent)?.map_err(failed)?;
         let status = response.status();
         if !status.is_success() {
             let bytes = timeout(self.silence, response.bytes()).await;
-            let bytes = bytes.map_err(silent)?.map_err(unreachable)?;
+            let bytes = bytes.map_err(silent)?.map_err(failed)?;
             return Err(parse_answer::<()>(status, &bytes)
                 .err()
                 .unwrap_or(CallError::Unexpected(status)));
@@ -321,15 +325,45 @@ fn refusal_text(problem: &ProblemView) -> String {
     text
 }
 
-/// The innermost cause.
+/// The error and all that is behind it, the innermost last.
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    let first: &(dyn Error + 'static) = error;
+    successors(Some(first), |cause| (*cause).source())
+}
+
+/// Whether whoever answered closed the connection before the answer was through.
+fn was_closed(error: &reqwest::Error) -> bool {
+    causes(error).any(|cause| {
+        let of_http = cause.downcast_ref::<hyper::Error>();
+        let of_socket = cause.downcast_ref::<io::Error>();
+        of_http.is_some_and(hyper::Error::is_incomplete_message)
+            || of_socket.is_some_and(|error| {
+                use io::ErrorKind::{
+                    BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof,
+                };
+                let closed = [
+                    BrokenPipe,
+                    ConnectionAborted,
+                    ConnectionReset,
+                    UnexpectedEof,
+                ];
+                closed.contains(&error.kind())
+            })
+    })
+}
+
+/// The innermost cause, in words for whoever runs the gateway.
 fn reason_of(error: &reqwest::Error) -> String {
-    let mut reason = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        reason = cause.to_string();
-        source = cause.source();
+    if was_closed(error) {
+        return "the connection was closed before its end".to_owned();
     }
-    reason
+    let reason = causes(error).last().map(ToString::to_string);
+    let reason = reason.unwrap_or_default();
+    // Where a library explains itself is of no use here.
+    let plain = reason
+        .split_once(": https://")
+        .map(|(plain, _)| plain.to_owned());
+    plain.unwrap_or(reason)
 }
 
 fn unreachable_text(url: &str, error: &reqwest::Error) -> String {

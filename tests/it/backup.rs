@@ -6,7 +6,7 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -499,5 +499,198 @@ fn a_store_that_is_gone_or_damaged_is_restored_as_its_refusal_says() {
         world.restart();
         let found = world.shop.inquire(&kept.service, &kept.uti).expect(200);
         assert_eq!(found.json()["deviceId"], device);
+    }
+}
+
+/// What `sha256sum` says of a file.
+fn sha256sum(file: &Path) -> String {
+    let output = Command::new("sha256sum").arg(file).output();
+    let said = done(&output.expect("sha256sum"));
+    said.split_whitespace().next().expect("a hash").to_owned()
+}
+
+/// A backup that somebody altered and completed again: another instant, and a trailer that fits.
+fn alter(backup: &Path, altered: &Path) {
+    let mut bytes = fs::read(backup).expect("a file");
+    bytes[16] ^= 1;
+    let content = bytes.len() - 32;
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes[..content]);
+    bytes[content..].copy_from_slice(hash.as_ref());
+    fs::write(altered, bytes).expect("a writable file");
+}
+
+#[test]
+fn the_sha_256_that_is_told_is_that_of_the_file_and_keeps_any_other_out() {
+    let world = World::start(Engine::Redb);
+    world.populate();
+    let (backup, state, table) = (
+        world.file("b.backup"),
+        world.file("s.ndjson"),
+        world.file("t.csv"),
+    );
+    for (verb, flag, file) in [
+        ("backup", "--to", &backup),
+        ("export", "--state", &state),
+        ("export", "--table", &table),
+    ] {
+        let told = fact(&done(&world.run(&[verb, flag, text(file)])), "sha256");
+        assert_eq!(told, sha256sum(file), "{verb} {flag}");
+    }
+    assert!(world.domain.stop().success());
+    let (altered, cut) = (world.file("altered.backup"), world.file("cut.ndjson"));
+    alter(&backup, &altered);
+    let lines = fs::read(&state).expect("a file");
+    fs::write(&cut, &lines[..lines.len() - 1]).expect("a writable file");
+    let store = world.domain.file("store");
+    let before = fs::read_dir(&world.domain.dir())
+        .expect("a directory")
+        .count();
+    for (args, other, own) in [
+        (["restore", "--replace", "--from"], &altered, &backup),
+        (["restore", "--replace", "--from"], &state, &backup),
+    ] {
+        let hash = sha256sum(own);
+        let named = [&args[..], &[text(other), "--sha256", &hash]].concat();
+        let why = refused(&world.run(&named));
+        assert!(
+            why.contains(text(other)) && why.contains(&sha256sum(other)),
+            "{why}"
+        );
+        let after = fs::read_dir(&world.domain.dir())
+            .expect("a directory")
+            .count();
+        assert!(store.exists() && after == before, "nothing is moved");
+    }
+    // Nothing within it tells it from one of ours.
+    let target = world.file("altered-store");
+    world.point_to(Engine::Redb, &target);
+    let said = done(&world.run(&["restore", "--from", text(&altered)]));
+    assert_eq!(fact(&said, "sha256"), sha256sum(&altered));
+    for (args, other, own) in [
+        (["restore", "--from"], &altered, &backup),
+        (["import", "--state"], &cut, &state),
+    ] {
+        let target = world.file(&format!("{}-store", args[0]));
+        world.point_to(Engine::Redb, &target);
+        let verb = |file: &Path| {
+            let hash = sha256sum(own).to_uppercase();
+            world.run(&[args[0], args[1], text(file), "--sha256", &hash])
+        };
+        let why = refused(&verb(other));
+        assert!(why.contains("SHA-256") && !target.exists(), "{why}");
+        assert_eq!(fact(&done(&verb(own)), "sha256"), sha256sum(own));
+    }
+}
+
+/// What a verb says of a damaged store: that it is, and what to do.
+#[track_caller]
+fn tells_of_damage(output: &Output, file: &Path) -> String {
+    let why = refused(output);
+    assert!(why.contains("damaged"), "{why}");
+    for way in [
+        "ics-gateway store check",
+        "ics-gateway restore",
+        "--replace",
+    ] {
+        assert!(why.contains(way), "{why}");
+    }
+    assert!(
+        !why.contains("docs.rs") && !why.contains("close_notify"),
+        "{why}"
+    );
+    let part = PathBuf::from(format!("{}.part", text(file)));
+    assert!(!file.exists() && !part.exists(), "it is not kept");
+    why
+}
+
+#[test]
+fn what_of_a_damaged_store_cannot_be_written_out_is_told_as_damage_with_the_way_out() {
+    for (engine, is_large) in [
+        (Engine::Redb, false),
+        (Engine::Sled, false),
+        (Engine::Redb, true),
+    ] {
+        let world = World::start(engine);
+        let first = world.establish(&fresh_device());
+        if is_large {
+            // Some of it is out before the damage is met.
+            world.stop_with_many(&first);
+        } else {
+            assert!(world.domain.stop().success());
+        }
+        world.spoil_newest_row();
+        let verbs = [
+            (["backup", "--to"], "d.backup"),
+            (["export", "--state"], "d.ndjson"),
+            (["export", "--table"], "d.csv"),
+        ];
+        for serves in [true, false] {
+            if serves {
+                world.restart();
+            } else {
+                assert!(world.domain.stop().success());
+            }
+            for (args, name) in verbs {
+                let file = world.file(name);
+                let output = world.run(&[args[0], args[1], text(&file)]);
+                let why = tells_of_damage(&output, &file);
+                let store = world.domain.file("store");
+                assert_eq!(why.contains(text(&store)), !serves, "{why}");
+            }
+        }
+    }
+}
+
+#[test]
+fn damage_that_a_request_meets_is_told_by_metrics_health_status_and_doctor() {
+    for engine in [Engine::Redb, Engine::Sled] {
+        let world = World::start(engine);
+        let kept = world.establish(&fresh_device());
+        let hit = world.establish(&fresh_device());
+        let read = |path: &str| world.domain.operator("GET", path, None);
+        let of_store = || read("/operator/v1/health/ready").expect(200).json()["store"].clone();
+        let doctor = || {
+            let output = world.run(&["doctor", "--json"]);
+            let findings: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
+            let of_damage = |f: &&Value| f["text"].as_str().unwrap_or("").contains("damaged");
+            let found = findings.iter().find(of_damage).cloned();
+            (found, output)
+        };
+        let metric = || {
+            let said = world.domain.operator("GET", "/operator/v1/metrics", None);
+            let said = said.expect(200).body;
+            let line = said
+                .lines()
+                .find_map(|l| l.strip_prefix("ics_store_damage_total "));
+            line.expect("the metric").parse::<u64>().expect("a number")
+        };
+        assert_eq!((of_store(), metric()), ("WRITING".into(), 0));
+        assert_eq!(doctor().0, None);
+        assert!(world.domain.stop().success());
+        world.spoil_newest_row();
+        world.restart();
+        world.shop.get(&hit.own).expect(500);
+        assert!(metric() > 0);
+        assert_eq!(of_store(), "DAMAGED");
+        let ready = read("/operator/v1/health/ready").expect(200).json();
+        assert_eq!(ready["status"], "degraded");
+        assert_eq!(
+            read("/operator/v1/status").expect(200).json()["store"],
+            "DAMAGED"
+        );
+        assert!(fact(&done(&world.run(&["status"])), "store").starts_with("DAMAGED"));
+        let (found, output) = doctor();
+        let found = found.expect("a finding");
+        assert_eq!(
+            (&found["light"], output.status.code()),
+            (&"red".into(), Some(2))
+        );
+        let fix = found["fix"].as_str().expect("a command");
+        assert!(
+            fix.contains("store check") && fix.contains("restore"),
+            "{fix}"
+        );
+        // What is whole is served.
+        world.shop.inquire(&kept.service, &kept.uti).expect(200);
     }
 }

@@ -525,3 +525,39 @@ fn the_bench_tells_its_figures_as_json_lines() {
         assert_eq!(figure["rows"], 50_000, "{figure}");
     }
 }
+
+#[test]
+fn a_store_is_not_copied_into_itself_however_it_is_called() {
+    let domain = Domain::start(|text| text);
+    assert!(domain.stop().success());
+    let (store, link) = (domain.file("store"), domain.scratch().join("link"));
+    std::os::unix::fs::symlink(&store, &link).expect("a writable directory");
+    let around = store.join("../../domain/store");
+    for directory in [&store, &link, &link.join("within"), &around] {
+        let (config, before) = (domain.configuration(), contents(&store));
+        let migrate = [
+            "store",
+            "migrate",
+            "--to",
+            "sled",
+            "--directory",
+            path(directory),
+        ];
+        let refused = Gateway::run(&[&migrate[..], &["--config", path(&config)]].concat());
+        ends_with(&refused, 1);
+        let why = err(&refused);
+        assert!(why.contains("the store that is to be copied"), "{why}");
+        assert!(why.contains(path(directory)), "{why}");
+        assert_eq!(contents(&store), before);
+    }
+}
+
+#[test]
+fn a_backup_is_not_written_into_a_stream() {
+    let domain = Domain::start(|text| text);
+    let file = domain.configuration();
+    let refused = Gateway::run(&["backup", "--to", "-", "--config", path(&file)]);
+    ends_with(&refused, 2);
+    assert!(err(&refused).contains("no standard stream"), "{refused:?}");
+    assert!(!Path::new("-").exists(), "nor into a file of that name");
+}

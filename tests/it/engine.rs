@@ -1,8 +1,11 @@
 //! The embedded engines, for tests that hold each of them to the same.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use ics_store::contract::Contender;
+use ics_store::engine::{self, EngineError, Verdict, WriteKeys as _};
+use ics_store::{EmbeddedStore, Table, Upkeep as _};
 
 /// An embedded engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +71,21 @@ impl Engine {
         self.try_open(directory).expect("the store opens")
     }
 
+    /// Writes over the newest row of the store in `directory`, which keeps its counters and opens: what
+    /// a disk does that answers with other bytes than it was given.
+    pub(crate) fn spoil_newest_row(self, directory: &Path) {
+        match self {
+            Self::Redb => spoil_newest_row(
+                &ics_store_redb::open(directory, ics_store_redb::Options::default())
+                    .expect("the store opens"),
+            ),
+            Self::Sled => spoil_newest_row(
+                &ics_store_sled::open(directory, ics_store_sled::Options::default())
+                    .expect("the store opens"),
+            ),
+        }
+    }
+
     /// A configuration as `init` writes it, for this engine, with a small cache.
     pub(crate) fn configure(self, text: &str) -> String {
         let written = format!("engine = \"{}\"", self.name());
@@ -75,4 +93,18 @@ impl Engine {
         assert!(text.contains(&written), "the template has the key");
         text.replace("#cache = \"1GiB\"", "cache = \"64MiB\"")
     }
+}
+
+fn spoil_newest_row<E: engine::Engine>(store: &EmbeddedStore<E>) {
+    let mut newest = Vec::new();
+    let visited = store.visit(&[Table::Mapping], &mut |key, _| {
+        newest = key.to_vec();
+        ControlFlow::Continue(())
+    });
+    visited.expect("a store that is whole");
+    let written = store.engine().write(|transaction| {
+        transaction.put(&newest, b"no record")?;
+        Ok::<_, EngineError>(Verdict::Commit)
+    });
+    written.expect("room");
 }

@@ -25,7 +25,7 @@ use ics_core::time::Timestamp;
 
 use crate::error::Refusal;
 
-pub use extract::{Archive, Extract};
+pub use extract::{Archive, ArchiveError, Extract};
 
 /// The operator-domain API.
 pub struct OperatorApi {
@@ -86,8 +86,8 @@ pub trait Observation: Send + Sync {
     /// How the decision log is.
     fn decision_log(&self) -> DecisionLogReport;
 
-    /// Whether the store's last transaction was not kept.
-    fn store_fails(&self) -> bool;
+    /// How the store is.
+    fn store(&self) -> StoreReport;
 }
 
 /// How the decision log is.
@@ -99,6 +99,15 @@ pub struct DecisionLogReport {
     pub refuses: bool,
     /// Lines that were not kept since the start.
     pub lost: u64,
+}
+
+/// How the store is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreReport {
+    /// Its last transaction was not kept.
+    pub failing: bool,
+    /// Something met damage since the start.
+    pub damaged: bool,
 }
 
 /// How much is in the store.

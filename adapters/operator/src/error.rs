@@ -309,9 +309,16 @@ const fn code_of_authority(error: AuthorityError) -> Code {
 
 const fn code_of_failure(failure: Failure) -> Code {
     match failure {
-        Failure::Store(StoreError::Inconsistent) | Failure::Seal(_) => {
-            Code(500, "SYSTEM_FAILURE", "Internal failure", None)
-        }
+        Failure::Store(StoreError::Inconsistent) => Code(
+            500,
+            "STORE_DAMAGED",
+            "The store is damaged",
+            Some(
+                "stop the gateway and look: ics-gateway store check --config FILE; what is not sound is restored: \
+                 ics-gateway restore --config FILE --from BACKUP --replace",
+            ),
+        ),
+        Failure::Seal(_) => Code(500, "SYSTEM_FAILURE", "Internal failure", None),
         Failure::Store(StoreError::Unavailable) => {
             Code(503, "INSUFFICIENT_RESOURCES", "Store unavailable", None)
         }

@@ -30,8 +30,8 @@ use ics_core::time::Timestamp;
 use ics_core::timekeeping::{ClockMark, ClockStanding};
 
 use crate::api::{
-    Archive, Caller, DecisionLogReport, Extract, Observation, OperatorApi, Ports, Settings,
-    StatusSource, StoreCounts,
+    Archive, ArchiveError, Caller, DecisionLogReport, Extract, Observation, OperatorApi, Ports,
+    Settings, StatusSource, StoreCounts, StoreReport,
 };
 
 /// What must never be seen outside.
@@ -182,6 +182,8 @@ pub(crate) struct FakeStore {
     uti_records: Mutex<BTreeMap<BlindIndex, UtiRecord>>,
     directory: Mutex<BTreeMap<DirectoryKey, DirectoryRecord>>,
     pub(crate) is_off: AtomicBool,
+    /// Damage was met: what is counted and what is written out cannot be read to its end.
+    pub(crate) is_damaged: AtomicBool,
     pub(crate) decision_log_fails: AtomicBool,
     /// What is written out goes on until this is false.
     pub(crate) is_endless: AtomicBool,
@@ -369,20 +371,24 @@ impl Archive for FakeStore {
         extract: Extract,
         now: Timestamp,
         out: &mut dyn Write,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<(), ArchiveError> {
+        let gone = |error: std::io::Error| ArchiveError::CutOff(error.into());
         while self.is_endless.load(Ordering::SeqCst) {
-            out.write_all(&[b'x'; 64 << 10])?;
+            out.write_all(&[b'x'; 64 << 10]).map_err(gone)?;
+        }
+        if self.is_damaged.load(Ordering::SeqCst) {
+            out.write_all(b"half a record").map_err(gone)?;
+            return Err(ArchiveError::Damaged("a page is zero".into()));
         }
         // Not under the lock: `out` takes its time.
         let ids: Vec<_> = self.mappings.lock().unwrap().keys().copied().collect();
         for id in ids {
-            writeln!(out, "{id}")?;
+            writeln!(out, "{id}").map_err(gone)?;
             if self.is_off.load(Ordering::SeqCst) {
-                return Err("switched off".into());
+                return Err(ArchiveError::CutOff("switched off".into()));
             }
         }
-        writeln!(out, "{extract:?} {now}")?;
-        Ok(())
+        writeln!(out, "{extract:?} {now}").map_err(gone)
     }
 }
 
@@ -399,14 +405,20 @@ impl Observation for FakeStore {
         }
     }
 
-    fn store_fails(&self) -> bool {
-        false
+    fn store(&self) -> StoreReport {
+        StoreReport {
+            failing: false,
+            damaged: self.is_damaged.load(Ordering::SeqCst),
+        }
     }
 }
 
 impl StatusSource for FakeStore {
     fn counts(&self) -> PortFuture<'_, Result<Option<StoreCounts>, StoreError>> {
         self.answer(|| {
+        if self.is_damaged.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(StoreError::Inconsistent) });
+        }
             let rows = self.mappings.lock().unwrap();
             let count = |wanted: fn(&&Mapping) -> bool| rows.values().filter(wanted).count() as u64;
             Some(StoreCounts {

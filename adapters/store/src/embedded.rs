@@ -181,8 +181,8 @@ impl<E: Engine> EmbeddedStore<E> {
             let read = || -> Result<T, Fault> { read(&self.engine.snapshot()?) };
             match contain_panics(read) {
                 Ok(Err(Fault::Engine(EngineError::Unavailable(_)))) => {}
-                Ok(done) => return done.map_err(|fault| fault.tell()),
-                Err(_) => return Err(Fault::Panicked.tell()),
+                Ok(done) => return done.map_err(|fault| self.tell(&fault)),
+                Err(_) => return Err(self.tell(&Fault::Panicked)),
             }
         }
         self.contain(|engine| read(&engine.snapshot()?))
@@ -195,7 +195,16 @@ impl<E: Engine> EmbeddedStore<E> {
     ) -> Result<T, StoreError> {
         contain_panics(|| work(&self.engine))
             .unwrap_or(Err(Fault::Panicked))
-            .map_err(|fault| fault.tell())
+            .map_err(|fault| self.tell(&fault))
+    }
+
+    /// What the port says of a fault; of damage, whoever watches learns first.
+    fn tell(&self, fault: &Fault) -> StoreError {
+        let told = fault.tell();
+        if told == StoreError::Inconsistent {
+            self.committer.note_damage();
+        }
+        told
     }
 
     /// Closes the store and keeps its directory.

@@ -42,16 +42,26 @@ impl Default for BatchLimits {
     }
 }
 
-/// Told of transactions as they begin and end, by the writer's thread: for metrics.
+/// Told of transactions as they begin and end, by the writer's thread, and of damage: for metrics.
 pub trait CommitWatch: fmt::Debug + Send + Sync {
     /// A transaction begins.
     fn begin(&self);
     /// It ended with so many changes taken; `durable`: they are kept.
     fn end(&self, changes: usize, durable: bool);
+    /// A read or a change met what contradicts itself or cannot be read, or the engine fell over it;
+    /// told by whoever met it, before anybody is answered.
+    fn note_damage(&self);
 }
 
 /// Who watches, once somebody does.
 pub(crate) type Watch = Arc<OnceLock<Arc<dyn CommitWatch>>>;
+
+/// Who has to do with a transaction: those who wait, who remembers it, who watches.
+type Parties<'p> = (
+    &'p mut mpsc::Receiver<Job>,
+    Option<&'p mut Witness>,
+    Option<&'p Arc<dyn CommitWatch>>,
+);
 
 type Waiter = oneshot::Sender<Result<(), CommitError>>;
 
@@ -89,8 +99,8 @@ impl GroupCommitter {
                     if let Some(watch) = watch {
                         watch.begin();
                     }
-                    let ended =
-                        Batch::write(&*engine, first, (&mut waiting, witness.as_mut()), limits);
+                    let parties = (&mut waiting, witness.as_mut(), watch);
+                    let ended = Batch::write(&*engine, first, parties, limits);
                     if let Some(watch) = watch {
                         watch.end(ended.0, ended.1);
                     }
@@ -109,6 +119,13 @@ impl GroupCommitter {
     /// From now on `watch` is told of transactions; the first one stays.
     pub(crate) fn watch(&self, watch: Arc<dyn CommitWatch>) {
         let _ = self.watch.set(watch);
+    }
+
+    /// Tells whoever watches that the store is damaged.
+    pub(crate) fn note_damage(&self) {
+        if let Some(watch) = self.watch.get() {
+            watch.note_damage();
+        }
     }
 
     /// Hands a change to the thread and waits until it is durable or refused. A caller that stops
@@ -151,7 +168,7 @@ impl Batch {
     fn write<E: Engine>(
         engine: &E,
         first: Job,
-        (waiting, witness): (&mut mpsc::Receiver<Job>, Option<&mut Witness>),
+        (waiting, witness, watch): Parties<'_>,
         limits: BatchLimits,
     ) -> (usize, bool) {
         let mut batch = Self::default();
@@ -168,11 +185,22 @@ impl Batch {
         if let (Some(job), Some(error)) = (next, failed) {
             batch.answers.push((job.answer, Err(error)));
         }
+        if let Some(watch) = watch
+            && batch.met_damage(failed)
+        {
+            watch.note_damage();
+        }
         for (waiter, answer) in batch.answers {
             // Who no longer waits does not mind.
             let _ = waiter.send(failed.map_or(answer, Err));
         }
         (batch.accepted, failed.is_none())
+    }
+
+    fn met_damage(&self, failed: Option<CommitError>) -> bool {
+        let damage = CommitError::Store(StoreError::Inconsistent);
+        let mut refused = self.answers.iter().filter_map(|(_, answer)| answer.err());
+        failed == Some(damage) || refused.any(|error| error == damage)
     }
 
     fn fill<T: WriteKeys>(

@@ -25,7 +25,8 @@ const EXAMPLES: &str = "\
 Examples:
   The shop may ask for devices of acme, for its egg service alone, until the year ends:
     ics-gateway agreement add --iot-sp acme --third-party-sp shop \\
-        --service https://shop.example/eggs --valid-until 2027-01-01T00:00:00Z --config gateway.toml
+      --service https://shop.example/eggs \\
+      --valid-until 2027-01-01T00:00:00Z --config gateway.toml
   How many mappings would go, and then for good:
     ics-gateway agreement end 0193a5b2-... --config gateway.toml
     ics-gateway agreement end 0193a5b2-... --yes --config gateway.toml

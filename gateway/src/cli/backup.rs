@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ics_operator::Extract;
-use ics_store::{BackupSummary, FileFault, hex, read_backup};
+use ics_store::{BackupSummary, FileFault, read_backup};
 use serde::Serialize;
 
 use super::extract::Origin;
-use super::part_file::PartFile;
+use super::file_hash::{FileHash, Hashed};
+use super::part_file::{PartFile, file_name};
 use super::progress::byte_bar;
 use super::runtime::{EndWatch, Outcome, Watched};
 use crate::compose::with_sources;
@@ -22,6 +23,9 @@ use crate::compose::with_sources;
 /// checked before it gets its name, so FILE is whole or not there; asked to end (Ctrl-C, SIGTERM),
 /// it removes what it has written. It can be restored into a store of either engine.
 ///
+/// The SHA-256 that is told is that of FILE, as `sha256sum` prints it. Keep it in another place:
+/// nothing within FILE tells one that somebody altered and completed again; `restore --sha256` does.
+///
 /// The keyring is NOT in it, and without the keyring a restored store cannot be read: keep a copy
 /// of the file named under `[vault]`, in another place than the backups. Nor are configuration,
 /// certificates and decision log.
@@ -29,7 +33,7 @@ use crate::compose::with_sources;
 #[command(after_help = EXAMPLES)]
 pub(super) struct BackupArguments {
     /// The file to write, mode 0600
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = file_name())]
     to: PathBuf,
 
     /// Replace FILE if it is there, a regular file, once the new one is whole
@@ -45,7 +49,8 @@ Examples:
   From the gateway that serves, or from its store when none does:
     ics-gateway backup --config gateway.toml --to /backup/ics-2026-11-22.backup
   Every night, by a timer, as JSON for whoever watches:
-    ics-gateway backup --config gateway.toml --to /backup/ics.backup --force --json
+    ics-gateway backup --config gateway.toml --to /backup/ics.backup \\
+      --force --json
 
 Exit status: 0 written and checked, 1 refused or not whole, 2 usage, 3 gateway not reachable.";
 
@@ -70,7 +75,7 @@ impl BackupArguments {
     fn write(&self, ending: &EndWatch) -> Outcome {
         let mut file = PartFile::begin(&self.to, self.force)?;
         let (from, _) = self.origin.extract(Extract::Backup, &mut file, ending)?;
-        let summary = check_backup(file.part(), file.read_back()?, ending)?;
+        let (summary, hash) = check_backup(file.part(), file.read_back()?, ending)?;
         file.finish()?;
         let told = Told {
             file: &self.to,
@@ -79,7 +84,7 @@ impl BackupArguments {
             keys: summary.keys,
             bytes: summary.bytes,
             digest: format!("{:016x}", summary.digest),
-            sha256: hex(&summary.sha256),
+            sha256: hash.to_string(),
         };
         let facts = [
             ("file", self.to.display().to_string()),
@@ -111,7 +116,7 @@ impl FileError {
     }
 }
 
-/// Reads a backup whole, with a progress bar.
+/// Reads a backup whole, with a progress bar; its summary, and the hash of the file.
 ///
 /// # Errors
 /// [`FileError`], which names `path`.
@@ -119,12 +124,14 @@ pub(super) fn check_backup(
     path: &Path,
     file: File,
     ending: &EndWatch,
-) -> Result<BackupSummary, FileError> {
+) -> Result<(BackupSummary, FileHash), FileError> {
     let length = file.metadata().map_or(0, |found| found.len());
     let bar = byte_bar("checking", length);
     let input = bar.wrap_read(file);
-    let mut input = BufReader::new(Watched { input, ending });
+    let mut input = BufReader::new(Hashed::new(Watched { input, ending }));
     let read = read_backup(&mut input, &mut |_, _| ControlFlow::Continue(()));
     bar.finish_and_clear();
-    read.map_err(|fault| FileError::at(path, fault))
+    let summary = read.map_err(|fault| FileError::at(path, fault))?;
+    // It was read to its end, or it would be none.
+    Ok((summary, input.into_inner().hash()))
 }

@@ -19,7 +19,7 @@ use crate::operator_client::{Endpoint, OperatorClient};
 Example:
     ics-gateway doctor --config /etc/ics/gateway.toml
 
-Exit status: 0 all green, 1 something amber, 2 something red.")]
+Exit status: 0 all green, 1 something amber and nothing red, 2 something red, or usage.")]
 pub(super) struct DoctorArguments {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
@@ -30,14 +30,30 @@ pub(super) struct DoctorArguments {
     json: bool,
 }
 
-/// Not everything is green; told already.
+/// Not everything is green: what was asked for, and no error.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", if *.0 == Light::Red { "something is red" } else { "something is amber" })]
-pub(super) struct NotWell(Light);
+#[error("{}: {alike} of {all} findings; the fix is named with each", if *is_red { "red" } else { "amber" })]
+pub(super) struct NotWell {
+    is_red: bool,
+    /// Findings that are as bad.
+    alike: usize,
+    /// All findings.
+    all: usize,
+}
 
 impl NotWell {
+    fn of(findings: &[Finding]) -> Option<Self> {
+        let lights = || findings.iter().map(|finding| finding.light);
+        let worst = lights().max().filter(|worst| *worst != Light::Green)?;
+        Some(Self {
+            is_red: worst == Light::Red,
+            alike: lights().filter(|light| *light == worst).count(),
+            all: findings.len(),
+        })
+    }
+
     pub(super) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(if self.0 == Light::Red { 2 } else { 1 })
+        ExitCode::from(if self.is_red { 2 } else { 1 })
     }
 }
 
@@ -51,9 +67,9 @@ impl DoctorArguments {
             } else {
                 findings.iter().try_for_each(tell)?;
             }
-            match findings.iter().map(|finding| finding.light).max() {
-                None | Some(Light::Green) => Ok(()),
-                Some(light) => Err(NotWell(light).into()),
+            match NotWell::of(&findings) {
+                None => Ok(()),
+                Some(not_well) => Err(not_well.into()),
             }
         })
     }

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::backup::FileError;
 use super::extract::{Meter, Origin};
+use super::file_hash::{FileHash, Hashed};
 use super::part_file::PartFile;
 use super::progress::byte_bar;
 use super::runtime::{EndWatch, Outcome, Watched};
@@ -26,7 +27,8 @@ use super::runtime::{EndWatch, Outcome, Watched};
 /// sealed: only the keyring opens them, and it is not in the file.
 ///
 /// Both show the store as of one instant, while the gateway serves. FILE is whole or not there;
-/// asked to end (Ctrl-C, SIGTERM), what is written so far is removed.
+/// asked to end (Ctrl-C, SIGTERM), what is written so far is removed. The SHA-256 that is told is
+/// that of FILE, as `sha256sum` prints it; `import --sha256` takes no other.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ExportArguments {
@@ -89,13 +91,15 @@ impl ExportArguments {
         ];
         match &meter {
             Meter::Table(meter) => {
+                let hash = FileHash::of(file.part(), file.read_back()?, ending)?;
                 facts.push(("mappings", meter.lines.saturating_sub(1).to_string()));
+                facts.push(("sha256", hash.to_string()));
             }
-            _ => facts.extend(facts_of(&check_state(
-                file.part(),
-                file.read_back()?,
-                ending,
-            )?)),
+            _ => {
+                let (state, hash) = check_state(file.part(), file.read_back()?, ending)?;
+                facts.extend(facts_of(&state));
+                facts.push(("sha256", hash.to_string()));
+            }
         }
         file.finish()?;
         let told = facts.iter().map(|(name, value)| (*name, json!(value)));
@@ -107,7 +111,7 @@ impl ExportArguments {
 }
 
 /// What is told of a state.
-pub(super) fn facts_of(state: &StateSummary) -> [(&'static str, String); 4] {
+fn facts_of(state: &StateSummary) -> [(&'static str, String); 4] {
     [
         ("taken", state.taken.to_rfc3339()),
         ("records", state.records.to_string()),
@@ -116,7 +120,7 @@ pub(super) fn facts_of(state: &StateSummary) -> [(&'static str, String); 4] {
     ]
 }
 
-/// Reads a state whole, with a progress bar.
+/// Reads a state whole, with a progress bar; its summary, and the hash of the file.
 ///
 /// # Errors
 /// [`FileError`], which names `path`.
@@ -124,14 +128,16 @@ pub(super) fn check_state(
     path: &Path,
     file: File,
     ending: &EndWatch,
-) -> Result<StateSummary, FileError> {
+) -> Result<(StateSummary, FileHash), FileError> {
     let length = file.metadata().map_or(0, |found| found.len());
     let bar = byte_bar("checking", length);
     let input = bar.wrap_read(file);
-    let mut input = BufReader::new(Watched { input, ending });
+    let mut input = BufReader::new(Hashed::new(Watched { input, ending }));
     let read = read_state(&mut input, &mut || ());
     bar.finish_and_clear();
-    read.map_err(|fault| FileError::at(path, fault))
+    let summary = read.map_err(|fault| FileError::at(path, fault))?;
+    // It was read to its end, or it would be none.
+    Ok((summary, input.into_inner().hash()))
 }
 
 fn warn_of_formulas(meter: &Meter) -> Outcome {

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use clap::Args;
 use ics_core::port::Clock;
 use ics_core::time::Timestamp;
-use ics_operator::{Archive as _, Extract};
+use ics_operator::wire::{StatusView, StoreState};
+use ics_operator::{Archive as _, ArchiveError, Extract};
 use ics_store::{BackupMeter, OnLoss, OpenError, TableMeter, Upkeep};
 use indicatif::ProgressBar;
 
@@ -21,6 +22,9 @@ use super::store::{load, load_mark};
 use crate::ambient::SystemClock;
 use crate::compose::{StoreArchive, open_store, with_sources};
 use crate::operator_client::{CallError, OperatorClient};
+
+/// The gateway's word for it.
+const STORE_DAMAGED: &str = "STORE_DAMAGED";
 
 /// From where.
 #[derive(Debug, Args)]
@@ -48,6 +52,21 @@ enum ExtractError {
     /// The store.
     #[error("{0}")]
     Store(String),
+    /// What is wrong is not the way to it.
+    #[error("{store} is damaged: {what}; nothing was written\n  {}", remedy(.config))]
+    Damaged {
+        store: String,
+        what: String,
+        config: String,
+    },
+}
+
+/// What to do about a damaged store.
+fn remedy(config: &str) -> String {
+    format!(
+        "stop the gateway and see what is damaged: ics-gateway store check --config {config}\n  \
+         restore the last good backup: ics-gateway restore --config {config} --from BACKUP --replace"
+    )
 }
 
 /// From where it was taken.
@@ -105,7 +124,7 @@ impl Origin {
                     unreachable = Some(CallError::Unreachable(url, cause).to_string());
                     Ok(())
                 }
-                Err(Interrupted::Call(error)) => Err(error.into()),
+                Err(Interrupted::Call(error)) => Err(self.explain(&client, error).await),
                 Err(Interrupted::Write(error)) => Err(error.into()),
                 Ok(()) => Ok(()),
             }
@@ -113,6 +132,37 @@ impl Origin {
         match unreachable {
             None => Ok(Taken::Gateway(client.root().to_owned())),
             Some(call) => self.read_store(extract, out, Some(call)),
+        }
+    }
+
+    /// Why a gateway did not answer to the end: it cannot say so within what it had begun, and is
+    /// asked.
+    async fn explain(&self, client: &OperatorClient, error: CallError) -> Box<dyn Error> {
+        let is_damaged = match &error {
+            CallError::Refused(problem) => problem.cause == STORE_DAMAGED,
+            CallError::CutOff(..) => {
+                let status = client.read::<StatusView>("/status").await;
+                status.is_ok_and(|status| status.store == Some(StoreState::Damaged))
+            }
+            _ => false,
+        };
+        if !is_damaged {
+            return error.into();
+        }
+        self.damaged(
+            format!("the store of the gateway at {}", client.root()),
+            "the gateway met what it cannot read (its log names the table)".to_owned(),
+        )
+        .into()
+    }
+
+    fn damaged(&self, store: String, what: String) -> ExtractError {
+        let file = self.access.local_config();
+        let config = file.map_or_else(|| "FILE".to_owned(), |file| file.display().to_string());
+        ExtractError::Damaged {
+            store,
+            what,
+            config,
         }
     }
 
@@ -134,13 +184,30 @@ impl Origin {
             })?;
         let clock = SystemClock::since(load_mark(store.as_ref())?);
         let now = time_of(extract, &clock);
-        let archive = StoreArchive(store as Arc<dyn Upkeep>);
-        out.bar.set_length(archive.count(extract)?);
-        archive.write(extract, now, out).map_err(|error| {
-            let error: &dyn Error = error.as_ref();
-            with_sources(error)
-        })?;
-        Ok(Taken::Store(config.store.directory))
+        let archive = StoreArchive {
+            store: store as Arc<dyn Upkeep>,
+            watch: None,
+        };
+        let directory = config.store.directory;
+        let of_store = || format!("store `{}`", directory.display());
+        out.bar.set_length(
+            archive
+                .count(extract)
+                .map_err(|error| self.damaged(of_store(), error.to_string()))?,
+        );
+        archive
+            .write(extract, now, out)
+            .map_err(|error| match error {
+                ArchiveError::Damaged(cause) => {
+                    let cause: &dyn Error = cause.as_ref();
+                    self.damaged(of_store(), with_sources(cause))
+                }
+                ArchiveError::CutOff(cause) => {
+                    let cause: &dyn Error = cause.as_ref();
+                    ExtractError::Store(with_sources(cause))
+                }
+            })?;
+        Ok(Taken::Store(directory))
     }
 }
 

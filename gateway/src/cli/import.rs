@@ -6,7 +6,9 @@ use clap::Args;
 use ics_store::{Work, import_state};
 
 use super::export::check_state;
-use super::restore::{Target, from_start, open_to_read, tell_meaning};
+use super::file_hash::FileHash;
+use super::part_file::file_name;
+use super::restore::{Target, from_start, open_to_read, tell_file, tell_meaning};
 use super::runtime::{EndWatch, Outcome};
 use crate::compose::{redb_options, sled_options};
 use crate::config::Config;
@@ -31,8 +33,13 @@ pub(super) struct ImportArguments {
     config: PathBuf,
 
     /// The exported state
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = file_name())]
     state: PathBuf,
+
+    /// Refuse the state, before anything is touched, unless this is its SHA-256, as `export` told
+    /// it and `sha256sum` prints it
+    #[arg(long, value_name = "HEX", value_parser = FileHash::parse)]
+    sha256: Option<FileHash>,
 }
 
 const EXAMPLES: &str = "\
@@ -47,7 +54,10 @@ impl ImportArguments {
         let _log = start_log(&config.log);
         let target = Target::look(config, (&self.state, Work::Import), false)?;
         let state = open_to_read(&self.state)?;
-        let summary = check_state(&self.state, state.try_clone()?, &EndWatch::idle())?;
+        FileHash::check(self.sha256, (&self.state, &state))?;
+        let (summary, hash) = check_state(&self.state, state.try_clone()?, &EndWatch::idle())?;
+        hash.require(self.sha256, &self.state)?;
+        tell_file(&self.state, hash)?;
         target.try_keyring(summary.canary.as_ref())?;
         let open = || from_start(&state);
         let mark = target.make(

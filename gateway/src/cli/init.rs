@@ -44,7 +44,8 @@ Examples:
   To try it on this machine:
     ics-gateway init --dir ./domain
   For a host that service providers know as ics.example:
-    ics-gateway init --dir /etc/ics --t8-address 192.0.2.1:8443 --public-url https://ics.example:8443
+    ics-gateway init --dir /etc/ics --t8-address 192.0.2.1:8443 \\
+      --public-url https://ics.example:8443
 
 Move `authority/operator-ca.key` to a safe place afterwards: the gateway never reads it.";
 

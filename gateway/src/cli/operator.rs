@@ -49,6 +49,15 @@ pub(super) struct Access {
 #[error("{0}")]
 pub(super) struct UsageError(pub(super) String);
 
+/// The last line of a verb that did not end well. What `doctor` finds is no error of its own.
+pub(crate) fn closing_line(error: &(dyn Error + 'static)) -> String {
+    if error.is::<super::doctor::NotWell>() {
+        error.to_string()
+    } else {
+        format!("error: {error}")
+    }
+}
+
 /// The exit code of a verb that failed: 1 refused, 2 usage, 3 gateway not reachable.
 pub(crate) fn exit_code(error: &(dyn Error + 'static)) -> ExitCode {
     let unreachable = matches!(

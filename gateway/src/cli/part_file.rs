@@ -9,6 +9,7 @@ use std::io::{self, Seek as _, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use ics_store::sync_directory;
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
@@ -39,6 +40,15 @@ pub(super) enum PartFileError {
         /// Why.
         source: io::Error,
     },
+}
+
+/// How a file is named that cannot be a stream: what is written is read back before it gets its name,
+/// and what is read is read twice.
+pub(super) fn file_name() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match path.to_str() {
+        Some("-") => Err("no standard stream can be named here; for a file of that name: ./-"),
+        _ => Ok(path),
+    })
 }
 
 /// `FILE.part`, mode 0600, on its way to become `FILE`; removed when it does not.

@@ -14,7 +14,9 @@ use ics_store::{
 };
 
 use super::backup::{FileError, check_backup};
+use super::file_hash::FileHash;
 use super::owner::refuse_other_user;
+use super::part_file::file_name;
 use super::progress::CopyProgress;
 use super::runtime::{EndWatch, Outcome, say};
 use super::store::{keys_of, load_mark};
@@ -28,6 +30,8 @@ use crate::telemetry::start_log;
 /// Make a store of a backup, with the gateway stopped
 ///
 /// The backup is read whole and checked, and the keyring tried on it, before anything is written.
+/// That finds damage. A backup that somebody altered is found by --sha256 alone: the SHA-256 that
+/// `backup` told, kept where he could not alter it too.
 /// The store is made by the engine and in the directory that the configuration names, whatever
 /// the backup came from; it is read back and compared before it can be served. Cut off half way,
 /// the directory is refused by `serve` and begun anew by the next `restore`.
@@ -50,8 +54,13 @@ pub(super) struct RestoreArguments {
     config: PathBuf,
 
     /// The backup
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = file_name())]
     from: PathBuf,
+
+    /// Refuse the backup, before anything is touched, unless this is its SHA-256, as `backup` told
+    /// it and `sha256sum` prints it
+    #[arg(long, value_name = "HEX", value_parser = FileHash::parse)]
+    sha256: Option<FileHash>,
 
     /// Move a store that is there aside first; where to is told, nothing is deleted
     #[arg(long)]
@@ -60,11 +69,16 @@ pub(super) struct RestoreArguments {
 
 const EXAMPLES: &str = "\
 Examples:
-    ics-gateway restore --config gateway.toml --from /backup/ics-2026-11-22.backup
+    ics-gateway restore --config gateway.toml --from /backup/ics.backup
+  Only if it is the file that was written then:
+    ics-gateway restore --config gateway.toml --from /backup/ics.backup \\
+      --sha256 8a38c6564dbe3ad0b3e8d5b9bb9ad0f4c1a5e0be1d5a6d7f2c3b4a5968778695
   The store that is there is damaged: keep it beside the new one
-    ics-gateway restore --config gateway.toml --from /backup/ics.backup --replace
+    ics-gateway restore --config gateway.toml --from /backup/ics.backup \\
+      --replace
   Where the gateway is a service that runs as user ics:
-    sudo -u ics ics-gateway restore --config /etc/ics/gateway.toml --from /backup/ics.backup
+    sudo -u ics ics-gateway restore --config /etc/ics/gateway.toml \\
+      --from /backup/ics.backup
 
 Exit status: 0 restored, 1 refused or not whole (what and why is told), 2 usage.";
 
@@ -223,7 +237,11 @@ impl RestoreArguments {
         let target = Target::look(config, file, self.replace)?;
         // Opened once: it may lie in the directory that is moved.
         let backup = open_to_read(&self.from)?;
-        let summary = check_backup(&self.from, backup.try_clone()?, &EndWatch::idle())?;
+        FileHash::check(self.sha256, (&self.from, &backup))?;
+        let read = check_backup(&self.from, backup.try_clone()?, &EndWatch::idle())?;
+        let (summary, hash) = read;
+        hash.require(self.sha256, &self.from)?;
+        tell_file(&self.from, hash)?;
         target.try_keyring(summary.canary.as_ref())?;
         target.clear()?;
         let open = || from_start(&backup);
@@ -253,6 +271,12 @@ impl RestoreArguments {
 /// [`FileError`].
 pub(super) fn open_to_read(path: &Path) -> Result<File, FileError> {
     File::open(path).map_err(|error| FileError::at(path, error))
+}
+
+/// Which file it was: as its keeper wrote down, or can.
+pub(super) fn tell_file(path: &Path, hash: FileHash) -> Outcome {
+    say(&format!("{:<16} {}", "file", path.display()))?;
+    Ok(say(&format!("{:<16} {hash}", "sha256"))?)
 }
 
 /// What it means that a store is as it was.

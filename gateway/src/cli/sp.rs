@@ -29,10 +29,11 @@ pub(super) struct SpArguments {
 const EXAMPLES: &str = "\
 Examples:
   A shop that offers services, and a maker of refrigerators:
-    ics-gateway sp add shop --role third-party-sp --service https://shop.example/ \\
-        --callback-origin https://shop.example --config gateway.toml
-    ics-gateway sp add acme --role iot-sp --serial-namespace vendor=acme,prefix=FR- \\
-        --callback-origin https://iot.acme.example --config gateway.toml
+    ics-gateway sp add shop --role third-party-sp --config gateway.toml \\
+      --service https://shop.example/ --callback-origin https://shop.example
+    ics-gateway sp add acme --role iot-sp --config gateway.toml \\
+      --serial-namespace vendor=acme,prefix=FR- \\
+      --callback-origin https://iot.acme.example
   A certificate for the shop, with a key made here (or --csr for a key made there):
     ics-gateway sp cert issue shop --out ./shop --config gateway.toml
   Freeze it at once, losing nothing; let it go on:

@@ -64,6 +64,9 @@ fn facts(status: &StatusView) -> Vec<(&'static str, String)> {
         let text = match store {
             StoreState::Writing => "written",
             StoreState::Failing => "FAILING: changes are refused",
+            StoreState::Damaged => {
+                "DAMAGED: what cannot be read fails when it is asked for; `ics-gateway doctor` names the way out"
+            }
         };
         facts.push(("store", text.to_owned()));
     }

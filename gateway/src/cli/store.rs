@@ -36,7 +36,8 @@ Examples:
   After many rows were deleted:
     ics-gateway store compact --config gateway.toml
   From redb to sled, then serve from there:
-    ics-gateway store migrate --config gateway.toml --to sled --directory ./store-sled
+    ics-gateway store migrate --config gateway.toml --to sled \\
+      --directory ./store-sled
 
 Exit status: 0 done, 1 refused or not sound (what and why is told), 2 usage.";
 
@@ -115,6 +116,9 @@ enum StoreVerbError {
     #[error(
         "store `{}` is not sound ({findings} findings): restore it from a backup (`ics-gateway restore --replace`); `serve` may work with it, \
          what is wrong fails when it is asked for",
+    /// The copy would be its own original.
+    #[error("`{}` is the store that is to be copied, or within it: name another directory", .0.display())]
+    OwnPlace(PathBuf),
         directory.display()
     )]
     NotSound {
@@ -200,7 +204,7 @@ impl MigrateArguments {
         judge(from, &before)?;
         let to = StoreSection {
             engine: self.to,
-            directory: std::path::absolute(&self.directory)?,
+            directory,
             cache: from.cache,
         };
         let after = copy(store.as_ref(), &to, before.content)?;
@@ -211,6 +215,8 @@ impl MigrateArguments {
                 keys_of(report),
                 section.engine.name(),
                 section.directory.display()
+        let directory = std::path::absolute(&self.directory)?;
+        refuse_own_place(&from.directory, &directory)?;
             ))?;
         }
         say("copied and read back; write under [store] in the configuration:")?;
@@ -235,6 +241,19 @@ fn copy(
             let files = ics_store_sled::SledFiles::new(sled_options(to));
             ics_store::copy_store(from, (&files, &to.directory), original, &mut step)
         }
+/// Refuses to copy a store into itself, however its directory is called.
+fn refuse_own_place(store: &Path, copy: &Path) -> Result<(), StoreVerbError> {
+    let Ok(store) = store.canonicalize() else {
+        return Ok(());
+    };
+    // What is not there yet lies where the first directory above it does that is.
+    let place = copy.ancestors().find_map(|above| above.canonicalize().ok());
+    match place {
+        Some(place) if place.starts_with(&store) => Err(StoreVerbError::OwnPlace(copy.to_owned())),
+        _ => Ok(()),
+    }
+}
+
     };
     copied.map_err(|error| refusal(&error))
 }

@@ -8,7 +8,7 @@ use ics_core::party::PartyStatus;
 use ics_core::port::{PortFuture, StoreError};
 use ics_core::service::IcsService;
 use ics_core::time::Timestamp;
-use ics_operator::{DecisionLogReport, Observation, StatusSource};
+use ics_operator::{DecisionLogReport, Observation, StatusSource, StoreReport};
 use ics_store::Upkeep;
 
 use crate::config::{Config, OnFailure};
@@ -131,8 +131,11 @@ impl Observation for SelfObservation {
         }
     }
 
-    fn store_fails(&self) -> bool {
-        self.metrics.commits.fails()
+    fn store(&self) -> StoreReport {
+        StoreReport {
+            failing: self.metrics.commits.fails(),
+            damaged: self.metrics.commits.is_damaged(),
+        }
     }
 }
 

@@ -260,7 +260,10 @@ fn open_operator(
         clocks: Arc::clone(&parts.clocks) as _,
         status: Arc::clone(&observation.status),
         observation: Arc::clone(observation) as _,
-        archive: Arc::new(StoreArchive(Arc::clone(&parts.store))),
+        archive: Arc::new(StoreArchive {
+            store: Arc::clone(&parts.store),
+            watch: Some(Arc::clone(&telemetry.metrics.commits) as _),
+        }),
     };
     let settings = ics_operator::Settings {
         version: env!("CARGO_PKG_VERSION"),

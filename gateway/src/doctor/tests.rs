@@ -253,3 +253,21 @@ fn run(finding: &Finding) {
     let status = Command::new("sh").args(["-c", fix]).status().unwrap();
     assert!(status.success(), "{fix}");
 }
+
+#[test]
+fn a_damaged_store_is_red_with_the_way_to_a_whole_one() {
+    let (_directory, file) = domain();
+    let config = Config::load(&file).unwrap();
+    let of = |state| of_store(&config, &file, state);
+    assert_eq!(of(None), None);
+    assert_eq!(of(Some(StoreState::Writing)), None);
+    let damaged = of(Some(StoreState::Damaged)).unwrap();
+    assert_eq!((damaged.area, damaged.light), ("store", Light::Red));
+    let fix = damaged.fix.unwrap();
+    for verb in ["ics-gateway store check", "ics-gateway restore"] {
+        let call = format!("{verb} --config {}", file.display());
+        assert!(fix.contains(&call), "{fix}");
+    }
+    let directory = config.store.directory.display().to_string();
+    assert!(damaged.text.contains(&directory), "{}", damaged.text);
+}

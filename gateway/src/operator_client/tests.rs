@@ -101,6 +101,39 @@ async fn a_gateway_that_takes_a_call_and_says_nothing_is_given_up() {
     }
 }
 
+#[tokio::test]
+async fn an_answer_that_is_cut_off_is_told_plainly() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let begun = "HTTP/1.1 200 x\r\nIcs-Count: 9\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
+    for said in ["", begun] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = OperatorClient {
+            http: plain_client(),
+            root: format!("http://{}", listener.local_addr().unwrap()),
+            silence: SILENCE,
+        };
+        let gateway = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await;
+            stream.write_all(said.as_bytes()).await.unwrap();
+        });
+        let read = async {
+            let mut pieces = client.stream("/backup").await?;
+            while pieces.next().await?.is_some() {}
+            Ok::<_, CallError>(())
+        };
+        let error = read.await.unwrap_err();
+        gateway.await.unwrap();
+        assert!(matches!(error, CallError::CutOff(..)), "{error:?}");
+        let told = error.to_string();
+        assert!(
+            told.ends_with("the connection was closed before its end"),
+            "{told}"
+        );
+    }
+}
+
 /// Without TLS, towards a listener of this test.
 fn plain_client() -> Client {
     let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -91,6 +91,7 @@ pub(crate) struct CommitMetrics {
     changes: Counter,
     failed: Counter,
     failing: Gauge,
+    damage: Counter,
     batch_sizes: Histogram,
     times: Histogram,
 }
@@ -118,6 +119,11 @@ impl CommitMetrics {
     pub(crate) fn fails(&self) -> bool {
         self.failing.get() != 0
     }
+
+    /// Whether something met damage since the start: none of it goes by itself.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damage.get() != 0
+    }
 }
 
 impl CommitWatch for CommitMetrics {
@@ -133,6 +139,10 @@ impl CommitWatch for CommitMetrics {
             .take();
         let took = began.map(|began| began.elapsed()).unwrap_or_default();
         self.count(u64::try_from(changes).unwrap_or(u64::MAX), took, durable);
+    }
+
+    fn note_damage(&self) {
+        self.damage.inc();
     }
 }
 
@@ -305,6 +315,7 @@ fn register_commits(registry: &mut Registry) -> CommitMetrics {
         changes: Counter::default(),
         failed: Counter::default(),
         failing: Gauge::default(),
+        damage: Counter::default(),
         batch_sizes: Histogram::new(BATCH_SIZES),
         times: Histogram::new(COMMIT_TIMES),
     };
@@ -314,6 +325,8 @@ fn register_commits(registry: &mut Registry) -> CommitMetrics {
     registry.register("store_commits_failed", text, commits.failed.clone());
     let text = "1 while the last transaction was not kept";
     registry.register("store_failing", text, commits.failing.clone());
+    let text = "Reads and changes that met damage of the store since the start, its engine's panics included";
+    registry.register("store_damage", text, commits.damage.clone());
     let text = "Changes in one transaction";
     registry.register("store_batch_changes", text, commits.batch_sizes.clone());
     let text = "Seconds a transaction takes to be durable, its sync included";

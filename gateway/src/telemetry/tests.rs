@@ -2,6 +2,7 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 
 use actix_web::http::Method;
+use actix_web::http::header::LOCATION;
 use actix_web::{App, HttpMessage as _, HttpRequest, HttpResponse, test, web};
 use ics_core::reference_point::ReferencePoint;
 
@@ -292,5 +293,83 @@ async fn the_end_of_a_bulk_inquiry_tells_what_became_of_its_lines() {
             [3, 1, 1, 0, 0].map(Some)
         );
         assert_eq!(lines[1]["whole"], false, "cut off before the third");
+    }
+}
+
+#[actix_web::test]
+async fn what_a_request_was_about_stands_in_its_line_under_its_own_name() {
+    const ID: &str = "0193a5b2-1c1f-7cc0-8000-000000000001";
+    const OTHER: &str = "0193a5b2-1c1f-7cc0-8000-000000000002";
+    async fn answer(request: HttpRequest) -> HttpResponse {
+        let mut response = HttpResponse::Ok();
+        if let Some(made) = request.headers().get("made") {
+            response.insert_header((LOCATION, made.clone()));
+        }
+        response.finish()
+    }
+    let routes = [
+        "/operator/v1/agreements",
+        "/operator/v1/agreements/{id}/end",
+        "/operator/v1/mappings/{id}",
+        "/operator/v1/sps/{id}",
+        "/ics-mapping/v1/{scsAsId}/mappings/{mappingId}",
+        "/ics-device-mapping/v1/{scsAsId}/subscriptions",
+        "/ics-demapping/v1/{scsAsId}/demap",
+    ];
+    let of = |path: &str, made: &str| (path.replace("ID", ID), made.replace("ID", OTHER));
+    for ((path, made), told) in [
+        (
+            of("/operator/v1/agreements", "/operator/v1/agreements/ID"),
+            Some(("agreement", OTHER)),
+        ),
+        (
+            of("/operator/v1/agreements/ID/end", "/operator/v1/jobs/ID"),
+            Some(("agreement", ID)),
+        ),
+        (of("/operator/v1/mappings/ID", ""), Some(("mapping", ID))),
+        (of("/operator/v1/sps/shop", ""), None),
+        (
+            of("/ics-mapping/v1/shop/mappings/ID", ""),
+            Some(("mapping", ID)),
+        ),
+        (of("/ics-mapping/v1/shop/mappings/no-id", ""), None),
+        (
+            of(
+                "/ics-device-mapping/v1/acme/subscriptions",
+                "https://ics.example/ics-device-mapping/v1/acme/subscriptions/ID",
+            ),
+            Some(("subscription", OTHER)),
+        ),
+        (
+            of(
+                "/ics-demapping/v1/shop/demap",
+                "https://ics.example/ics-demapping/v1/shop/jobs/ID",
+            ),
+            Some(("job", OTHER)),
+        ),
+        (of("/nowhere/mappings/ID", ""), None),
+    ] {
+        let (directory, log, writer) = decisions();
+        let app = routes
+            .into_iter()
+            .fold(App::new(), |app, route| app.route(route, web::to(answer)));
+        let app = app.wrap(RequestLog::new(T8, telemetry(None, Some(log))));
+        let service = test::init_service(app).await;
+        let mut request = test::TestRequest::with_uri(&path);
+        if !made.is_empty() {
+            request = request.insert_header(("made", made));
+        }
+        drop(test::call_service(&service, request.to_request()).await);
+        let lines = written(&directory, writer);
+        let kinds = ["mapping", "agreement", "subscription", "job"];
+        let found: Vec<_> = kinds
+            .into_iter()
+            .filter_map(|kind| Some((kind, lines[0].get(kind)?.as_str()?.to_owned())))
+            .collect();
+        let told: Vec<_> = told
+            .map(|(kind, id)| (kind, id.to_owned()))
+            .into_iter()
+            .collect();
+        assert_eq!(found, told, "{path}: {lines:?}");
     }
 }

@@ -78,6 +78,11 @@ impl World {
         fill_like(self.open().store(), like.id(), MANY);
     }
 
+    /// Spoils the newest row of the store, with the gateway stopped.
+    pub(super) fn spoil_newest_row(&self) {
+        self.engine.spoil_newest_row(&self.domain.file("store"));
+    }
+
     fn open(&self) -> Box<dyn ics_store::contract::Contender> {
         self.engine.open(&self.domain.file("store"))
     }

@@ -40,13 +40,24 @@ pub trait Archive: Send + Sync {
     /// Takes its time; nobody waits for it.
     ///
     /// # Errors
-    /// The cause, for the log; what was written then is not whole, and says so or must be told so.
+    /// [`ArchiveError`]; what was written then is not whole, and says so or must be told so.
     fn write(
         &self,
         extract: Extract,
         now: Timestamp,
         out: &mut dyn Write,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+    ) -> Result<(), ArchiveError>;
+}
+
+/// Why a store was not written out to its end; the causes are for the log.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// What it holds contradicts itself or cannot be read.
+    #[error("the store is damaged")]
+    Damaged(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It cannot be read now, or nobody takes what is written.
+    #[error("cut off")]
+    CutOff(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Extract {
@@ -112,17 +123,22 @@ impl OperatorApi {
 }
 
 impl Extraction {
-    /// Writes it to its end; whether that ended well. Blocks for as long as `out` does.
-    pub(crate) fn write(self, out: &mut dyn Write) -> bool {
+    /// Writes it to its end. Blocks for as long as `out` does.
+    ///
+    /// # Errors
+    /// What whoever asked is to be told.
+    pub(crate) fn write(self, out: &mut dyn Write) -> Result<(), Refusal> {
+        let verb = self.extract.verb();
         let written = self.archive.write(self.extract, self.now, out);
-        if let Err(error) = &written {
-            let cause: &dyn std::error::Error = error.as_ref();
-            let verb = self.extract.verb();
+        let outcome = written.map_err(|error| {
+            let cause: &dyn std::error::Error = &error;
             tracing::warn!(verb, error = cause, "not written to its end");
-        }
-        let outcome = written.map_err(|_| Refusal::Interrupted);
-        let noted = self.caller.note(self.extract.verb(), "store", outcome);
-        noted.is_ok()
+            match error {
+                ArchiveError::Damaged(_) => StoreError::Inconsistent.into(),
+                ArchiveError::CutOff(_) => Refusal::Interrupted,
+            }
+        });
+        self.caller.note(verb, "store", outcome)
     }
 }
 

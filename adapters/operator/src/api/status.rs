@@ -2,11 +2,11 @@
 
 use ics_core::directory::Directory;
 use ics_core::party::PartyStatus;
-use ics_core::port::ClockReport;
+use ics_core::port::{ClockReport, StoreError};
 use ics_core::service::Failure;
 use ics_core::timekeeping::ClockStanding;
 
-use super::{Caller, OperatorApi, StoreCounts};
+use super::{Caller, OperatorApi, StoreCounts, StoreReport};
 use crate::error::Refusal;
 use crate::wire::{
     CertificateExpiry, ClockView, DecisionLogState, DecisionLogView, HealthView, MappingCounts,
@@ -16,7 +16,11 @@ use crate::wire::{
 impl OperatorApi {
     pub(crate) async fn show_status(&self) -> Result<StatusView, Refusal> {
         let now = self.now();
-        let counts = self.ports.status.counts().await?;
+        let counts = match self.ports.status.counts().await {
+            // Whoever asks how the gateway is learns of the damage, not of nothing.
+            Err(StoreError::Inconsistent) => None,
+            counts => counts?,
+        };
         let directory = self.service().directory();
         Ok(StatusView {
             version: self.settings.version.into(),
@@ -56,10 +60,11 @@ impl OperatorApi {
     }
 
     fn show_store(&self) -> StoreState {
-        if self.ports.observation.store_fails() {
-            StoreState::Failing
-        } else {
-            StoreState::Writing
+        match self.ports.observation.store() {
+            // It does not go by itself, and is often why changes fail.
+            StoreReport { damaged: true, .. } => StoreState::Damaged,
+            StoreReport { failing: true, .. } => StoreState::Failing,
+            _ => StoreState::Writing,
         }
     }
 

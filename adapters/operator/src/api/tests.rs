@@ -658,3 +658,22 @@ async fn a_decision_log_that_fails_is_told_by_health_and_status() {
     let status = world.api.show_status().await.unwrap();
     assert_eq!(status.decision_log.state, DecisionLogState::FailingRefused);
 }
+
+#[tokio::test]
+async fn a_store_that_was_found_damaged_is_told_by_health_and_status() {
+    let world = World::new();
+    let status = world.api.show_status().await.unwrap();
+    assert_eq!(status.store, Some(StoreState::Writing));
+    world.store.is_damaged.store(true, Ordering::SeqCst);
+    let ready = world.api.show_readiness().await.unwrap();
+    assert_eq!(
+        (ready.status.as_str(), ready.store),
+        ("degraded", Some(StoreState::Damaged))
+    );
+    // Though its counters cannot be read.
+    let status = world.api.show_status().await.unwrap();
+    assert_eq!(
+        (status.mappings, status.store),
+        (None, Some(StoreState::Damaged))
+    );
+}

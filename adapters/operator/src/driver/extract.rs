@@ -1,7 +1,8 @@
 //! Backup and exports: bodies that are written on a thread of their own while they are sent.
 //!
-//! Little of one is in memory at a time: the thread waits for the caller to take what it wrote. A
-//! body that was not written to its end is cut off, which no client takes for whole.
+//! Little of one is in memory at a time: the thread waits for the caller to take what it wrote. What
+//! fails before its first piece is out is refused, as anything else; a body that was not written to
+//! its end is cut off, which no client takes for whole. Why is asked of the status.
 
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -16,9 +17,10 @@ use actix_web::web::Bytes;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::refusal::{Extracting, NoCertificate};
+use super::refusal::{Extracting, NoCertificate, StoreDamaged};
 use super::{Answer, Api};
 use crate::api::{Caller, Extract};
+use crate::error::Refusal;
 
 /// Bytes of a piece.
 const PIECE: usize = 64 << 10;
@@ -40,11 +42,11 @@ const COUNT: &str = "Ics-Count";
     get, path = "/operator/v1/backup", tag = "Gateway", operation_id = "takeBackup",
     responses(
         (status = 200, description = "The backup; whole only with its trailer", body = Vec<u8>, content_type = "application/octet-stream", headers(("Ics-Count" = u64))),
-        NoCertificate, Extracting,
+        NoCertificate, StoreDamaged, Extracting,
     )
 )]
 pub(crate) async fn take_backup(api: Api, caller: Caller) -> Answer {
-    answer_extract(&api, caller, (Extract::Backup, "application/octet-stream"))
+    answer_extract(&api, caller, (Extract::Backup, "application/octet-stream")).await
 }
 
 /// Export the state
@@ -55,11 +57,11 @@ pub(crate) async fn take_backup(api: Api, caller: Caller) -> Answer {
     get, path = "/operator/v1/export/state", tag = "Gateway", operation_id = "exportState",
     responses(
         (status = 200, description = "A header, a line a record, a trailer", body = String, content_type = "application/x-ndjson", headers(("Ics-Count" = u64))),
-        NoCertificate, Extracting,
+        NoCertificate, StoreDamaged, Extracting,
     )
 )]
 pub(crate) async fn export_state(api: Api, caller: Caller) -> Answer {
-    answer_extract(&api, caller, (Extract::State, "application/x-ndjson"))
+    answer_extract(&api, caller, (Extract::State, "application/x-ndjson")).await
 }
 
 /// Export the mapping table
@@ -69,15 +71,15 @@ pub(crate) async fn export_state(api: Api, caller: Caller) -> Answer {
     get, path = "/operator/v1/export/table", tag = "Gateway", operation_id = "exportTable",
     responses(
         (status = 200, description = "RFC 4180, with a header", body = String, content_type = "text/csv", headers(("Ics-Count" = u64))),
-        NoCertificate, Extracting,
+        NoCertificate, StoreDamaged, Extracting,
     )
 )]
 pub(crate) async fn export_table(api: Api, caller: Caller) -> Answer {
     let media_type = "text/csv; charset=utf-8; header=present";
-    answer_extract(&api, caller, (Extract::Table, media_type))
+    answer_extract(&api, caller, (Extract::Table, media_type)).await
 }
 
-fn answer_extract(
+async fn answer_extract(
     api: &Api,
     caller: Caller,
     (extract, media_type): (Extract, &'static str),
@@ -87,23 +89,30 @@ fn answer_extract(
     response
         .content_type(media_type)
         .insert_header((COUNT, extraction.count.to_string()));
-    let (pieces, waiting) = channel(WAITING);
+    let (pieces, mut waiting) = channel(WAITING);
     spawn_blocking(move || {
         let mut writer = PieceWriter {
             pieces,
             piece: Vec::with_capacity(PIECE),
         };
-        if extraction.write(&mut writer) {
-            writer.end();
+        match extraction.write(&mut writer) {
+            Ok(()) => writer.end(),
+            Err(refusal) => writer.give_up(refusal),
         }
     });
-    Ok(response.body(PieceBody(waiting)))
+    match waiting.recv().await {
+        Some(Piece::Refused(refusal)) => Err(refusal),
+        None => Err(Refusal::Interrupted),
+        first => Ok(response.body(PieceBody { first, waiting })),
+    }
 }
 
 enum Piece {
     Bytes(Bytes),
     /// All was written.
     End,
+    /// Not all could be.
+    Refused(Refusal),
 }
 
 /// Hands over what is written, piece by piece.
@@ -131,6 +140,11 @@ impl PieceWriter {
             let _ = self.send(Piece::End);
         }
     }
+
+    fn give_up(self, refusal: Refusal) {
+        // Nor does he here; what was written last is of no use to anybody.
+        let _ = self.send(Piece::Refused(refusal));
+    }
 }
 
 impl Write for PieceWriter {
@@ -152,7 +166,10 @@ impl Write for PieceWriter {
 }
 
 /// The body on its way out.
-struct PieceBody(Receiver<Piece>);
+struct PieceBody {
+    first: Option<Piece>,
+    waiting: Receiver<Piece>,
+}
 
 impl MessageBody for PieceBody {
     type Error = io::Error;
@@ -165,10 +182,15 @@ impl MessageBody for PieceBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, io::Error>>> {
-        self.get_mut().0.poll_recv(cx).map(|piece| match piece {
+        let body = self.get_mut();
+        let piece = match body.first.take() {
+            Some(first) => Poll::Ready(Some(first)),
+            None => body.waiting.poll_recv(cx),
+        };
+        piece.map(|piece| match piece {
             Some(Piece::Bytes(bytes)) => Some(Ok(bytes)),
             Some(Piece::End) => None,
-            None => Some(Err(io::ErrorKind::UnexpectedEof.into())),
+            Some(Piece::Refused(_)) | None => Some(Err(io::ErrorKind::UnexpectedEof.into())),
         })
     }
 }

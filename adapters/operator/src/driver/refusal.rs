@@ -42,6 +42,7 @@ refusals! {
     SerialTaken "409" "The serial number is on record for another certificate"
     Unconfirmed "409" "Not confirmed: `affectedMappings` rows would go"
     NoStore "503" "Store unavailable"
+    StoreDamaged "500" "The store is damaged"
     Extracting "503" "Store unavailable, or two backups or exports are under way"
     NoAuthority "503" "Authority unavailable"
 }

@@ -400,3 +400,25 @@ fn two_are_written_at_a_time_each_no_faster_than_it_is_taken() {
         assert!(!body.ends_with(b"0\r\n\r\n"));
     }
 }
+
+#[test]
+fn what_of_a_damaged_store_cannot_be_written_out_is_refused_by_name_or_cut_off() {
+    let world = World::new();
+    let listener = Listener::serve(&world);
+    world.store.is_endless.store(true, Ordering::SeqCst);
+    let mut begun = begin_backup(&listener);
+    world.store.is_damaged.store(true, Ordering::SeqCst);
+    world.store.is_endless.store(false, Ordering::SeqCst);
+    let mut body = Vec::new();
+    let _ = begun.read_to_end(&mut body);
+    assert!(!body.ends_with(b"0\r\n\r\n"), "it had begun");
+    for path in ["/backup", "/export/state", "/export/table"] {
+        let refused = listener.get(path);
+        assert_problem(&refused, 500, "STORE_DAMAGED");
+        let way = refused.body["detail"].as_str().unwrap();
+        assert!(
+            way.contains("store check") && way.contains("ics-gateway restore"),
+            "{way}"
+        );
+    }
+}

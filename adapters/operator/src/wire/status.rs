@@ -75,7 +75,7 @@ pub struct DecisionLogView {
     pub lost_lines: u64,
 }
 
-/// Whether the store takes changes.
+/// Whether the store takes changes, and is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum StoreState {
@@ -86,6 +86,9 @@ pub enum StoreState {
 }
 
 /// `GET /status`.
+    /// Since the start something was met in it that contradicts itself or cannot be read. What is
+    /// whole is served; the rest fails whenever it is asked for, until the store is restored.
+    Damaged,
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusView {
@@ -112,7 +115,7 @@ pub struct StatusView {
     pub clock: ClockView,
     /// The decision log.
     pub decision_log: DecisionLogView,
-    /// Whether the store takes changes.
+    /// Whether the store takes changes, and is whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreState>,
 }
@@ -120,7 +123,8 @@ pub struct StatusView {
 /// `GET /health/live` and `GET /health/ready`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HealthView {
-    /// `live`, `ready`, or `degraded` while the decision log or the store fails.
+    /// `live`, `ready`, or `degraded` while the decision log or the store fails, and once the
+    /// store was found damaged.
     pub status: String,
     /// The decision log; with `ready` and `degraded`.
     #[serde(
@@ -132,7 +136,7 @@ pub struct HealthView {
     /// Whether time can be believed; with `ready`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<ClockView>,
-    /// Whether the store takes changes; with `ready` and `degraded`.
+    /// Whether the store takes changes and is whole; with `ready` and `degraded`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreState>,
 }

@@ -1,11 +1,14 @@
-use ics_core::port::Store;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ics_core::port::{Store, StoreError};
 
 use super::{EmbeddedStore, PrepareError, own_versions, put};
 use crate::contract::{Contender, block_on, sample};
 use crate::engine::{Engine, EngineError, Verdict, WriteKeys};
 use crate::index::{self, Key, Table};
 use crate::record::{Format, Tally, Versions, checksum, encode};
-use crate::{BatchLimits, MemoryEngine};
+use crate::{BatchLimits, CommitWatch, MemoryEngine};
 
 type Opened = Result<EmbeddedStore<MemoryEngine>, PrepareError>;
 
@@ -108,4 +111,37 @@ fn what_is_no_store_is_never_begun_anew() {
     ));
     let key = index::tally();
     assert!(!encode(key.as_bytes(), &Tally::default()).is_empty());
+}
+
+/// Counts what it is told of damage.
+#[derive(Debug, Default)]
+struct Damage(AtomicUsize);
+
+impl CommitWatch for Damage {
+    fn begin(&self) {}
+
+    fn end(&self, _: usize, _: bool) {}
+
+    fn note_damage(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_told_to_who_watches_each_time_it_is_met() {
+    let id = sample::pending(1).id;
+    let store = after(|transaction| {
+        let key = index::mapping(id);
+        transaction.put(key.as_bytes(), b"no record").unwrap();
+    })
+    .unwrap();
+    let damage = Arc::new(Damage::default());
+    store.watch(Arc::clone(&damage) as _);
+    let other = sample::pending(2).id;
+    assert_eq!(block_on(store.load(other)), Ok(None));
+    assert_eq!(damage.0.load(Ordering::SeqCst), 0);
+    for met in 1..3 {
+        assert_eq!(block_on(store.load(id)), Err(StoreError::Inconsistent));
+        assert_eq!(damage.0.load(Ordering::SeqCst), met);
+    }
 }

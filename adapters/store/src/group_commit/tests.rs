@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ics_core::change::Change;
 use ics_core::port::{CommitError, Store, StoreError};
 
-use super::BatchLimits;
+use super::{BatchLimits, CommitWatch};
 use crate::EmbeddedStore;
 use crate::contract::{Contender, block_on, sample};
 use crate::engine::{Engine, EngineError, Verdict};
@@ -185,6 +185,40 @@ fn an_engine_that_panics_does_not_end_the_writer() {
     both.0.panics.store(false, Ordering::SeqCst);
     assert_eq!(at_once(&both, vec![create(1)]), [Ok(())]);
     both.1.assert_sound();
+}
+
+/// Counts what it is told of damage.
+#[derive(Debug, Default)]
+struct Damage(AtomicUsize);
+
+impl CommitWatch for Damage {
+    fn begin(&self) {}
+
+    fn end(&self, _: usize, _: bool) {}
+
+    fn note_damage(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn damage_that_a_change_meets_is_told_and_a_full_disk_or_a_conflict_is_none() {
+    let both = store(BatchLimits::default());
+    let damage = Arc::new(Damage::default());
+    both.1.watch(Arc::clone(&damage) as _);
+    let told = || damage.0.load(Ordering::SeqCst);
+    at_once(&both, vec![create(1), create(1)]);
+    both.0.fails.store(true, Ordering::SeqCst);
+    at_once(&both, vec![create(2)]);
+    both.0.fails.store(false, Ordering::SeqCst);
+    assert_eq!(told(), 0);
+    both.0.panics.store(true, Ordering::SeqCst);
+    at_once(&both, vec![create(3)]);
+    assert_eq!(told(), 1, "the engine fell over it");
+    both.0.panics.store(false, Ordering::SeqCst);
+    let twice = create(4).with_mapping(None, Some(sample::pending(4)));
+    at_once(&both, vec![twice]);
+    assert_eq!(told(), 2, "it contradicts what is there");
 }
 
 #[test]

@@ -35,7 +35,8 @@ Examples:
     ics-gateway sp cert issue shop --out ./shop --config gateway.toml
     openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \\
         -keyout shop.key -subj /CN=shop -out shop.csr
-    ics-gateway sp cert issue shop --csr shop.csr --config gateway.toml > shop.pem")]
+    ics-gateway sp cert issue shop --csr shop.csr \\
+      --config gateway.toml > shop.pem")]
 pub(super) struct IssueArguments {
     /// Whom it is for
     #[arg(value_parser = parse_sp)]

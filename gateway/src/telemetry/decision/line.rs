@@ -57,7 +57,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) route: &'a str,
     pub(crate) status: u16,
     pub(crate) cause: Option<&'a str>,
-    pub(crate) mapping: Option<String>,
+    /// What it was about, and which one.
+    pub(crate) object: Option<(&'static str, String)>,
 }
 
 /// The line of a request that was answered.
@@ -81,8 +82,8 @@ pub(crate) fn render_request(entry: &Entry<'_>) -> String {
     if let Some(cause) = entry.cause {
         push(&mut line, "cause", cause);
     }
-    if let Some(mapping) = &entry.mapping {
-        push(&mut line, "mapping", mapping);
+    if let Some((kind, id)) = &entry.object {
+        push(&mut line, kind, id);
     }
     line.push_str("}\n");
     line

@@ -156,7 +156,7 @@ fn a_line_says_who_did_what_with_which_outcome() {
         route: "/ics-inquiry/v1/retrieve-by-transaction",
         status: 404,
         cause: Some("MAPPING_NOT_FOUND"),
-        mapping: None,
+        object: None,
     });
     let read: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(read["who"], "shop");

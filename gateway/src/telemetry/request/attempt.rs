@@ -95,7 +95,7 @@ impl Attempt {
                 route,
                 status,
                 cause: cause.map(|cause| cause.0),
-                mapping: mapping_of(response).map(|id| id.to_string()),
+                object: object_of(response),
             });
             room.write(line.as_bytes());
         }
@@ -191,15 +191,40 @@ fn act_of(listener: &str, method: &Method, path: &str) -> Act {
     if reads { Act::Read } else { Act::Change }
 }
 
-/// The row a request was about: named in its path, or made by it.
-fn mapping_of<B>(response: &ServiceResponse<B>) -> Option<MappingId> {
-    let named = response.request().match_info().get("mappingId");
+/// What a request was about: named in its path, or made by it. The collection it lies in says what
+/// it is.
+fn object_of<B>(response: &ServiceResponse<B>) -> Option<(&'static str, String)> {
+    let request = response.request();
+    let pattern = request.match_pattern()?;
+    let named = pairs(&pattern).find_map(|(collection, place)| {
+        let place = place.strip_prefix('{')?.strip_suffix('}')?;
+        object(collection, request.match_info().get(place)?)
+    });
     let made = || {
         let location = response.headers().get(LOCATION)?.to_str().ok()?;
-        location.rsplit('/').next()
+        let (collection, id) = pairs(location).last()?;
+        object(collection, id)
     };
-    // Parsed: what a caller writes there never stands in the log as it came.
-    MappingId::parse(named.or_else(made)?).ok()
+    named.or_else(made)
+}
+
+/// Each segment of a path with the one behind it.
+fn pairs(path: &str) -> impl Iterator<Item = (&str, &str)> {
+    path.split('/').zip(path.split('/').skip(1))
+}
+
+/// What lies in a collection under that id, and the name of it in the log.
+fn object(collection: &str, id: &str) -> Option<(&'static str, String)> {
+    let kind = match collection {
+        "mappings" | "assignments" => "mapping",
+        "agreements" => "agreement",
+        "subscriptions" => "subscription",
+        "jobs" => "job",
+        _ => return None,
+    };
+    // Parsed, as all of them are: what a caller writes there never stands in the log as it came.
+    let id = MappingId::parse(id).ok()?;
+    Some((kind, id.to_string()))
 }
 
 /// Where many inquiries come in one request.
