@@ -542,7 +542,7 @@ fn the_sha_256_that_is_told_is_that_of_the_file_and_keeps_any_other_out() {
     let lines = fs::read(&state).expect("a file");
     fs::write(&cut, &lines[..lines.len() - 1]).expect("a writable file");
     let store = world.domain.file("store");
-    let before = fs::read_dir(&world.domain.dir())
+    let before = fs::read_dir(world.domain.dir())
         .expect("a directory")
         .count();
     for (args, other, own) in [
@@ -556,7 +556,7 @@ fn the_sha_256_that_is_told_is_that_of_the_file_and_keeps_any_other_out() {
             why.contains(text(other)) && why.contains(&sha256sum(other)),
             "{why}"
         );
-        let after = fs::read_dir(&world.domain.dir())
+        let after = fs::read_dir(world.domain.dir())
             .expect("a directory")
             .count();
         assert!(store.exists() && after == before, "nothing is moved");
