@@ -80,6 +80,23 @@ impl Clock for SystemClock {
     }
 }
 
+/// The system's clock tells a time before 1970, as one does that was never set. No instant of the
+/// stores and no date of HTTP can be told by it: the workers of a listener panic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the system's clock tells a time before 1970: set it (`date -u` tells what it says), then start again"
+)]
+pub(crate) struct ClockBeforeEpoch;
+
+/// Whether a gateway can be started by the system's clock.
+///
+/// # Errors
+/// [`ClockBeforeEpoch`].
+pub(crate) fn check_wall_clock() -> Result<(), ClockBeforeEpoch> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map(|_| ()).map_err(|_| ClockBeforeEpoch)
+}
+
 fn wall_time() -> Timestamp {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -8,6 +8,7 @@ mod observation;
 mod parts;
 mod reload;
 mod running;
+mod serving;
 mod sweeper;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub(crate) use embedded::{open_store, redb_options, sled_options};
 pub(crate) use examine::examine;
 pub(crate) use parts::{Parts, check_canary, check_keyring};
 pub(crate) use running::Running;
+pub(crate) use serving::ListenerEnded;
 
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +58,9 @@ pub(crate) enum StartError {
     /// What the store remembers of time.
     #[error("the store's clock mark cannot be read: {0}")]
     ClockMark(ics_core::port::StoreError),
+    /// The system's clock.
+    #[error(transparent)]
+    Clock(#[from] crate::ambient::ClockBeforeEpoch),
     /// More connections than the process may have.
     #[error(transparent)]
     Descriptors(#[from] crate::descriptors::TooFewDescriptors),

@@ -13,6 +13,7 @@ mod plan;
 mod receiver;
 
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,6 +53,9 @@ pub(crate) enum SandboxError {
     /// The directory is an operator's domain, not a sandbox.
     #[error("`{}` is no sandbox but a domain that `init` made; choose another directory", .0.display())]
     Domain(PathBuf),
+    /// It runs already.
+    #[error("`{}` is in use by a sandbox that runs; use that one, end it first, or choose another directory", .0.display())]
+    InUse(PathBuf),
     /// The domain could not be made.
     #[error(transparent)]
     Init(#[from] InitError),
@@ -95,6 +99,8 @@ pub(crate) struct Sandbox {
     ports: Ports,
     receivers: Vec<ServerHandle>,
     tasks: Vec<JoinHandle<()>>,
+    // Last: the directory is another's once everything else has ended.
+    _lock: File,
 }
 
 impl Sandbox {
@@ -104,6 +110,7 @@ impl Sandbox {
     /// [`SandboxError`].
     pub(crate) async fn start(options: Options) -> Result<Self, SandboxError> {
         let layout = Layout(absolute(&options.directory)?);
+        let lock = lock(&layout)?;
         // Whoever waits for the file waits for this start, not for one before.
         env::remove(&layout).map_err(|error| SandboxError::Io("sandbox.env".into(), error))?;
         let ports = choose_ports(&layout, options.base_port)?;
@@ -120,6 +127,7 @@ impl Sandbox {
             ports,
             receivers: Vec::new(),
             tasks: Vec::new(),
+            _lock: lock,
         };
         sandbox.open_receivers(&clock)?;
         parties::onboard(sandbox.running.service(), &clock, ports).await?;
@@ -133,6 +141,11 @@ impl Sandbox {
         env::write(&sandbox.layout, sandbox.ports)
             .map_err(|error| SandboxError::Io("sandbox.env".into(), error))?;
         Ok(sandbox)
+    }
+
+    /// Its gateway.
+    pub(crate) const fn running(&self) -> &Running {
+        &self.running
     }
 
     /// Where `sandbox.env` lies.
@@ -288,6 +301,18 @@ fn absolute(directory: &Path) -> Result<PathBuf, SandboxError> {
     }
     std::fs::create_dir_all(directory).map_err(named)?;
     std::fs::canonicalize(directory).map_err(named)
+}
+
+/// Holds the directory for one sandbox, until the file is closed.
+fn lock(layout: &Layout) -> Result<File, SandboxError> {
+    let path = layout.0.join("sandbox.lock");
+    let named = |error| SandboxError::Io(path.display().to_string(), error);
+    let file = File::create(&path).map_err(named)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(SandboxError::InUse(layout.0.clone())),
+        Err(TryLockError::Error(error)) => Err(named(error)),
+    }
 }
 
 /// Those of an earlier run, else those asked for, else free ones.

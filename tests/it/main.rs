@@ -18,6 +18,7 @@ mod operating;
 mod power_cut;
 mod preconditions;
 mod readme;
+mod refusals;
 mod replays;
 mod slow_bodies;
 mod store;

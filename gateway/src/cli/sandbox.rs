@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::runtime::{Outcome, Request, Signals, block_on, say};
+use super::runtime::{Outcome, Signals, block_on, say};
+use super::serve::until_end;
 use crate::config::LogSection;
 use crate::sandbox::{Options, Sandbox};
 use crate::telemetry::start_log;
@@ -49,9 +50,9 @@ impl SandboxArguments {
             let mut signals = Signals::listen()?;
             let sandbox = Sandbox::start(options).await?;
             say(&format!("ready {}", sandbox.env().display()))?;
-            while let Request::Reload = signals.next().await {}
+            let outcome = until_end(&mut signals, sandbox.running(), || {}).await;
             sandbox.stop().await;
-            Ok(())
+            Ok(outcome?)
         })
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::runtime::{Outcome, Request, Signals, block_on, say};
-use crate::compose::Running;
+use crate::compose::{ListenerEnded, Running};
 use crate::config::Config;
 use crate::service_manager::ServiceManager;
 use crate::telemetry::start_log;
@@ -14,7 +14,8 @@ use crate::telemetry::start_log;
 ///
 /// Prints a line `listening t8 ADDRESS operator ADDRESS` on standard output when both listeners
 /// accept, and its log on standard error. On SIGTERM nothing new is taken, what is under way is
-/// finished within `drain`, and the exit status is 0. On SIGHUP `decisions.jsonl` is opened anew,
+/// finished within `drain`, and the exit status is 0. If a listener ends by itself the others are
+/// stopped the same way, and the exit status is 1: systemd begins anew. On SIGHUP `decisions.jsonl` is opened anew,
 /// and the configuration is read anew: certificates, keys and trust anchors of both listeners and
 /// the connections of a party change at once, unless something is wrong with it; other keys that changed are named in the log and wait for
 /// the next start, and so do, unnamed, new contents of the files of notify, authority and vault.
@@ -45,23 +46,48 @@ impl ServeArguments {
             tracing::info!(%t8, %operator, version = env!("CARGO_PKG_VERSION"), "serving");
             say(&format!("listening t8 {t8} operator {operator}"))?;
             manager.tell_ready();
-            while let Request::Reload = signals.next().await {
+            let outcome = until_end(&mut signals, &running, || {
                 manager.tell_reloading();
-                running.reopen_decisions();
-                let reloaded = Config::load(&self.config)
-                    .map_err(|error| error.to_string())
-                    .and_then(|config| running.reload(&config).map_err(|error| error.to_string()));
-                match reloaded {
-                    Ok(waiting) => tell_reloaded(&waiting),
-                    Err(error) => tracing::error!(error, "reload refused; the old ones are kept"),
-                }
+                self.reload(&running);
                 manager.tell_ready();
-            }
+            });
+            let outcome = outcome.await;
             manager.tell_stopping();
             tracing::info!("draining");
             running.stop().await;
-            Ok(())
+            Ok(outcome?)
         })
+    }
+
+    fn reload(&self, running: &Running) {
+        running.reopen_decisions();
+        let reloaded = Config::load(&self.config)
+            .map_err(|error| error.to_string())
+            .and_then(|config| running.reload(&config).map_err(|error| error.to_string()));
+        match reloaded {
+            Ok(waiting) => tell_reloaded(&waiting),
+            Err(error) => tracing::error!(error, "reload refused; the old ones are kept"),
+        }
+    }
+}
+
+/// Until the process is asked to end, `reload` whenever it is asked for that.
+///
+/// # Errors
+/// [`ListenerEnded`].
+pub(super) async fn until_end(
+    signals: &mut Signals,
+    running: &Running,
+    mut reload: impl FnMut(),
+) -> Result<(), ListenerEnded> {
+    loop {
+        tokio::select! {
+            request = signals.next() => match request {
+                Request::Reload => reload(),
+                Request::End => return Ok(()),
+            },
+            ended = running.ended() => return Err(ended),
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use actix_web::dev::ServerHandle;
 use arc_swap::ArcSwap;
 use ics_core::party::Limits;
 use ics_core::port::{PortFuture, StoreError};
@@ -21,8 +20,10 @@ use super::archive::StoreArchive;
 use super::jobs::run_jobs;
 use super::observation::{SelfObservation, certificate_ends};
 use super::reload::find_waiting;
+use super::serving::{ListenerEnded, Serving};
 use super::sweeper::sweep;
 use super::{Parts, ReloadableTls, StartError, operator_credentials, t8_credentials};
+use crate::ambient::check_wall_clock;
 use crate::config::Config;
 use crate::listener::{Admission, Gate, Listener, OpenListener};
 use crate::telemetry::{
@@ -37,7 +38,7 @@ pub(crate) struct Running {
     parts: Parts,
     t8_tls: ReloadableTls,
     operator_tls: ReloadableTls,
-    listeners: Vec<(ServerHandle, JoinHandle<()>)>,
+    serving: Serving,
     deliverer: Deliverer,
     stop_sweeper: watch::Sender<bool>,
     sweeper: JoinHandle<()>,
@@ -59,6 +60,7 @@ impl Running {
         config: Config,
         log: Option<RequestLines>,
     ) -> Result<Self, StartError> {
+        check_wall_clock()?;
         crate::descriptors::check(&config)?;
         let parts = Parts::open(&config).await?;
         let signing_key = Arc::new(Parts::open_signing_key(&config)?);
@@ -94,14 +96,15 @@ impl Running {
             stopping,
         ));
         let gates = [&t8_listener, &operator_listener].map(|open| Arc::clone(&open.gate));
-        let listeners = [operator_listener, t8_listener].map(serve).into();
+        let servers = [(OPERATOR, operator_listener), (T8, t8_listener)];
+        let serving = Serving::begin(servers.map(|(name, open)| (name, open.server)));
         Ok(Self {
             t8,
             operator,
             parts,
             t8_tls,
             operator_tls,
-            listeners,
+            serving,
             deliverer,
             stop_sweeper,
             sweeper,
@@ -127,6 +130,11 @@ impl Running {
     /// The service itself, for the sandbox's onboarding.
     pub(crate) const fn service(&self) -> &Arc<IcsService> {
         &self.parts.service
+    }
+
+    /// Returns when a listener has ended that was not asked to.
+    pub(crate) async fn ended(&self) -> ListenerEnded {
+        self.serving.ended().await
     }
 
     /// Opens the decision log anew, under its name: whoever rotated it waits for that, whatever is
@@ -159,13 +167,7 @@ impl Running {
     pub(crate) async fn stop(self) {
         // A websocket ends by nothing else.
         self.parts.sockets.close_all();
-        // All at once: none goes on taking connections while another drains.
-        let stopping = self.listeners.into_iter().map(|(handle, task)| async move {
-            handle.stop(true).await;
-            // It has ended, well or not; a panic of it was logged by its runtime.
-            let _ = task.await;
-        });
-        futures_util::future::join_all(stopping).await;
+        self.serving.stop().await;
         self.stop_sweeper.send_replace(true);
         let _ = self.sweeper.await;
         let _ = self.jobs.await;
@@ -186,16 +188,6 @@ fn observe(config: &Config, parts: &Parts, telemetry: &Telemetry) -> SelfObserva
         started: parts.clock.now(),
         certificates: ArcSwap::from_pointee(certificate_ends(config)),
     }
-}
-
-fn serve(listener: OpenListener) -> (ServerHandle, JoinHandle<()>) {
-    let handle = listener.server.handle();
-    let task = tokio::spawn(async move {
-        if let Err(error) = listener.server.await {
-            tracing::error!(%error, "a listener ended");
-        }
-    });
-    (handle, task)
 }
 
 fn open_t8(
