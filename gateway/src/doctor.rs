@@ -185,6 +185,11 @@ fn of_status(settings: &Config, file: &Path, status: &StatusView) -> Vec<Finding
         )
     };
     let decisions = match status.decision_log.state {
+        DecisionLogState::Writing if status.decision_log.taken_away > 0 => Finding::amber(
+            "decision log",
+            "its file was deleted or shortened while the gateway ran: lines of it are gone",
+            format!("ls -la {}", settings.decisions.directory.display()),
+        ),
         DecisionLogState::Writing if status.decision_log.lost_lines == 0 => {
             Finding::green("decision log", "written")
         }
@@ -215,8 +220,6 @@ fn of_status(settings: &Config, file: &Path, status: &StatusView) -> Vec<Finding
     findings
 }
 
-#[cfg(test)]
-mod tests;
 /// What the gateway says of its store.
 fn of_store(settings: &Config, file: &Path, store: Option<StoreState>) -> Option<Finding> {
     let directory = settings.store.directory.display();
@@ -244,3 +247,5 @@ fn of_store(settings: &Config, file: &Path, store: Option<StoreState>) -> Option
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -211,6 +211,37 @@ fn a_full_log_disk_refuses_changes_serves_reads_and_is_told_until_there_is_room(
 }
 
 #[test]
+fn a_decision_log_that_is_deleted_is_made_anew_and_it_is_told() {
+    let domain = Domain::start(|text| text);
+    let file = domain.file("decisions/decisions.jsonl");
+    let log = || {
+        let status = domain.operator("GET", "/operator/v1/status", None);
+        status.expect(200).json()["decisionLog"].clone()
+    };
+    assert_eq!(log()["takenAway"], 0);
+    std::fs::remove_file(&file).expect("a decision log");
+    // The next line finds it out, without SIGHUP.
+    eventually("it to be noticed", || log()["takenAway"] == 1);
+    assert_eq!(log()["state"], "WRITING");
+    wait_for_decision(&file, "what the log says of itself", |line| {
+        line["event"] == "LINES_TAKEN_AWAY"
+    });
+    wait_for_decision(&file, "requests after it", |line| {
+        line["listener"] == "operator"
+    });
+    let metrics = domain.operator("GET", "/operator/v1/metrics", None);
+    let metrics = metrics.expect(200).body;
+    assert!(metrics.contains("ics_decision_log_taken_away 1"));
+    let told = Gateway::run(&[
+        "doctor",
+        "--config",
+        domain.configuration().to_str().unwrap(),
+    ]);
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.contains("deleted or shortened"), "{told}");
+}
+
+#[test]
 fn a_stop_lets_a_request_under_way_finish_and_takes_no_new_connection() {
     let domain = Domain::start(|text| text);
     let shop = shop_of(&domain);

@@ -99,6 +99,8 @@ pub struct DecisionLogReport {
     pub refuses: bool,
     /// Lines that were not kept since the start.
     pub lost: u64,
+    /// How often since the start its file was found deleted, or shortened.
+    pub taken_away: u64,
 }
 
 /// How the store is.

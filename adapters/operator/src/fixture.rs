@@ -402,6 +402,7 @@ impl Observation for FakeStore {
             failing: self.decision_log_fails.load(Ordering::SeqCst),
             refuses: true,
             lost: 0,
+            taken_away: 0,
         }
     }
 
@@ -415,10 +416,10 @@ impl Observation for FakeStore {
 
 impl StatusSource for FakeStore {
     fn counts(&self) -> PortFuture<'_, Result<Option<StoreCounts>, StoreError>> {
-        self.answer(|| {
         if self.is_damaged.load(Ordering::SeqCst) {
             return Box::pin(async { Err(StoreError::Inconsistent) });
         }
+        self.answer(|| {
             let rows = self.mappings.lock().unwrap();
             let count = |wanted: fn(&&Mapping) -> bool| rows.values().filter(wanted).count() as u64;
             Some(StoreCounts {

@@ -79,9 +79,10 @@ fn facts(status: &StatusView) -> Vec<(&'static str, String)> {
         DecisionLogState::FailingRefused => "FAILING: changes are refused",
         DecisionLogState::FailingContinued => "FAILING: lines are lost",
     };
-    facts.push((
-        "decision log",
-        format!("{decisions}, {} lines lost", status.decision_log.lost_lines),
-    ));
+    let mut log = format!("{decisions}, {} lines lost", status.decision_log.lost_lines);
+    if status.decision_log.taken_away > 0 {
+        log.push_str(", FILE DELETED OR SHORTENED: lines are gone");
+    }
+    facts.push(("decision log", log));
     facts
 }

@@ -128,6 +128,7 @@ impl Observation for SelfObservation {
             failing: health.failing,
             refuses: self.on_failure == OnFailure::Refuse,
             lost: health.lost,
+            taken_away: health.taken_away,
         }
     }
 

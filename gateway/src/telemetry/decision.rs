@@ -24,7 +24,7 @@ pub(crate) use file::{DecisionFileError, check_directory};
 pub(super) use line::{Entry, Verdict, render_bulk_end, render_request, render_unanswered};
 pub(crate) use line::{HandshakeRefusal, render_handshake};
 
-use file::DecisionFile;
+use file::{DecisionFile, Fate};
 
 /// The file within the directory.
 pub(crate) const FILE_NAME: &str = "decisions.jsonl";
@@ -67,6 +67,8 @@ pub(crate) struct DecisionLogHealth {
     pub(crate) lost: u64,
     /// Requests refused since the start for want of room.
     pub(crate) refused: u64,
+    /// How often since the start the file was found deleted, or shortened: its lines are gone.
+    pub(crate) taken_away: u64,
 }
 
 /// Where lines are handed over; cheap to clone.
@@ -91,6 +93,7 @@ struct Shared {
     /// Of the lost ones, those that a line tells of.
     confessed: AtomicU64,
     refused: AtomicU64,
+    taken_away: AtomicU64,
     refusals: Refusals,
     clock: Arc<dyn Clock>,
 }
@@ -147,6 +150,7 @@ impl DecisionLog {
             lost: AtomicU64::new(0),
             confessed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            taken_away: AtomicU64::new(0),
             refusals: Refusals::default(),
             clock,
         });
@@ -234,6 +238,7 @@ impl DecisionLog {
             written: shared.written.load(Ordering::Relaxed),
             lost: shared.lost.load(Ordering::Relaxed),
             refused: shared.refused.load(Ordering::Relaxed),
+            taken_away: shared.taken_away.load(Ordering::Relaxed),
         }
     }
 }
@@ -317,7 +322,10 @@ impl Shared {
             let again = reopen || unsynced || self.unconfessed().is_some();
             let (asked, ended) = self.take(&mut taken, &file, again);
             reopen |= asked;
-            let mut outcome = self.write(&mut taken, &mut file);
+            let mut outcome = self.follow(&taken, &mut file);
+            if outcome.is_ok() {
+                outcome = self.write(&mut taken, &mut file);
+            }
             let due = ended || unsynced || synced.elapsed() >= SYNC;
             if outcome.is_ok() && file.is_dirty() && due {
                 outcome = file.sync();
@@ -384,6 +392,29 @@ impl Shared {
         (std::mem::take(&mut state.reopen), state.ended)
     }
 
+    /// Before something is written: goes on under the name, where the file was moved away from it or
+    /// deleted and nobody said so. That lines were taken away is told, and stands in the log.
+    fn follow(&self, taken: &Taken, file: &mut DecisionFile) -> std::io::Result<()> {
+        if taken.bytes.is_empty() {
+            return Ok(());
+        }
+        let fate = file.fate();
+        match fate {
+            Fate::Kept => return Ok(()),
+            Fate::Moved | Fate::Deleted => file.reopen()?,
+            Fate::Shortened => file.accept_length()?,
+        }
+        let path = file.path().display();
+        if fate == Fate::Moved {
+            tracing::info!(%path, "the decision log was moved: it is opened anew");
+            return Ok(());
+        }
+        self.taken_away.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(%path, ?fate, "lines of the decision log were taken away: it is gone on with");
+        self.add_event("LINES_TAKEN_AWAY", self.taken_away.load(Ordering::Relaxed));
+        Ok(())
+    }
+
     fn write(&self, taken: &mut Taken, file: &mut DecisionFile) -> std::io::Result<()> {
         let rest = taken.bytes.get(taken.written..).unwrap_or_default();
         let (written, outcome) = file.append(rest);
@@ -426,9 +457,14 @@ impl Shared {
     /// A line about lines that are not there.
     fn confess(&self, lost: u64) {
         self.confessed.store(lost, Ordering::Relaxed);
+        self.add_event("LINES_LOST", lost);
+    }
+
+    /// A line of the log about itself.
+    fn add_event(&self, event: &str, since_start: u64) {
         let now = self.clock.now();
         let line =
-            format!("{{\"time\":\"{now}\",\"event\":\"LINES_LOST\",\"since_start\":{lost}}}\n");
+            format!("{{\"time\":\"{now}\",\"event\":\"{event}\",\"since_start\":{since_start}}}\n");
         let mut state = self.lock();
         self.used.fetch_add(line.len(), Ordering::Relaxed);
         state.waiting.extend_from_slice(line.as_bytes());

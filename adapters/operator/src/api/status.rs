@@ -77,6 +77,7 @@ impl OperatorApi {
                 (true, false) => DecisionLogState::FailingContinued,
             },
             lost_lines: report.lost,
+            taken_away: report.taken_away,
         }
     }
 

@@ -73,6 +73,9 @@ pub struct DecisionLogView {
     pub state: DecisionLogState,
     /// Lines that were not kept since the start.
     pub lost_lines: u64,
+    /// How often since the start its file was found deleted, or shortened: lines of it are gone.
+    #[serde(default)]
+    pub taken_away: u64,
 }
 
 /// Whether the store takes changes, and is whole.
@@ -83,12 +86,12 @@ pub enum StoreState {
     Writing,
     /// It was not: changes are refused, reads go on.
     Failing,
-}
-
-/// `GET /status`.
     /// Since the start something was met in it that contradicts itself or cannot be read. What is
     /// whole is served; the rest fails whenever it is asked for, until the store is restored.
     Damaged,
+}
+
+/// `GET /status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusView {

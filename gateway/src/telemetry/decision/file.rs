@@ -74,11 +74,26 @@ fn check_mode(
     })
 }
 
+/// What became of the file under its name, which others may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is there, with all that was written.
+    Kept,
+    /// Another is there, or none, and it has another name, as whoever rotates it gives it.
+    Moved,
+    /// It is there, and shorter than it was.
+    Shortened,
+    /// It has no name any more: its lines go when it is closed.
+    Deleted,
+}
+
 /// The open file.
 pub(super) struct DecisionFile {
     path: PathBuf,
     file: File,
     dirty: bool,
+    /// Its length after what was appended to it last.
+    length: u64,
     /// Its length when it was synced last.
     synced: u64,
     /// A sync failed: what was written since the one before may be in memory alone, whatever the
@@ -93,11 +108,7 @@ impl DecisionFile {
             path: directory.into(),
             source,
         };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(unusable)?;
+        make_directory(directory).map_err(unusable)?;
         check_directory(directory)?;
         let path = directory.join(FILE_NAME);
         let file = append_to(&path).map_err(|source| DecisionFileError::Unusable {
@@ -110,8 +121,10 @@ impl DecisionFile {
     }
 
     fn over(file: File, path: PathBuf) -> io::Result<Self> {
+        let length = file.metadata()?.len();
         Ok(Self {
-            synced: file.metadata()?.len(),
+            length,
+            synced: length,
             path,
             file,
             dirty: false,
@@ -144,6 +157,7 @@ impl DecisionFile {
                 Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
                 Ok(n) => {
                     self.dirty = true;
+                    self.length = self.length.saturating_add(n as u64);
                     written = written.saturating_add(n);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -170,8 +184,33 @@ impl DecisionFile {
         Ok(())
     }
 
-    /// Opens what lies under the name now; the old file is kept when that fails.
+    /// What became of it. What cannot be looked at counts as kept: it can be written.
+    pub(super) fn fate(&self) -> Fate {
+        let Ok(open) = self.file.metadata() else {
+            return Fate::Kept;
+        };
+        if open.nlink() == 0 {
+            return Fate::Deleted;
+        }
+        match std::fs::metadata(&self.path) {
+            Ok(found) if (found.dev(), found.ino()) != (open.dev(), open.ino()) => Fate::Moved,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Fate::Moved,
+            _ if open.is_file() && open.len() < self.length => Fate::Shortened,
+            _ => Fate::Kept,
+        }
+    }
+
+    /// Takes the length it has for that of what was written.
+    pub(super) fn accept_length(&mut self) -> io::Result<()> {
+        self.length = self.file.metadata()?.len();
+        self.synced = self.synced.min(self.length);
+        Ok(())
+    }
+
+    /// Opens what lies under the name now, made where nothing does; the old file is kept when that
+    /// fails.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
+        self.path.parent().map_or(Ok(()), make_directory)?;
         let file = append_to(&self.path)?;
         if self.dirty {
             self.sync()?;
@@ -206,6 +245,13 @@ fn write_again(file: &File, range: std::ops::Range<u64>) -> io::Result<()> {
     written
 }
 
+fn make_directory(directory: &Path) -> io::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+}
+
 /// Opens the file to append to it. A line that a crash cut off gets its end.
 fn append_to(path: &Path) -> io::Result<File> {
     let mut file = OpenOptions::new()
@@ -213,7 +259,13 @@ fn append_to(path: &Path) -> io::Result<File> {
         .append(true)
         .create(true)
         .mode(0o600)
+        // A pipe is not waited for.
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
         .open(path)?;
+    // What goes into a pipe or a device is kept by nobody, and cannot be synced.
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file: remove it"));
+    }
     if file.metadata()?.len() > 0 {
         let mut last = [0];
         file.seek(SeekFrom::End(-1))?;

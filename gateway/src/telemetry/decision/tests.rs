@@ -1,4 +1,4 @@
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 
@@ -214,4 +214,117 @@ fn a_flood_of_refusals_writes_no_flood_of_lines() {
     assert!(told - 1_000 <= seconds * u64::from(REFUSALS));
     drop(writer);
     assert!(text(&place).contains("LINES_LOST"));
+}
+
+/// The lines of the log, but for what it says of itself.
+fn lines(directory: &Path) -> Vec<String> {
+    let text = text(directory);
+    let lines = text.lines().filter(|line| !line.contains("\"event\""));
+    lines.map(ToOwned::to_owned).collect()
+}
+
+/// A line, once it is written.
+fn write((log, place): (&DecisionLog, &Path), line: &str) {
+    let room = log.reserve(Act::Read).unwrap();
+    room.write(format!("{line}\n").as_bytes());
+    let file = place.join(FILE_NAME);
+    until(|| std::fs::read_to_string(&file).is_ok_and(|text| text.contains(line)));
+}
+
+#[test]
+fn a_file_that_is_deleted_under_the_log_is_made_anew_and_the_log_tells_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("decisions");
+    let (log, writer) = open(&section(&place, OnFailure::Refuse, 1 << 20));
+    write((&log, &place), "one");
+    assert_eq!(log.health().taken_away, 0);
+    std::fs::remove_file(place.join(FILE_NAME)).unwrap();
+    write((&log, &place), "two");
+    assert_eq!(log.health().taken_away, 1);
+    // Its directory too, and another file put where it was.
+    std::fs::remove_dir_all(&place).unwrap();
+    write((&log, &place), "three");
+    assert_eq!(lines(&place), ["three"]);
+    std::fs::remove_file(place.join(FILE_NAME)).unwrap();
+    std::fs::write(place.join(FILE_NAME), "foreign\n").unwrap();
+    write((&log, &place), "four");
+    write((&log, &place), "five");
+    assert_eq!(lines(&place), ["foreign", "four", "five"]);
+    drop(writer);
+    let told = text(&place);
+    assert!(told.contains("\"event\":\"LINES_TAKEN_AWAY\",\"since_start\":3"));
+    let mode = std::fs::metadata(place.join(FILE_NAME)).unwrap();
+    assert!(mode.permissions().mode() & 0o200 != 0);
+    assert_eq!(log.health().lost, 0);
+}
+
+#[test]
+fn a_file_that_is_moved_away_is_no_loss_and_one_that_is_shortened_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("decisions");
+    let (log, writer) = open(&section(&place, OnFailure::Refuse, 1 << 20));
+    let (file, old) = (place.join(FILE_NAME), place.join("old"));
+    write((&log, &place), "one");
+    std::fs::rename(&file, &old).unwrap();
+    write((&log, &place), "two");
+    assert_eq!(std::fs::read_to_string(&old).unwrap(), "one\n");
+    assert_eq!(lines(&place), ["two"]);
+    assert_eq!(log.health().taken_away, 0);
+    File::options()
+        .write(true)
+        .truncate(true)
+        .open(&file)
+        .unwrap();
+    write((&log, &place), "three");
+    write((&log, &place), "four");
+    assert_eq!(lines(&place), ["three", "four"]);
+    assert_eq!(log.health().taken_away, 1);
+    drop(writer);
+}
+
+#[test]
+fn what_is_no_file_is_not_written_to_and_once_it_is_gone_the_log_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("decisions");
+    let (log, writer) = open(&section(&place, OnFailure::Refuse, 1 << 20));
+    let (file, old) = (place.join(FILE_NAME), place.join("old"));
+    write((&log, &place), "one");
+    for make in [make_pipe, make_directory] {
+        std::fs::rename(&file, &old).unwrap();
+        make(&file);
+        log.reopen();
+        until(|| log.health().failing);
+        // As when the disk is full: it waits, and what changes something is refused.
+        assert!(log.reserve(Act::Change).is_none());
+        let waits = log.reserve(Act::Read).unwrap();
+        waits.write(b"two\n");
+        remove(&file);
+        until(|| !log.health().failing);
+        write((&log, &place), "three");
+        assert_eq!(lines(&place), ["two", "three"]);
+        assert_eq!(log.health().lost, 0);
+    }
+    assert_eq!(log.health().taken_away, 0);
+    drop(writer);
+}
+
+fn make_pipe(path: &Path) {
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        path,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .unwrap();
+}
+
+fn make_directory(path: &Path) {
+    DirBuilder::new().mode(0o700).create(path).unwrap();
+}
+
+fn remove(path: &Path) {
+    std::fs::remove_file(path)
+        .or_else(|_| std::fs::remove_dir(path))
+        .unwrap();
 }

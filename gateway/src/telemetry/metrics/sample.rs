@@ -55,6 +55,7 @@ pub(super) struct Gauges {
     decisions_waiting: Found,
     decisions_written: Found,
     decisions_lost: Found,
+    decisions_taken_away: Found,
     started: Gauge,
     descriptors: Found,
     most_descriptors: Found,
@@ -98,6 +99,13 @@ impl Gauges {
         );
         let text = "Lines of the decision log lost since the start";
         registry.register("decision_log_lost_lines", text, of.decisions_lost.clone());
+        let text =
+            "How often since the start the file of the decision log was found deleted or shortened";
+        registry.register(
+            "decision_log_taken_away",
+            text,
+            of.decisions_taken_away.clone(),
+        );
         let text = "Start of the process in seconds since 1970";
         registry.register("start_time_seconds", text, of.started.clone());
         let text = "Open file descriptors";
@@ -130,6 +138,7 @@ impl Gauges {
             ),
             (&self.decisions_written, Some(decisions.written)),
             (&self.decisions_lost, Some(decisions.lost)),
+            (&self.decisions_taken_away, Some(decisions.taken_away)),
         ];
         for (gauge, value) in found {
             gauge.set(value);
