@@ -51,6 +51,6 @@ pub use open::{EngineFiles, Loss, OnLoss, OpenError, open_store};
 pub use panics::{Panicked, contain_panics, log_contained_panics};
 pub use place::{Occupancy, Work, io_error, look_into, move_aside, sync_directory};
 pub use restore::{import_state, restore_backup};
-pub use state::{StateSummary, read_state, write_state};
+pub use state::{Objections, StateSummary, read_state, write_state};
 pub use table_file::{TABLE_HEADER, TableMeter, write_table};
 pub use upkeep::{Upkeep, Visit};

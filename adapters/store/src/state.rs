@@ -7,6 +7,7 @@
 //! SHA-256 of everything before). What is sealed stays sealed.
 
 mod line;
+mod objection;
 mod read;
 mod write;
 
@@ -14,6 +15,7 @@ use ics_core::sealed::Sealed;
 use ics_core::time::Timestamp;
 
 pub(crate) use line::{Line, StateRecord};
+pub use objection::Objections;
 pub use read::read_state;
 pub(crate) use read::walk_state;
 pub use write::write_state;
@@ -55,6 +57,9 @@ pub struct StateSummary {
     pub bytes: u64,
     /// What the store keeps to know its keyring by.
     pub canary: Option<Sealed>,
+    /// What is to be said against it, though it is whole; of a file that was just written, nothing
+    /// was looked for.
+    pub objections: Objections,
 }
 
 #[cfg(test)]

@@ -100,6 +100,12 @@ pub(crate) trait Source {
         read: impl FnMut(&mut Self, &'static str) -> Result<T, RecordError>,
     ) -> Result<Vec<T>, RecordError>;
 
+    /// Judges the value read last, which was taken from a request once: `is_taken` says whether it
+    /// would be today. Stores believe their own bytes, and do not ask.
+    fn judge(&mut self, is_taken: impl FnOnce() -> bool) {
+        let _ = is_taken;
+    }
+
     fn small(&mut self, name: &'static str) -> Result<u32, RecordError> {
         u32::try_from(self.number(name)?).map_err(|_| RecordError::Value)
     }

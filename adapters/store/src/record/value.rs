@@ -95,32 +95,42 @@ pub(super) fn service_uri<S: Source>(
     input: &mut S,
     name: &'static str,
 ) -> Result<ServiceUri, RecordError> {
-    Ok(ServiceUri::from_store(&input.text(name)?)?)
+    let value = ServiceUri::from_store(&input.text(name)?)?;
+    input.judge(|| ServiceUri::parse(value.as_str()).is_ok_and(|taken| taken == value));
+    Ok(value)
 }
 
 pub(super) fn uti(input: &mut impl Source, name: &'static str) -> Result<Uti, RecordError> {
-    Ok(Uti::from_store(&input.text(name)?)?)
+    let value = Uti::from_store(&input.text(name)?)?;
+    input.judge(|| Uti::parse(value.as_str()).is_ok_and(|taken| taken == value));
+    Ok(value)
 }
 
 pub(super) fn device_id<S: Source>(
     input: &mut S,
     name: &'static str,
 ) -> Result<DeviceId, RecordError> {
-    Ok(DeviceId::from_store(&input.text(name)?)?)
+    let value = DeviceId::from_store(&input.text(name)?)?;
+    input.judge(|| DeviceId::parse(value.as_str()).is_ok_and(|taken| taken == value));
+    Ok(value)
 }
 
 pub(super) fn attribute<S: Source>(
     input: &mut S,
     name: &'static str,
 ) -> Result<Attribute, RecordError> {
-    Ok(Attribute::from_store(&input.text(name)?)?)
+    let value = Attribute::from_store(&input.text(name)?)?;
+    input.judge(|| Attribute::parse(value.as_str()).is_ok_and(|taken| taken == value));
+    Ok(value)
 }
 
 pub(super) fn callback<S: Source>(
     input: &mut S,
     name: &'static str,
 ) -> Result<CallbackUri, RecordError> {
-    Ok(CallbackUri::from_store(&input.text(name)?)?)
+    let value = CallbackUri::from_store(&input.text(name)?)?;
+    input.judge(|| CallbackUri::parse(value.as_str()).is_ok_and(|taken| taken == value));
+    Ok(value)
 }
 
 pub(super) fn cause_code<S: Source>(

@@ -143,8 +143,17 @@ impl Line {
     }
 
     /// Reads a line; records as `versions` say, by place in [`EXPORTED`].
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn parse(line: &[u8], versions: &[u8]) -> Result<Self, Misfit> {
-        JsonSource::parse(line)?.read(|input| {
+        Self::parse_judged(line, versions).map(|(line, _)| line)
+    }
+
+    /// The same, with the first field that holds an identifier which no request could bring.
+    pub(crate) fn parse_judged(
+        line: &[u8],
+        versions: &[u8],
+    ) -> Result<(Self, Option<String>), Misfit> {
+        JsonSource::parse(line)?.read_judged(|input| {
             Ok(match input.tag("record", &RECORDS)? {
                 7 => Self::Header(Header::read(input)?),
                 8 => Self::Trailer(Trailer::read(input)?),

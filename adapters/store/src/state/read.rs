@@ -3,6 +3,7 @@
 use std::io::BufRead;
 
 use super::line::{Header, Trailer, own_versions};
+use super::objection::Judge;
 use super::{EXPORTED, Line, StateRecord, StateSummary};
 use crate::file_fault::FileFault;
 use crate::hashing::HashingReader;
@@ -35,6 +36,7 @@ pub(crate) fn walk_state<E: From<FileFault>>(
     let mut reader = Reader {
         input: HashingReader::new(input),
         line: 0,
+        judge: Judge::default(),
     };
     let header = reader.header()?;
     let mut counts = [0_u64; EXPORTED.len()];
@@ -49,10 +51,11 @@ pub(crate) fn walk_state<E: From<FileFault>>(
                 if let StateRecord::Canary(kept) = &record {
                     canary = Some(kept.0.clone());
                 }
+                reader.judge.note_parties(reader.line, &record);
                 take(record)?;
             }
             Line::Trailer(trailer) => {
-                reader.judge((&header, &trailer), hash, &counts)?;
+                reader.check_end((&header, &trailer), hash, &counts)?;
                 return Ok(StateSummary {
                     taken: header.taken,
                     records: trailer.records,
@@ -61,6 +64,7 @@ pub(crate) fn walk_state<E: From<FileFault>>(
                     sha256: trailer.sha256,
                     bytes: reader.input.bytes,
                     canary,
+                    objections: reader.judge.conclude(),
                 });
             }
             Line::Header(_) => return Err(reader.refuse("is a second header").into()),
@@ -71,6 +75,7 @@ pub(crate) fn walk_state<E: From<FileFault>>(
 struct Reader<'r> {
     input: HashingReader<&'r mut dyn BufRead>,
     line: u64,
+    judge: Judge,
 }
 
 impl Reader<'_> {
@@ -109,13 +114,16 @@ impl Reader<'_> {
                 self.refuse("is too long")
             });
         };
-        let parsed =
-            Line::parse(text, versions).map_err(|misfit| FileFault::of_line(self.line, misfit))?;
+        let parsed = Line::parse_judged(text, versions);
+        let (parsed, not_taken) = parsed.map_err(|misfit| FileFault::of_line(self.line, misfit))?;
+        if let Some(field) = not_taken {
+            self.judge.note_identifier(self.line, field);
+        }
         self.input.hash_line(line);
         Ok(parsed)
     }
 
-    fn judge(
+    fn check_end(
         &mut self,
         (header, trailer): (&Header, &Trailer),
         hash: [u8; 32],

@@ -5,15 +5,20 @@ use ics_core::sealed::Sealed;
 use tempfile::tempdir;
 
 use super::line::StateRecord;
-use super::{DERIVED, EXPORTED, Line, StateSummary, read_state, walk_state, write_state};
+use super::{
+    DERIVED, EXPORTED, Line, Objections, StateSummary, read_state, walk_state, write_state,
+};
 use crate::contract::{block_on, sample};
+use crate::hashing::{HashingReader, hex};
 use crate::memory::on_disk::MemoryFiles;
 use crate::record::KINDS;
 use crate::{CopyError, FileFault, MemoryStore, Table, Upkeep as _, WriteFault, import_state};
 
 fn everything() -> MemoryStore {
     let store = MemoryStore::in_memory().unwrap();
-    block_on(store.commit(sample::everything())).unwrap();
+    let maker = sample::party("maker1", 1);
+    let change = sample::everything().with_record(maker.key(), sample::new(maker));
+    block_on(store.commit(change)).unwrap();
     store.keep_canary(&Sealed::from_bytes(vec![7; 20])).unwrap();
     store
 }
@@ -285,4 +290,68 @@ fn a_state_of_fewer_records_than_the_store_counted_is_not_written() {
         let is_told = matches!(written, Err(WriteFault::Damaged(of)) if of == table);
         assert!(is_told, "{table}: {written:?}");
     }
+}
+
+/// What is said against the file, `from` in its first line of `kind` being `to`; and its number.
+fn objections_to(file: &str, (kind, from, to): (&str, &str, &str)) -> (Objections, u64) {
+    let start = format!("{{\"record\":\"{kind}\"");
+    let place = file.lines().position(|line| line.starts_with(&start));
+    let place = place.unwrap_or_else(|| panic!("a line of {kind}"));
+    let mut lines: Vec<_> = file.lines().map(ToOwned::to_owned).collect();
+    let line = &mut lines[place];
+    let value = line.find(from).expect(from) + from.len();
+    let end = value + line[value..].find('"').expect("its end");
+    line.replace_range(value..end, to);
+    // Completed again, as whoever altered it would.
+    let trailer = lines.pop().unwrap();
+    let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let mut hash = HashingReader::new(body.as_bytes());
+    for line in &lines {
+        hash.hash_line(format!("{line}\n").as_bytes());
+    }
+    let old = trailer.find("\"sha256\":\"").unwrap() + 10;
+    let trailer = trailer.replace(&trailer[old..old + 64], &hex(&hash.hash()));
+    let summary = read(&format!("{body}{trailer}\n")).unwrap();
+    (summary.objections, place as u64 + 1)
+}
+
+#[test]
+fn an_identifier_that_no_request_could_bring_is_told_by_its_line_and_field() {
+    let (file, _) = export(&everything());
+    for (kind, from, to, field) in [
+        ("mapping", "\"uti\":\"", "310150123456789", "uti"),
+        (
+            "mapping",
+            "\"serviceUri\":\"",
+            "https://shop.example/310150123456789",
+            "serviceUri",
+        ),
+        (
+            "mapping",
+            "\"consentId\":\"",
+            "jane@example.com",
+            "userConsent.consentId",
+        ),
+        ("outbox entry", "\"uti\":\"", "310150123456789", "uti"),
+    ] {
+        let (found, line) = objections_to(&file, (kind, from, to));
+        assert_eq!(found.identifiers, 1, "{kind} {field}");
+        let (at, told) = found.first.unwrap();
+        assert_eq!(at, line);
+        assert!(told.ends_with(field), "{told}");
+    }
+    assert_eq!(read(&file).unwrap().objections.identifiers, 0);
+}
+
+#[test]
+fn a_row_of_a_service_provider_without_record_is_told_by_its_line() {
+    let (file, _) = export(&everything());
+    for (kind, from) in [
+        ("mapping", "\"thirdPartySpId\":\""),
+        ("mapping", "\"iotSpId\":\""),
+    ] {
+        let (found, line) = objections_to(&file, (kind, from, "nobody"));
+        assert_eq!(found.orphan, Some(line), "{kind} {from}");
+    }
+    assert_eq!(read(&file).unwrap().objections.orphan, None);
 }

@@ -7,7 +7,7 @@ use ics_core::sealed::{BlindIndex, Sealed};
 use ics_core::time::Timestamp;
 
 use super::line::{Header, Trailer, own_versions};
-use super::{EXPORTED, Line, StateRecord, StateSummary};
+use super::{EXPORTED, Line, Objections, StateRecord, StateSummary};
 use crate::file_fault::WriteFault;
 use crate::hashing::HashingWriter;
 use crate::record::{Record, Tally, checksum, decode, encode};
@@ -172,6 +172,7 @@ impl StateWriter<'_> {
             sha256,
             bytes: self.out.bytes,
             canary: self.canary,
+            objections: Objections::default(),
         })
     }
 }

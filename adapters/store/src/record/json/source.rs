@@ -27,6 +27,8 @@ pub(crate) struct JsonSource {
     around: Vec<&'static str>,
     field: &'static str,
     wrong: &'static str,
+    /// The first field whose value would not be taken from a request, with those around it.
+    not_taken: Option<String>,
 }
 
 const NOT_VALID: &str = "is not valid";
@@ -44,19 +46,33 @@ impl JsonSource {
             around: Vec::new(),
             field: "",
             wrong: NOT_VALID,
+            not_taken: None,
         })
     }
 
     /// Hands the fields to `read`, and sees that it took all of them.
+    #[cfg(test)]
     pub(crate) fn read<T>(
-        mut self,
+        self,
         read: impl FnOnce(&mut Self) -> Result<T, RecordError>,
     ) -> Result<T, Misfit> {
+        self.read_judged(read).map(|(value, _)| value)
+    }
+
+    /// Hands the fields to `read`, and sees that it took all of them; with the first field whose
+    /// value would not be taken from a request.
+    pub(crate) fn read_judged<T>(
+        mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, RecordError>,
+    ) -> Result<(T, Option<String>), Misfit> {
         let value = read(&mut self).and_then(|value| {
             self.expect_nothing_left()?;
             Ok(value)
         });
-        value.map_err(|error| self.misfit(error))
+        match value {
+            Ok(value) => Ok((value, self.not_taken)),
+            Err(error) => Err(self.misfit(error)),
+        }
     }
 
     /// Refuses the field that was read last.
@@ -124,6 +140,13 @@ impl JsonSource {
 }
 
 impl Source for JsonSource {
+    fn judge(&mut self, is_taken: impl FnOnce() -> bool) {
+        if self.not_taken.is_none() && !is_taken() {
+            let path = self.around.iter().copied().chain([self.field]);
+            self.not_taken = Some(path.collect::<Vec<_>>().join("."));
+        }
+    }
+
     fn number(&mut self, name: &'static str) -> Result<u64, RecordError> {
         match self.take(name)? {
             Node::Number(number) => Ok(number),
