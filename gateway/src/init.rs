@@ -7,7 +7,7 @@
 mod files;
 mod template;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +75,14 @@ pub(crate) enum InitError {
     /// The public URL cannot be made of the address.
     #[error("cannot make a public URL of `{0}`: name one with `--public-url`")]
     PublicUrl(SocketAddr),
+    /// Nobody connects to all addresses of a host.
+    #[error(
+        "`{0}` stands for all addresses of this host: name what service providers connect to with `--public-url`"
+    )]
+    Unspecified(SocketAddr),
+    /// Two listeners at one address.
+    #[error("`{0}` is the address of both listeners: give the operator's another")]
+    SameAddress(SocketAddr),
 }
 
 /// Writes the domain and answers where its configuration file is.
@@ -86,6 +94,9 @@ pub(crate) fn create_domain(
     clock: &dyn Clock,
     entropy: Arc<dyn Entropy>,
 ) -> Result<PathBuf, InitError> {
+    if domain.t8 == domain.operator && domain.t8.port() != 0 {
+        return Err(InitError::SameAddress(domain.t8));
+    }
     let public_url = public_url(domain)?;
     let names = server_names(&public_url, domain.t8)?;
     let operator_names = server_names(&origin_of(domain.operator)?, domain.operator)?;
@@ -181,10 +192,11 @@ fn name_of(text: &str) -> Result<SpId, InitError> {
 }
 
 fn public_url(domain: &Domain) -> Result<Origin, InitError> {
-    domain
-        .public_url
-        .clone()
-        .map_or_else(|| origin_of(domain.t8), Ok)
+    match &domain.public_url {
+        Some(url) => Ok(url.clone()),
+        None if domain.t8.ip().is_unspecified() => Err(InitError::Unspecified(domain.t8)),
+        None => origin_of(domain.t8),
+    }
 }
 
 fn origin_of(address: SocketAddr) -> Result<Origin, InitError> {
@@ -208,6 +220,12 @@ fn server_names(url: &Origin, address: SocketAddr) -> Result<ServerNames, InitEr
     }
     names.dedup();
     Ok(ServerNames::parse(names.iter().map(String::as_str))?)
+}
+
+/// Whether the URL names all addresses of a host, and so none that anybody connects to.
+pub(crate) fn is_unspecified(url: &Origin) -> bool {
+    let address: Result<IpAddr, _> = host_of(url).parse();
+    address.is_ok_and(|address| address.is_unspecified())
 }
 
 fn host_of(url: &Origin) -> &str {

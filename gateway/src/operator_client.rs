@@ -31,6 +31,8 @@ const LONG_ANSWER: Duration = Duration::from_secs(7 * 86_400);
 const SILENCE: Duration = Duration::from_secs(120);
 /// About how many things such an answer has.
 const COUNT: &str = "Ics-Count";
+/// The path of the API.
+const API: &str = "/operator/v1";
 /// Items of one page.
 const PAGE: usize = 500;
 
@@ -119,7 +121,9 @@ impl OperatorClient {
             root: &endpoint.ca,
         };
         let http = mutual_tls_client(files, WAITS)?;
-        let root = format!("{}/operator/v1", endpoint.url.trim_end_matches('/'));
+        // Taken with the path of the API too, as its documents write it.
+        let url = endpoint.url.trim_end_matches('/');
+        let root = format!("{}{API}", url.strip_suffix(API).unwrap_or(url));
         Ok(Self {
             http,
             root,

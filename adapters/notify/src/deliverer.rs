@@ -163,6 +163,8 @@ async fn supervise(shared: Arc<Shared>, bell: Arc<Bell>) {
             _ = stop.wait_for(|stopping| *stopping) => break,
             Some(ended) = lanes.join_next_with_id() => {
                 let id = match ended {
+                    // It was asked to end before this was, by another thread.
+                    Ok(_) if shared.is_stopping() => break,
                     Ok((id, ())) => id,
                     // Nobody aborts a lane: the runtime itself is going.
                     Err(error) if error.is_cancelled() => break,

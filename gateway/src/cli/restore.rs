@@ -1,7 +1,8 @@
 //! `ics-gateway restore`: a store made of a backup.
 
 use std::fs::File;
-use std::io::{BufReader, Seek as _};
+use std::io::{self, BufReader, Seek as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -12,6 +13,7 @@ use ics_store::{
     CopyError, IntegrityReport, Occupancy, OnLoss, OpenError, Work, look_into, move_aside,
     restore_backup,
 };
+use rustix::fs::OFlags;
 
 use super::backup::{FileError, check_backup};
 use super::file_hash::FileHash;
@@ -270,7 +272,19 @@ impl RestoreArguments {
 /// # Errors
 /// [`FileError`].
 pub(super) fn open_to_read(path: &Path) -> Result<File, FileError> {
-    File::open(path).map_err(|error| FileError::at(path, error))
+    let opened = File::options()
+        .read(true)
+        // A pipe is not waited for.
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)
+        .and_then(|file| match file.metadata()?.is_file() {
+            true => Ok(file),
+            // It is read twice: to see that it is whole, then to make a store of it.
+            false => Err(io::Error::other(
+                "it is no regular file: it is read twice; write it to one first",
+            )),
+        });
+    opened.map_err(|error| FileError::at(path, error))
 }
 
 /// Which file it was: as its keeper wrote down, or can.

@@ -70,6 +70,14 @@ pub(crate) struct AnchorSection {
 
 impl T8Section {
     pub(super) fn check(&mut self, place: &Place, faults: &mut Faults) {
+        if crate::init::is_unspecified(&self.public_url) {
+            let wrong = format!(
+                "`{}` is no address that anybody connects to",
+                self.public_url.as_str()
+            );
+            let mend = "write what service providers put before every path, such as `https://ics.example:8443`";
+            faults.take(Err(Fault::new("t8.public_url", wrong, mend)));
+        }
         faults.take(place.file("t8.certificate", &mut self.certificate));
         faults.take(place.secret("t8.key", &mut self.key));
         if self.anchor.is_empty() {

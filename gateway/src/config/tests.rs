@@ -147,6 +147,23 @@ fn listeners_do_not_share_an_address() {
 }
 
 #[test]
+fn all_addresses_of_a_host_are_no_public_url() {
+    for url in ["https://0.0.0.0:8443", "https://[::]:8443"] {
+        let error = Spoiled::new().error("https://127.0.0.1:8443", url);
+        assert!(
+            error.contains("`t8.public_url`") && error.contains("https://ics.example"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_file_without_end_is_not_read() {
+    let error = Config::load("/dev/zero".as_ref()).unwrap_err();
+    assert!(error.to_string().contains("1 MiB"), "{error}");
+}
+
+#[test]
 fn missing_files_are_named() {
     let error = Spoiled::new().error("operator/server.pem", "operator/nothing.pem");
     assert!(

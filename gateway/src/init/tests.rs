@@ -39,6 +39,36 @@ fn entries(root: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
+fn addresses_that_do_not_serve_are_refused_before_anything_is_written() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("domain");
+    let refused = |t8: &str, operator: &str| {
+        let domain = Domain {
+            t8: t8.parse().unwrap(),
+            operator: operator.parse().unwrap(),
+            ..domain(&directory)
+        };
+        let error = create(&domain).unwrap_err().to_string();
+        assert!(!directory.exists());
+        error
+    };
+    for address in ["0.0.0.0:8443", "[::]:8443"] {
+        let error = refused(address, "127.0.0.1:8444");
+        assert!(error.contains("--public-url"), "{error}");
+    }
+    let error = refused("127.0.0.1:8443", "127.0.0.1:8443");
+    assert!(error.contains("both listeners"), "{error}");
+    // All addresses, with a name to call one by, are what most will want.
+    let named = Domain {
+        t8: "0.0.0.0:8443".parse().unwrap(),
+        public_url: Some(Origin::parse("https://ics.example:8443").unwrap()),
+        ..domain(&directory)
+    };
+    let file = create(&named).unwrap();
+    assert!(Config::load(&file).is_ok());
+}
+
+#[test]
 fn a_new_domain_has_a_configuration_that_loads_and_keys_nobody_else_reads() {
     let parent = tempfile::tempdir().unwrap();
     let directory = parent.path().join("domain");

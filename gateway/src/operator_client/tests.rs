@@ -69,6 +69,31 @@ fn list_is_asked_for_with_its_filters() {
     assert_eq!(list_target("/sps", &[], (500, None)), "/sps?limit=500");
 }
 
+#[test]
+fn the_path_of_the_api_may_stand_in_the_url() {
+    let directory = tempfile::tempdir().unwrap();
+    let domain = crate::init::Domain {
+        directory: directory.path().join("domain"),
+        t8: "127.0.0.1:8443".parse().unwrap(),
+        operator: "127.0.0.1:8444".parse().unwrap(),
+        public_url: None,
+        settings: crate::init::Settings::default(),
+    };
+    let entropy = std::sync::Arc::new(crate::ambient::SystemEntropy::default());
+    let clock = crate::ambient::SystemClock::new();
+    let file = crate::init::create_domain(&domain, &clock, entropy).unwrap();
+    let endpoint = Endpoint::of(&Config::load(&file).unwrap());
+    for url in ["", "/", "/operator/v1", "/operator/v1/"] {
+        let url = format!("https://127.0.0.1:8444{url}");
+        let client = OperatorClient::new(&Endpoint {
+            url,
+            ..endpoint.clone()
+        });
+        let root = client.unwrap().root;
+        assert_eq!(root, "https://127.0.0.1:8444/operator/v1");
+    }
+}
+
 #[tokio::test]
 async fn a_gateway_that_takes_a_call_and_says_nothing_is_given_up() {
     use std::time::Duration;
