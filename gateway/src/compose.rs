@@ -49,15 +49,20 @@ pub(crate) enum StartError {
         /// The store's directory.
         store: PathBuf,
     },
-    /// What the store remembers of its keyring.
-    #[error("the store's canary cannot be read or written: {0}")]
-    Canary(ics_core::port::StoreError),
     /// What is in the store.
-    #[error("the store's directory records cannot be read: {0}")]
-    Directory(ics_core::port::StoreError),
-    /// What the store remembers of time.
-    #[error("the store's clock mark cannot be read: {0}")]
-    ClockMark(ics_core::port::StoreError),
+    #[error(
+        "store `{}`: its {what} cannot be read or written: {source}; the log tells why; if it is damaged, restore it from a \
+         backup, `ics-gateway restore --config FILE --from BACKUP --replace`",
+        store.display()
+    )]
+    Unreadable {
+        /// The store's directory.
+        store: PathBuf,
+        /// Which part of it.
+        what: &'static str,
+        /// What the store said.
+        source: ics_core::port::StoreError,
+    },
     /// The system's clock.
     #[error(transparent)]
     Clock(#[from] crate::ambient::ClockBeforeEpoch),

@@ -373,6 +373,188 @@ fn a_store_that_is_gone_or_lost_its_end_is_refused_by_name() {
     }
 }
 
+fn copy_directory(from: &Path, to: &Path) {
+    let _ = fs::remove_dir_all(to);
+    let copied = Command::new("cp").arg("-a").args([from, to]).status();
+    assert!(copied.expect("cp").success());
+}
+
+/// The engine's own file, or directory.
+fn data_of(store: &Path, engine: Engine) -> PathBuf {
+    store.join(format!("ics-store.{}", engine.name()))
+}
+
+/// An older file of the store has active what was suspended since: the witness is what tells, so one
+/// that is gone or spoiled is no reason to serve.
+#[test]
+fn an_older_store_file_without_its_witness_is_refused_until_it_is_accepted() {
+    for engine in [Engine::Redb, Engine::Sled] {
+        let world = World::start(engine);
+        let kept = world.establish(&fresh_device());
+        assert!(world.domain.stop().success());
+        let (store, older) = (
+            world.domain.file("store"),
+            world.domain.scratch().join("older"),
+        );
+        copy_directory(&store, &older);
+        world.restart();
+        let lost = world.establish(&fresh_device());
+        assert!(world.domain.stop().success());
+        let data = data_of(&store, engine);
+        let _ = fs::remove_file(&data);
+        copy_directory(&data_of(&older, engine), &data);
+        let witness = store.join("ics-store.witness");
+        let file = world.domain.configuration();
+        let serve = || Gateway::run(&["serve", "--config", file.to_str().expect("UTF-8")]);
+        for (state, spoil) in [
+            ("missing", None),
+            ("empty", Some(Vec::new())),
+            ("damaged", Some(vec![0x5a; 40])),
+        ] {
+            match spoil {
+                None => fs::remove_file(&witness).expect("a witness"),
+                Some(bytes) => fs::write(&witness, bytes).expect("a writable file"),
+            }
+            for why in [refused(&serve()), refused(&world.verb(&["check"]))] {
+                for word in [
+                    data.to_str().expect("UTF-8"),
+                    witness.to_str().expect("UTF-8"),
+                    state,
+                    "restore",
+                    "--accept",
+                ] {
+                    assert!(why.contains(word), "{word}: {why}");
+                }
+            }
+        }
+        assert!(done(&world.verb(&["check", "--accept"])).contains("accepted"));
+        world.restart();
+        world.shop.inquire(&kept.service, &kept.uti).expect(200);
+        world.shop.inquire(&lost.service, &lost.uti).expect(404);
+    }
+}
+
+/// A directory put back as a whole cannot be told from the newest by anything in it; the log says
+/// what was opened, and when one was begun.
+#[test]
+fn the_log_tells_what_store_was_opened_and_when_one_was_begun() {
+    let world = World::start(Engine::Redb);
+    let begun = "began a new, empty store";
+    let opened = |log: &str, what: &str| {
+        let lines: Vec<_> = log.lines().filter(|l| l.contains("store opened")).collect();
+        assert!(
+            lines.last().is_some_and(|line| line.contains(what)),
+            "{what}: {lines:?}"
+        );
+    };
+    let log = world.domain.log();
+    assert!(log.contains(begun), "{log}");
+    opened(
+        &log,
+        "mappings=0 records=0 transactions=0 last_served=\"never\"",
+    );
+    world.establish(&fresh_device());
+    assert!(world.domain.stop().success());
+    let seen = world.domain.log().len();
+    world.restart();
+    let log = world.domain.log()[seen..].to_owned();
+    assert!(!log.contains(begun), "{log}");
+    opened(&log, "mappings=1 ");
+    let year = "last_served=\"20";
+    opened(&log, year);
+    // The volume is not mounted.
+    assert!(world.domain.stop().success());
+    let store = world.domain.file("store");
+    fs::rename(&store, world.domain.scratch().join("volume")).expect("a directory");
+    fs::create_dir(&store).expect("a mount point");
+    let seen = world.domain.log().len();
+    world.domain.serve();
+    let log = world.domain.log()[seen..].to_owned();
+    let line = log.lines().find(|line| line.contains(begun));
+    let line = line.unwrap_or_else(|| panic!("{log}"));
+    assert!(
+        line.contains("WARN") && line.contains(store.to_str().expect("UTF-8")),
+        "{line}"
+    );
+    opened(&log, "mappings=0 ");
+}
+
+/// Damage that shows only when it is read: `check` tells how much of what can be read, and no verb
+/// goes on with less, or leaves the operator with two words.
+#[test]
+fn of_a_store_that_is_damaged_within_it_is_told_what_can_be_read_and_what_to_do() {
+    for engine in [Engine::Redb, Engine::Sled] {
+        let world = World::start(engine);
+        let mapping = world.establish(&fresh_device());
+        assert!(world.domain.stop().success());
+        let store = world.domain.file("store");
+        fill_like(engine.open(&store).store(), mapping.id(), 2_000);
+        let whole = world.domain.scratch().join("whole");
+        copy_directory(&store, &whole);
+        let log = store.join(engine.data());
+        let length = fs::metadata(&log).expect("a file").len() as usize;
+        let spoil = |place: usize| {
+            copy_directory(&whole, &store);
+            let mut bytes = fs::read(&log).expect("a file");
+            bytes[place..(place + 64).min(length)].fill(0);
+            fs::write(&log, bytes).expect("a writable file");
+        };
+        // Where a page begins that is read, but not when the store is opened.
+        let pages = (0..length).step_by(4096).skip(length / 4096 / 3);
+        let (place, told) = pages
+            .flat_map(|page| [page, page + 1700])
+            .find_map(|place| {
+                spoil(place);
+                let output = world.verb(&["check"]);
+                let told = format!("{}{}", said(&output), complained(&output));
+                let is_partly = told.contains(" could be read, of ");
+                is_partly.then_some((place, told))
+            })
+            .expect("a page that is read later");
+        let data = data_of(&store, engine);
+        let names = |why: &str| why.contains(store.to_str().expect("UTF-8"));
+        let remedy = |why: &str| why.contains("restore --config") && why.contains("--from BACKUP");
+        assert!(told.contains("none: not all could be read"), "{told}");
+        assert!(told.contains("wrong: table `"), "{told}");
+        assert!(told.contains(data.to_str().expect("UTF-8")), "{told}");
+        assert!(told.contains("is not sound") && remedy(&told), "{told}");
+        // Of what lies elsewhere, everything.
+        let is_whole = |line: &&str| line.ends_with(" 2000") && !line.contains("could");
+        assert!(told.lines().any(|line| is_whole(&line)), "{told}");
+        let target = world.domain.scratch().join("other");
+        let target = target.to_str().expect("UTF-8");
+        for verb in [
+            &["compact"][..],
+            &[
+                "migrate",
+                "--to",
+                engine.other().name(),
+                "--directory",
+                target,
+            ],
+        ] {
+            spoil(place);
+            let why = refused(&world.verb(verb));
+            assert!(names(&why) && remedy(&why), "{verb:?}: {why}");
+        }
+        let (file, to) = (
+            world.domain.configuration(),
+            world.domain.scratch().join("b"),
+        );
+        spoil(place);
+        let why = refused(&Gateway::run(&[
+            "backup",
+            "--offline",
+            "--to",
+            to.to_str().expect("UTF-8"),
+            "--config",
+            file.to_str().expect("UTF-8"),
+        ]));
+        assert!(names(&why) && why.contains("restore"), "backup: {why}");
+        assert!(!to.exists(), "a backup that is not whole");
+    }
+}
+
 #[test]
 fn a_damaged_store_is_refused_or_reported_and_no_process_dies_of_it() {
     for (engine, log) in [

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::engine::RedbEngine;
 use super::{FILE_NAME, OpenError, Options, RedbStore, open};
 
+mod damage;
 mod faulty;
 mod forgetful;
 

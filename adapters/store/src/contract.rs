@@ -15,6 +15,7 @@
 )]
 
 mod concurrency;
+mod damage;
 pub mod kill;
 mod mappings;
 mod outbox;
@@ -31,6 +32,7 @@ use crate::EmbeddedStore;
 use crate::engine::Engine;
 
 pub use concurrency::*;
+pub use damage::*;
 pub use mappings::*;
 pub use outbox::*;
 pub use records::*;

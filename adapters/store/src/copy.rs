@@ -12,7 +12,7 @@ use crate::file_fault::FileFault;
 use crate::group_commit::BatchLimits;
 use crate::index::Table;
 use crate::integrity::IntegrityReport;
-use crate::open::{EngineFiles, OnLoss, OpenError, finish_opening, mark, replaced, unfinished};
+use crate::open::{EngineFiles, OnLoss, OpenError, mark, open_copy, replaced, unfinished};
 use crate::place::{Occupancy, Place, Work};
 use crate::upkeep::Upkeep;
 
@@ -34,6 +34,9 @@ pub enum CopyError {
     /// What is to be put in does not fit together.
     #[error("what it is made of does not fit together")]
     Content(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What is to be copied does not hold together, or cannot be read whole: so many findings.
+    #[error("the store is not sound ({0} findings)")]
+    NotSound(u64),
     /// The copy cannot be written.
     #[error("cannot write the copy")]
     Write(#[source] EngineError),
@@ -114,7 +117,7 @@ pub(crate) fn fill_store<F: EngineFiles>(
     let original = fill(&engine, progress)?;
     // Closed and opened anew: what is read back comes from the disk.
     drop(engine);
-    let copy = finish_opening(files, place, (BatchLimits::default(), OnLoss::Refuse))?;
+    let copy = open_copy(files, place)?;
     let report = read_back(&copy, original, progress)?;
     drop(copy);
     mark::<F>(&Place::enter(directory, F::DATA)?, None)?;
@@ -135,7 +138,12 @@ pub fn exchange_store<F: EngineFiles>(
 ) -> Result<(), CopyError> {
     let limits = BatchLimits::default();
     let store = crate::open_store(files, directory, (limits, OnLoss::Refuse))?;
-    let original = store.check().map_err(CopyError::Read)?.content;
+    let report = store.check().map_err(CopyError::Read)?;
+    if !report.is_sound() {
+        let findings = report.finding_count;
+        return Err(CopyError::NotSound(findings));
+    }
+    let original = report.content;
     let path = directory.join(unfinished::<F>());
     progress(Copied::Begun(store.total().map_err(CopyError::Read)?));
     // Closed: what is read back comes from the disk.

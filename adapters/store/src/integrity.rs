@@ -1,9 +1,12 @@
 //! Whether a store holds together: every record readable, every index entry there and none too
 //! many, as much of everything as was counted.
 //!
-//! The report names tables and mapping ids, never identifiers.
+//! Where the engine cannot read its file any more, that is found too, and what lies behind is read
+//! on (`reading`). The report names tables and mapping ids, never identifiers.
 
-use std::collections::BTreeMap;
+mod reading;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use ics_core::directory::DirectoryRecord;
@@ -11,11 +14,12 @@ use ics_core::id::MappingId;
 use ics_core::mapping::{Mapping, UtiRecord};
 use ics_core::outbox::OutboxEntry;
 
-use crate::engine::ReadKeys;
+use crate::engine::{EngineError, ReadKeys};
 use crate::fault::Fault;
 use crate::index::{self, Key, Table};
 use crate::record::{DeadDevice, Record, Tally, checksum, decode, stored_checksum};
 use crate::walk::{first_live_entry, load};
+use reading::{Contained, scan_readable};
 
 /// The most findings a report lists; all are counted.
 const LISTED: usize = 100;
@@ -23,6 +27,8 @@ const LISTED: usize = 100;
 /// What is wrong with one entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FindingKind {
+    /// The engine cannot read its file there: what is behind may be more than one record.
+    Damaged,
     /// The record cannot be read.
     Unreadable,
     /// The record does not belong under its key.
@@ -49,8 +55,13 @@ pub struct Finding {
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IntegrityReport {
-    /// Keys of each table.
+    /// Keys of each table, those that could be read.
     pub counts: BTreeMap<&'static str, u64>,
+    /// Keys of each table as the store counted them; empty when its counters cannot be read, and
+    /// without the table in which it speaks of itself.
+    pub counted: BTreeMap<&'static str, u64>,
+    /// Tables of which the engine could not read everything.
+    pub damaged: BTreeSet<&'static str>,
     /// Digest of all rows, independent of their order: what the store's own counters hold.
     pub digest: u64,
     /// Digest of every key and value, what the store says of itself apart: equal for stores that
@@ -71,6 +82,16 @@ impl IntegrityReport {
         self.finding_count == 0
     }
 
+    /// Whether all of it could be read, right or wrong; the digests say nothing otherwise.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.damaged.is_empty()
+    }
+
+    fn is_damaged(&self, table: Table) -> bool {
+        self.damaged.contains(table.name())
+    }
+
     /// Rows, tombstones included.
     #[must_use]
     pub fn mapping_count(&self) -> u64 {
@@ -83,6 +104,23 @@ impl IntegrityReport {
             *found = found.saturating_add(1);
         } else {
             self.find(FindingKind::EntryMissing, table, mapping);
+        }
+    }
+
+    /// What was read at a place of `table`; `None`, and found, when it is damaged there.
+    fn reached<T>(
+        &mut self,
+        read: Result<T, impl Into<Fault>>,
+        (table, mapping): (Table, Option<MappingId>),
+    ) -> Result<Option<T>, Fault> {
+        match read.map_err(Into::into) {
+            Ok(read) => Ok(Some(read)),
+            Err(Fault::Engine(EngineError::Damaged(_))) => {
+                self.damaged.insert(table.name());
+                self.find(FindingKind::Damaged, table, mapping);
+                Ok(None)
+            }
+            Err(fault) => Err(fault),
         }
     }
 
@@ -150,11 +188,12 @@ pub(crate) fn recount<R: ReadKeys>(view: &R) -> Result<Option<Difference>, Fault
     Ok((digest != tally.digest).then_some(Difference::Rows))
 }
 
-/// Reads everything in `view` and compares. `progress` is told of each key.
+/// Reads everything in `view` that can be read and compares. `progress` is told of each key.
 pub(crate) fn check<R: ReadKeys>(
     view: &R,
     progress: &mut dyn FnMut(),
 ) -> Result<IntegrityReport, Fault> {
+    let view = &Contained(view);
     let mut report = IntegrityReport::default();
     for table in Table::ALL {
         let count = check_table(view, table, (&mut report, progress))?;
@@ -166,19 +205,23 @@ pub(crate) fn check<R: ReadKeys>(
 
 fn check_tally<R: ReadKeys>(view: &R, report: &mut IntegrityReport) -> Result<(), Fault> {
     let tally = match load::<Tally, _>(view, Table::Meta, &index::tally()) {
-        Ok(Some(tally)) => tally,
         Ok(None) | Err(Fault::Record { .. }) => {
             report.find(FindingKind::Unreadable, Table::Meta, None);
             return Ok(());
         }
-        Err(fault) => return Err(fault),
+        read => match report.reached(read, (Table::Meta, None))?.flatten() {
+            Some(tally) => tally,
+            None => return Ok(()),
+        },
     };
     for table in Table::ALL.into_iter().filter(|t| *t != Table::Meta) {
-        if report.counts.get(table.name()) != Some(&tally.count(table)) {
+        let counted = tally.count(table);
+        report.counted.insert(table.name(), counted);
+        if report.counts.get(table.name()) != Some(&counted) && !report.is_damaged(table) {
             report.find(FindingKind::CountDiffers, table, None);
         }
     }
-    if report.digest != tally.digest {
+    if report.digest != tally.digest && !report.is_damaged(Table::Mapping) {
         report.find(FindingKind::CountDiffers, Table::Mapping, None);
     }
     Ok(())
@@ -189,25 +232,24 @@ fn check_table<R: ReadKeys>(
     table: Table,
     (report, progress): (&mut IntegrityReport, &mut dyn FnMut()),
 ) -> Result<u64, Fault> {
-    let whole = Key::of(table);
     let mut count = 0_u64;
     // As many entries as the records have: none can be one too many.
-    if let Some(found) = report.found_entries.get(&table) {
+    if let Some(found) = report.found_entries.get(&table).copied() {
         let mut content = 0_u64;
-        view.scan(whole.as_bytes(), &whole.prefix_end(), |key, value| {
+        let is_whole = scan_readable(view, table, |key, value| {
             count = count.saturating_add(1);
             content = content.wrapping_add(checksum(key, value));
             progress();
             ControlFlow::Continue(())
         })?;
-        if count == *found {
+        if count == found && is_whole {
             report.content = report.content.wrapping_add(content);
             return Ok(count);
         }
         count = 0;
     }
     let mut result = Ok(());
-    view.scan(whole.as_bytes(), &whole.prefix_end(), |key, value| {
+    let is_whole = scan_readable(view, table, |key, value| {
         count = count.saturating_add(1);
         if table != Table::Meta {
             report.content = report.content.wrapping_add(checksum(key, value));
@@ -220,6 +262,10 @@ fn check_table<R: ReadKeys>(
             ControlFlow::Break(())
         }
     })?;
+    if !is_whole {
+        report.damaged.insert(table.name());
+        report.find(FindingKind::Damaged, table, None);
+    }
     result.map(|()| count)
 }
 
@@ -281,11 +327,11 @@ fn check_row<R: ReadKeys>(
         return Ok(());
     };
     for (entry, wanted) in index::entries_of(&row) {
-        let is_there = view
-            .read(entry.as_bytes(), |found| found == wanted)?
-            .unwrap_or(false);
         let table = Table::of_key(entry.as_bytes()).unwrap_or(Table::Meta);
-        report.expect_entry(is_there, table, Some(row.id));
+        let read = view.read(entry.as_bytes(), |found| found == wanted);
+        if let Some(found) = report.reached(read, (table, Some(row.id)))? {
+            report.expect_entry(found.unwrap_or(false), table, Some(row.id));
+        }
     }
     Ok(())
 }
@@ -300,6 +346,7 @@ fn check_entry<R: ReadKeys>(
     let row = match id.map(|id| load::<Mapping, _>(view, Table::Mapping, &index::mapping(id))) {
         // Unreadable rows are reported where they lie.
         None | Some(Err(Fault::Record { .. })) => None,
+        Some(Err(Fault::Engine(EngineError::Damaged(_)))) => return Ok(()),
         Some(row) => row?,
     };
     let is_wanted = row.is_some_and(|row| {
@@ -325,12 +372,12 @@ fn check_outbox<R: ReadKeys>(
         report.find(FindingKind::Misplaced, Table::Outbox, None);
         return Ok(());
     }
-    if is_head(view, &entry)? {
+    if is_head(view, &entry)? == Some(true) {
         let due = index::outbox_due(&entry);
-        let is_there = view
-            .read(due.as_bytes(), |found| found == key)?
-            .unwrap_or(false);
-        report.expect_entry(is_there, Table::OutboxDue, None);
+        let read = view.read(due.as_bytes(), |found| found == key);
+        if let Some(found) = report.reached(read, (Table::OutboxDue, None))? {
+            report.expect_entry(found.unwrap_or(false), Table::OutboxDue, None);
+        }
     }
     Ok(())
 }
@@ -340,24 +387,27 @@ fn check_outbox_due<R: ReadKeys>(
     (key, value): (&[u8], &[u8]),
     report: &mut IntegrityReport,
 ) -> Result<(), Fault> {
-    let entry = view
-        .read(value, |bytes| decode::<OutboxEntry>(value, bytes).ok())?
-        .flatten();
-    let is_wanted = match entry {
-        Some(entry) => index::outbox_due(&entry).as_bytes() == key && is_head(view, &entry)?,
-        None => false,
+    let read = view.read(value, |bytes| decode::<OutboxEntry>(value, bytes).ok());
+    let Some(entry) = report.reached(read, (Table::Outbox, None))? else {
+        return Ok(());
     };
-    if !is_wanted {
+    let is_wanted = match entry.flatten() {
+        Some(entry) if index::outbox_due(&entry).as_bytes() == key => is_head(view, &entry)?,
+        _ => Some(false),
+    };
+    if is_wanted == Some(false) {
         report.find(FindingKind::EntryDangling, Table::OutboxDue, None);
     }
     Ok(())
 }
 
-fn is_head<R: ReadKeys>(view: &R, entry: &OutboxEntry) -> Result<bool, Fault> {
+/// `None`: where that stands is damaged.
+fn is_head<R: ReadKeys>(view: &R, entry: &OutboxEntry) -> Result<Option<bool>, Fault> {
     match first_live_entry(view, &entry.key.addressee, &entry.key.subject) {
-        Ok(head) => Ok(head.is_some_and(|head| head.key == entry.key)),
+        Ok(head) => Ok(Some(head.is_some_and(|head| head.key == entry.key))),
         // Reported where it lies.
-        Err(Fault::Record { .. }) => Ok(false),
+        Err(Fault::Record { .. }) => Ok(Some(false)),
+        Err(Fault::Engine(EngineError::Damaged(_))) => Ok(None),
         Err(fault) => Err(fault),
     }
 }

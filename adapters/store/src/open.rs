@@ -9,7 +9,8 @@ use crate::engine::Engine;
 use crate::group_commit::BatchLimits;
 use crate::integrity::Difference;
 use crate::place::{Marker, Place, Work};
-use crate::witness::{Testimony, Witness};
+use crate::record::Tally;
+use crate::witness::{Asked, Testimony, WITNESS, Witness};
 
 /// How an engine keeps its files.
 pub trait EngineFiles {
@@ -120,6 +121,24 @@ pub enum OpenError {
         /// What differs.
         difference: Loss,
     },
+    /// What was last acknowledged is not known.
+    #[error(
+        "store `{}` holds {transactions} transactions, and the witness of the last one that was acknowledged, `{}`, \
+         is {state}: nothing else tells whether the store is an older one; put its witness back, or restore the store \
+         from a backup, `ics-gateway restore --config FILE --from BACKUP --replace`, or look with \
+         `ics-gateway store check --config FILE --accept`, which takes it as it is when it is sound",
+        .path.display(), .witness.display()
+    )]
+    Unwitnessed {
+        /// The file.
+        path: PathBuf,
+        /// The witness's.
+        witness: PathBuf,
+        /// How it is.
+        state: &'static str,
+        /// How many the store holds.
+        transactions: u64,
+    },
     /// The directory takes no other name: a mount point, or its file system does not swap names.
     #[error(
         "store directory `{}` cannot be moved aside in one step, and is as it was: move what is in it to another \
@@ -206,6 +225,10 @@ pub fn open_store<F: EngineFiles>(
         (None, false) => {
             begin::<F>(files, &place)?;
             mark::<F>(&place, None)?;
+            tracing::warn!(
+                directory = %directory.display(),
+                "began a new, empty store: if there was one, stop now; its directory was moved, or its volume is not mounted"
+            );
         }
     }
     finish_opening(files, place, (limits, on_loss))
@@ -218,31 +241,92 @@ pub(crate) fn finish_opening<F: EngineFiles>(
     (limits, on_loss): (BatchLimits, OnLoss),
 ) -> Result<EmbeddedStore<F::Engine>, OpenError> {
     let path = place.path(F::DATA);
-    let testimony =
-        Witness::ask(place.directory()).map_err(|source| crate::io_error(&path, source))?;
+    let witness = place.path(WITNESS);
+    let of_witness = |source| crate::io_error(&witness, source);
+    let asked = Witness::ask(place.directory()).map_err(of_witness)?;
     let engine = files.open(&path)?;
     let refuse = |error| prepare_error(&path, error);
     let tally = EmbeddedStore::<F::Engine>::prepare(&engine).map_err(refuse)?;
-    let is_known = testimony == Some(Testimony::of(&tally, true));
-    let mut difference = testimony.and_then(|said| loss(said, Testimony::of(&tally, false)));
-    // After a stop in order the counters are enough; without a witness nothing is.
-    if difference.is_none() && !is_known && (F::COUNT_AFTER_CRASH || testimony.is_none()) {
-        let found = EmbeddedStore::<F::Engine>::recount(&engine).map_err(refuse)?;
-        difference = found.map(Loss::Content);
-    }
-    match (difference, on_loss) {
-        (Some(difference), OnLoss::Refuse) => return Err(OpenError::Differs { path, difference }),
+    let refused = match (
+        look_for_loss::<F>(&engine, &tally, asked).map_err(refuse)?,
+        asked,
+    ) {
+        (Some(difference), _) => Some(OpenError::Differs {
+            path: path.clone(),
+            difference,
+        }),
+        // One without transactions was cut off before there was a witness: it lies there, durable,
+        // before the first of them.
+        (None, Asked::Silent(state)) if tally.commits > 0 => Some(OpenError::Unwitnessed {
+            path: path.clone(),
+            witness: witness.clone(),
+            state,
+            transactions: tally.commits,
+        }),
+        (None, _) => None,
+    };
+    match (refused, on_loss) {
+        (Some(refused), OnLoss::Refuse) => return Err(refused),
         (Some(_), OnLoss::Look) => {
             return EmbeddedStore::start(engine, limits, (None, Some(place))).map_err(refuse);
         }
-        (Some(difference), OnLoss::Accept) => {
-            tracing::warn!(path = %path.display(), %difference, "store taken as it is");
+        (Some(refused), OnLoss::Accept) => {
+            let refused: &dyn std::error::Error = &refused;
+            tracing::warn!(refused, "store taken as it is");
         }
         (None, _) => {}
     }
-    let witness = Witness::begin(place.directory(), &tally)
-        .map_err(|source| crate::io_error(&path, source))?;
-    EmbeddedStore::start(engine, limits, (Some(witness), Some(place))).map_err(refuse)
+    start_witnessed::<F>(engine, place, (limits, &tally))
+}
+
+/// Opens a copy that was just written into `place`: it has no witness yet.
+pub(crate) fn open_copy<F: EngineFiles>(
+    files: &F,
+    place: Place,
+) -> Result<EmbeddedStore<F::Engine>, OpenError> {
+    let path = place.path(F::DATA);
+    let engine = files.open(&path)?;
+    let refuse = |error| prepare_error(&path, error);
+    let tally = EmbeddedStore::<F::Engine>::prepare(&engine).map_err(refuse)?;
+    if let Some(difference) = EmbeddedStore::<F::Engine>::recount(&engine).map_err(refuse)? {
+        let difference = difference.into();
+        return Err(OpenError::Differs { path, difference });
+    }
+    start_witnessed::<F>(engine, place, (BatchLimits::default(), &tally))
+}
+
+fn start_witnessed<F: EngineFiles>(
+    engine: F::Engine,
+    place: Place,
+    (limits, tally): (BatchLimits, &Tally),
+) -> Result<EmbeddedStore<F::Engine>, OpenError> {
+    let path = place.path(F::DATA);
+    let witness = Witness::begin(place.directory(), tally)
+        .map_err(|source| crate::io_error(&place.path(WITNESS), source))?;
+    EmbeddedStore::start(engine, limits, (Some(witness), Some(place)))
+        .map_err(|error| prepare_error(&path, error))
+}
+
+/// What the store does not hold of what was acknowledged, or of what it counted.
+fn look_for_loss<F: EngineFiles>(
+    engine: &F::Engine,
+    tally: &Tally,
+    asked: Asked,
+) -> Result<Option<Loss>, PrepareError> {
+    let said = match asked {
+        Asked::Said(said) => Some(said),
+        Asked::Silent(_) => None,
+    };
+    if let Some(loss) = said.and_then(|said| loss(said, Testimony::of(tally, false))) {
+        return Ok(Some(loss));
+    }
+    let is_known = said == Some(Testimony::of(tally, true));
+    // After a stop in order the counters are enough; without a witness nothing is.
+    if is_known || (said.is_some() && !F::COUNT_AFTER_CRASH) {
+        return Ok(None);
+    }
+    let difference = EmbeddedStore::<F::Engine>::recount(engine)?;
+    Ok(difference.map(Loss::Content))
 }
 
 /// What was acknowledged and is not there. More than was acknowledged is no loss: a witness is

@@ -6,6 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 thread_local! {
     /// How many of [`contain_panics`] this thread is in.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
+    /// How many of [`contain_expected_panics`] it is in.
+    static EXPECTED: Cell<u32> = const { Cell::new(0) };
 }
 
 /// Something below panicked; where is in the log.
@@ -24,6 +26,17 @@ pub fn contain_panics<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     done.map_err(|_| Panicked)
 }
 
+/// [`contain_panics`] where damage is looked for: who looks tells of it, and the log does not.
+///
+/// # Errors
+/// [`Panicked`].
+pub(crate) fn contain_expected_panics<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
+    EXPECTED.set(EXPECTED.get().saturating_add(1));
+    let done = contain_panics(work);
+    EXPECTED.set(EXPECTED.get().saturating_sub(1));
+    done
+}
+
 /// From now on a contained panic is a line of the log, not a report on standard error that looks like
 /// the end of the process, and may show what was in a record. Once for a process.
 pub fn log_contained_panics() {
@@ -31,6 +44,8 @@ pub fn log_contained_panics() {
     set_hook(Box::new(move |panic| {
         if DEPTH.get() == 0 {
             others(panic);
+        } else if EXPECTED.get() > 0 {
+            tracing::debug!("storage engine panicked where damage is looked for");
         } else if let Some(place) = panic.location() {
             tracing::error!(
                 file = place.file(),

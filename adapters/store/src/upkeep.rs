@@ -39,11 +39,17 @@ pub trait Upkeep: Store {
     /// [`StoreError`].
     fn total(&self) -> Result<u64, StoreError>;
 
-    /// Reads everything and compares records, indexes and counters; `progress` is told of each
-    /// key.
+    /// How many transactions there were since the store was begun: the number of the last one.
     ///
     /// # Errors
-    /// [`StoreError`] when it could not be read to the end.
+    /// [`StoreError`].
+    fn transactions(&self) -> Result<u64, StoreError>;
+
+    /// Reads everything and compares records, indexes and counters; `progress` is told of each
+    /// key. Damage of the files is in the report, and what lies behind is read on.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it could not be read to the end all the same.
     fn inspect(&self, progress: &mut dyn FnMut()) -> Result<IntegrityReport, StoreError>;
 
     /// The sealed value kept since the store was begun; `None` when none was ever kept.
@@ -83,6 +89,13 @@ impl<E: Engine> Upkeep for EmbeddedStore<E> {
         self.reading(|view| {
             let tally: Option<Tally> = walk::load(view, Table::Meta, &index::tally())?;
             Ok(tally.map_or(0, |tally| tally.total()))
+        })
+    }
+
+    fn transactions(&self) -> Result<u64, StoreError> {
+        self.reading(|view| {
+            let tally: Option<Tally> = walk::load(view, Table::Meta, &index::tally())?;
+            Ok(tally.map_or(0, |tally| tally.commits))
         })
     }
 

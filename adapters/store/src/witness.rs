@@ -1,10 +1,14 @@
-//! What was last acknowledged, beside the engine's own files: 40 bytes in a file of their own.
+//! What was last acknowledged, beside the engine's own files: 40 bytes in a file of their own, twice.
 //!
 //! An engine that recovers from a log drops a damaged tail as a whole, counters included, and is
 //! consistent afterwards; nothing within it can tell. The witness can: it knows the number of the
 //! last transaction and a hash of the counters after it. It is written after each commit without
 //! a sync of its own (a power cut may leave it some seconds old, never ahead of the store), and
-//! synced when the store is closed.
+//! synced when the store is opened and closed.
+//!
+//! Commits write its two places in turn, each in a sector of its own: a power cut can tear one at most.
+//! So one that says nothing was never made, or was damaged or taken away; which of these, the store
+//! knows by the transactions that it counts.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -19,6 +23,9 @@ pub(crate) const WITNESS: &str = "ics-store.witness";
 
 const MAGIC: [u8; 8] = *b"ICSWIT\x00\x01";
 
+/// Where in the file it is said. Of older versions there is the first alone.
+const PLACES: [u64; 2] = [0, 512];
+
 /// What a witness says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Testimony {
@@ -31,6 +38,8 @@ pub(crate) struct Testimony {
 }
 
 impl Testimony {
+    const LENGTH: u64 = 40;
+
     pub(crate) fn of(tally: &Tally, is_closed: bool) -> Self {
         let key = index::tally();
         Self {
@@ -78,28 +87,48 @@ impl Testimony {
     }
 }
 
+/// What there is of a witness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// It says this.
+    Said(Testimony),
+    /// It says nothing: it is so.
+    Silent(&'static str),
+}
+
 /// The file, open while the store is.
 #[derive(Debug)]
 pub(crate) struct Witness {
     path: PathBuf,
     file: File,
     last: Testimony,
+    /// Where it was said last.
+    place: u64,
 }
 
 impl Witness {
-    /// What the witness in `directory` says; `None` when there is none, or none that can be read
-    /// (a power cut may tear it).
-    pub(crate) fn ask(directory: &Path) -> io::Result<Option<Testimony>> {
-        let mut bytes = [0; 40];
-        match File::open(directory.join(WITNESS)) {
-            Ok(file) => match file.read_exact_at(&mut bytes, 0) {
-                Ok(()) => Ok(Testimony::of_bytes(&bytes)),
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-                Err(error) => Err(error),
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+    /// What the witness in `directory` says.
+    pub(crate) fn ask(directory: &Path) -> io::Result<Asked> {
+        let path = directory.join(WITNESS);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Asked::Silent("missing"));
+            }
+            Err(error) => return Err(error),
+        };
+        if file.metadata()?.len() == 0 {
+            return Ok(Asked::Silent("empty"));
         }
+        let [first, second] = PLACES.map(|place| read_place(&file, place));
+        let (first, second) = (first?, second?);
+        if first.is_none() != second.is_none() && file.metadata()?.len() > Testimony::LENGTH {
+            tracing::warn!(path = %path.display(), "half of the store's witness cannot be read; the other half is taken");
+        }
+        // Of two that name one transaction the one that says less.
+        let newest = [first, second].into_iter().flatten();
+        let newest = newest.max_by_key(|said| (said.commits, !said.is_closed));
+        Ok(newest.map_or(Asked::Silent("damaged"), Asked::Said))
     }
 
     /// Begins to witness a store that is open, with these counters; durable when this returns.
@@ -111,13 +140,14 @@ impl Witness {
             .truncate(false)
             .mode(0o600)
             .open(&path)?;
+        let [place, _] = PLACES;
         let witness = Self {
             path,
             file,
             last: Testimony::of(tally, false),
+            place,
         };
-        witness.file.write_all_at(&witness.last.to_bytes(), 0)?;
-        witness.file.sync_all()?;
+        witness.say_everywhere()?;
         File::open(directory)?.sync_all()?;
         Ok(witness)
     }
@@ -125,20 +155,37 @@ impl Witness {
     /// A transaction is durable. A witness that cannot be written is no reason to refuse it.
     pub(crate) fn note(&mut self, tally: &Tally) {
         self.last = Testimony::of(tally, false);
-        self.report(self.file.write_all_at(&self.last.to_bytes(), 0));
+        let [first, second] = PLACES;
+        self.place = if self.place == first { second } else { first };
+        self.report(self.file.write_all_at(&self.last.to_bytes(), self.place));
     }
 
     /// The store is closed.
     pub(crate) fn close(mut self) {
         self.last.is_closed = true;
-        let written = self.file.write_all_at(&self.last.to_bytes(), 0);
-        self.report(written.and_then(|()| self.file.sync_all()));
+        self.report(self.say_everywhere());
+    }
+
+    fn say_everywhere(&self) -> io::Result<()> {
+        for place in PLACES {
+            self.file.write_all_at(&self.last.to_bytes(), place)?;
+        }
+        self.file.sync_all()
     }
 
     fn report(&self, written: io::Result<()>) {
         if let Err(error) = written {
             tracing::warn!(path = %self.path.display(), %error, "store's witness not written");
         }
+    }
+}
+
+fn read_place(file: &File, place: u64) -> io::Result<Option<Testimony>> {
+    let mut bytes = [0; 40];
+    match file.read_exact_at(&mut bytes, place) {
+        Ok(()) => Ok(Testimony::of_bytes(&bytes)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use ics_core::port::StoreError;
 use ics_core::timekeeping::ClockMark;
 use ics_store::{
-    Compacted, Finding, FindingKind, IntegrityReport, Occupancy, OnLoss, Table, Upkeep, look_into,
+    Compacted, CopyError, Finding, FindingKind, IntegrityReport, Occupancy, OnLoss, Table, Upkeep,
+    look_into,
 };
 use indicatif::ProgressBar;
 
@@ -46,8 +48,9 @@ enum StoreVerb {
     /// Read everything and compare records, indexes, counters and keyring
     ///
     /// Tells how many keys each table holds and a digest of everything: stores with equal digests
-    /// hold the same. What is wrong is told by table and mapping id; nothing is repaired. A store
-    /// that is not sound: restore it from a backup (`ics-gateway restore --replace`).
+    /// hold the same. What is wrong is told by table and mapping id; nothing is repaired. Where the
+    /// engine cannot read its file it reads on behind that, and tells how much of which table it
+    /// found. A store that is not sound: restore it from a backup (`ics-gateway restore --replace`).
     Check(CheckArguments),
     /// Give back the disk space that deleted rows left
     ///
@@ -74,9 +77,10 @@ struct CheckArguments {
 
     /// Take the store as it is, although it holds less than was acknowledged
     ///
-    /// For a store that `serve` refuses because its last transactions are gone, or because it was
-    /// put back from a backup by hand: when it is sound, the gateway serves it from now on. What
-    /// is missing stays missing.
+    /// For a store that `serve` refuses because its last transactions are gone, because its
+    /// witness is, or because it was put back from a copy by hand: when it is sound, the gateway
+    /// serves it from now on. What is missing stays missing, and what was revoked or suspended
+    /// since is not.
     #[arg(long)]
     accept: bool,
 }
@@ -112,21 +116,32 @@ enum StoreVerbError {
     /// There is nothing to check.
     #[error("there is no store in `{}` yet: the gateway begins one when it starts", .0.display())]
     Nothing(PathBuf),
-    /// What was found is told.
-    #[error(
-        "store `{}` is not sound ({findings} findings): restore it from a backup (`ics-gateway restore --replace`); `serve` may work with it, \
-         what is wrong fails when it is asked for",
     /// The copy would be its own original.
     #[error("`{}` is the store that is to be copied, or within it: name another directory", .0.display())]
     OwnPlace(PathBuf),
-        directory.display()
+    /// What was found is told.
+    #[error(
+        "store `{}` is not sound ({findings} findings, `ics-gateway store check --config FILE` tells them): restore it \
+         from a backup, `ics-gateway restore --config FILE --from BACKUP --replace`; `serve` may work with it, \
+         what is wrong fails when it is asked for",
+        path.display()
     )]
     NotSound {
-        /// The store's directory.
-        directory: PathBuf,
+        /// The store's file or directory.
+        path: PathBuf,
         /// How much is wrong.
         findings: u64,
     },
+    /// The engine found damage while it read.
+    #[error(
+        "store `{}` is damaged, and cannot be read to its end: `ics-gateway store check --config FILE` tells \
+         what can be read; restore it from a backup, `ics-gateway restore --config FILE --from BACKUP --replace`",
+        .0.display()
+    )]
+    Damaged(PathBuf),
+    /// Its disk does not work.
+    #[error("store `{}` cannot be read now: the log tells what its disk said; ask again once it works", .0.display())]
+    Unavailable(PathBuf),
 }
 
 impl StoreArguments {
@@ -151,15 +166,16 @@ impl CheckArguments {
             OnLoss::Refuse
         };
         let store = open_store(section, on_loss).map_err(|error| refusal(&error))?;
-        let report = inspect(store.as_ref())?;
+        let report = inspect(section, store.as_ref())?;
         tell(section, &report)?;
-        let kept = check_keyring(&config, store.as_ref())?;
-        say(if kept {
-            "keyring          is the store's"
-        } else {
-            "keyring          nothing sealed yet"
+        let keyring = check_keyring(&config, store.as_ref());
+        say(&match &keyring {
+            Ok(true) => "keyring          is the store's".to_owned(),
+            Ok(false) => "keyring          nothing sealed yet".to_owned(),
+            Err(error) => format!("keyring          {error}"),
         })?;
         judge(section, &report)?;
+        keyring?;
         drop(store);
         if refused {
             drop(open_store(section, OnLoss::Accept).map_err(|error| refusal(&error))?);
@@ -188,7 +204,7 @@ impl CompactArguments {
                 ics_store_sled::compact(directory, sled_options(section), &mut |step| {
                     progress.take(step);
                 })
-                .map_err(|error| refusal(&error))?
+                .map_err(|error| not_copied(section, &error))?
             }
         };
         Ok(say(&format!("{before} bytes before, {after} bytes after"))?)
@@ -199,8 +215,10 @@ impl MigrateArguments {
     fn run(self) -> Outcome {
         let (config, _log) = load(&self.config)?;
         let from = &config.store;
+        let directory = std::path::absolute(&self.directory)?;
+        refuse_own_place(&from.directory, &directory)?;
         let store = open_store(from, OnLoss::Refuse).map_err(|error| refusal(&error))?;
-        let before = inspect(store.as_ref())?;
+        let before = inspect(from, store.as_ref())?;
         judge(from, &before)?;
         let to = StoreSection {
             engine: self.to,
@@ -215,13 +233,24 @@ impl MigrateArguments {
                 keys_of(report),
                 section.engine.name(),
                 section.directory.display()
-        let directory = std::path::absolute(&self.directory)?;
-        refuse_own_place(&from.directory, &directory)?;
             ))?;
         }
         say("copied and read back; write under [store] in the configuration:")?;
         say(&format!("engine = \"{}\"", to.engine.name()))?;
         Ok(say(&format!("directory = {:?}", to.directory))?)
+    }
+}
+
+/// Refuses to copy a store into itself, however its directory is called.
+fn refuse_own_place(store: &Path, copy: &Path) -> Result<(), StoreVerbError> {
+    let Ok(store) = store.canonicalize() else {
+        return Ok(());
+    };
+    // What is not there yet lies where the first directory above it does that is.
+    let place = copy.ancestors().find_map(|above| above.canonicalize().ok());
+    match place {
+        Some(place) if place.starts_with(&store) => Err(StoreVerbError::OwnPlace(copy.to_owned())),
+        _ => Ok(()),
     }
 }
 
@@ -241,19 +270,6 @@ fn copy(
             let files = ics_store_sled::SledFiles::new(sled_options(to));
             ics_store::copy_store(from, (&files, &to.directory), original, &mut step)
         }
-/// Refuses to copy a store into itself, however its directory is called.
-fn refuse_own_place(store: &Path, copy: &Path) -> Result<(), StoreVerbError> {
-    let Ok(store) = store.canonicalize() else {
-        return Ok(());
-    };
-    // What is not there yet lies where the first directory above it does that is.
-    let place = copy.ancestors().find_map(|above| above.canonicalize().ok());
-    match place {
-        Some(place) if place.starts_with(&store) => Err(StoreVerbError::OwnPlace(copy.to_owned())),
-        _ => Ok(()),
-    }
-}
-
     };
     copied.map_err(|error| refusal(&error))
 }
@@ -290,21 +306,60 @@ fn refusal(error: &dyn std::error::Error) -> StoreVerbError {
     StoreVerbError::Refused(with_sources(error))
 }
 
-fn inspect(store: &dyn Upkeep) -> Result<IntegrityReport, StoreVerbError> {
+/// A copy of the store itself was not made.
+fn not_copied(section: &StoreSection, error: &CopyError) -> StoreVerbError {
+    match error {
+        CopyError::Read(error) => unreadable(section, *error),
+        CopyError::NotSound(findings) => StoreVerbError::NotSound {
+            path: data_of(section),
+            findings: *findings,
+        },
+        error => refusal(error),
+    }
+}
+
+/// What to say of a store that was opened and could not be read.
+fn unreadable(section: &StoreSection, error: StoreError) -> StoreVerbError {
+    let path = data_of(section);
+    match error {
+        StoreError::Unavailable => StoreVerbError::Unavailable(path),
+        StoreError::Inconsistent => StoreVerbError::Damaged(path),
+    }
+}
+
+/// The engine's own file, or directory.
+fn data_of(section: &StoreSection) -> PathBuf {
+    section.directory.join(match section.engine {
+        StoreEngine::Redb => ics_store_redb::FILE_NAME,
+        StoreEngine::Sled => ics_store_sled::DATA_NAME,
+    })
+}
+
+fn inspect(section: &StoreSection, store: &dyn Upkeep) -> Result<IntegrityReport, StoreVerbError> {
     let bar = count_bar("checking");
-    bar.set_length(store.total().map_err(|error| refusal(&error))?);
+    // Only for the bar: counters that cannot be read are found out below.
+    bar.set_length(store.total().unwrap_or(0));
     let report = store.inspect(&mut || bar.inc(1));
     bar.finish_and_clear();
-    report.map_err(|error| refusal(&error))
+    report.map_err(|error| unreadable(section, error))
 }
 
 fn tell(section: &StoreSection, report: &IntegrityReport) -> Outcome {
-    let directory = section.directory.display();
-    say(&format!("{:<16} {directory}", section.engine.name()))?;
+    let path = data_of(section);
+    say(&format!("{:<16} {}", section.engine.name(), path.display()))?;
     for (table, count) in &report.counts {
-        say(&format!("{table:<16} {count}"))?;
+        let of = match report.counted.get(table) {
+            _ if !report.damaged.contains(table) => String::new(),
+            Some(counted) => format!(" could be read, of {counted}"),
+            None => " could be read".to_owned(),
+        };
+        say(&format!("{table:<16} {count}{of}"))?;
     }
-    say(&format!("{:<16} {:016x}", "digest", report.content))?;
+    if report.is_whole() {
+        say(&format!("{:<16} {:016x}", "digest", report.content))?;
+    } else {
+        say(&format!("{:<16} none: not all could be read", "digest"))?;
+    }
     for finding in &report.findings {
         say(&describe(finding))?;
     }
@@ -316,7 +371,7 @@ fn judge(section: &StoreSection, report: &IntegrityReport) -> Result<(), StoreVe
         Ok(())
     } else {
         Err(StoreVerbError::NotSound {
-            directory: section.directory.clone(),
+            path: data_of(section),
             findings: report.finding_count,
         })
     }
@@ -324,6 +379,7 @@ fn judge(section: &StoreSection, report: &IntegrityReport) -> Result<(), StoreVe
 
 fn describe(finding: &Finding) -> String {
     let what = match finding.kind {
+        FindingKind::Damaged => "the file is damaged, not all could be read",
         FindingKind::Unreadable => "a record cannot be read",
         FindingKind::Misplaced => "a record lies under a key that is not its own",
         FindingKind::EntryMissing => "an index entry is missing or says something else",

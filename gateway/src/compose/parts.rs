@@ -5,9 +5,11 @@ use std::sync::Arc;
 use ics_core::directory::Directory;
 use ics_core::port::{
     Clock, DecisionPoint, DirectorySource, Entropy, RateLimiter, SealError, Sealer, Store,
+    StoreError,
 };
 use ics_core::sealed::{BlindIndexDomain, Sealed};
 use ics_core::service::{IcsService, Ports};
+use ics_core::timekeeping::ClockMark;
 use ics_notify::Bell;
 use ics_policies::{Limiter, Rules};
 use ics_store::{OnLoss, Table, Upkeep};
@@ -55,15 +57,12 @@ impl Parts {
         let sealer = open_vault(config, &entropy)?;
         let store = open_store(&config.store, OnLoss::Refuse)?;
         keep_keyring(config, store.as_ref(), sealer.as_ref())?;
-        let mark = store
-            .load_clock_mark()
-            .await
-            .map_err(StartError::ClockMark)?;
+        let mark = store.load_clock_mark().await;
+        let mark = mark.map_err(unreadable(config, "clock mark"))?;
+        tell_opened(config, store.as_ref(), mark).map_err(unreadable(config, "counters"))?;
         let clock = Arc::new(SystemClock::since(mark));
-        let records = store
-            .load_directory()
-            .await
-            .map_err(StartError::Directory)?;
+        let records = store.load_directory().await;
+        let records = records.map_err(unreadable(config, "directory records"))?;
         let directory: Arc<dyn DirectorySource> =
             Arc::new(SharedDirectory::new(Directory::from_records(records)));
         let decision_point: Arc<dyn DecisionPoint> = Arc::new(Rules::new(Arc::clone(&sealer)));
@@ -134,6 +133,35 @@ pub(super) fn open_vault(
     Ok(Arc::new(vault))
 }
 
+/// What cannot be read of the store that the configuration names.
+fn unreadable(config: &Config, what: &'static str) -> impl Fn(StoreError) -> StartError {
+    move |source| StartError::Unreadable {
+        store: config.store.directory.clone(),
+        what,
+        source,
+    }
+}
+
+/// One line of what was found: an older directory that was put back whole cannot be told from the
+/// newest by anything in it, but whoever did it can tell by this.
+fn tell_opened(
+    config: &Config,
+    store: &dyn Upkeep,
+    mark: Option<ClockMark>,
+) -> Result<(), StoreError> {
+    let section = &config.store;
+    tracing::info!(
+        engine = section.engine.name(),
+        directory = %section.directory.display(),
+        mappings = store.count_of(Table::Mapping)?,
+        records = store.total()?,
+        transactions = store.transactions()?,
+        last_served = mark.map_or_else(|| "never".to_owned(), |mark| mark.seen.to_rfc3339()),
+        "store opened"
+    );
+    Ok(())
+}
+
 /// What the store's canary is sealed for. Part of the format of what lies in stores.
 const CANARY: &[u8] = b"ics-store canary";
 
@@ -143,7 +171,8 @@ const CANARY: &[u8] = b"ics-store canary";
 /// # Errors
 /// [`StartError::Keyring`], and that either cannot be read.
 pub(crate) fn check_keyring(config: &Config, store: &dyn Upkeep) -> Result<bool, StartError> {
-    check_canary(config, store.canary().map_err(StartError::Canary)?.as_ref())
+    let canary = store.canary().map_err(unreadable(config, "canary"))?;
+    check_canary(config, canary.as_ref())
 }
 
 /// The same of a canary that lies elsewhere: in a backup.
@@ -190,14 +219,10 @@ fn keep_keyring(
     store: &dyn Upkeep,
     sealer: &dyn Sealer,
 ) -> Result<(), StartError> {
-    let canary = store.canary().map_err(StartError::Canary)?;
+    let of_canary = unreadable(config, "canary");
+    let canary = store.canary().map_err(&of_canary)?;
     let was_kept = opens_canary(config, canary.as_ref(), sealer)?;
-    if !was_kept
-        && store
-            .count_of(Table::UtiRecord)
-            .map_err(StartError::Canary)?
-            > 0
-    {
+    if !was_kept && store.count_of(Table::UtiRecord).map_err(&of_canary)? > 0 {
         let path = config.store.directory.display();
         tracing::warn!(%path, "store from before keyrings were kept: the one configured is taken for its own");
     }
@@ -212,6 +237,6 @@ fn keep_keyring(
             tracing::warn!(%error, "store's canary not written anew");
             Ok(())
         }
-        kept => kept.map_err(StartError::Canary),
+        kept => kept.map_err(of_canary),
     }
 }

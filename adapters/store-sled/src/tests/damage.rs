@@ -6,9 +6,9 @@ use std::path::Path;
 use ics_core::port::Store;
 use ics_store::contract::sample::pending;
 use ics_store::contract::{Contender, block_on};
-use ics_store::{EngineFiles, Finding, FindingKind, OnLoss};
+use ics_store::{EngineFiles, Finding, FindingKind, OnLoss, contract};
 
-use super::{DATA_NAME, OpenError, Options, is_there, open, options, put, reopen};
+use super::{DATA_NAME, OpenError, Options, SledStore, is_there, open, options, put, reopen};
 use crate::SledFiles;
 
 const ROWS: u64 = 200;
@@ -61,8 +61,8 @@ fn refused_or_whole(directory: &Path, what: &str) -> Option<OpenError> {
                         "{what}: rows are gone, and the report does not say so: {report:?}"
                     );
                 }
-                // The check could not read on: that is telling enough.
-                Err(_) => {}
+                // It reads on behind damage.
+                Err(error) => panic!("{what}: {error}"),
             }
             None
         }
@@ -200,7 +200,7 @@ fn after_a_crash_the_keys_are_counted() {
         })
         .unwrap();
     drop(engine);
-    // As after a crash of which no witness is left either.
+    // As after a crash of which no witness is left either: what is gone is told first.
     fs::remove_file(directory.path().join("ics-store.witness")).unwrap();
     let Err(error @ OpenError::Differs { .. }) = open(directory.path(), options()) else {
         panic!("an index entry is gone and nobody says so");
@@ -221,7 +221,7 @@ fn a_store_of_a_newer_format_is_refused() {
     drop(reopen(directory.path()));
     let path = directory.path().join(DATA_NAME);
     let engine = SledFiles::new(options()).open(&path).unwrap();
-    let (key, value) = ics_store::contract::sample::newer_format();
+    let (key, value) = contract::sample::newer_format();
     engine
         .write(|transaction| {
             transaction.put(&key, &value)?;
@@ -273,4 +273,66 @@ fn what_is_found_damaged_later_is_an_error_and_no_row_is_denied() {
         // Found in memory, or an error.
         assert!(!matches!(found, Ok(None)), "row {n} is denied");
     }
+}
+
+fn open_on(directory: &Path, on_loss: OnLoss) -> Result<SledStore, OpenError> {
+    let options = Options {
+        on_loss,
+        ..options()
+    };
+    open(directory, options)
+}
+
+#[test]
+fn a_store_without_its_witness_is_refused_until_it_is_accepted() {
+    let directory = tempfile::tempdir().unwrap();
+    contract::a_store_without_its_witness_is_refused_until_it_is_accepted::<SledFiles>(
+        directory.path(),
+        open_on,
+    );
+}
+
+#[test]
+fn a_witness_that_was_torn_or_never_made_does_no_harm() {
+    let directory = tempfile::tempdir().unwrap();
+    contract::a_witness_that_was_torn_or_never_made_does_no_harm::<SledFiles>(
+        directory.path(),
+        open_on,
+    );
+}
+
+/// One page that cannot be read does not hide the rest. Damage of the closed file sled mostly finds
+/// when it opens it, and refuses; what it finds later is in pages that it did not keep in memory.
+#[test]
+fn a_check_reads_on_behind_damage() {
+    let directory = tempfile::tempdir().unwrap();
+    let (kept, at) = (directory.path().join("kept"), directory.path().join("at"));
+    let store = reopen(&kept);
+    (0..10 * ROWS).for_each(|n| put(&store, n).unwrap());
+    drop(store);
+    let options = Options {
+        cache_bytes: 1,
+        ..options()
+    };
+    let path = at.join(DATA_NAME).join("db");
+    let (mut partly, mut beside) = (0, 0);
+    for eighth in 1..7 {
+        let _ = fs::remove_dir_all(&at);
+        copy(&kept, &at);
+        let store = open(&at, options).unwrap();
+        let mut damaged = fs::read(&path).unwrap();
+        let (from, length) = (damaged.len() * eighth / 8, damaged.len() / 16);
+        damaged[from..from + length].fill(0);
+        fs::write(&path, damaged).unwrap();
+        let report = store.check().unwrap();
+        for (table, counted) in &report.counted {
+            let found = report.counts[table];
+            let is_damaged = report.damaged.contains(table);
+            assert!(!is_damaged || found <= *counted, "{eighth}: {report:?}");
+            partly += usize::from(is_damaged && 0 < found && found < *counted);
+            beside += usize::from(!is_damaged && *counted > 0 && !report.is_whole());
+        }
+        assert_eq!(report.is_whole(), report.is_sound(), "{eighth}: {report:?}");
+    }
+    assert!(partly > 0 && beside > 0, "{partly} in part, {beside} whole");
 }
