@@ -298,10 +298,9 @@ fn objections_to(file: &str, (kind, from, to): (&str, &str, &str)) -> (Objection
     let place = file.lines().position(|line| line.starts_with(&start));
     let place = place.unwrap_or_else(|| panic!("a line of {kind}"));
     let mut lines: Vec<_> = file.lines().map(ToOwned::to_owned).collect();
-    let line = &mut lines[place];
-    let value = line.find(from).expect(from) + from.len();
-    let end = value + line[value..].find('"').expect("its end");
-    line.replace_range(value..end, to);
+    let (before, value) = lines[place].split_once(from).expect(from);
+    let (_, after) = value.split_once('"').expect("its end");
+    lines[place] = format!("{before}{from}{to}\"{after}");
     // Completed again, as whoever altered it would.
     let trailer = lines.pop().unwrap();
     let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
@@ -309,8 +308,8 @@ fn objections_to(file: &str, (kind, from, to): (&str, &str, &str)) -> (Objection
     for line in &lines {
         hash.hash_line(format!("{line}\n").as_bytes());
     }
-    let old = trailer.find("\"sha256\":\"").unwrap() + 10;
-    let trailer = trailer.replace(&trailer[old..old + 64], &hex(&hash.hash()));
+    let (before, _) = trailer.split_once("\"sha256\":\"").unwrap();
+    let trailer = format!("{before}\"sha256\":\"{}\"}}", hex(&hash.hash()));
     let summary = read(&format!("{body}{trailer}\n")).unwrap();
     (summary.objections, place as u64 + 1)
 }
