@@ -54,6 +54,7 @@ enum StoreVerb {
     Check(CheckArguments),
     /// Give back the disk space that deleted rows left
     ///
+    /// The store is read and checked first; one that is not sound is left as it is.
     /// redb moves its pages together and cuts its file, in steps: cut off, it is as it was after
     /// the last step. sled never gives space back, so the store is written anew beside itself
     /// (the disk must have room for both), read back, and takes the old one's place when it is
@@ -192,6 +193,10 @@ impl CompactArguments {
         let directory = &section.directory;
         let Compacted { before, after } = match section.engine {
             StoreEngine::Redb => {
+                // redb moves pages as they are, and would not notice what is in them.
+                let store = open_store(section, OnLoss::Refuse).map_err(|error| refusal(&error))?;
+                judge(section, &inspect(section, store.as_ref())?)?;
+                drop(store);
                 let bar = ProgressBar::new_spinner().with_message("compacting");
                 bar.enable_steady_tick(std::time::Duration::from_millis(100));
                 let compacted = ics_store_redb::compact(directory, redb_options(section))
