@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use ics_core::change::Change;
+use ics_store::contract::sample;
 use ics_tests::strace::{NthCall, calls_of_busiest_thread};
 use ics_tests::{Domain, Gateway, Strace, rounds, skip};
 
@@ -30,6 +31,14 @@ impl Stopped {
         domain.serve();
         assert!(domain.stop().success());
         let contender = engine.open(&domain.file("store"));
+        // An import takes no rows of nobody.
+        let parties = ["shop1", "maker1"].map(|id| sample::party(id, 1));
+        let onboarded = parties
+            .into_iter()
+            .fold(Change::default(), |change, party| {
+                change.with_record(party.key(), sample::new(party))
+            });
+        commit(contender.store(), &onboarded).expect("it is written");
         let rows: Vec<_> = (0..ROWS).map(steps).collect();
         let longest = rows.iter().map(Vec::len).max().expect("rows");
         for step in 0..longest {
