@@ -6,6 +6,7 @@ mod bench;
 mod clock;
 mod config;
 mod demo;
+mod device;
 mod doctor;
 mod export;
 mod extract;
@@ -66,6 +67,7 @@ enum Verb {
     Bench(bench::BenchArguments),
     Sp(sp::SpArguments),
     Agreement(agreement::AgreementArguments),
+    Device(device::DeviceArguments),
     Mapping(mapping::MappingArguments),
     Job(job::JobArguments),
     Outbox(outbox::OutboxArguments),
@@ -94,6 +96,7 @@ impl Cli {
             Verb::Bench(arguments) => arguments.run(),
             Verb::Sp(arguments) => arguments.run(),
             Verb::Agreement(arguments) => arguments.run(),
+            Verb::Device(arguments) => arguments.run(),
             Verb::Mapping(arguments) => arguments.run(),
             Verb::Job(arguments) => arguments.run(),
             Verb::Outbox(arguments) => arguments.run(),

@@ -1,6 +1,7 @@
 //! The composition root: every part is made here, once, and joined to the others.
 
 mod archive;
+mod devices;
 mod embedded;
 mod examine;
 mod jobs;
@@ -17,7 +18,9 @@ use std::sync::Arc;
 use ics_core::port::{Clock, DirectorySource};
 use rustls::ServerConfig;
 
-use crate::config::{AnchorSection, Config, OperatorSection, SecretFileError};
+use crate::config::{
+    AnchorSection, Config, DevicesSection, MqttSection, OperatorSection, SecretFileError,
+};
 use crate::tls::{
     ClientVerifier, Credential, CredentialError, Namespace, ServerCredential, TrustAnchor,
     load_certificates, server_config,
@@ -154,6 +157,23 @@ impl ReloadableTls {
         })
     }
 
+    /// For hosted devices; with `passwords` those without a certificate come in too.
+    fn for_devices(
+        anchors: Vec<TrustAnchor>,
+        credential: Credential,
+        passwords: bool,
+    ) -> Result<Self, StartError> {
+        let verifier = ClientVerifier::new(anchors, None);
+        Ok(Self {
+            verifier: Arc::new(if passwords {
+                verifier.optional()
+            } else {
+                verifier
+            }),
+            credential: Arc::new(ServerCredential::new(credential)?),
+        })
+    }
+
     /// Shows and believes these from the next handshake on; when they do not fit, nothing changes.
     fn replace(
         &self,
@@ -211,6 +231,17 @@ fn operator_credentials(
     Ok((
         load_anchors(&section.anchor, &Namespace::OPERATORS)?,
         Credential::load(&section.certificate, &section.key)?,
+    ))
+}
+
+/// The authority of hosted devices, and the certificate of their MQTT listener.
+fn mqtt_credentials(
+    devices: &DevicesSection,
+    mqtt: &MqttSection,
+) -> Result<(Vec<TrustAnchor>, Credential), StartError> {
+    Ok((
+        load_anchors(&devices.certificate, &Namespace::DEVICES)?,
+        Credential::load(&mqtt.certificate, &mqtt.key)?,
     ))
 }
 

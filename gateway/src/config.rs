@@ -26,13 +26,15 @@ use serde::Deserialize;
 pub(crate) use decisions::{DecisionsSection, OnFailure};
 pub(crate) use fault::ConfigError;
 pub(crate) use listeners::{
-    AnchorSection, ConnectionsSection, ListenSection, OperatorSection, T8Section,
+    AnchorSection, ConnectionsSection, ListenSection, MqttSection, OperatorSection, T8Section,
 };
 pub(crate) use log::{LogFormat, LogLevel, LogSection};
 pub(crate) use mapping::{LimitsSection, MappingSection, TokensSection};
 pub(crate) use notify::NotifySection;
 pub(crate) use place::{SecretFileError, read_secret};
-pub(crate) use storage::{AuthoritySection, StoreEngine, StoreSection, VaultSection};
+pub(crate) use storage::{
+    AuthoritySection, DevicesSection, StoreEngine, StoreSection, VaultSection,
+};
 
 use fault::{Fault, Faults};
 use place::Place;
@@ -54,6 +56,12 @@ pub(crate) struct Config {
     pub(crate) vault: VaultSection,
     /// The authority that issues certificates to service providers.
     pub(crate) authority: AuthoritySection,
+    /// Hosted devices.
+    #[serde(default)]
+    pub(crate) devices: Option<DevicesSection>,
+    /// Hosted devices over MQTT.
+    #[serde(default)]
+    pub(crate) mqtt: Option<MqttSection>,
     /// How service providers are told.
     pub(crate) notify: NotifySection,
     /// Access tokens.
@@ -175,6 +183,20 @@ impl Config {
         faults.take(self.store.check(place));
         faults.take(self.vault.check(place));
         faults.take(self.authority.check(place));
+        if let Some(devices) = &mut self.devices {
+            faults.take(devices.check(place));
+        }
+        if let Some(mqtt) = &mut self.mqtt {
+            mqtt.check(place, faults);
+            if self.devices.is_none() {
+                let mend = "add `[devices]` with `certificate` and `key` of a device authority";
+                faults.take(Err(Fault::new(
+                    "mqtt",
+                    "there is nobody to certify devices",
+                    mend,
+                )));
+            }
+        }
         self.notify.check(place, faults);
         faults.take(self.tokens.check());
         self.mapping.check(faults);

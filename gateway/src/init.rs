@@ -122,6 +122,9 @@ pub(crate) fn create_domain(
         &sp.issue_client(&gateway, LEAF_VALIDITY, now)?,
     )?;
 
+    // Of its own: what it signed opens no other listener.
+    maker.authority("ICS device CA", "authority/device-ca")?;
+
     let operator = maker.authority("ICS operator CA", "authority/operator-ca")?;
     let served = operator.issue_server(&operator_names, LEAF_VALIDITY, now)?;
     maker.issued("operator/server", &served)?;

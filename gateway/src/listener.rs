@@ -8,6 +8,7 @@
 mod accept;
 mod gate;
 mod guard;
+mod mqtt;
 mod pace;
 mod problem;
 mod steps;
@@ -32,6 +33,7 @@ use crate::telemetry::{RequestLog, Telemetry};
 use accept::{Acceptor, Connection, NotTaken};
 pub(crate) use gate::Gate;
 pub(crate) use guard::{Admission, PeerGuard};
+pub(crate) use mqtt::MqttListener;
 
 /// What it takes to open a listener.
 pub(crate) struct Listener {

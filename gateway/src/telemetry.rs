@@ -47,6 +47,8 @@ pub(crate) use writer::LogWriter;
 
 /// The listener of the service providers, in logs and metrics.
 pub(crate) const T8: &str = "t8";
+/// The listener of hosted devices over MQTT.
+pub(crate) const MQTT: &str = "mqtt";
 /// The listener of the operator's own systems, in logs and metrics.
 pub(crate) const OPERATOR: &str = "operator";
 

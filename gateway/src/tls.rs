@@ -24,7 +24,7 @@ pub(crate) use client::{by_clock, client_config, served_certificate};
 pub(crate) use credential::{Credential, CredentialError, ServerCredential, load_certificates};
 pub(crate) use handshake::handshake_cause;
 pub(crate) use namespace::Namespace;
-pub(crate) use peer::{read_operator, read_service_provider};
+pub(crate) use peer::{read_device, read_operator, read_service_provider};
 pub(crate) use server::{callback_server_config, server_config};
 pub(crate) use validity::{Validity, read_validity};
 

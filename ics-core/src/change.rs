@@ -5,6 +5,7 @@
 
 use alloc::vec::Vec;
 
+use crate::device::HostedDevice;
 use crate::directory::{Directory, DirectoryKey, DirectoryRecord};
 use crate::id::{AgreementId, JobId};
 use crate::mapping::{Mapping, UtiRecord};
@@ -44,6 +45,7 @@ pub struct Change {
     pub(crate) mappings: Vec<Write<Mapping>>,
     pub(crate) uti_records: Vec<(BlindIndex, Write<UtiRecord>)>,
     pub(crate) dead_devices: Vec<BlindIndex>,
+    pub(crate) devices: Vec<Write<HostedDevice>>,
     pub(crate) outbox: Vec<Write<OutboxEntry>>,
     pub(crate) directory: Vec<(DirectoryKey, Write<DirectoryRecord>)>,
     pub(crate) clock_mark: Option<ClockMark>,
@@ -67,6 +69,12 @@ impl Change {
     #[must_use]
     pub fn dead_devices(&self) -> &[BlindIndex] {
         &self.dead_devices
+    }
+
+    /// Hosted devices written. Compared by version.
+    #[must_use]
+    pub fn devices(&self) -> &[Write<HostedDevice>] {
+        &self.devices
     }
 
     /// Outbox entries written. Compared by existence and attempts.
@@ -99,6 +107,7 @@ impl Change {
         self.mappings.is_empty()
             && self.uti_records.is_empty()
             && self.dead_devices.is_empty()
+            && self.devices.is_empty()
             && self.outbox.is_empty()
             && self.directory.is_empty()
             && self.clock_mark.is_none()
@@ -110,6 +119,7 @@ impl Change {
         self.mappings.extend(other.mappings);
         self.uti_records.extend(other.uti_records);
         self.dead_devices.extend(other.dead_devices);
+        self.devices.extend(other.devices);
         self.outbox.extend(other.outbox);
         self.directory.extend(other.directory);
         self.clock_mark = other.clock_mark.or(self.clock_mark);
@@ -154,6 +164,20 @@ impl Change {
                 },
             ));
         }
+    }
+
+    pub(crate) fn put_device(&mut self, before: Option<&HostedDevice>, after: HostedDevice) {
+        self.devices.push(Write {
+            before: before.cloned(),
+            after: Some(after),
+        });
+    }
+
+    pub(crate) fn drop_device(&mut self, before: &HostedDevice) {
+        self.devices.push(Write {
+            before: Some(before.clone()),
+            after: None,
+        });
     }
 
     pub(crate) fn tell(&mut self, entry: OutboxEntry) {
@@ -224,6 +248,16 @@ impl Change {
     #[must_use]
     pub fn with_dead_device(mut self, index: BlindIndex) -> Self {
         self.dead_devices.push(index);
+        self
+    }
+
+    #[must_use]
+    pub fn with_device(
+        mut self,
+        before: Option<HostedDevice>,
+        after: Option<HostedDevice>,
+    ) -> Self {
+        self.devices.push(Write { before, after });
         self
     }
 

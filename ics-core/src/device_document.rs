@@ -1,4 +1,4 @@
-//! What a hosted device must hold, as state and not as messages: `{v, m: [{id, svc, uti}]}`.
+//! What a hosted device must hold, as state and not as messages: `{v, m: [{id, svc, uti, e2e}]}`.
 //!
 //! The device replaces its copy when `v` is higher than its own and acknowledges that version.
 //! Loss, duplication and reordering then cannot leave a revoked pair on the device or revive
@@ -9,6 +9,18 @@ use alloc::vec::Vec;
 use crate::id::MappingId;
 use crate::mapping::MappingKey;
 
+/// What the service knows of a device's document: which rows are in its newest version, and the
+/// newest version the device has said it holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct DocumentState {
+    /// The newest version; rises with every change of `rows`. 0: nothing was ever to be held.
+    pub version: u64,
+    /// The newest version the device acknowledged.
+    pub acknowledged: u64,
+    /// The rows, in the order of their ids.
+    pub rows: Vec<MappingId>,
+}
+
 /// One pair the device may use.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DocumentEntry {
@@ -16,6 +28,8 @@ pub struct DocumentEntry {
     pub mapping: MappingId,
     /// Service URI and UTI.
     pub key: MappingKey,
+    /// The third party's own end-to-end value for the device, byte-exact.
+    pub e2e: Option<Vec<u8>>,
 }
 
 /// A version of what the device must hold.
@@ -47,48 +61,55 @@ pub enum AcknowledgementMeaning {
     NeverOffered,
 }
 
-impl DeviceDocument {
-    /// The next version, with a row in it.
+impl DocumentState {
+    /// The most rows a device holds.
+    pub const MOST_ROWS: usize = 16;
+    /// What versions rise by when a store is put back to an earlier state: a device may hold a
+    /// version that the store does not remember, and must take the next one for newer.
+    pub const STEP_AFTER_RESTORE: u64 = 1 << 24;
+    /// No version is above this: every integer up to it is one in JSON (RFC 8259 6).
+    pub const HIGHEST_VERSION: u64 = (1 << 53) - 1;
+
+    /// Whether another row has room.
     #[must_use]
-    pub fn with(&self, entry: DocumentEntry) -> Self {
-        let mut next = self.without(&entry.mapping);
-        next.entries.push(entry);
-        next.entries.sort();
-        next
+    pub fn has_room(&self) -> bool {
+        self.rows.len() < Self::MOST_ROWS
     }
 
-    /// The next version, without a row.
-    #[must_use]
-    pub fn without(&self, mapping: &MappingId) -> Self {
-        let entries = self
-            .entries
-            .iter()
-            .filter(|e| e.mapping != *mapping)
-            .cloned()
-            .collect();
-        Self {
-            version: self.version.saturating_add(1),
-            entries,
-        }
-    }
-
-    /// Whether the row is in it.
+    /// Whether the row is in the newest version.
     #[must_use]
     pub fn holds(&self, mapping: &MappingId) -> bool {
-        self.entries.iter().any(|e| e.mapping == *mapping)
+        self.rows.binary_search(mapping).is_ok()
     }
 
-    /// The device's rule: take what is newer than the own copy, ignore the rest.
+    /// The next version, with these rows in it and those not; the same version when nothing changes.
     #[must_use]
-    pub fn replaced_by(&self, received: &Self) -> Self {
-        if received.version > self.version {
-            received.clone()
-        } else {
-            self.clone()
+    pub fn changed(&self, with: &[MappingId], without: &[MappingId]) -> Self {
+        let kept = self.rows.iter().filter(|row| !without.contains(row));
+        let mut rows: Vec<_> = kept.chain(with).copied().collect();
+        rows.sort_unstable();
+        rows.dedup();
+        if rows == self.rows {
+            return self.clone();
+        }
+        Self {
+            version: self.version.saturating_add(1).min(Self::HIGHEST_VERSION),
+            acknowledged: self.acknowledged,
+            rows,
         }
     }
 
-    /// What an acknowledgement of this, the newest document, means.
+    /// The same rows under a version no device can have seen.
+    #[must_use]
+    pub fn after_restore(&self) -> Self {
+        let version = self.version.saturating_add(Self::STEP_AFTER_RESTORE);
+        Self {
+            version: version.min(Self::HIGHEST_VERSION),
+            ..self.clone()
+        }
+    }
+
+    /// What an acknowledgement means.
     #[must_use]
     pub const fn meaning_of(&self, acknowledgement: &Acknowledgement) -> AcknowledgementMeaning {
         if acknowledgement.version == self.version {
@@ -100,3 +121,18 @@ impl DeviceDocument {
         }
     }
 }
+
+impl DeviceDocument {
+    /// The device's rule: take what is newer than the own copy, ignore the rest.
+    #[must_use]
+    pub fn replaced_by(&self, received: &Self) -> Self {
+        if received.version > self.version {
+            received.clone()
+        } else {
+            self.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@
 //! | 10.1 steps 3 and 9 | what each party is told, and when | [`outbox`], [`procedure::delivery`] |
 //! | 10.2 | de-mapping; in bulk | [`procedure::demapping`]; [`fence`], [`job`], [`procedure::sweep`] |
 //! | 10.3 | inquiry | [`procedure::inquiry`] |
+//! | 6, 10.1 steps 4 to 6 | devices the gateway hosts, and what they must hold | [`device`], [`device_document`], [`procedure::hosting`] |
 //! | row X6 | what is left for the decision log | [`audit`] |
 //! | 7.4, 10.4 | who may do what | [`procedure::access`], [`principal`], [`party`] |
 //!
@@ -25,6 +26,7 @@ extern crate alloc;
 pub mod audit;
 pub mod change;
 pub mod correlation;
+pub mod device;
 pub mod device_document;
 pub mod directory;
 pub mod fence;

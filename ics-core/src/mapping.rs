@@ -51,6 +51,8 @@ pub struct Mapping {
     pub destination: Option<CallbackUri>,
     /// Whether the third party takes them over its websocket (TS 29.122 5.2.5.4) while that is open.
     pub websocket: bool,
+    /// The device it is for, where the gateway hosts that for the IoT SP.
+    pub hosted: Option<DeviceId>,
     /// The registration of the IoT SP it was pushed under, if any.
     pub subscription: Option<SubscriptionId>,
     /// Features negotiated at creation; they hold for the row's life (TS 29.122 5.2.7).
@@ -130,6 +132,8 @@ pub enum Dispatch {
     Dispatching,
     /// The IoT SP has it (a 2xx, a GET of the assignment, or pull mode from the start).
     AwaitingDevice,
+    /// It is in the document of a hosted device, which has yet to acknowledge it.
+    Offered,
 }
 
 /// What a row's state is called on the wire.
@@ -163,6 +167,8 @@ pub enum DemappingCause {
 pub enum EndedBy {
     /// One of its two service providers.
     Party(Role),
+    /// The device, or its user by it.
+    Device,
     /// The service itself: agreement or SP ended, expiry, consent withdrawn.
     Ics,
 }
@@ -363,6 +369,12 @@ pub mod sub_cause {
     pub const EXPIRED: &str = "EXPIRED";
     /// The consent's expiry passed.
     pub const CONSENT_EXPIRED: &str = "CONSENT_EXPIRED";
+    /// The device, or its user by it, gave the mapping up.
+    pub const DEVICE_REVOKED: &str = "DEVICE_REVOKED";
+    /// The device, or its user by it, refused to store the pair.
+    pub const DEVICE_REFUSED: &str = "DEVICE_REFUSED";
+    /// The device holds as many pairs as it can.
+    pub const DEVICE_FULL: &str = "DEVICE_FULL";
 }
 
 /// Vendor or model: 1 to 64 printable characters, provenance of the device, never part of an id.
@@ -521,6 +533,16 @@ impl Mapping {
         match &self.state {
             State::Established { device_id, .. } => Some(device_id),
             _ => None,
+        }
+    }
+
+    /// Whether a device the gateway hosts is to hold it now.
+    #[must_use]
+    pub fn is_to_be_held(&self) -> bool {
+        match (&self.state, &self.hosted) {
+            (State::Pending { dispatch, .. }, Some(_)) => *dispatch == Dispatch::Offered,
+            (State::Established { device_id, .. }, Some(hosted)) => device_id == hosted,
+            _ => false,
         }
     }
 

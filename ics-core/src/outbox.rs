@@ -9,6 +9,7 @@ use core::fmt;
 use crate::id::{DeviceId, MappingId, SpId, SubscriptionId};
 use crate::mapping::{CauseCode, DemappingCause, MappingKey, MappingStatus, ResultCause};
 use crate::reference_point::Role;
+use crate::sealed::Sealed;
 use crate::time::Timestamp;
 
 /// Whom an entry is for: an SP, in one of its roles.
@@ -87,6 +88,13 @@ pub enum Message {
         cause: DemappingCause,
         /// More about it.
         sub_cause: Option<CauseCode>,
+    },
+    /// Something a hosted device says to the service it is mapped to (Appendix I.1).
+    Event {
+        /// What it says, byte-exact, sealed under the row's id.
+        data: Sealed,
+        /// Whether those bytes are JSON, as the device said.
+        is_json: bool,
     },
     /// `requestTestNotification` of TS 29.122 5.2.5.3.
     Test,

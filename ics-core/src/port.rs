@@ -17,10 +17,12 @@ use core::pin::Pin;
 pub use access::{
     AccessRequest, Authenticator, DecisionPoint, Denied, Operation, RateLimited, RateLimiter,
 };
-pub use ambient::{Clock, DirectorySource, Entropy, OutboxBell};
+pub use ambient::{Clock, DeviceBell, DirectorySource, Entropy, OutboxBell};
 pub use naming::ResourceNames;
 pub use notification_socket::{NotificationSockets, SocketClosed};
-pub use secrets::{AuthorityError, CertificateAuthority, IssuedCertificate, SealError, Sealer};
+pub use secrets::{
+    AuthorityError, CertificateAuthority, DeviceAuthority, IssuedCertificate, SealError, Sealer,
+};
 pub use store::{CommitError, Cursor, DueEntries, DuePlace, Page, Selection, Store, StoreError};
 pub use timekeeping::{ClockReport, ClockWatch};
 

@@ -5,8 +5,9 @@ use core::fmt;
 
 use alloc::vec::Vec;
 
-use crate::id::SpId;
-use crate::reference_point::Scopes;
+use crate::device::CredentialId;
+use crate::id::{DeviceId, SpId};
+use crate::reference_point::{ReferencePoint, Scopes};
 use crate::time::Timestamp;
 
 /// SHA-256 of a certificate's DER: what tokens are bound to (RFC 8705 `x5t#S256`).
@@ -80,15 +81,74 @@ pub struct OperatorCertificate {
     pub not_after: Timestamp,
 }
 
-/// An SP that proved itself by certificate and token.
+/// Who asks: an SP that proved itself by certificate and token, or a device the gateway hosts for
+/// one, which speaks on its behalf of what is its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     /// Who.
     pub sp: SpId,
-    /// The certificate of this connection, which the token is bound to.
-    pub certificate: Arc<PeerCertificate>,
-    /// What the token opens.
+    /// How that is known.
+    pub proof: Proof,
+    /// What is open to it.
     pub scopes: Scopes,
+}
+
+/// How it is known who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// The certificate of this connection, which the token is bound to.
+    Certificate(Arc<PeerCertificate>),
+    /// The credential of a hosted device.
+    Device(Arc<DeviceIdentity>),
+}
+
+impl Proof {
+    /// The SP the proof names.
+    #[must_use]
+    pub fn sp(&self) -> &SpId {
+        match self {
+            Self::Certificate(certificate) => &certificate.sp,
+            Self::Device(identity) => &identity.iot_sp,
+        }
+    }
+}
+
+/// A hosted device that proved itself on a device channel. Bound once for a session; asked again
+/// on every message ([`crate::service::IcsService::admit_device`]).
+#[derive(Clone, PartialEq, Eq)]
+pub struct DeviceIdentity {
+    /// Whose device.
+    pub iot_sp: SpId,
+    /// Its own ID.
+    pub device_id: DeviceId,
+    /// The credential it showed.
+    pub credential: CredentialId,
+    /// When that ends: no session outlives it.
+    pub not_after: Timestamp,
+}
+
+impl DeviceIdentity {
+    /// The device as a caller of the service: as its IoT SP's delegate it may establish, give up
+    /// and ask for its own rows (channels.md "Role").
+    #[must_use]
+    pub fn principal(self: &Arc<Self>) -> Principal {
+        let scopes = [
+            ReferencePoint::Ics2,
+            ReferencePoint::Ics4,
+            ReferencePoint::Ics8,
+        ];
+        Principal {
+            sp: self.iot_sp.clone(),
+            proof: Proof::Device(Arc::clone(self)),
+            scopes: scopes.into_iter().fold(Scopes::NONE, Scopes::with),
+        }
+    }
+}
+
+impl fmt::Debug for DeviceIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DeviceIdentity(a device of {})", self.iot_sp)
+    }
 }
 
 /// Why nobody was authenticated. Told to the peer as one of RFC 6750's two errors.

@@ -8,6 +8,7 @@ pub mod assignment;
 pub mod delivery;
 pub mod demapping;
 pub mod expiry;
+pub mod hosting;
 pub mod inquiry;
 pub mod mapping;
 pub mod sweep;
@@ -35,6 +36,8 @@ pub struct Knobs {
     pub failure_floor: Duration,
     /// Up to this much more, at random.
     pub failure_jitter: Duration,
+    /// How long an unregistered device may take to fetch and acknowledge its empty document.
+    pub unregistering: Duration,
     /// First wait before a notification is tried again.
     pub retry_first: Duration,
     /// Longest wait before a notification is tried again.
@@ -51,6 +54,7 @@ impl Default for Knobs {
             notification_lifetime: Duration::from_secs(24 * 3600),
             failure_floor: Duration::from_secs(60),
             failure_jitter: Duration::from_secs(30),
+            unregistering: Duration::from_secs(30 * 24 * 3600),
             retry_first: Duration::from_secs(1),
             retry_max: Duration::from_secs(60),
         }

@@ -63,6 +63,8 @@ pub enum BlindIndexDomain {
     Device,
     /// A serial number: idempotency of a mapping request.
     Serial,
+    /// (device ID, password): how a hosted device proves itself.
+    DevicePassword,
     /// (third party SP, IoT SP, device ID): the pairwise pseudonym a third party is shown.
     PairwiseDeviceId,
 }
@@ -75,6 +77,7 @@ impl BlindIndexDomain {
             Self::UtiRecord => "ics.uti",
             Self::Device => "ics.device",
             Self::Serial => "ics.serial",
+            Self::DevicePassword => "ics.device-password",
             Self::PairwiseDeviceId => "ics.pairwise-device",
         }
     }

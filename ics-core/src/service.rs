@@ -6,8 +6,10 @@
 mod access;
 mod assignment;
 mod bulk;
+mod channel;
 mod delivery;
 mod demapping;
+mod device;
 mod expiry;
 mod fence;
 mod inquiry;
@@ -19,30 +21,36 @@ mod turn;
 
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 pub use access::{Profile, ProfileError};
 pub use assignment::{AnswerError, AnswerInput, AssignmentError, OpenAssignment};
+pub use channel::{ChannelError, DeviceClaim, DeviceRefusal, Given, OwnMapping, Unauthenticated};
 pub use delivery::{Consignment, Route};
 pub use demapping::{DemapError, DemapOutcome, DemapRequest, Demapped, Selector};
+pub use device::{
+    DeviceError, DeviceTerms, IssuedCredential, Manager, NewCredential, RegisteredDevice,
+};
 pub use inquiry::{DeviceAnswer, InquiryError, TransactionAnswer};
 pub use job::JobError;
 pub use mapping::{AmendmentInput, MappingError, MappingRequest, RequestError, StatusFilter};
 pub use onboarding::{AgreementTerms, EndedRows, OnboardingError, PartyTerms};
 pub use subscription::{SubscriptionError, SubscriptionTerms};
 
-use crate::change::Change;
-use crate::directory::Directory;
+use crate::change::{Change, Write};
+use crate::directory::{Directory, DirectoryKey};
 use crate::id::{DeviceId, MappingId, SpId, Uti};
 use crate::mapping::{Mapping, MappingKey, State, UtiRecord};
 use crate::party::PartyStatus;
 use crate::port::{
-    CommitError, DecisionPoint, Denied, DirectorySource, Entropy, OutboxBell, RateLimiter,
-    SealError, Sealer, Store, StoreError,
+    CommitError, DecisionPoint, Denied, DeviceAuthority, DeviceBell, DirectorySource, Entropy,
+    OutboxBell, RateLimiter, SealError, Sealer, Store, StoreError,
 };
 use crate::principal::Principal;
 use crate::procedure::access::authorize_own;
 use crate::procedure::demapping::RowFacts;
+use crate::procedure::hosting::{revise_document, turnovers};
 use crate::procedure::{Knobs, Listeners};
 use crate::reference_point::ReferencePoint;
 use crate::sealed::{BlindIndex, BlindIndexDomain};
@@ -67,6 +75,10 @@ pub struct Ports {
     pub entropy: Arc<dyn Entropy>,
     /// Wakes the deliverer.
     pub bell: Arc<dyn OutboxBell>,
+    /// Wakes the device channels.
+    pub device_bell: Arc<dyn DeviceBell>,
+    /// Certificates of hosted devices.
+    pub device_authority: Arc<dyn DeviceAuthority>,
 }
 
 /// The identity correlation service.
@@ -120,6 +132,7 @@ impl IcsService {
         if change.is_empty() {
             return Ok(Committed::Yes);
         }
+        let change = self.with_documents(change).await?;
         let addressees: BTreeSet<_> = change
             .outbox()
             .iter()
@@ -130,6 +143,8 @@ impl IcsService {
             directory: change.directory.clone(),
             ..Change::default()
         });
+        let devices = change.devices.clone();
+        let parties = parties_of(&change);
         match self.ports.store.commit(change).await {
             Ok(()) => {}
             Err(CommitError::Conflict) => return Ok(Committed::Overtaken),
@@ -138,10 +153,27 @@ impl IcsService {
         if let Some(directory) = directory {
             self.ports.directory.update(&directory);
         }
+        for party in &parties {
+            self.ports.device_bell.recheck(party);
+        }
         for addressee in &addressees {
             self.ports.bell.ring(addressee);
         }
+        for Write { before, after } in &devices {
+            if let Some(device) = after.as_ref().or(before.as_ref()) {
+                self.ports.device_bell.ring(&device.id, after.as_ref());
+            }
+        }
         Ok(Committed::Yes)
+    }
+
+    /// `change`, with the documents of the hosted devices whose rows it writes.
+    async fn with_documents(&self, mut change: Change) -> Result<Change, Failure> {
+        for (device, turnover) in turnovers(change.mappings()) {
+            let stored = self.ports.store.load_device(&device).await?;
+            revise_document(&mut change, (&device, stored), &turnover);
+        }
+        Ok(change)
     }
 
     /// The directory of now, if `principal` may use what is its own over `point`.
@@ -236,4 +268,14 @@ impl IcsService {
         self.ports.entropy.fill(&mut random);
         random
     }
+}
+
+/// The parties that `change` writes: what their devices may do has changed with them.
+fn parties_of(change: &Change) -> Vec<SpId> {
+    let keys = change.directory.iter().map(|(key, _)| key);
+    keys.filter_map(|key| match key {
+        DirectoryKey::Party(id) => Some(id.clone()),
+        _ => None,
+    })
+    .collect()
 }

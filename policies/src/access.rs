@@ -50,8 +50,7 @@ impl DecisionPoint for Rules {
 fn check_role(request: &AccessRequest<'_>) -> Result<(), Denied> {
     let (party, role) = (request.party, request.reference_point.role());
     // Y.4462 10.4 steps 1 and 4: the grants looked at are those of the party that authenticated.
-    let is_caller =
-        request.principal.sp == party.id && request.principal.certificate.sp == party.id;
+    let is_caller = request.principal.sp == party.id && *request.principal.proof.sp() == party.id;
     // Y.4462 clause 9: odd reference points face a third party SP, even ones an IoT SP.
     if is_caller && party.status == PartyStatus::Active && party.has_role(role) {
         Ok(())

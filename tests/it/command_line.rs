@@ -57,6 +57,8 @@ fn every_verb_explains_itself_with_an_example() {
         "sp cert issue",
         "sp cert revoke",
         "agreement",
+        "device",
+        "device import",
         "mapping",
         "outbox",
         "status",

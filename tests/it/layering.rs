@@ -9,7 +9,10 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 fn allowed(package: &str) -> Option<BTreeSet<&'static str>> {
     Some(match package {
         "ics-core" | "ics-http" => BTreeSet::new(),
-        "ics-policies" | "ics-notify" | "ics-store" | "ics-vault" => BTreeSet::from(["ics-core"]),
+        "ics-channel" | "ics-policies" | "ics-notify" | "ics-store" | "ics-vault" => {
+            BTreeSet::from(["ics-core"])
+        }
+        "ics-mqtt" => BTreeSet::from(["ics-core", "ics-channel"]),
         "ics-oauth" | "ics-operator" | "ics-t8" => BTreeSet::from(["ics-core", "ics-http"]),
         "ics-store-redb" | "ics-store-sled" => BTreeSet::from(["ics-core", "ics-store"]),
         "ics-gateway" | "ics-tests" | "ics-examples" => return None,
@@ -18,7 +21,7 @@ fn allowed(package: &str) -> Option<BTreeSet<&'static str>> {
 }
 
 /// Which packages may name a foreign engine.
-const ENGINES: [(&str, &[&str]); 5] = [
+const ENGINES: [(&str, &[&str]); 6] = [
     (
         "actix-web",
         &[
@@ -33,6 +36,8 @@ const ENGINES: [(&str, &[&str]); 5] = [
     ("sled", &["ics-store-sled"]),
     ("oxide-auth", &["ics-oauth"]),
     ("rcgen", &["ics-vault"]),
+    // A second reading of MQTT, for the tests of ours.
+    ("mqtt-protocol-core", &[]),
 ];
 
 /// What ics-core may name of others: no I/O, no HTTP, no runtime, no serde.

@@ -6,6 +6,7 @@ mod bulk;
 mod clock;
 mod command_line;
 mod containment;
+mod device_management;
 mod durability;
 mod engine;
 mod faults;

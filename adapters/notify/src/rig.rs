@@ -176,6 +176,7 @@ pub(crate) fn consignment(entry: OutboxEntry, destination: &str) -> Consignment 
     let sp = entry.key.addressee.sp.clone();
     let to_iot_sp = entry.key.addressee.role == Role::IotSp;
     Consignment {
+        event: None,
         party: Arc::new(party(&sp)),
         subscription: to_iot_sp.then(|| Arc::new(subscription(&sp, &destination))),
         destination: Some(destination),

@@ -10,7 +10,8 @@ use ics_core::service::{Consignment, OpenAssignment};
 use serde::Serialize;
 
 use crate::wire::{
-    AssignmentPush, ConsentNote, DemappingNotification, MappingResultNotification, TestNotification,
+    AssignmentPush, ConsentNote, DemappingNotification, DeviceEventNotification,
+    MappingResultNotification, TestNotification,
 };
 
 /// A consignment without what its message needs: the fault of this program, not of a peer.
@@ -74,6 +75,24 @@ pub(crate) fn write_body(
                 sequence: entry.key.sequence,
             })
         }
+        Message::Event { is_json, .. } => {
+            let key = mapping_key(entry)?;
+            let data = consignment.event.as_ref().ok_or(Incomplete)?;
+            to_json(&DeviceEventNotification {
+                notification_id: &id,
+                mapping: subject_uri(&consignment.entry, names),
+                service_uri: key.service_uri.as_str(),
+                uti: key.uti.as_str(),
+                data: URL_SAFE_NO_PAD.encode(data),
+                data_content_type: if *is_json {
+                    "application/json"
+                } else {
+                    "application/octet-stream"
+                },
+                event_time: entry.event_time.to_rfc3339(),
+                sequence: entry.key.sequence,
+            })
+        }
         Message::Test => to_json(&TestNotification {
             notification_id: &id,
             subscription: subject_uri(&consignment.entry, names),
@@ -87,6 +106,7 @@ pub(crate) const fn message_name(message: &Message) -> &'static str {
         Message::Assignment => "assignment",
         Message::Result { .. } => "result",
         Message::Demapped { .. } => "demapping",
+        Message::Event { .. } => "event",
         Message::Test => "test",
     }
 }

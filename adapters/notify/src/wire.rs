@@ -75,6 +75,24 @@ pub(crate) struct DemappingNotification<'a> {
     pub(crate) sequence: u64,
 }
 
+/// What a hosted device says to the service it is mapped to, to the third party (Appendix I.1): by
+/// service URI and UTI alone.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeviceEventNotification<'a> {
+    pub(crate) notification_id: &'a str,
+    /// Link of the mapping.
+    pub(crate) mapping: String,
+    pub(crate) service_uri: &'a str,
+    pub(crate) uti: &'a str,
+    /// Base64url without padding: the bytes as the device sent them.
+    pub(crate) data: String,
+    /// What they are, as the device said: `application/json` or `application/octet-stream`.
+    pub(crate) data_content_type: &'static str,
+    pub(crate) event_time: String,
+    pub(crate) sequence: u64,
+}
+
 /// `TestNotification` of TS 29.122 5.2.5.3, with an id like all others.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -13,7 +13,7 @@ use ics_core::id::{Origin, SpId};
 use ics_core::party::Party;
 use ics_core::port::{Authenticator, Clock, DirectorySource, Entropy, RateLimiter};
 use ics_core::principal::{
-    AuthenticationFailure, CertificateThumbprint, PeerCertificate, Principal,
+    AuthenticationFailure, CertificateThumbprint, PeerCertificate, Principal, Proof,
 };
 use ics_core::reference_point::Scopes;
 use ics_core::time::Timestamp;
@@ -279,7 +279,7 @@ impl Authenticator for AuthorizationServer {
             .ok_or(AuthenticationFailure::InvalidToken)?;
         Ok(Principal {
             sp: peer.sp.clone(),
-            certificate: Arc::clone(peer),
+            proof: Proof::Certificate(Arc::clone(peer)),
             scopes: grant.scopes,
         })
     }

@@ -5,6 +5,7 @@
 
 mod agreement;
 mod certificate;
+mod device;
 mod extract;
 mod job;
 mod mapping;

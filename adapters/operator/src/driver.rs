@@ -3,6 +3,7 @@
 //! Who calls is asked before anything else is looked at, on every request, unknown routes
 //! included. What changes something runs to its end even when the caller hangs up.
 
+mod device;
 mod directory;
 mod extract;
 mod read;
@@ -28,6 +29,7 @@ use crate::api::OperatorApi;
 use crate::error::Refusal;
 use crate::wire::JobView;
 
+pub(crate) use device::*;
 pub(crate) use directory::*;
 pub(crate) use extract::*;
 pub(crate) use read::*;
@@ -68,6 +70,31 @@ pub fn configure(cfg: &mut ServiceConfig, api: Arc<OperatorApi>) {
                 web::get().to(list_certificates),
                 web::post().to(issue_certificate),
             ],
+        ))
+        .service(at(
+            "/sps/{id}/devices",
+            "GET, POST",
+            [web::get().to(list_devices), web::post().to(register_device)],
+        ))
+        .service(at(
+            "/sps/{id}/devices/{device}",
+            "GET",
+            [web::get().to(show_device)],
+        ))
+        .service(at(
+            "/sps/{id}/devices/{device}/unregister",
+            "POST",
+            [web::post().to(unregister_device)],
+        ))
+        .service(at(
+            "/sps/{id}/devices/{device}/credentials",
+            "POST",
+            [web::post().to(add_device_credential)],
+        ))
+        .service(at(
+            "/sps/{id}/devices/{device}/credentials/{credential}/revoke",
+            "POST",
+            [web::post().to(revoke_device_credential)],
         ))
         .service(at(
             "/certificates/revoke",

@@ -2,7 +2,7 @@
 
 use ics_core::id::SpId;
 use ics_core::port::{AuthorityError, StoreError};
-use ics_core::service::{Failure, OnboardingError};
+use ics_core::service::{DeviceError, Failure, OnboardingError};
 use ics_http::BodyRefusal;
 
 use crate::wire::{InvalidBody, InvalidParam, ProblemView};
@@ -46,6 +46,18 @@ pub(crate) enum Refusal {
     NoNotification,
     #[error("no such certificate")]
     NoCertificateKnown,
+    #[error("no such device")]
+    NoDevice,
+    #[error("no such credential")]
+    NoCredential,
+    #[error("serial number not granted")]
+    SerialNotGranted,
+    #[error("serial number registered")]
+    DeviceExists,
+    #[error("device is unregistering")]
+    DeviceUnregistering,
+    #[error("device has as many credentials as it may")]
+    CredentialsFull,
     #[error("service provider exists")]
     PartyExists,
     #[error("service provider removed")]
@@ -92,6 +104,23 @@ impl Refusal {
             OnboardingError::AgreementExists(id) => Self::AgreementExists(id.to_string()),
             OnboardingError::NoAgreement(_) => Self::NoAgreement,
             OnboardingError::Failure(failure) => Self::Failure(failure),
+        }
+    }
+
+    /// What the core said of a hosted device of an IoT SP that there is.
+    pub(crate) fn of_device(error: DeviceError) -> Self {
+        match error {
+            // Removed, or its role taken, a moment ago.
+            DeviceError::Denied(_) => Self::WrongRole(""),
+            DeviceError::NotFound => Self::NoDevice,
+            DeviceError::SerialNotGranted => Self::SerialNotGranted,
+            DeviceError::SerialRegistered => Self::DeviceExists,
+            DeviceError::Unregistering => Self::DeviceUnregistering,
+            // None at all was refused for its form, and so was a validity.
+            DeviceError::Credentials => Self::CredentialsFull,
+            DeviceError::ValidityOutOfRange => Self::incorrect("", "has a validity out of range"),
+            DeviceError::Certificate(error) => Self::Authority(error),
+            DeviceError::Failure(failure) => Self::Failure(failure),
         }
     }
 
@@ -164,7 +193,49 @@ impl Refusal {
             Self::Authority(error) => code_of_authority(*error),
             Self::Failure(failure) => code_of_failure(*failure),
             Self::Interrupted => Code(500, "SYSTEM_FAILURE", "Internal failure", None),
+            Self::NoDevice
+            | Self::NoCredential
+            | Self::SerialNotGranted
+            | Self::DeviceExists
+            | Self::DeviceUnregistering
+            | Self::CredentialsFull => self.code_of_device(),
             _ => self.code_of_state(),
+        }
+    }
+
+    const fn code_of_device(&self) -> Code {
+        match self {
+            Self::NoDevice => Code(404, "DEVICE_NOT_FOUND", "No such hosted device", None),
+            Self::NoCredential => Code(
+                404,
+                "CREDENTIAL_NOT_FOUND",
+                "No such credential of a hosted device",
+                None,
+            ),
+            Self::SerialNotGranted => Code(
+                409,
+                "SERIAL_NAMESPACE_NOT_GRANTED",
+                "Serial number is not within what the service provider was granted",
+                Some("serial namespaces are granted with `sp add --serial-namespace`"),
+            ),
+            Self::DeviceExists => Code(
+                409,
+                "DEVICE_ALREADY_REGISTERED",
+                "A device of this serial number is hosted already",
+                None,
+            ),
+            Self::DeviceUnregistering => Code(
+                409,
+                "DEVICE_REVOKED",
+                "Device is unregistering",
+                Some("giving a device up is final; register it anew"),
+            ),
+            _ => Code(
+                409,
+                "CREDENTIALS_FULL",
+                "Device has as many credentials as it may",
+                Some("revoke one that is not needed any more first"),
+            ),
         }
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use ics_core::change::{Change, Write as ChangeWrite};
 use ics_core::correlation::Correlation;
+use ics_core::device::HostedDevice;
 use ics_core::directory::{Directory, DirectoryKey, DirectoryRecord};
 use ics_core::id::{AgreementId, DeviceId, MappingId, ServiceUri, SpId, Uti};
 use ics_core::mapping::{Dispatch, Features, Mapping, MappingKey, State, UtiRecord};
@@ -17,9 +18,9 @@ use ics_core::outbox::{Addressee, DeadReason, Message, OutboxEntry, OutboxKey, S
 use ics_core::party::{Agreement, Limits, Party};
 use ics_core::port::{
     AccessRequest, AuthorityError, CertificateAuthority, Clock, ClockReport, ClockWatch,
-    CommitError, Cursor, DecisionPoint, Denied, DirectorySource, DueEntries, DuePlace, Entropy,
-    IssuedCertificate, OutboxBell, Page, PortFuture, RateLimited, RateLimiter, SealError, Sealer,
-    Selection, Store, StoreError,
+    CommitError, Cursor, DecisionPoint, Denied, DeviceAuthority, DeviceBell, DirectorySource,
+    DueEntries, DuePlace, Entropy, IssuedCertificate, OutboxBell, Page, PortFuture, RateLimited,
+    RateLimiter, SealError, Sealer, Selection, Store, StoreError,
 };
 use ics_core::principal::{CertificateSerial, CertificateThumbprint, OperatorCertificate};
 use ics_core::procedure::Knobs;
@@ -61,6 +62,8 @@ impl World {
             limiter: surroundings.clone(),
             entropy: surroundings.clone(),
             bell: bell.clone(),
+            device_bell: bell.clone(),
+            device_authority: surroundings.clone(),
         };
         let ports = Ports {
             service: Arc::new(IcsService::new(ports, Knobs::default())),
@@ -113,6 +116,7 @@ pub(crate) fn sp(id: &str) -> SpId {
 pub(crate) fn established(n: u8, agreement: &str) -> Mapping {
     let device_id = DeviceId::parse(DEVICE).unwrap();
     Mapping {
+        hosted: None,
         id: MappingId::from_bytes([n; 16]),
         key: MappingKey {
             service_uri: ServiceUri::parse(&format!("{SERVICE}/{n}")).unwrap(),
@@ -181,6 +185,7 @@ pub(crate) struct FakeStore {
     pub(crate) outbox: Mutex<BTreeMap<OutboxKey, OutboxEntry>>,
     uti_records: Mutex<BTreeMap<BlindIndex, UtiRecord>>,
     directory: Mutex<BTreeMap<DirectoryKey, DirectoryRecord>>,
+    pub(crate) devices: Mutex<BTreeMap<DeviceId, HostedDevice>>,
     pub(crate) is_off: AtomicBool,
     /// Damage was met: what is counted and what is written out cannot be read to its end.
     pub(crate) is_damaged: AtomicBool,
@@ -296,6 +301,57 @@ impl Store for FakeStore {
         self.answer(|| None)
     }
 
+    fn load_device<'a>(
+        &'a self,
+        id: &'a DeviceId,
+    ) -> PortFuture<'a, Result<Option<HostedDevice>, StoreError>> {
+        self.answer(|| self.devices.lock().unwrap().get(id).cloned())
+    }
+
+    fn find_device<'a>(
+        &'a self,
+        iot_sp: &'a SpId,
+        serial: BlindIndex,
+    ) -> PortFuture<'a, Result<Option<HostedDevice>, StoreError>> {
+        self.answer(move || {
+            let devices = self.devices.lock().unwrap();
+            let mut own = devices.values().filter(|d| d.due().is_none());
+            own.find(|d| d.iot_sp == *iot_sp && d.serial_index == serial)
+                .cloned()
+        })
+    }
+
+    fn walk_devices<'a>(
+        &'a self,
+        iot_sp: &'a SpId,
+        after: Option<&'a DeviceId>,
+        limit: usize,
+    ) -> PortFuture<'a, Result<Vec<HostedDevice>, StoreError>> {
+        self.answer(move || {
+            let devices = self.devices.lock().unwrap();
+            let behind = devices.values().filter(|d| Some(&d.id) > after);
+            behind
+                .filter(|d| d.iot_sp == *iot_sp)
+                .take(limit)
+                .cloned()
+                .collect()
+        })
+    }
+
+    fn due_devices(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<HostedDevice>, StoreError>> {
+        self.answer(move || {
+            let devices = self.devices.lock().unwrap();
+            let due = devices
+                .values()
+                .filter(|d| d.due().is_some_and(|due| due <= now));
+            due.take(limit).cloned().collect()
+        })
+    }
+
     fn load_directory(&self) -> PortFuture<'_, Result<Vec<DirectoryRecord>, StoreError>> {
         self.answer(|| self.directory.lock().unwrap().values().cloned().collect())
     }
@@ -348,6 +404,11 @@ impl Store for FakeStore {
             }
             for (index, record) in change.uti_records() {
                 write(&mut self.uti_records.lock().unwrap(), *index, record);
+            }
+            for device in change.devices() {
+                let named = device.after.as_ref().or(device.before.as_ref());
+                let id = named.unwrap().id.clone();
+                write(&mut self.devices.lock().unwrap(), id, device);
             }
             for (key, record) in change.directory() {
                 write(&mut self.directory.lock().unwrap(), key.clone(), record);
@@ -439,6 +500,14 @@ impl OutboxBell for FakeBell {
     fn ring(&self, _: &Addressee) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
+}
+
+impl DeviceBell for FakeBell {
+    fn ring(&self, _: &DeviceId, _: Option<&HostedDevice>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn recheck(&self, _: &SpId) {}
 }
 
 /// Everything else the service asks for.
@@ -551,6 +620,18 @@ impl RateLimiter for Surroundings {
 }
 
 /// Takes `CSR` as a request; a "certificate" is `<sp> <serial byte> <thumbprint byte>`.
+impl DeviceAuthority for Surroundings {
+    fn issue_device(
+        &self,
+        (sp, _): (&SpId, &DeviceId),
+        request_pem: &str,
+        validity: Duration,
+        now: Timestamp,
+    ) -> Result<IssuedCertificate, AuthorityError> {
+        self.issue(sp, request_pem, validity, now)
+    }
+}
+
 impl CertificateAuthority for Surroundings {
     fn issue(
         &self,

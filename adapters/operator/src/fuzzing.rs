@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use ics_core::id::{AgreementId, JobId, SpId};
+use ics_core::id::{AgreementId, DeviceId, JobId, SpId};
 use ics_core::outbox::OutboxKey;
 use ics_core::party::Limits;
 use ics_core::port::Cursor;
@@ -51,6 +51,7 @@ pub fn render_tokens(token: &str) -> Vec<Option<String>> {
         again::<SpId>(token),
         again::<AgreementId>(token),
         again::<JobId>(token),
+        again::<DeviceId>(token),
         again::<CertificateSerial>(token),
         again::<Cursor>(token),
         again::<OutboxKey>(token),

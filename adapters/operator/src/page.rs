@@ -1,7 +1,7 @@
 //! Keyset paging: `limit` and `page-token`. A token names the last item told; it is no secret and
 //! no promise, and one that was not made here is refused.
 
-use ics_core::id::{AgreementId, JobId, MappingId, SpId, SubscriptionId};
+use ics_core::id::{AgreementId, DeviceId, JobId, MappingId, SpId, SubscriptionId};
 use ics_core::outbox::{Addressee, OutboxKey, Subject};
 use ics_core::port::Cursor;
 use ics_core::principal::CertificateSerial;
@@ -73,6 +73,15 @@ pub(crate) fn cut_page<T, V, K: Keyset>(
 }
 
 impl Keyset for SpId {
+    fn to_token(&self) -> Vec<u8> {
+        self.as_str().into()
+    }
+    fn from_token(bytes: &[u8]) -> Option<Self> {
+        Self::parse(std::str::from_utf8(bytes).ok()?).ok()
+    }
+}
+
+impl Keyset for DeviceId {
     fn to_token(&self) -> Vec<u8> {
         self.as_str().into()
     }

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod certificate;
+mod device;
 mod job;
 mod mapping;
 mod outbox;
@@ -14,6 +15,9 @@ use ics_core::reference_point::Role;
 pub(crate) use agreement::{agreement_terms, show_agreement};
 pub(crate) use certificate::{
     CertificateName, certificate_name, certificate_validity, show_certificate, show_issued,
+};
+pub(crate) use device::{
+    credential_order, device_terms, parse_device, show_credential, show_device,
 };
 pub(crate) use job::show_job;
 pub(crate) use mapping::{show_mapping, show_mapping_detail, status_of};

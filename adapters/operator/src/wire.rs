@@ -6,6 +6,7 @@
 
 mod agreement;
 mod certificate;
+mod device;
 mod job;
 mod mapping;
 mod outbox;
@@ -24,6 +25,10 @@ pub use agreement::{
 };
 pub use certificate::{
     CertificateOrder, CertificateStatusName, CertificateView, IssuedView, Revocation,
+};
+pub use device::{
+    ChannelName, CredentialKindName, DeviceCredentialView, DeviceDocumentView, DeviceStatusName,
+    DeviceView, NewCredential, NewDevice, NewDeviceCertificate, NewPassword,
 };
 pub use job::{JobStatusName, JobView};
 pub use mapping::{MappingDetail, MappingQuery, MappingStatusName, MappingView};

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use ics_core::change::{Assumption, Change, Write};
+use ics_core::device::HostedDevice;
 use ics_core::directory::{DirectoryKey, DirectoryRecord};
 use ics_core::id::{JobId, MappingId};
 use ics_core::mapping::{Mapping, UtiRecord};
@@ -53,6 +54,7 @@ pub(crate) fn apply<R: ReadKeys>(
     writer.write_mappings(change.mappings())?;
     writer.write_uti_records(change.uti_records())?;
     writer.write_dead_devices(change.dead_devices())?;
+    writer.write_devices(change.devices())?;
     writer.write_outbox(change.outbox())?;
     writer.write_directory(change.directory())?;
     if let Some(mark) = change.clock_mark() {
@@ -202,6 +204,39 @@ impl<R: ReadKeys> Writer<'_, '_, R> {
             let key = index::dead_device(*index);
             if !self.view.holds(key.as_bytes())? {
                 self.insert(Table::DeadDevice, key, |key| encode(key, &DeadDevice))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Compared by version; one active device a serial number.
+    pub(crate) fn write_devices(&mut self, writes: &[Write<HostedDevice>]) -> Result<(), Refusal> {
+        for write in writes {
+            let Some(named) = write.before.as_ref().or(write.after.as_ref()) else {
+                continue;
+            };
+            let key = index::hosted_device(&named.id);
+            let stored = load::<HostedDevice, _>(self.view, Table::HostedDevice, &key)?;
+            let version = |device: &HostedDevice| device.version;
+            if stored.as_ref().map(version) != write.before.as_ref().map(version) {
+                return Err(Refusal::Conflict);
+            }
+            let after = write.after.as_ref();
+            if after.is_some_and(|after| after.id != named.id) {
+                return Err(Fault::Change.into());
+            }
+            let old = stored.as_ref().map(index::entries_of_device);
+            let new = after.map(index::entries_of_device);
+            let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
+            self.replace(Table::HostedDevice, key, stored.is_some(), after)?;
+            for (key, _) in old.iter().filter(|entry| !new.contains(entry)) {
+                self.remove(table_of(key)?, key.clone())?;
+            }
+            for (key, value) in new.into_iter().filter(|entry| !old.contains(entry)) {
+                if self.view.holds(key.as_bytes())? {
+                    return Err(Refusal::Conflict);
+                }
+                self.insert(table_of(&key)?, key, |_| value)?;
             }
         }
         Ok(())

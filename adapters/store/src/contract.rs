@@ -16,6 +16,7 @@
 
 mod concurrency;
 mod damage;
+mod devices;
 pub mod kill;
 mod mappings;
 mod outbox;
@@ -33,6 +34,7 @@ use crate::engine::Engine;
 
 pub use concurrency::*;
 pub use damage::*;
+pub use devices::*;
 pub use mappings::*;
 pub use outbox::*;
 pub use records::*;
@@ -106,6 +108,11 @@ macro_rules! store_contract {
             directory_records_come_back_as_they_were
             directory_records_are_compared_by_version
             the_last_clock_mark_is_kept
+            a_hosted_device_comes_back_as_it_was
+            a_serial_number_names_one_active_device
+            hosted_devices_are_compared_by_version
+            hosted_devices_are_walked_in_the_order_of_their_ids
+            devices_that_are_unregistering_fall_due
             an_agreement_changed_meanwhile_breaks_the_assumption
             a_fence_breaks_the_assumption_of_who_does_not_know_it
             of_many_changes_of_one_row_one_wins

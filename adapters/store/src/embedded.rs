@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ics_core::change::Change;
 use ics_core::correlation::Correlation;
+use ics_core::device::HostedDevice;
 use ics_core::directory::DirectoryRecord;
 use ics_core::id::{DeviceId, MappingId, SpId};
 use ics_core::mapping::{Mapping, MappingKey, UtiRecord};
@@ -291,6 +292,38 @@ impl<E: Engine> Store for EmbeddedStore<E> {
 
     fn is_device_dead(&self, index: BlindIndex) -> PortFuture<'_, Result<bool, StoreError>> {
         self.answer(move |view| Ok(view.holds(index::dead_device(index).as_bytes())?))
+    }
+
+    fn load_device<'a>(
+        &'a self,
+        id: &'a DeviceId,
+    ) -> PortFuture<'a, Result<Option<HostedDevice>, StoreError>> {
+        self.answer(move |view| walk::load(view, Table::HostedDevice, &index::hosted_device(id)))
+    }
+
+    fn find_device<'a>(
+        &'a self,
+        iot_sp: &'a SpId,
+        serial: BlindIndex,
+    ) -> PortFuture<'a, Result<Option<HostedDevice>, StoreError>> {
+        self.answer(move |view| walk::find_device(view, (iot_sp, serial)))
+    }
+
+    fn walk_devices<'a>(
+        &'a self,
+        iot_sp: &'a SpId,
+        after: Option<&'a DeviceId>,
+        limit: usize,
+    ) -> PortFuture<'a, Result<Vec<HostedDevice>, StoreError>> {
+        self.answer(move |view| walk::walk_devices(view, iot_sp, after, limit))
+    }
+
+    fn due_devices(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<HostedDevice>, StoreError>> {
+        self.answer(move |view| walk::due_devices(view, now, limit))
     }
 
     fn load_directory(&self) -> PortFuture<'_, Result<Vec<DirectoryRecord>, StoreError>> {

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use ics_core::correlation::Correlation;
+use ics_core::device::HostedDevice;
 use ics_core::directory::DirectoryKey;
 use ics_core::id::{DeviceId, MappingId, ServiceUri, SpId, Uti};
 use ics_core::mapping::{Mapping, MappingKey};
@@ -47,11 +48,19 @@ pub enum Table {
     OutboxDue = 0x31,
     /// Directory records by kind and name.
     Directory = 0x40,
+    /// Hosted devices by device ID.
+    HostedDevice = 0x50,
+    /// All hosted devices by (IoT SP, device ID).
+    HostedSp = 0x51,
+    /// Active hosted devices by (IoT SP, serial hash); the value is the device ID.
+    HostedSerial = 0x52,
+    /// Hosted devices that fall due, by (instant, device ID).
+    HostedDue = 0x53,
 }
 
 impl Table {
     /// All of them. New ones are added at the end: the counters are kept in this order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::Meta,
         Self::Mapping,
         Self::Live,
@@ -65,6 +74,10 @@ impl Table {
         Self::Outbox,
         Self::OutboxDue,
         Self::Directory,
+        Self::HostedDevice,
+        Self::HostedSp,
+        Self::HostedSerial,
+        Self::HostedDue,
     ];
     /// How many there are.
     pub const COUNT: usize = Self::ALL.len();
@@ -86,6 +99,10 @@ impl Table {
             Self::Outbox => "outbox",
             Self::OutboxDue => "outbox-due",
             Self::Directory => "directory",
+            Self::HostedDevice => "hosted-device",
+            Self::HostedSp => "hosted-sp",
+            Self::HostedSerial => "hosted-serial",
+            Self::HostedDue => "hosted-due",
         }
     }
 
@@ -94,7 +111,14 @@ impl Table {
     pub(crate) const fn holds_records(self) -> bool {
         !matches!(
             self,
-            Self::Uti | Self::ThirdPartySp | Self::IotSp | Self::Due | Self::OutboxDue
+            Self::Uti
+                | Self::ThirdPartySp
+                | Self::IotSp
+                | Self::Due
+                | Self::OutboxDue
+                | Self::HostedSp
+                | Self::HostedSerial
+                | Self::HostedDue
         )
     }
 
@@ -248,11 +272,14 @@ pub(crate) fn iot_sp(sp: &SpId) -> Key {
     Key::of(Table::IotSp).sp(sp)
 }
 
+/// The prefix of an IoT SP's live rows for a serial number.
+pub(crate) fn iot_sp_serial(sp: &SpId, serial: BlindIndex) -> Key {
+    iot_sp(sp).fixed(serial.as_bytes())
+}
+
 /// A live row under its IoT SP.
 pub(crate) fn iot_sp_row(row: &Mapping) -> Key {
-    iot_sp(&row.iot_sp)
-        .fixed(row.serial_index.as_bytes())
-        .id(row.id)
+    iot_sp_serial(&row.iot_sp, row.serial_index).id(row.id)
 }
 
 /// The prefix of the rows due at `instant`.
@@ -315,6 +342,54 @@ pub(crate) fn directory(key: &DirectoryKey) -> Key {
 /// The prefix of all fences; the job's id is the tail.
 pub(crate) fn fences() -> Key {
     Key::of(Table::Directory).fixed(&[4])
+}
+
+pub(crate) fn hosted_device(id: &DeviceId) -> Key {
+    Key::of(Table::HostedDevice).fixed(id.as_str().as_bytes())
+}
+
+/// The prefix of the hosted devices of an IoT SP; the device ID is the tail.
+pub(crate) fn hosted_sp(sp: &SpId) -> Key {
+    Key::of(Table::HostedSp).sp(sp)
+}
+
+/// Where the hosted device of a serial number is told.
+pub(crate) fn hosted_serial(sp: &SpId, serial: BlindIndex) -> Key {
+    Key::of(Table::HostedSerial).sp(sp).fixed(serial.as_bytes())
+}
+
+/// The prefix of the hosted devices due at `instant`; the device ID is the tail.
+pub(crate) fn hosted_due(instant: Timestamp) -> Key {
+    Key::of(Table::HostedDue).instant(instant)
+}
+
+/// All index entries a hosted device must have, and no others: key and value.
+pub(crate) fn entries_of_device(device: &HostedDevice) -> Vec<(Key, Vec<u8>)> {
+    let id = device.id.as_str().as_bytes();
+    let mut entries = vec![(hosted_sp(&device.iot_sp).fixed(id), Vec::new())];
+    match device.due() {
+        None => entries.push((
+            hosted_serial(&device.iot_sp, device.serial_index),
+            id.to_vec(),
+        )),
+        Some(instant) => entries.push((hosted_due(instant).fixed(id), Vec::new())),
+    }
+    entries
+}
+
+/// The device ID an index entry stands for: in its value in [`Table::HostedSerial`], else behind
+/// what its key begins with.
+pub(crate) fn device_of_entry(table: Table, key: &[u8], value: &[u8]) -> Option<DeviceId> {
+    let id = match table {
+        Table::HostedSerial => value,
+        Table::HostedDue => key.get(9..)?,
+        // The name of an SP holds no zeros: its end is the first.
+        _ => {
+            let end = key.windows(2).position(|pair| pair == [0, 1])?;
+            key.get(end.checked_add(2)?..)?
+        }
+    };
+    DeviceId::from_store(std::str::from_utf8(id).ok()?).ok()
 }
 
 /// All index entries a row must have, and no others: key and value.

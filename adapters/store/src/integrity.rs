@@ -9,6 +9,7 @@ mod reading;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
+use ics_core::device::HostedDevice;
 use ics_core::directory::DirectoryRecord;
 use ics_core::id::MappingId;
 use ics_core::mapping::{Mapping, UtiRecord};
@@ -300,6 +301,10 @@ fn check_key<R: ReadKeys>(
             }
             Ok(())
         }
+        Table::HostedDevice => check_device(view, (key, value), report),
+        Table::HostedSp | Table::HostedSerial | Table::HostedDue => {
+            check_device_entry(view, table, (key, value), report)
+        }
         Table::Outbox => check_outbox(view, (key, value), report),
         Table::OutboxDue => check_outbox_due(view, (key, value), report),
     }
@@ -356,6 +361,56 @@ fn check_entry<R: ReadKeys>(
     });
     if !is_wanted {
         report.find(FindingKind::EntryDangling, table, id);
+    }
+    Ok(())
+}
+
+fn check_device<R: ReadKeys>(
+    view: &R,
+    (key, value): (&[u8], &[u8]),
+    report: &mut IntegrityReport,
+) -> Result<(), Fault> {
+    let device = readable::<HostedDevice>(Table::HostedDevice, (key, value), report);
+    let Some(device) = device else {
+        return Ok(());
+    };
+    if index::hosted_device(&device.id).as_bytes() != key {
+        report.find(FindingKind::Misplaced, Table::HostedDevice, None);
+        return Ok(());
+    }
+    for (entry, wanted) in index::entries_of_device(&device) {
+        let is_there = view
+            .read(entry.as_bytes(), |found| found == wanted)?
+            .unwrap_or(false);
+        let table = Table::of_key(entry.as_bytes()).unwrap_or(Table::Meta);
+        report.expect_entry(is_there, table, None);
+    }
+    Ok(())
+}
+
+fn check_device_entry<R: ReadKeys>(
+    view: &R,
+    table: Table,
+    (key, value): (&[u8], &[u8]),
+    report: &mut IntegrityReport,
+) -> Result<(), Fault> {
+    let id = index::device_of_entry(table, key, value);
+    let stored = id.map(|id| {
+        let key = index::hosted_device(&id);
+        load::<HostedDevice, _>(view, Table::HostedDevice, &key)
+    });
+    let device = match stored {
+        // Unreadable devices are reported where they lie.
+        None | Some(Err(Fault::Record { .. })) => None,
+        Some(device) => device?,
+    };
+    let is_wanted = device.is_some_and(|device| {
+        index::entries_of_device(&device)
+            .iter()
+            .any(|(k, v)| k.as_bytes() == key && v == value)
+    });
+    if !is_wanted {
+        report.find(FindingKind::EntryDangling, table, None);
     }
     Ok(())
 }

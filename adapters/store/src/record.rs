@@ -6,6 +6,7 @@
 
 mod bytes;
 mod correlation;
+mod device;
 mod directory;
 mod fields;
 mod json;
@@ -16,6 +17,7 @@ mod sweep;
 mod uti;
 mod value;
 
+use ics_core::device::HostedDevice;
 use ics_core::directory::DirectoryRecord;
 use ics_core::id::InvalidId;
 use ics_core::mapping::{Mapping, UtiRecord};
@@ -89,6 +91,7 @@ pub(crate) const KINDS: &[(&str, u8)] = &[
     ("dead device", DeadDevice::VERSION),
     ("outbox entry", OutboxEntry::VERSION),
     ("directory record", DirectoryRecord::VERSION),
+    ("hosted device", HostedDevice::VERSION),
 ];
 
 /// The bytes of `record` under `key`.

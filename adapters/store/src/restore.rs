@@ -144,6 +144,7 @@ fn put_record<R: ReadKeys>(
         StateRecord::UtiRecord(index, record) => writer.write_uti_records(&[(index, new(record))]),
         StateRecord::DeadDevice(index) => writer.write_dead_devices(&[index]),
         StateRecord::Outbox(entry) => writer.write_outbox(&[new(*entry)]),
+        StateRecord::Device(device) => writer.write_devices(&[new(*device)]),
         StateRecord::Directory(record) => writer.write_directory(&[(record.key(), new(record))]),
     }
 }

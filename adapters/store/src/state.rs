@@ -20,11 +20,11 @@ pub use read::read_state;
 pub(crate) use read::walk_state;
 pub use write::write_state;
 
-/// The version of the form of the lines; the kinds of records have their own.
-const STATE_FORMAT: u64 = 1;
+/// The version of the form of the lines; the kinds of records have their own. 2: hosted devices.
+const STATE_FORMAT: u64 = 2;
 
 /// The kinds of records that are in it, in their order.
-pub(crate) const EXPORTED: [&str; 7] = [
+pub(crate) const EXPORTED: [&str; 8] = [
     "canary",
     "clock mark",
     "mapping",
@@ -32,7 +32,11 @@ pub(crate) const EXPORTED: [&str; 7] = [
     "dead device",
     "outbox entry",
     "directory record",
+    "hosted device",
 ];
+
+/// How many of them there were before hosted devices.
+pub(crate) const EXPORTED_AT_FIRST: usize = 7;
 
 /// The kinds that are not, because they are made of the others.
 #[cfg(test)]

@@ -3,10 +3,12 @@
 use std::ops::ControlFlow;
 
 use ics_core::correlation::Correlation;
+use ics_core::device::HostedDevice;
 use ics_core::id::{DeviceId, MappingId, SpId};
 use ics_core::mapping::Mapping;
 use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey, Subject};
 use ics_core::port::{Cursor, DueEntries, DuePlace, Page, Selection};
+use ics_core::sealed::BlindIndex;
 use ics_core::time::Timestamp;
 
 use crate::engine::ReadKeys;
@@ -131,6 +133,9 @@ impl Range {
                 third_party_sp,
                 uti,
             } => (Table::Uti, index::uti(third_party_sp, uti)),
+            Selection::Serial { iot_sp, serial } => {
+                (Table::IotSp, index::iot_sp_serial(iot_sp, *serial))
+            }
             Selection::Service(service_uri) => (Table::Live, index::service(service_uri)),
             Selection::Due(_) => (Table::Due, Key::of(Table::Due)),
             Selection::All => (Table::Mapping, Key::of(Table::Mapping)),
@@ -180,6 +185,11 @@ impl Range {
                     index::live(&row.key).into_bytes()
                 }
                 (Selection::IotSp(sp), Some(row)) if row.iot_sp == *sp => {
+                    index::iot_sp_row(&row).into_bytes()
+                }
+                (Selection::Serial { iot_sp, serial }, Some(row))
+                    if row.iot_sp == *iot_sp && row.serial_index == *serial =>
+                {
                     index::iot_sp_row(&row).into_bytes()
                 }
                 _ => return Ok(self.prefix.as_bytes().to_vec()),
@@ -244,6 +254,75 @@ pub(crate) fn due_entries<R: ReadKeys>(
         due.entries.push(entry);
     }
     Ok(due)
+}
+
+/// The hosted device of a serial number.
+pub(crate) fn find_device<R: ReadKeys>(
+    view: &R,
+    (iot_sp, serial): (&SpId, BlindIndex),
+) -> Result<Option<HostedDevice>, Fault> {
+    let entry = index::hosted_serial(iot_sp, serial);
+    let id = view.read(entry.as_bytes(), |id| {
+        index::device_of_entry(Table::HostedSerial, entry.as_bytes(), id)
+    })?;
+    id.map(|id| load_hosted(view, Table::HostedSerial, id))
+        .transpose()
+}
+
+/// At most `limit` hosted devices of an IoT SP behind `after`.
+pub(crate) fn walk_devices<R: ReadKeys>(
+    view: &R,
+    iot_sp: &SpId,
+    after: Option<&DeviceId>,
+    limit: usize,
+) -> Result<Vec<HostedDevice>, Fault> {
+    let prefix = index::hosted_sp(iot_sp);
+    let end = prefix.prefix_end();
+    let from = match after {
+        Some(id) => prefix.fixed(id.as_str().as_bytes()).fixed(&[0]),
+        None => prefix,
+    };
+    devices_in(view, Table::HostedSp, (&from, &end), limit)
+}
+
+/// At most `limit` hosted devices that are due at `now`.
+pub(crate) fn due_devices<R: ReadKeys>(
+    view: &R,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<HostedDevice>, Fault> {
+    let end = index::hosted_due(now).prefix_end();
+    let from = Key::of(Table::HostedDue);
+    devices_in(view, Table::HostedDue, (&from, &end), limit)
+}
+
+fn devices_in<R: ReadKeys>(
+    view: &R,
+    table: Table,
+    (from, end): (&Key, &[u8]),
+    limit: usize,
+) -> Result<Vec<HostedDevice>, Fault> {
+    let mut ids = Vec::new();
+    view.scan(from.as_bytes(), end, |key, value| {
+        if ids.len() >= limit {
+            return ControlFlow::Break(());
+        }
+        ids.push(index::device_of_entry(table, key, value));
+        ControlFlow::Continue(())
+    })?;
+    ids.into_iter()
+        .map(|id| load_hosted(view, table, id))
+        .collect()
+}
+
+fn load_hosted<R: ReadKeys>(
+    view: &R,
+    table: Table,
+    id: Option<DeviceId>,
+) -> Result<HostedDevice, Fault> {
+    let id = id.ok_or(Fault::Layout(table))?;
+    load(view, Table::HostedDevice, &index::hosted_device(&id))?
+        .ok_or(Fault::Layout(Table::HostedDevice))
 }
 
 /// At most `limit` entries of everybody after `after`.

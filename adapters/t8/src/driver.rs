@@ -193,7 +193,9 @@ async fn act(
             .get("mappingId")
             .or_else(|| path.get("subscriptionId"))
             .or_else(|| path.get("jobId"))
+            .or_else(|| path.get("deviceId"))
             .unwrap_or_default(),
+        part: path.get("credentialId").unwrap_or_default(),
         page: asked.page,
         body: &asked.body,
         now: asked.now,
@@ -234,9 +236,10 @@ fn check_frame(operation: Operation, request: &HttpRequest) -> Result<Option<Pag
         }
     }
     let query = uri.query().unwrap_or_default();
-    match operation.filter() {
-        Some(filter) => PageQuery::parse(query, filter).map(Some),
-        None => query::refuse_any(query).map(|()| None),
+    if operation.is_paged() {
+        PageQuery::parse(query, operation.filter()).map(Some)
+    } else {
+        query::refuse_any(query).map(|()| None)
     }
 }
 

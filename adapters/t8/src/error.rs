@@ -3,12 +3,12 @@
 
 use ics_core::directory::RoutingFailure;
 use ics_core::id::InvalidId;
-use ics_core::port::{Denied, RateLimited, SealError, StoreError};
+use ics_core::port::{AuthorityError, Denied, RateLimited, SealError, StoreError};
 use ics_core::principal::AuthenticationFailure;
 use ics_core::reference_point::{ReferencePoint, Role};
 use ics_core::service::{
-    AnswerError, AssignmentError, DemapError, Failure, InquiryError, JobError, MappingError,
-    ProfileError, RequestError, SubscriptionError,
+    AnswerError, AssignmentError, DemapError, DeviceError, Failure, InquiryError, JobError,
+    MappingError, ProfileError, RequestError, SubscriptionError,
 };
 
 use crate::problem::{Cause, Challenge, Companion, Problem};
@@ -115,6 +115,7 @@ impl From<AnswerError> for Problem {
             AnswerError::ConsentRequired => Cause::ConsentRequiredAnyMore.into(),
             AnswerError::UtiInUse => Cause::UtiInUse.into(),
             AnswerError::DeviceRevoked => Cause::DeviceRevoked.into(),
+            AnswerError::DeviceFull => Cause::DeviceFull.into(),
         }
     }
 }
@@ -165,6 +166,36 @@ impl From<SubscriptionError> for Problem {
             SubscriptionError::TooMany => Cause::QuotaExceeded.into(),
             SubscriptionError::Failure(failure) => failure.into(),
         }
+    }
+}
+
+/// Why a hosted device was not registered, seen or changed; `orders` is where the body names
+/// credentials.
+pub(crate) fn refuse_device(error: DeviceError, orders: &'static str) -> Problem {
+    let refuse_order = |cause: Cause, reason| Problem::from(cause).at(orders, reason);
+    match error {
+        DeviceError::Denied(denied) => refuse_denied(denied, ReferencePoint::Ics2),
+        DeviceError::NotFound => Cause::DeviceNotFound.into(),
+        DeviceError::SerialNotGranted => Problem::from(Cause::SerialNotGranted)
+            .at("/deviceSerialNumber", "is not within what was granted"),
+        DeviceError::SerialRegistered => Cause::DeviceAlreadyRegistered.into(),
+        DeviceError::Unregistering => Cause::DeviceRevoked.into(),
+        // A registration of none, or of too many, was refused for its form.
+        DeviceError::Credentials => Cause::QuotaExceeded.into(),
+        DeviceError::ValidityOutOfRange => refuse_order(
+            Cause::OptionalIeIncorrect,
+            "has a validity that is none, or over ten years",
+        ),
+        DeviceError::Certificate(AuthorityError::BadRequest) => refuse_order(
+            Cause::MandatoryIeIncorrect,
+            "has a certificate request that is not readable, or not signed by its own key",
+        ),
+        DeviceError::Certificate(AuthorityError::KeyNotAllowed) => refuse_order(
+            Cause::MandatoryIeIncorrect,
+            "has a key that is not allowed: P-256, P-384 or RSA of at least 2048 bits are",
+        ),
+        DeviceError::Certificate(AuthorityError::Unavailable) => Problem::busy(),
+        DeviceError::Failure(failure) => failure.into(),
     }
 }
 

@@ -19,8 +19,10 @@ pub(crate) struct Call<'a> {
     pub(crate) point: Cell<ReferencePoint>,
     /// The API root.
     pub(crate) root: &'a str,
-    /// The last part of the path, where it is a parameter.
+    /// The part of the path that names the resource, where it is a parameter.
     pub(crate) id: &'a str,
+    /// The part of the path that names something of that resource.
+    pub(crate) part: &'a str,
     /// Which page, where the operation is a list with pages.
     pub(crate) page: Option<PageQuery>,
     /// The body; empty where the operation has none.
@@ -31,7 +33,7 @@ pub(crate) struct Call<'a> {
 
 impl Call<'_> {
     /// A link to a resource of the caller.
-    pub(crate) fn link(&self, target: Target) -> Link<'_> {
+    pub(crate) fn link<'a>(&'a self, target: Target<'a>) -> Link<'a> {
         Link {
             root: self.root,
             sp: &self.principal.sp,

@@ -16,9 +16,10 @@ use crate::problem::Problem;
 use crate::query::PageQuery;
 use crate::translate;
 use crate::wire::{
-    Acknowledgement, Answer, Demap, DeviceInquiry, IdentityMapping, IdentityMappingPatch,
-    InvalidBody, Object, SerialNamespace, Subscription, SubscriptionPatch, Text,
-    TransactionInquiry, UserConsent, WebsockNotifConfig, Whole, parse_body, point_of_line,
+    Acknowledgement, Answer, CredentialOrder, Demap, DeviceInquiry, DeviceRegistration,
+    IdentityMapping, IdentityMappingPatch, InvalidBody, Object, SerialNamespace, Subscription,
+    SubscriptionPatch, Text, TransactionInquiry, UserConsent, WebsockNotifConfig, Whole,
+    parse_body, point_of_line,
 };
 
 /// What a body that was read says.
@@ -46,12 +47,14 @@ pub fn read_body(kind: usize, bytes: &[u8]) -> Result<Told, InvalidBody> {
         4 => parse_body(bytes).map(|body| tell_answer(&body)),
         5 => parse_body(bytes).map(|body| tell_demap(&body)),
         6 => parse_body(bytes).map(|body| tell_device_inquiry(&body)),
+        8 => parse_body(bytes).map(|body| tell_registration(&body)),
+        9 => parse_body(bytes).map(|body| tell_credential_order(&body)),
         _ => parse_body(bytes).map(|body| tell_transaction_inquiry(&body)),
     }
 }
 
 /// How many kinds of bodies there are.
-pub const BODIES: usize = 8;
+pub const BODIES: usize = 10;
 
 /// Reads a line of a bulk inquiry.
 ///
@@ -76,7 +79,7 @@ pub fn read_acknowledgement(frame: &[u8]) -> Result<String, InvalidBody> {
 /// The status, the number of entries and the cursor of a page.
 #[must_use]
 pub fn read_query(query: &str) -> Option<(Option<String>, usize, Option<Vec<u8>>)> {
-    let page = PageQuery::parse(query, "status").ok()?;
+    let page = PageQuery::parse(query, Some("status")).ok()?;
     Some((page.status, page.limit, page.after.map(|cursor| cursor.0)))
 }
 
@@ -308,6 +311,47 @@ fn tell_transaction_inquiry(body: &TransactionInquiry<'_>) -> Told {
     ]);
     let asked = translate::read_transaction_inquiry(body);
     told(members, asked.map(|key| ids_of_key(&key)))
+}
+
+fn tell_registration(body: &DeviceRegistration<'_>) -> Told {
+    let orders = body.credentials.iter();
+    let members = members([
+        ("deviceSerialNumber", Some(text(&body.device_serial_number))),
+        ("deviceVendor", body.device_vendor.as_ref().map(text)),
+        ("deviceModel", body.device_model.as_ref().map(text)),
+        ("ownerSubject", body.owner_subject.as_ref().map(text)),
+        (
+            "channels",
+            Some(Value::Array(body.channels.iter().map(text).collect())),
+        ),
+        (
+            "credentials",
+            Some(Value::Array(orders.map(|o| order(&o.0)).collect())),
+        ),
+    ]);
+    let ids = translate::read_registration(body).map(|terms| {
+        let attributes = [terms.vendor, terms.model, terms.owner];
+        let attributes = attributes.into_iter().flatten();
+        attributes.map(|a| a.as_str().to_owned()).collect()
+    });
+    told(members, ids)
+}
+
+fn tell_credential_order(body: &CredentialOrder<'_>) -> Told {
+    let read = translate::read_credential(body);
+    told(order(body), read.map(|_| Vec::new()))
+}
+
+fn order(order: &CredentialOrder<'_>) -> Value {
+    let certificate = order.certificate.as_ref().map(|order| {
+        members([
+            ("request", Some(text(&order.0.request))),
+            ("validity", order.0.validity.map(whole)),
+        ])
+    });
+    let password = order.password.as_ref();
+    let password = password.map(|order| members([("validity", order.0.validity.map(whole))]));
+    members([("certificate", certificate), ("password", password)])
 }
 
 fn told(members: Value, ids: Result<Vec<String>, Problem>) -> Told {

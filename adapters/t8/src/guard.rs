@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use ics_core::party::PartyStatus;
-use ics_core::principal::{AuthenticationFailure, PeerCertificate, Principal};
+use ics_core::principal::{AuthenticationFailure, PeerCertificate, Principal, Proof};
 use ics_core::reference_point::ReferencePoint;
 use ics_core::time::Timestamp;
 
@@ -70,7 +70,11 @@ pub(crate) fn still_admits(
     point: ReferencePoint,
     bearer: &str,
 ) -> bool {
-    let (peer, now) = (&before.certificate, api.clock.now());
+    // A device never comes over T8.
+    let Proof::Certificate(peer) = &before.proof else {
+        return false;
+    };
+    let now = api.clock.now();
     let principal = api.authenticator.authenticate(peer, bearer, now);
     let directory = api.service.directory();
     principal.is_ok_and(|principal| {

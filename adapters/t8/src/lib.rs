@@ -13,8 +13,7 @@
 //! | which SP has its websocket open | [`Sockets`] |
 //!
 //! Nothing is decided here: every call ends in `ics_core::service::IcsService`, which asks the
-//! decision point. Not served yet, and therefore neither routed nor in the document: the device
-//! registry.
+//! decision point.
 //!
 //! [`configure`] mounts the operations; [`openapi()`] describes them.
 

@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use ics_core::id::{JobId, MappingId, Origin, SpId, SubscriptionId};
+use ics_core::device::CredentialId;
+use ics_core::id::{DeviceId, JobId, MappingId, Origin, SpId, SubscriptionId};
 use ics_core::outbox::{Addressee, Subject};
 use ics_core::port::ResourceNames;
 use ics_core::reference_point::Role;
 
 /// What a link names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
+pub(crate) enum Target<'a> {
     /// A row, as its third party SP sees it.
     Mapping(MappingId),
     /// A row, as its IoT SP sees it.
@@ -24,6 +25,12 @@ pub(crate) enum Target {
     Mappings,
     /// The list of assignments.
     Assignments,
+    /// The list of hosted devices.
+    Devices,
+    /// A hosted device.
+    Device(&'a DeviceId),
+    /// A credential of a hosted device.
+    Credential(&'a DeviceId, CredentialId),
     /// The websocket of the SP in that role.
     Websocket(Role),
 }
@@ -36,7 +43,7 @@ pub(crate) struct Link<'a> {
     /// Whose resource.
     pub(crate) sp: &'a SpId,
     /// Which.
-    pub(crate) target: Target,
+    pub(crate) target: Target<'a>,
 }
 
 impl Link<'_> {
@@ -57,6 +64,7 @@ impl Link<'_> {
 
 const MAPPINGS: &str = "/ics-mapping/v1/";
 const ASSIGNMENTS: &str = "/ics-device-mapping/v1/";
+const DEVICES: &str = "/ics-device/v1/";
 
 impl fmt::Display for Link<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,6 +75,15 @@ impl fmt::Display for Link<'_> {
             Target::Assignment(id) => write!(f, "{root}{ASSIGNMENTS}{sp}/assignments/{id}"),
             Target::Assignments => write!(f, "{root}{ASSIGNMENTS}{sp}/assignments"),
             Target::Subscription(id) => write!(f, "{root}{ASSIGNMENTS}{sp}/subscriptions/{id}"),
+            Target::Devices => write!(f, "{root}{DEVICES}{sp}/devices"),
+            Target::Device(id) => write!(f, "{root}{DEVICES}{sp}/devices/{}", id.as_str()),
+            Target::Credential(id, credential) => {
+                let id = id.as_str();
+                write!(
+                    f,
+                    "{root}{DEVICES}{sp}/devices/{id}/credentials/{credential}"
+                )
+            }
             Target::Job(id) => write!(f, "{root}/ics-demapping/v1/{sp}/jobs/{id}"),
             Target::Websocket(role) => {
                 let scheme_less = root.strip_prefix("https").unwrap_or(root);
@@ -113,7 +130,7 @@ impl ResourceNames for ResourceUris {
 
 /// Which row a link names, and in whose eyes: absolute under the API root, or a path. `None`:
 /// not one of ours, or of another SP than `sp`.
-pub(crate) fn parse_row_link(root: &str, sp: &SpId, text: &str) -> Option<Target> {
+pub(crate) fn parse_row_link(root: &str, sp: &SpId, text: &str) -> Option<Target<'static>> {
     let path = text.strip_prefix(root).unwrap_or(text);
     let read = |base: &str, collection: &str| {
         let rest = path.strip_prefix(base)?.strip_prefix(sp.as_str())?;

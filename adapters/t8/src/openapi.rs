@@ -49,7 +49,7 @@ pub fn openapi() -> OpenApi {
         .build()
 }
 
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 7] = [
     (
         "ics-mapping",
         "ICS-1: a third party SP asks for mappings (Y.4462 10.1)",
@@ -57,6 +57,10 @@ const TAGS: [(&str, &str); 6] = [
     (
         "ics-device-mapping",
         "ICS-2: an IoT SP takes assignments and answers them (Y.4462 10.1)",
+    ),
+    (
+        "ics-device",
+        "ICS-2: an IoT SP has devices hosted by the gateway",
     ),
     (
         "ics-demapping",
@@ -84,6 +88,9 @@ fn components() -> ComponentsBuilder {
     all = add::<wire::Acknowledgement<'static>>(all);
     all = add::<wire::DemappedView<'static>>(all);
     all = add::<wire::JobView>(all);
+    all = add::<wire::DeviceRegistration<'static>>(all);
+    all = add::<wire::DeviceView<'static>>(all);
+    all = add::<wire::CredentialView<'static>>(all);
     all = add::<wire::DeviceInquiry<'static>>(all);
     all = add::<wire::TransactionInquiry<'static>>(all);
     all = add::<wire::DeviceAnswerView<'static>>(all);
@@ -97,6 +104,7 @@ fn components() -> ComponentsBuilder {
     all = named(all, "SubscriptionPatch", schema::subscription_patch());
     all = named(all, "AssignmentAnswer", schema::answer());
     all = named(all, "DemapRequest", schema::demap());
+    all = named(all, "DeviceCredentialRequest", schema::credential_order());
     all = named(all, "ProblemDetails", schema::problem());
     for (name, response) in responses::shared() {
         all = all.response(name, response);

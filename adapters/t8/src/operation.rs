@@ -26,6 +26,12 @@ pub(crate) enum Operation {
     ListenToAssignments,
     Demap,
     ReadJob,
+    RegisterDevice,
+    ListDevices,
+    ReadDevice,
+    UnregisterDevice,
+    AddCredential,
+    RevokeCredential,
     ReadProfile,
     Discover,
     ReadDocument,
@@ -61,6 +67,10 @@ const MAPPINGS_SOCKET: &str = "/ics-mapping/v1/{scsAsId}/websocket";
 const ASSIGNMENTS_SOCKET: &str = "/ics-device-mapping/v1/{scsAsId}/websocket";
 const ASSIGNMENT: &str = "/ics-device-mapping/v1/{scsAsId}/assignments/{mappingId}";
 const BULK: &str = "/ics-inquiry/v1/retrieve-bulk";
+const DEVICES: &str = "/ics-device/v1/{scsAsId}/devices";
+const DEVICE: &str = "/ics-device/v1/{scsAsId}/devices/{deviceId}";
+const CREDENTIALS: &str = "/ics-device/v1/{scsAsId}/devices/{deviceId}/credentials";
+const CREDENTIAL: &str = "/ics-device/v1/{scsAsId}/devices/{deviceId}/credentials/{credentialId}";
 const JOB: &str = "/ics-demapping/v1/{scsAsId}/jobs/{jobId}";
 /// JSON texts, one a line.
 pub(crate) const NDJSON: &str = "application/x-ndjson";
@@ -70,7 +80,7 @@ pub(crate) const DOCUMENT: &str = "/openapi.json";
 pub(crate) const DISCOVERY: &str = "/.well-known/ics";
 
 /// Every path and the methods on it. Inquiries first: routes are tried in this order.
-pub(crate) const PATHS: [(&str, &str); 16] = [
+pub(crate) const PATHS: [(&str, &str); 20] = [
     ("/ics-inquiry/v1/retrieve-by-transaction", "POST"),
     ("/ics-inquiry/v1/retrieve-by-device", "POST"),
     (BULK, "POST"),
@@ -84,6 +94,10 @@ pub(crate) const PATHS: [(&str, &str); 16] = [
     (ASSIGNMENTS_SOCKET, "GET"),
     ("/ics-demapping/v1/{scsAsId}/demap", "POST"),
     (JOB, "GET"),
+    (DEVICES, "GET, POST"),
+    (DEVICE, "GET, DELETE"),
+    (CREDENTIALS, "POST"),
+    (CREDENTIAL, "DELETE"),
     ("/ics-access/v1/{scsAsId}/profile", "GET"),
     (DISCOVERY, "GET"),
     (DOCUMENT, "GET"),
@@ -91,7 +105,7 @@ pub(crate) const PATHS: [(&str, &str); 16] = [
 
 impl Operation {
     /// All of them.
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 30] = [
         Self::InquireByTransaction,
         Self::InquireByDevice,
         Self::InquireInBulk,
@@ -113,6 +127,12 @@ impl Operation {
         Self::ListenToAssignments,
         Self::Demap,
         Self::ReadJob,
+        Self::RegisterDevice,
+        Self::ListDevices,
+        Self::ReadDevice,
+        Self::UnregisterDevice,
+        Self::AddCredential,
+        Self::RevokeCredential,
         Self::ReadProfile,
         Self::Discover,
         Self::ReadDocument,
@@ -137,6 +157,10 @@ impl Operation {
             Self::ListenToAssignments => ASSIGNMENTS_SOCKET,
             Self::Demap => "/ics-demapping/v1/{scsAsId}/demap",
             Self::ReadJob => JOB,
+            Self::RegisterDevice | Self::ListDevices => DEVICES,
+            Self::ReadDevice | Self::UnregisterDevice => DEVICE,
+            Self::AddCredential => CREDENTIALS,
+            Self::RevokeCredential => CREDENTIAL,
             Self::ReadProfile => "/ics-access/v1/{scsAsId}/profile",
             Self::Discover => DISCOVERY,
             Self::ReadDocument => DOCUMENT,
@@ -155,6 +179,8 @@ impl Operation {
             | Self::ListenToMappings
             | Self::ListenToAssignments
             | Self::ReadJob
+            | Self::ListDevices
+            | Self::ReadDevice
             | Self::ReadProfile
             | Self::Discover
             | Self::ReadDocument => Verb::Get,
@@ -163,10 +189,15 @@ impl Operation {
             | Self::InquireInBulk
             | Self::CreateMapping
             | Self::CreateSubscription
+            | Self::RegisterDevice
+            | Self::AddCredential
             | Self::Demap => Verb::Post,
             Self::ReplaceSubscription | Self::AnswerAssignment => Verb::Put,
             Self::AmendMapping | Self::AmendSubscription => Verb::Patch,
-            Self::CancelMapping | Self::DeleteSubscription => Verb::Delete,
+            Self::CancelMapping
+            | Self::DeleteSubscription
+            | Self::UnregisterDevice
+            | Self::RevokeCredential => Verb::Delete,
         }
     }
 
@@ -194,7 +225,14 @@ impl Operation {
             | Self::ListAssignments
             | Self::ReadAssignment
             | Self::AnswerAssignment
-            | Self::ListenToAssignments => Gate::Point(Ics2),
+            | Self::ListenToAssignments
+            // An IoT SP has its devices managed where it has them assigned.
+            | Self::RegisterDevice
+            | Self::ListDevices
+            | Self::ReadDevice
+            | Self::UnregisterDevice
+            | Self::AddCredential
+            | Self::RevokeCredential => Gate::Point(Ics2),
             Self::Demap | Self::ReadJob => Gate::Either(Ics3, Ics4),
             Self::ReadProfile => Gate::Either(Ics5, Ics6),
             Self::Discover | Self::ReadDocument => Gate::Certificate,
@@ -211,7 +249,15 @@ impl Operation {
         }
     }
 
-    /// The filter of a list, if it is one with pages.
+    /// Whether it is a list with pages.
+    pub(crate) const fn is_paged(self) -> bool {
+        matches!(
+            self,
+            Self::ListMappings | Self::ListAssignments | Self::ListDevices
+        )
+    }
+
+    /// The filter of a list with pages, if it has one.
     pub(crate) const fn filter(self) -> Option<&'static str> {
         match self {
             Self::ListMappings => Some("mapping-status"),

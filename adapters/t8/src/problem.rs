@@ -55,10 +55,14 @@ causes! {
     ModificationNotAllowed = "MODIFICATION_NOT_ALLOWED", 403, "this cannot be modified, or not any more";
     NamespaceNotGranted = "SERIAL_NAMESPACE_NOT_GRANTED", 403,
         "a serial namespace is wider than what the operator granted";
+    SerialNotGranted = "SERIAL_NAMESPACE_NOT_GRANTED", 403,
+        "the serial number is not within what the operator granted";
     QuotaExceeded = "QUOTA_EXCEEDED", 403, "the quota of the caller is used up";
     ResourceUnknown = "RESOURCE_URI_STRUCTURE_NOT_FOUND", 404, "there is no such resource";
     MappingNotFound = "MAPPING_NOT_FOUND", 404, "no such mapping";
     SubscriptionNotFound = "SUBSCRIPTION_NOT_FOUND", 404, "no such subscription";
+    DeviceNotFound = "DEVICE_NOT_FOUND", 404, "no such hosted device";
+    CredentialNotFound = "CREDENTIAL_NOT_FOUND", 404, "no such credential of a hosted device";
     JobNotFound = "JOB_NOT_FOUND", 404, "no such job";
     IotSpNotFound = "IOT_SP_NOT_FOUND", 404, "no agreed IoT service provider answers for this device";
     UtiInUse = "UTI_IN_USE", 409, "the UTI belongs to another device";
@@ -67,6 +71,9 @@ causes! {
     MappingNotPending = "MAPPING_NOT_PENDING", 409, "the mapping is not pending";
     DeviceAlreadyAssigned = "DEVICE_ALREADY_ASSIGNED", 409, "the mapping has another device";
     DeviceRevoked = "DEVICE_REVOKED", 409, "the device ID was unregistered";
+    DeviceAlreadyRegistered = "DEVICE_ALREADY_REGISTERED", 409,
+        "a device of this serial number is hosted already";
+    DeviceFull = "DEVICE_FULL", 409, "the device holds as many mappings as it can";
     NoAgreementAnyMore = "NO_AGREEMENT", 409, "the agreement ended meanwhile";
     ConsentRequiredAnyMore = "CONSENT_REQUIRED", 409, "the consent ended meanwhile";
     SystemFailure = "SYSTEM_FAILURE", 500, "the service failed";

@@ -1,5 +1,6 @@
 //! Query parameters: each known, each at most once. Never an identifier of a device or user:
-//! queries end in logs.
+//! queries end in logs. (The page token of the list of hosted devices stands for the last one's
+//! minted device ID, as its path does; our own logs have neither.)
 
 use std::fmt::Write as _;
 
@@ -29,8 +30,8 @@ pub(crate) struct PageQuery {
 }
 
 impl PageQuery {
-    /// Reads `limit`, `page-token` and the filter of that name.
-    pub(crate) fn parse(query: &str, filter: &'static str) -> Result<Self, Problem> {
+    /// Reads `limit`, `page-token` and the filter of that name, if the list has one.
+    pub(crate) fn parse(query: &str, filter: Option<&'static str>) -> Result<Self, Problem> {
         let mut status = None;
         let mut limit = None;
         let mut token = None;
@@ -40,11 +41,13 @@ impl PageQuery {
             let (slot, name) = match decode(name).as_deref() {
                 Some("limit") => (&mut limit, "limit"),
                 Some("page-token") => (&mut token, "page-token"),
-                Some(name) if name == filter => (&mut status, filter),
-                _ => {
-                    let reason = "there is no such parameter";
-                    return Err(Problem::from(Cause::InvalidMsgFormat).at("query", reason));
-                }
+                name => match filter.filter(|filter| name == Some(filter)) {
+                    Some(filter) => (&mut status, filter),
+                    None => {
+                        let reason = "there is no such parameter";
+                        return Err(Problem::from(Cause::InvalidMsgFormat).at("query", reason));
+                    }
+                },
             };
             if slot.replace(value).is_some() {
                 return Err(Problem::from(Cause::InvalidMsgFormat).at(name, "came more than once"));

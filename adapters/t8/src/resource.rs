@@ -3,6 +3,7 @@
 mod assignments;
 pub(crate) mod bulk;
 mod demapping;
+mod devices;
 pub(crate) mod discovery;
 mod inquiry;
 mod mappings;
@@ -40,6 +41,12 @@ pub(crate) async fn dispatch(
         Operation::AnswerAssignment => Box::pin(assignments::answer(service, call)).await,
         Operation::Demap => Box::pin(demapping::demap(service, call)).await,
         Operation::ReadJob => demapping::read_job(service, call),
+        Operation::RegisterDevice => Box::pin(devices::register(service, call)).await,
+        Operation::ListDevices => Box::pin(devices::list(service, call)).await,
+        Operation::ReadDevice => Box::pin(devices::read(service, call)).await,
+        Operation::UnregisterDevice => Box::pin(devices::unregister(service, call)).await,
+        Operation::AddCredential => Box::pin(devices::add_credential(service, call)).await,
+        Operation::RevokeCredential => Box::pin(devices::revoke_credential(service, call)).await,
         Operation::ReadProfile => profile::read(service, call),
         // Answered line by line, as [`bulk`] goes; by a connection; or shown to whoever has a
         // certificate, before there is a call.

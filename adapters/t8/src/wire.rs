@@ -6,6 +6,7 @@
 
 mod access;
 mod demapping;
+mod device;
 mod device_mapping;
 mod discovery;
 mod frame;
@@ -18,6 +19,7 @@ pub(crate) mod schema;
 mod text;
 
 pub use demapping::Demap;
+pub use device::{CredentialOrder, DeviceRegistration};
 pub use device_mapping::{Answer, SerialNamespace, Subscription, SubscriptionPatch};
 pub use frame::{FrameGate, FrameTooLarge};
 pub use inquiry::{DeviceInquiry, TransactionInquiry};
@@ -27,6 +29,7 @@ pub use read::{Body, Fault, InvalidBody, parse_body};
 
 pub(crate) use access::{AgreementView, LimitsView, ProfileView};
 pub(crate) use demapping::{DemappedView, JobView};
+pub(crate) use device::{CredentialView, DeviceView, DocumentView};
 pub(crate) use device_mapping::{
     AssignmentView, ConsentView, SerialNamespaceView, SubscriptionView,
 };

@@ -11,8 +11,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ics_core::id::SpId;
-use ics_core::port::{AuthorityError, CertificateAuthority, Entropy, IssuedCertificate};
+use ics_core::id::{DeviceId, SpId};
+use ics_core::port::{
+    AuthorityError, CertificateAuthority, DeviceAuthority, Entropy, IssuedCertificate,
+};
 use ics_core::principal::CertificateSerial;
 use ics_core::time::Timestamp;
 use rcgen::{
@@ -169,7 +171,7 @@ impl Authority {
         validity: Duration,
         now: Timestamp,
     ) -> Result<CertificateParams, AuthorityError> {
-        let mut params = self.leaf(identity.name().as_str(), validity, now)?;
+        let mut params = self.leaf(identity.name(), validity, now)?;
         let uri = identity
             .uri()
             .try_into()
@@ -276,6 +278,23 @@ impl CertificateAuthority for Authority {
             )),
             _ => Err(AuthorityError::BadRequest),
         }
+    }
+}
+
+impl DeviceAuthority for Authority {
+    fn issue_device(
+        &self,
+        (iot_sp, id): (&SpId, &DeviceId),
+        request_pem: &str,
+        validity: Duration,
+        now: Timestamp,
+    ) -> Result<IssuedCertificate, AuthorityError> {
+        let key = read_requested_key(request_pem)?;
+        let identity = CertificateIdentity::Device {
+            iot_sp: iot_sp.clone(),
+            id: id.clone(),
+        };
+        self.sign(&self.client(&identity, validity, now)?, &key)
     }
 }
 

@@ -4,7 +4,7 @@
 //! certificate is to be believed (chain, revocation, time) is decided elsewhere, never here.
 
 use aws_lc_rs::digest;
-use ics_core::id::SpId;
+use ics_core::id::{DeviceId, SpId};
 use ics_core::principal::{CertificateSerial, CertificateThumbprint};
 use ics_core::time::Timestamp;
 use x509_parser::certificate::X509Certificate;
@@ -23,11 +23,18 @@ pub enum CertificateIdentity {
     Operator(SpId),
     /// `urn:ics:gateway:<name>`: the gateway itself, when it calls an SP.
     Gateway(SpId),
+    /// `urn:ics:dev:<iot-sp>:<device>`: a hosted device, on a device channel.
+    Device {
+        /// Whose device.
+        iot_sp: SpId,
+        /// Its device ID.
+        id: DeviceId,
+    },
 }
 
 /// The text is no URI of a certificate identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not `urn:ics:sp:`, `urn:ics:operator:` or `urn:ics:gateway:` and a name")]
+#[error("not `urn:ics:` with `sp:`, `operator:` or `gateway:` and a name, or `dev:` and two")]
 pub struct InvalidIdentity;
 
 impl CertificateIdentity {
@@ -40,6 +47,13 @@ impl CertificateIdentity {
             .strip_prefix("urn:ics:")
             .and_then(|rest| rest.split_once(':'))
             .ok_or(InvalidIdentity)?;
+        if kind == "dev" {
+            let (iot_sp, id) = name.split_once(':').ok_or(InvalidIdentity)?;
+            return Ok(Self::Device {
+                iot_sp: SpId::parse(iot_sp).map_err(|_| InvalidIdentity)?,
+                id: DeviceId::parse(id).map_err(|_| InvalidIdentity)?,
+            });
+        }
         let name = SpId::parse(name).map_err(|_| InvalidIdentity)?;
         match kind {
             "sp" => Ok(Self::Sp(name)),
@@ -56,14 +70,16 @@ impl CertificateIdentity {
             Self::Sp(id) => format!("urn:ics:sp:{id}"),
             Self::Operator(name) => format!("urn:ics:operator:{name}"),
             Self::Gateway(name) => format!("urn:ics:gateway:{name}"),
+            Self::Device { iot_sp, id } => format!("urn:ics:dev:{iot_sp}:{}", id.as_str()),
         }
     }
 
     /// The name at the URI's end; also the common name.
     #[must_use]
-    pub const fn name(&self) -> &SpId {
+    pub fn name(&self) -> &str {
         match self {
-            Self::Sp(name) | Self::Operator(name) | Self::Gateway(name) => name,
+            Self::Sp(name) | Self::Operator(name) | Self::Gateway(name) => name.as_str(),
+            Self::Device { id, .. } => id.as_str(),
         }
     }
 }

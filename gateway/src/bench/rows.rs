@@ -9,7 +9,9 @@ use ics_core::id::{DeviceId, DeviceSerialNumber, MappingId, ServiceUri, SpId, Ut
 use ics_core::mapping::{Attribute, Consent, Features, Mapping, MappingKey, UtiRecord};
 use ics_core::party::Agreement;
 use ics_core::port::{DecisionPoint, Sealer, Store};
-use ics_core::principal::{CertificateSerial, CertificateThumbprint, PeerCertificate, Principal};
+use ics_core::principal::{
+    CertificateSerial, CertificateThumbprint, PeerCertificate, Principal, Proof,
+};
 use ics_core::procedure::access::{
     Authorized, EstablishMapping, RequestMapping, RequestedMapping, authorize_establishment,
     authorize_request,
@@ -194,6 +196,7 @@ impl RowMaker {
             uti_index: self.uti_index(&uti),
             uti: None,
             listeners: SILENT,
+            hosted: None,
         };
         match decide_request(permission, &new, &facts, self.service.knobs(), now) {
             Ok(RequestOutcome::Created { mapping, change }) => Ok((mapping, change)),
@@ -281,7 +284,7 @@ fn principal(sp: &SpId, now: Timestamp) -> Principal {
     };
     Principal {
         sp: sp.clone(),
-        certificate: Arc::new(certificate),
+        proof: Proof::Certificate(Arc::new(certificate)),
         scopes: Scopes::of_roles([Role::ThirdPartySp, Role::IotSp]),
     }
 }

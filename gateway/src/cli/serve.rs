@@ -44,7 +44,9 @@ impl ServeArguments {
             let running = Running::start(config, log.lines.clone()).await?;
             let (t8, operator) = (running.t8(), running.operator());
             tracing::info!(%t8, %operator, version = env!("CARGO_PKG_VERSION"), "serving");
-            say(&format!("listening t8 {t8} operator {operator}"))?;
+            let mqtt = running.mqtt().map(|at| format!(" mqtt {at}"));
+            let mqtt = mqtt.unwrap_or_default();
+            say(&format!("listening t8 {t8} operator {operator}{mqtt}"))?;
             manager.tell_ready();
             let outcome = until_end(&mut signals, &running, || {
                 manager.tell_reloading();

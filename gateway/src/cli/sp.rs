@@ -14,6 +14,7 @@ use super::job::{check_done, count_removed, wait_for_all};
 use super::operator::{Access, name_of, or_empty, parse_sp};
 use super::runtime::{Outcome, block_on};
 use crate::operator_client::OperatorClient;
+pub(super) use certificate::{read_text, write_new};
 
 /// Onboard, freeze, off-board service providers; their certificates
 #[derive(Debug, Args)]

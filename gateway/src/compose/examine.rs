@@ -1,10 +1,12 @@
 //! What would keep the gateway from starting, all of it, without starting it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use ics_core::port::Entropy;
 use ics_vault::Authority;
 
+use super::devices::open_device_authority;
 use super::{Parts, StartError, load_anchors, read_key};
 use crate::ambient::SystemEntropy;
 use crate::config::{AnchorSection, Config};
@@ -50,6 +52,7 @@ pub(crate) fn examine(config: &Config) -> Vec<StartError> {
     }
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
     take(load_authority(config, &entropy).map(drop));
+    take(open_device_authority(config, &entropy).map(drop));
     take(Parts::open_signing_key(config).map(drop));
     take(super::parts::open_vault(config, &entropy).map(drop));
     errors
@@ -64,17 +67,26 @@ pub(super) fn load_authority(
     entropy: &Arc<dyn Entropy>,
 ) -> Result<Authority, StartError> {
     let section = &config.authority;
-    let certificate =
-        std::fs::read_to_string(&section.certificate).map_err(|error| StartError::Key {
-            path: section.certificate.clone(),
-            reason: error.to_string(),
-        })?;
-    let key = read_key(&section.key)?;
-    Authority::load(&certificate, &key, Arc::clone(entropy)).map_err(|error| StartError::Key {
-        path: section.key.clone(),
-        reason: format!(
-            "{error} (its certificate is `{}`)",
-            section.certificate.display()
-        ),
+    load_authority_of((&section.certificate, &section.key), entropy)
+}
+
+/// The authority whose certificate and key lie in these files.
+///
+/// # Errors
+/// [`StartError`].
+pub(super) fn load_authority_of(
+    (certificate, key): (&Path, &Path),
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Authority, StartError> {
+    let refuse = |path: &Path, reason| StartError::Key {
+        path: path.to_owned(),
+        reason,
+    };
+    let pem = std::fs::read_to_string(certificate)
+        .map_err(|error| refuse(certificate, error.to_string()))?;
+    let secret = read_key(key)?;
+    Authority::load(&pem, &secret, Arc::clone(entropy)).map_err(|error| {
+        let of = certificate.display();
+        refuse(key, format!("{error} (its certificate is `{of}`)"))
     })
 }

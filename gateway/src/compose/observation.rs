@@ -142,6 +142,8 @@ impl Observation for SelfObservation {
 
 /// When the certificates that a configuration names end, by what they are for.
 pub(super) fn certificate_ends(config: &Config) -> Vec<(&'static str, i64)> {
+    let devices = config.devices.as_ref();
+    let devices = devices.map(|section| ("device-authority", &section.certificate));
     let files = [
         ("t8-server", &config.t8.certificate),
         ("operator-server", &config.operator.certificate),
@@ -152,6 +154,7 @@ pub(super) fn certificate_ends(config: &Config) -> Vec<(&'static str, i64)> {
     let end = |path: &PathBuf| Some(read_validity(path)?.not_after.millis().div_euclid(1000));
     files
         .into_iter()
+        .chain(devices)
         .filter_map(|(of, path)| Some((of, end(path)?)))
         .collect()
 }

@@ -16,6 +16,7 @@ use ics_store::{OnLoss, Table, Upkeep};
 use ics_t8::Sockets;
 use ics_vault::{Authority, Keyring, SigningKey, Vault};
 
+use super::devices::{DeviceBells, open_device_authority};
 use super::sweeper::ClockKeeper;
 use super::{StartError, open_store, read_key};
 use crate::ambient::{SharedDirectory, SystemClock, SystemEntropy};
@@ -43,6 +44,8 @@ pub(crate) struct Parts {
     pub(crate) sockets: Arc<Sockets>,
     /// Wakes the deliverer.
     pub(crate) bell: Arc<Bell>,
+    /// Wakes the device channels.
+    pub(crate) device_bells: Arc<DeviceBells>,
     /// The service over all of them.
     pub(crate) service: Arc<IcsService>,
 }
@@ -68,6 +71,7 @@ impl Parts {
         let decision_point: Arc<dyn DecisionPoint> = Arc::new(Rules::new(Arc::clone(&sealer)));
         let limiter: Arc<dyn RateLimiter> = Arc::new(Limiter::new());
         let bell = Arc::new(Bell::new());
+        let device_bells = Arc::new(DeviceBells::default());
         let ports = Ports {
             store: Arc::clone(&store) as Arc<dyn Store>,
             sealer: Arc::clone(&sealer),
@@ -76,6 +80,8 @@ impl Parts {
             limiter: Arc::clone(&limiter),
             entropy: Arc::clone(&entropy),
             bell: Arc::clone(&bell) as _,
+            device_bell: Arc::clone(&device_bells) as _,
+            device_authority: open_device_authority(config, &entropy)?,
         };
         let service = Arc::new(IcsService::new(ports, config.knobs()));
         let clocks = Arc::new(ClockKeeper {
@@ -93,6 +99,7 @@ impl Parts {
             sockets: Arc::default(),
             entropy,
             bell,
+            device_bells,
             service,
         })
     }

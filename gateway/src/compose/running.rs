@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::archive::StoreArchive;
+use super::devices::MqttChannel;
 use super::jobs::run_jobs;
 use super::observation::{SelfObservation, certificate_ends};
 use super::reload::find_waiting;
@@ -36,6 +37,7 @@ pub(crate) struct Running {
     t8: SocketAddr,
     operator: SocketAddr,
     parts: Parts,
+    mqtt: Option<MqttChannel>,
     t8_tls: ReloadableTls,
     operator_tls: ReloadableTls,
     serving: Serving,
@@ -82,6 +84,7 @@ impl Running {
         let (anchors, credential) = t8_credentials(&config)?;
         let t8_tls = ReloadableTls::new(anchors, credential, Some(Arc::clone(&parts.directory)))?;
         let t8_listener = open_t8(&config, &parts, (&t8_tls, &signing_key, &telemetry))?;
+        let mqtt = MqttChannel::open(&config, &parts, &telemetry)?;
         let (t8, operator) = (t8_listener.address, operator_listener.address);
         let deliverer = start_deliverer(&config, &parts, signing_key, vec![t8, operator])?;
         let (stop_sweeper, stopping) = watch::channel(false);
@@ -102,6 +105,7 @@ impl Running {
             t8,
             operator,
             parts,
+            mqtt,
             t8_tls,
             operator_tls,
             serving,
@@ -125,6 +129,11 @@ impl Running {
     /// Where the operator connects.
     pub(crate) const fn operator(&self) -> SocketAddr {
         self.operator
+    }
+
+    /// Where hosted devices connect over MQTT, if they may.
+    pub(crate) fn mqtt(&self) -> Option<SocketAddr> {
+        self.mqtt.as_ref().map(|channel| channel.listener.address)
     }
 
     /// The service itself, for the sandbox's onboarding.
@@ -156,6 +165,9 @@ impl Running {
         let (t8_anchors, t8) = t8_credentials(config)?;
         self.operator_tls.replace(operator_anchors, operator)?;
         self.t8_tls.replace(t8_anchors, t8)?;
+        if let Some(mqtt) = &self.mqtt {
+            mqtt.reload(config)?;
+        }
         let [t8_gate, _] = &self.gates;
         t8_gate.set_per_party(config.t8.connections.max_connections_per_party);
         self.observation.note_reloaded(config);
@@ -167,7 +179,12 @@ impl Running {
     pub(crate) async fn stop(self) {
         // A websocket ends by nothing else.
         self.parts.sockets.close_all();
-        self.serving.stop().await;
+        let mqtt = async {
+            if let Some(channel) = self.mqtt {
+                channel.listener.stop().await;
+            }
+        };
+        futures_util::future::join(self.serving.stop(), mqtt).await;
         self.stop_sweeper.send_replace(true);
         let _ = self.sweeper.await;
         let _ = self.jobs.await;

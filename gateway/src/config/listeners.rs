@@ -131,6 +131,36 @@ impl OperatorSection {
     }
 }
 
+/// `[mqtt]`: the listener of hosted devices, which terminates MQTT itself. Without it no device is
+/// served over MQTT.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MqttSection {
+    /// Where devices connect. Port 0: any free one, told at start.
+    pub(crate) listen: SocketAddr,
+    /// Server certificate and its chain, PEM.
+    pub(crate) certificate: PathBuf,
+    /// Its private key, PEM, mode 0600.
+    pub(crate) key: PathBuf,
+    /// Takes devices without a certificate too, by user name and password.
+    #[serde(default)]
+    pub(crate) passwords: bool,
+    /// TLS 1.2 beside TLS 1.3, for devices that have no other.
+    #[serde(default)]
+    pub(crate) tls12: bool,
+    /// Caps and timeouts.
+    #[serde(default)]
+    pub(crate) connections: ConnectionsSection,
+}
+
+impl MqttSection {
+    pub(super) fn check(&mut self, place: &Place, faults: &mut Faults) {
+        faults.take(place.file("mqtt.certificate", &mut self.certificate));
+        faults.take(place.secret("mqtt.key", &mut self.key));
+        self.connections.check("mqtt.connections", faults);
+    }
+}
+
 /// `[t8.connections]`, `[operator.connections]`: what one peer, or a flood of them, can take.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]

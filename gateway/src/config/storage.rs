@@ -93,6 +93,24 @@ const fn default_validity() -> Duration {
     Duration::from_secs(7 * 86_400)
 }
 
+/// `[devices]`: hosting devices for IoT service providers. Without it none are hosted.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DevicesSection {
+    /// Certificate of the authority that certifies hosted devices, PEM: one of its own, that no
+    /// other listener believes.
+    pub(crate) certificate: PathBuf,
+    /// Its private key, PEM, mode 0600.
+    pub(crate) key: PathBuf,
+}
+
+impl DevicesSection {
+    pub(super) fn check(&mut self, place: &Place) -> Result<(), Fault> {
+        place.file("devices.certificate", &mut self.certificate)?;
+        place.secret("devices.key", &mut self.key)
+    }
+}
+
 impl AuthoritySection {
     pub(super) fn check(&mut self, place: &Place) -> Result<(), Fault> {
         place.file("authority.certificate", &mut self.certificate)?;

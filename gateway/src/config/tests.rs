@@ -180,6 +180,7 @@ fn keys_that_others_may_read_are_refused_with_the_remedy() {
         ("operator.key", "operator/server.key"),
         ("vault.keyring", "keys/keyring"),
         ("authority.key", "authority/sp-ca.key"),
+        ("devices.key", "authority/device-ca.key"),
         ("notify.key", "notify/client.key"),
         ("notify.signing_key", "keys/notify-signing.key"),
     ] {
@@ -198,6 +199,19 @@ fn keys_that_others_may_read_are_refused_with_the_remedy() {
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o400)).unwrap();
         assert!(Config::load(&domain.file).is_ok());
     }
+}
+
+#[test]
+fn without_the_section_no_devices_are_hosted() {
+    let domain = Spoiled::new();
+    let text = std::fs::read_to_string(&domain.file).unwrap();
+    assert!(Config::load(&domain.file).unwrap().devices.is_some());
+    let lines = text.lines();
+    let without: Vec<_> = lines
+        .filter(|line| *line != "[devices]" && !line.contains("device-ca"))
+        .collect();
+    let config = Config::parse(&domain.file, &without.join("\n")).unwrap();
+    assert!(config.devices.is_none());
 }
 
 #[test]

@@ -26,12 +26,17 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
     ];
     let anchors = config.t8.anchor.iter().map(|anchor| &anchor.certificate);
     files.extend(anchors.chain(&config.notify.server_anchors));
+    files.extend(device_authority(config));
     files.sort();
     files.dedup();
     files
         .into_iter()
         .filter_map(|file| Some(judge(config, file, read_validity(file)?, now)))
         .collect()
+}
+
+fn device_authority(config: &Config) -> Option<&PathBuf> {
+    config.devices.as_ref().map(|section| &section.certificate)
 }
 
 fn judge(config: &Config, file: &Path, validity: crate::tls::Validity, now: Timestamp) -> Finding {
@@ -65,7 +70,8 @@ pub(super) fn renewal(config: &Config, certificate: &Path) -> String {
         &config.authority.certificate
     };
     let name = certificate.display();
-    if certificate == issuer || certificate == config.operator.anchor {
+    let is_root = certificate == issuer || certificate == config.operator.anchor;
+    if is_root || device_authority(config).is_some_and(|root| certificate == root) {
         return format!("openssl x509 -in {name} -noout -issuer -dates");
     }
     let key = certificate.with_extension("key");

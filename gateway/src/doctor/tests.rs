@@ -82,6 +82,22 @@ async fn a_key_that_is_not_the_certificate_s_is_red_and_its_fix_mends_it() {
 }
 
 #[tokio::test]
+async fn the_device_authority_is_looked_at() {
+    let (directory, file) = domain();
+    let findings = look(&file, |_| None).await;
+    let certificate = |f: &&Finding| f.area == "certificates" && f.text.contains("device-ca.pem");
+    assert_eq!(findings.iter().filter(certificate).count(), 1);
+    let at = |name: &str| directory.path().join(name);
+    std::fs::copy(at("authority/sp-ca.key"), at("authority/device-ca.key")).unwrap();
+    let red = unwell(&file).await;
+    let [finding] = red.as_slice() else {
+        panic!("{red:?}");
+    };
+    let both = finding.text.contains("device-ca.pem") && finding.text.contains("device-ca.key");
+    assert!(both && finding.light == Light::Red, "{finding:?}");
+}
+
+#[tokio::test]
 async fn every_fault_of_the_configuration_is_red_with_its_line() {
     let (_directory, file) = domain();
     let text = std::fs::read_to_string(&file).unwrap();

@@ -117,6 +117,13 @@ key = "authority/sp-ca.key"
 # How long they hold.
 #validity = "7d"
 
+# Hosting devices for IoT service providers (`ics-gateway device`). Without this section no device
+# gets a certificate.
+[devices]
+# The authority that certifies hosted devices: of its own, believed by no other listener.
+certificate = "authority/device-ca.pem"
+key = "authority/device-ca.key"
+
 [notify]
 # What the gateway shows to the servers of service providers when it notifies them.
 certificate = "notify/client.pem"

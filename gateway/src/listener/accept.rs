@@ -16,6 +16,7 @@ use actix_web::dev::{Extensions, Service, ServiceFactory};
 use actix_web::rt::net::TcpStream;
 use futures_util::future::LocalBoxFuture;
 use ics_core::principal::{OperatorCertificate, PeerCertificate};
+use ics_mqtt::DeviceCertificate;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -48,6 +49,8 @@ pub(super) enum Peer {
     ServiceProvider(Arc<PeerCertificate>),
     /// Somebody of the operator's.
     Operator(Arc<OperatorCertificate>),
+    /// A hosted device.
+    Device(Box<DeviceCertificate>),
 }
 
 impl Peer {
@@ -55,6 +58,8 @@ impl Peer {
         match self {
             Self::ServiceProvider(peer) => peer.sp.as_str(),
             Self::Operator(operator) => operator.name.as_str(),
+            // The device's own ID stays out of logs.
+            Self::Device(device) => device.iot_sp.as_str(),
         }
     }
 }
@@ -77,7 +82,16 @@ impl Connection {
             Some(Peer::Operator(operator)) => {
                 data.insert(Arc::clone(operator));
             }
-            None => {}
+            // Devices do not speak HTTP.
+            Some(Peer::Device(_)) | None => {}
+        }
+    }
+
+    /// The hosted device its certificate names, if it showed one.
+    pub(super) fn device(&self) -> Option<DeviceCertificate> {
+        match &self.peer {
+            Some(Peer::Device(device)) => Some(DeviceCertificate::clone(device)),
+            _ => None,
         }
     }
 }
@@ -93,7 +107,7 @@ impl Drop for Connection {
 pub(super) struct NotTaken;
 
 impl Acceptor {
-    async fn accept(self, io: TcpStream) -> Result<Connection, NotTaken> {
+    pub(super) async fn accept(self, io: TcpStream) -> Result<Connection, NotTaken> {
         let metrics = Arc::clone(self.telemetry.metrics.of(self.listener));
         let address = io.peer_addr().ok().map(|peer| peer.ip());
         let refuse = |cause, who: Option<&str>| {
@@ -120,7 +134,7 @@ impl Acceptor {
                 };
                 Some(seat)
             }
-            Some(Peer::Operator(_)) | None => None,
+            Some(Peer::Operator(_) | Peer::Device(_)) | None => None,
         };
         metrics.accepted.inc();
         metrics.connections.inc();

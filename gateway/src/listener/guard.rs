@@ -20,7 +20,7 @@ use rustls::ServerConnection;
 
 use super::accept::Peer;
 use super::{Opened, problem};
-use crate::tls::{read_operator, read_service_provider};
+use crate::tls::{read_device, read_operator, read_service_provider};
 
 /// The most bytes of all header fields together. (actix alone would take 128 KiB.)
 const MAX_HEADER_BYTES: usize = 16 << 10;
@@ -34,6 +34,8 @@ pub(crate) enum Admission {
         /// The time.
         clock: Arc<dyn Clock>,
     },
+    /// Hosted devices: who they are, and whether they may, is asked by the channel.
+    Devices,
     /// Whoever the operator's own authority certified.
     Operators {
         /// The time.
@@ -49,11 +51,14 @@ impl Admission {
                 .map(Arc::new)
                 .map(Peer::ServiceProvider),
             Self::Operators { .. } => read_operator(session).map(Arc::new).map(Peer::Operator),
+            Self::Devices => read_device(session).map(Box::new).map(Peer::Device),
         }
     }
 
     fn admit(&self, request: &ServiceRequest) -> Result<(), AuthenticationFailure> {
         match self {
+            // No HTTP there.
+            Self::Devices => Err(AuthenticationFailure::NoCertificate),
             Self::ServiceProviders { directory, clock } => {
                 let peer = request.conn_data::<Arc<PeerCertificate>>();
                 let peer = peer.ok_or(AuthenticationFailure::NoCertificate)?;
@@ -76,7 +81,7 @@ impl Admission {
             tracing::debug!(%reason, "peer not admitted");
             return Some(match self {
                 Self::ServiceProviders { .. } => problem::unauthorized(),
-                Self::Operators { .. } => problem::forbidden(),
+                Self::Operators { .. } | Self::Devices => problem::forbidden(),
             });
         }
         let bytes: usize = request

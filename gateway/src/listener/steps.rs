@@ -9,7 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::BoxFuture;
 
 use super::gate::{Arrival, Turn};
 
@@ -24,7 +24,7 @@ enum Step {
     /// Waits for its peer; woken, it wants a turn.
     AtRest,
     /// Waits for its turn.
-    Queued(LocalBoxFuture<'static, Option<Turn>>),
+    Queued(BoxFuture<'static, Option<Turn>>),
     /// Has its turn; others that have theirs come first.
     Next(#[expect(dead_code, reason = "held until the step is computed")] Option<Turn>),
 }

@@ -59,6 +59,7 @@ pub(crate) const CONNECTION_REFUSALS: [&str; 14] = [
 pub(crate) struct Metrics {
     registry: Registry,
     t8: Arc<ListenerMetrics>,
+    mqtt: Arc<ListenerMetrics>,
     operator: Arc<ListenerMetrics>,
     /// The store's transactions.
     pub(crate) commits: Arc<CommitMetrics>,
@@ -198,6 +199,7 @@ impl Metrics {
         Self {
             registry,
             t8: Arc::new(families.of_listener(super::T8)),
+            mqtt: Arc::new(families.of_listener(super::MQTT)),
             operator: Arc::new(families.of_listener(super::OPERATOR)),
             commits,
             sweeps,
@@ -210,6 +212,7 @@ impl Metrics {
     pub(crate) fn of(&self, listener: &'static str) -> &Arc<ListenerMetrics> {
         match listener {
             super::T8 => &self.t8,
+            super::MQTT => &self.mqtt,
             _ => &self.operator,
         }
     }

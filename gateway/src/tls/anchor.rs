@@ -83,6 +83,7 @@ impl From<Refusal> for Error {
 pub(crate) struct ClientVerifier {
     anchors: ArcSwap<Vec<TrustAnchor>>,
     directory: Option<Arc<dyn DirectorySource>>,
+    is_optional: bool,
 }
 
 impl ClientVerifier {
@@ -94,7 +95,15 @@ impl ClientVerifier {
         Self {
             anchors: ArcSwap::from_pointee(anchors),
             directory,
+            is_optional: false,
         }
+    }
+
+    /// This verifier, which lets peers in that show no certificate at all: they prove themselves
+    /// by what they say next.
+    pub(crate) const fn optional(mut self) -> Self {
+        self.is_optional = true;
+        self
     }
 
     /// Trusts these anchors, and no others, from the next handshake on.
@@ -144,6 +153,10 @@ impl ClientVerifier {
 }
 
 impl ClientCertVerifier for ClientVerifier {
+    fn client_auth_mandatory(&self) -> bool {
+        !self.is_optional
+    }
+
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         // No hints: clients send the one certificate they have, and strangers learn no names.
         &[]

@@ -18,6 +18,7 @@ pub(crate) struct Namespace {
 enum Kind {
     ServiceProvider,
     Operator,
+    Device,
 }
 
 impl Kind {
@@ -25,6 +26,7 @@ impl Kind {
         match self {
             Self::ServiceProvider => "urn:ics:sp:",
             Self::Operator => "urn:ics:operator:",
+            Self::Device => "urn:ics:dev:",
         }
     }
 }
@@ -33,6 +35,12 @@ impl Namespace {
     /// `urn:ics:operator:*`.
     pub(crate) const OPERATORS: Self = Self {
         kind: Kind::Operator,
+        only: None,
+    };
+
+    /// `urn:ics:dev:*`.
+    pub(crate) const DEVICES: Self = Self {
+        kind: Kind::Device,
         only: None,
     };
 
@@ -46,6 +54,8 @@ impl Namespace {
         let (kind, name) = match identity {
             CertificateIdentity::Sp(name) => (Kind::ServiceProvider, name),
             CertificateIdentity::Operator(name) => (Kind::Operator, name),
+            // By the IoT SP: `urn:ics:dev:acme` would be all devices of acme.
+            CertificateIdentity::Device { iot_sp, .. } => (Kind::Device, iot_sp),
             // The gateway calls others; it is nobody's client here.
             CertificateIdentity::Gateway(_) => return false,
         };

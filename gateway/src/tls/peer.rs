@@ -4,6 +4,7 @@
 //! nothing is noted, and whoever asks for the peer finds none: closed, not open.
 
 use ics_core::principal::{OperatorCertificate, PeerCertificate};
+use ics_mqtt::DeviceCertificate;
 use ics_vault::{CertificateFacts, CertificateIdentity, read_certificate};
 use rustls::ServerConnection;
 
@@ -15,6 +16,20 @@ pub(crate) fn read_service_provider(session: &ServerConnection) -> Option<PeerCe
 /// The operator a handshake named, if it named one.
 pub(crate) fn read_operator(session: &ServerConnection) -> Option<OperatorCertificate> {
     read_facts(session).and_then(operator_certificate)
+}
+
+/// The hosted device a handshake named, if it named one.
+pub(crate) fn read_device(session: &ServerConnection) -> Option<DeviceCertificate> {
+    let facts = read_facts(session)?;
+    let CertificateIdentity::Device { iot_sp, id } = facts.identity else {
+        return None;
+    };
+    Some(DeviceCertificate {
+        iot_sp,
+        device_id: id,
+        thumbprint: facts.thumbprint,
+        not_after: facts.not_after,
+    })
 }
 
 /// The service provider these facts name, if they name one.

@@ -32,6 +32,18 @@ impl DeviceId {
         Ok(Self(text.into()))
     }
 
+    /// Mints a device ID from 128 random bits: `d-` and 32 letters, so that it spells no number.
+    #[must_use]
+    pub fn mint(random: [u8; 16]) -> Self {
+        let mut text = String::from("d-");
+        for byte in random {
+            for half in [byte >> 4, byte & 0xf] {
+                text.push(char::from(b'a'.saturating_add(half)));
+            }
+        }
+        Self(text)
+    }
+
     /// Takes back what [`Self::parse`] accepted before it was stored; for stores alone.
     ///
     /// Checks length and alphabet only: a value taken under older rules stays readable, and an

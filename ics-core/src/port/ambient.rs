@@ -3,7 +3,9 @@
 use alloc::sync::Arc;
 
 use crate::change::Change;
+use crate::device::HostedDevice;
 use crate::directory::Directory;
+use crate::id::{DeviceId, SpId};
 use crate::outbox::Addressee;
 use crate::time::Timestamp;
 
@@ -40,4 +42,14 @@ pub trait DirectorySource: Send + Sync {
 pub trait OutboxBell: Send + Sync {
     /// There is something new for `addressee`.
     fn ring(&self, addressee: &Addressee);
+}
+
+/// Tells the device channels that a hosted device has changed: its document, its credentials, its
+/// status. A lost ring costs a delay until the device's next contact; it never loses a version.
+pub trait DeviceBell: Send + Sync {
+    /// `device` is as this by now; `None` when it is gone for good.
+    fn ring(&self, id: &DeviceId, device: Option<&HostedDevice>);
+
+    /// Devices of `iot_sp` may no longer be served: whoever holds a session asks again.
+    fn recheck(&self, iot_sp: &SpId);
 }

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::id::SpId;
+use crate::id::{DeviceId, SpId};
 use crate::principal::{CertificateSerial, CertificateThumbprint};
 use crate::sealed::{BlindIndex, BlindIndexDomain, Sealed};
 use crate::time::Timestamp;
@@ -90,4 +90,22 @@ pub trait CertificateAuthority: Send + Sync {
     /// # Errors
     /// [`AuthorityError::BadRequest`] when it is no certificate naming an SP.
     fn inspect(&self, certificate_pem: &str) -> Result<(SpId, IssuedCertificate), AuthorityError>;
+}
+
+/// Issues the certificates hosted devices prove themselves with. An authority of its own: what it
+/// signed is nothing to the listeners of SPs and the operator.
+pub trait DeviceAuthority: Send + Sync {
+    /// Issues a client certificate naming `urn:ics:dev:<iot_sp>:<device>`, its common name the
+    /// device ID, for the public key of a PKCS#10 request (PEM). Nothing but the key is taken from
+    /// the request.
+    ///
+    /// # Errors
+    /// [`AuthorityError`].
+    fn issue_device(
+        &self,
+        device: (&SpId, &DeviceId),
+        request_pem: &str,
+        validity: core::time::Duration,
+        now: Timestamp,
+    ) -> Result<IssuedCertificate, AuthorityError>;
 }

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use crate::change::Change;
 use crate::correlation::Correlation;
+use crate::device::HostedDevice;
 use crate::directory::DirectoryRecord;
 use crate::id::{DeviceId, MappingId, ServiceUri, SpId, Uti};
 use crate::mapping::{Mapping, MappingKey, UtiRecord};
@@ -55,6 +56,13 @@ pub enum Selection {
         third_party_sp: SpId,
         /// Which.
         uti: Uti,
+    },
+    /// The live rows routed to an IoT SP for a serial number, by its keyed hash.
+    Serial {
+        /// The IoT SP.
+        iot_sp: SpId,
+        /// Of the serial number.
+        serial: BlindIndex,
     },
     /// The live rows of a service URI.
     Service(ServiceUri),
@@ -152,6 +160,37 @@ pub trait Store: Send + Sync {
 
     /// Whether the device ID with this keyed hash was unregistered.
     fn is_device_dead(&self, index: BlindIndex) -> PortFuture<'_, Result<bool, StoreError>>;
+
+    /// The hosted device of that ID.
+    fn load_device<'a>(
+        &'a self,
+        id: &'a DeviceId,
+    ) -> PortFuture<'a, Result<Option<HostedDevice>, StoreError>>;
+
+    /// The hosted device of `iot_sp` whose serial number has this keyed hash; none that is
+    /// unregistering.
+    fn find_device<'a>(
+        &'a self,
+        iot_sp: &'a SpId,
+        serial: BlindIndex,
+    ) -> PortFuture<'a, Result<Option<HostedDevice>, StoreError>>;
+
+    /// At most `limit` hosted devices of `iot_sp`, those that are unregistering included, in the
+    /// order of their IDs, after `after`.
+    fn walk_devices<'a>(
+        &'a self,
+        iot_sp: &'a SpId,
+        after: Option<&'a DeviceId>,
+        limit: usize,
+    ) -> PortFuture<'a, Result<Vec<HostedDevice>, StoreError>>;
+
+    /// At most `limit` hosted devices whose [`HostedDevice::due`] is at or before an instant, most
+    /// overdue first.
+    fn due_devices(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<HostedDevice>, StoreError>>;
 
     /// Every record of the directory.
     fn load_directory(&self) -> PortFuture<'_, Result<Vec<DirectoryRecord>, StoreError>>;

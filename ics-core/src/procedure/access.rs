@@ -7,7 +7,7 @@ use crate::correlation::Correlation;
 use crate::directory::{Directory, RoutingFailure};
 use crate::id::{AgreementId, DeviceSerialNumber, ServiceUri, SpId};
 use crate::mapping::{Attribute, Consent, Mapping};
-use crate::party::{Agreement, PartyStatus};
+use crate::party::{Agreement, ConsentMode, PartyStatus};
 use crate::port::{AccessRequest, DecisionPoint, Denied, Operation};
 use crate::principal::Principal;
 use crate::reference_point::{ReferencePoint, Role};
@@ -36,6 +36,8 @@ pub struct RequestMapping {
     pub agreement: AgreementId,
     /// The version of it; the commit holds only while this is the newest.
     pub agreement_version: u64,
+    /// Who establishes the user's consent.
+    pub consent_mode: ConsentMode,
 }
 
 /// Permission to establish a row (the re-check of step 7).
@@ -147,6 +149,7 @@ pub fn authorize_request(
                 iot_sp: agreement.iot_sp.clone(),
                 agreement: agreement.id,
                 agreement_version: agreement.version,
+                consent_mode: agreement.consent_mode,
             }))
         }
         // Role, scope and ownership speak before routing does.

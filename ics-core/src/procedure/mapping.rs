@@ -2,14 +2,17 @@
 //! is; and what its third party may still do to it while it waits.
 
 use super::access::{Authorized, RequestMapping};
+use super::hosting::hold;
 use super::telling::{Listeners, tell};
 use super::{Knobs, demapping};
 use crate::change::{Assumption, Change};
+use crate::device::HostedDevice;
 use crate::id::{CallbackUri, MappingId, SubscriptionId};
 use crate::mapping::{
     Attribute, Consent, Dispatch, EndedBy, Features, Mapping, MappingKey, State, UtiRecord,
 };
 use crate::outbox::{Message, OutboxEntry};
+use crate::party::ConsentMode;
 use crate::reference_point::Role;
 use crate::sealed::{BlindIndex, Sealed};
 use crate::time::Timestamp;
@@ -60,6 +63,8 @@ pub struct RequestFacts<'a> {
     pub uti: Option<UtiRecord>,
     /// Who can be told.
     pub listeners: Listeners,
+    /// The device of that serial number, where the gateway hosts it for the chosen IoT SP.
+    pub hosted: Option<&'a HostedDevice>,
 }
 
 /// What became of a request.
@@ -117,8 +122,16 @@ pub fn decide_request(
     {
         return Err(RequestRefusal::UtiInUse);
     }
-    let mapping = initial_row(permission, new, facts.listeners, now);
+    // A hosted device's channel takes the place of the push, unless its IoT SP is to confirm first.
+    let offered = facts.hosted.filter(|device| {
+        permission.facts().consent_mode != ConsentMode::IotSpConfirm && device.document.has_room()
+    });
+    let mut mapping = initial_row(permission, new, facts, now);
     let mut change = Change::default();
+    if let (Some(device), State::Pending { dispatch, .. }) = (offered, &mut mapping.state) {
+        *dispatch = Dispatch::Offered;
+        hold(&mut change, device, mapping.id);
+    }
     change.assumptions.push(Assumption::AgreementUnchanged {
         id: permission.facts().agreement,
         version: permission.facts().agreement_version,
@@ -139,21 +152,28 @@ pub fn decide_request(
             (knobs, now),
         );
     }
-    tell(
-        &mut change,
-        told,
-        Role::IotSp,
-        Message::Assignment,
-        (knobs, now),
-    );
+    if is_pushed(permission, facts) {
+        tell(
+            &mut change,
+            told,
+            Role::IotSp,
+            Message::Assignment,
+            (knobs, now),
+        );
+    }
     change.put_mapping(None, mapping.clone());
     Ok(RequestOutcome::Created { mapping, change })
+}
+
+/// Whether step 3 is a push to the IoT SP: not where the device's own channel carries it.
+fn is_pushed(permission: &Authorized<RequestMapping>, facts: &RequestFacts<'_>) -> bool {
+    facts.hosted.is_none() || permission.facts().consent_mode == ConsentMode::IotSpConfirm
 }
 
 fn initial_row(
     permission: &Authorized<RequestMapping>,
     new: &NewMapping,
-    listeners: Listeners,
+    facts: &RequestFacts<'_>,
     now: Timestamp,
 ) -> Mapping {
     let RequestMapping {
@@ -163,7 +183,7 @@ fn initial_row(
         ..
     } = permission.facts();
     // Without a destination there is nothing to dispatch: the IoT SP pulls.
-    let dispatch = if listeners.iot_sp {
+    let dispatch = if is_pushed(permission, facts) && facts.listeners.iot_sp {
         Dispatch::Dispatching
     } else {
         Dispatch::AwaitingDevice
@@ -181,6 +201,7 @@ fn initial_row(
         e2e: new.e2e.clone(),
         destination: new.destination.clone(),
         websocket: new.websocket,
+        hosted: facts.hosted.map(|device| device.id.clone()),
         subscription: new.subscription,
         features: new.features,
         uti_expiry: new.uti_expiry,

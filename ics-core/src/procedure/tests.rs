@@ -63,12 +63,12 @@ fn sp(id: &str) -> SpId {
 fn principal(id: &str) -> Principal {
     Principal {
         sp: sp(id),
-        certificate: Arc::new(PeerCertificate {
+        proof: Proof::Certificate(Arc::new(PeerCertificate {
             sp: sp(id),
             thumbprint: CertificateThumbprint([0; 32]),
             serial: CertificateSerial::from_der_integer(&[1]),
             not_after: Timestamp::MAX,
-        }),
+        })),
         scopes: Scopes::of_roles([Role::ThirdPartySp, Role::IotSp]),
     }
 }
@@ -162,6 +162,7 @@ fn request(
         uti_index: UTI,
         uti,
         listeners,
+        hosted: None,
     };
     decide_request(&permission(), new, &facts, &Knobs::default(), NOW)
 }

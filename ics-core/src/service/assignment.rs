@@ -1,5 +1,6 @@
 //! ICS-2: what an IoT SP is asked, and its answer.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::fence::date_establishment;
@@ -10,6 +11,7 @@ use crate::port::{Cursor, Denied, SealError, Selection};
 use crate::principal::Principal;
 use crate::procedure::access::authorize_establishment;
 use crate::procedure::assignment::{Answer, AnswerOutcome, AnswerRefusal, decide_answer};
+use crate::procedure::hosting::decide_offer;
 use crate::procedure::mapping::decide_taken_over;
 use crate::reference_point::{ReferencePoint, Role};
 use crate::time::Timestamp;
@@ -33,6 +35,16 @@ pub enum AnswerInput {
     Accepted(DeviceId),
     /// No mapping.
     Rejected(CauseCode),
+}
+
+/// What the answer of an IoT SP means for a row of a hosted device.
+enum Confirmation {
+    /// Nothing special: the row is not for one, or the answer is no ACCEPTED.
+    NotHosted,
+    /// The device is offered the row, now or already.
+    Offered(Box<Mapping>),
+    /// Decide again.
+    Overtaken,
 }
 
 /// Why an assignment could not be seen.
@@ -76,6 +88,9 @@ pub enum AnswerError {
     /// The device ID was unregistered; the row failed.
     #[error("device revoked")]
     DeviceRevoked,
+    /// The hosted device holds as many rows as it can.
+    #[error("device holds as many mappings as it can")]
+    DeviceFull,
 }
 
 impl From<Failure> for AnswerError {
@@ -149,6 +164,11 @@ impl IcsService {
             let directory = self.directory();
             let row = self.load_routed((principal, id), now).await?;
             let facts = self.row_facts(&row).await?;
+            match self.confirm_hosted(&row, input, now).await? {
+                Confirmation::NotHosted => {}
+                Confirmation::Offered(row) => return Ok(*row),
+                Confirmation::Overtaken => continue,
+            }
             let answer = self.complete_answer(&row, input).await?;
             let since = match &answer {
                 Answer::Accepted { device_id, .. } => {
@@ -205,6 +225,39 @@ impl IcsService {
         let row = row.filter(|row| row.iot_sp == principal.sp);
         let row = row.ok_or(AssignmentError::NotFound)?;
         Ok(self.settle(row, now).await?)
+    }
+
+    /// An ACCEPTED for a device the gateway hosts is not step 7, but the leave to offer it the row:
+    /// step 7 follows the device's acknowledgement.
+    async fn confirm_hosted(
+        &self,
+        row: &Mapping,
+        input: &AnswerInput,
+        now: Timestamp,
+    ) -> Result<Confirmation, AnswerError> {
+        let (AnswerInput::Accepted(answered), State::Pending { deadline, .. }, Some(hosted)) =
+            (input, &row.state, &row.hosted)
+        else {
+            return Ok(Confirmation::NotHosted);
+        };
+        if answered != hosted {
+            return Err(AnswerError::DeviceAlreadyAssigned);
+        }
+        if row.is_to_be_held() {
+            return Ok(Confirmation::Offered(Box::new(row.clone())));
+        }
+        let device = self.ports.store.load_device(hosted).await;
+        let device = device
+            .map_err(Failure::from)?
+            .filter(|_| *deadline > now)
+            .ok_or(AnswerError::NotPending)?;
+        let facts = self.row_facts(row).await?;
+        let (next, change) =
+            decide_offer(row, &device, facts.push.as_ref()).ok_or(AnswerError::DeviceFull)?;
+        Ok(match self.commit(change).await? {
+            Committed::Yes => Confirmation::Offered(Box::new(next)),
+            Committed::Overtaken => Confirmation::Overtaken,
+        })
     }
 
     async fn complete_answer(

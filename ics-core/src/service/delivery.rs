@@ -43,6 +43,8 @@ pub struct Consignment {
     /// The assignment of step 3 with its serial number, where the entry is that push; all other
     /// messages are whole in the entry.
     pub assignment: Option<Box<OpenAssignment>>,
+    /// What the device says, byte-exact, where the entry is an event.
+    pub event: Option<Vec<u8>>,
 }
 
 /// Which ways an entry may go: what [`Consignment`] says more of.
@@ -170,6 +172,12 @@ impl IcsService {
             }
             _ => None,
         };
+        let event = match (&entry.message, entry.key.subject) {
+            (Message::Event { data, .. }, Subject::Mapping(id)) => {
+                Some(self.ports.sealer.open(id.as_bytes(), data)?)
+            }
+            _ => None,
+        };
         let entry = entry.clone();
         Ok(Some(Consignment {
             entry,
@@ -178,6 +186,7 @@ impl IcsService {
             websocket,
             subscription,
             assignment,
+            event,
         }))
     }
 

@@ -166,6 +166,8 @@ impl IcsService {
             new.subscription = directory
                 .push_subscription(iot_sp, &request.serial, vendor)
                 .map(|s| s.id);
+            let hosted = self.ports.store.find_device(iot_sp, new.serial_index).await;
+            let hosted = hosted.map_err(Failure::from)?;
             let listeners = Listeners {
                 third_party_sp: new.destination.is_some() || new.websocket,
                 iot_sp: new.subscription.is_some(),
@@ -175,6 +177,7 @@ impl IcsService {
                 uti_index,
                 uti,
                 listeners,
+                hosted: hosted.as_ref(),
             };
             let outcome = decide_request(&permission, &new, &facts, &self.knobs, made)
                 .map_err(|_| RequestError::UtiInUse)?;

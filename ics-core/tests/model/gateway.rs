@@ -180,6 +180,7 @@ impl Gateway<'_> {
             uti_index: index,
             uti: self.store.utis.get(&index).copied(),
             listeners: LISTENERS,
+            hosted: None,
         };
         let generation = self.generation(service);
         let new = self.world.new_mapping(service, generation);

@@ -6,9 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ics_core::device_document::{
-    Acknowledgement, AcknowledgementMeaning, DeviceDocument, DocumentEntry,
-};
+use ics_core::device_document::{Acknowledgement, DeviceDocument, DocumentEntry};
 use ics_core::id::MappingId;
 
 /// What the IoT SP keeps.
@@ -63,15 +61,15 @@ impl IotSp {
     pub(crate) fn offer(&mut self, entry: DocumentEntry) {
         let id = entry.mapping;
         let busy = self.leaving.contains(&id) || self.rejecting.contains(&id) || self.unregistering;
-        if !busy && !self.document.holds(&id) {
-            self.document = self.document.with(entry);
+        if !busy && !holds(&self.document, &id) {
+            self.document = with(&self.document, entry);
         }
     }
 
     /// An undo, a de-mapping, a 409: the device must not hold the row.
     pub(crate) fn forget(&mut self, id: &MappingId) {
-        if self.document.holds(id) {
-            self.document = self.document.without(id);
+        if holds(&self.document, id) {
+            self.document = without(&self.document, id);
         }
         self.accepted.remove(id);
         self.rejecting.remove(id);
@@ -101,7 +99,7 @@ impl IotSp {
             Outcome::OtherDevice => {}
             // 404 says nothing about what the device may hold; there is nothing more to ask.
             Outcome::Taken | Outcome::NotFound if accepted => {
-                if self.document.holds(&id) {
+                if holds(&self.document, &id) {
                     self.accepted.insert(id, true);
                 }
             }
@@ -113,9 +111,8 @@ impl IotSp {
 
     /// Step 6 or the proof of forgetting.
     pub(crate) fn take_acknowledgement(&mut self, acknowledgement: &Acknowledgement) {
-        match self.document.meaning_of(acknowledgement) {
-            AcknowledgementMeaning::Current => self.acknowledged = acknowledgement.version,
-            AcknowledgementMeaning::Stale | AcknowledgementMeaning::NeverOffered => {}
+        if acknowledgement.version == self.document.version {
+            self.acknowledged = acknowledgement.version;
         }
     }
 
@@ -126,6 +123,28 @@ impl IotSp {
             && self.leaving.is_empty()
             && self.owed_answers().next().is_none()
     }
+}
+
+/// The next version, with a row in it.
+fn with(document: &DeviceDocument, entry: DocumentEntry) -> DeviceDocument {
+    let mut next = without(document, &entry.mapping);
+    next.entries.push(entry);
+    next.entries.sort();
+    next
+}
+
+/// The next version, without a row.
+fn without(document: &DeviceDocument, mapping: &MappingId) -> DeviceDocument {
+    let kept = document.entries.iter().filter(|e| e.mapping != *mapping);
+    DeviceDocument {
+        version: document.version + 1,
+        entries: kept.cloned().collect(),
+    }
+}
+
+/// Whether the row is in it.
+pub(crate) fn holds(document: &DeviceDocument, mapping: &MappingId) -> bool {
+    document.entries.iter().any(|e| e.mapping == *mapping)
 }
 
 /// The device's rule (step 5). Without `versions` it takes whatever comes.

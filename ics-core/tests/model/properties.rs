@@ -3,6 +3,7 @@
 use ics_core::mapping::{MappingStatus, ResultCause, State as RowState};
 use stateright::Property;
 
+use crate::iot_sp::holds;
 use crate::store::Wrong;
 use crate::system::{State, System};
 use crate::world::uti_index;
@@ -27,7 +28,7 @@ pub(crate) fn all() -> Vec<Property<System>> {
         }),
         Property::<System>::always(ESTABLISHED_HELD, |_, state| {
             let held = |row: &ics_core::mapping::Mapping| {
-                row.device_id().is_none() || state.device.holds(&row.id)
+                row.device_id().is_none() || holds(&state.device, &row.id)
             };
             !state.is_quiet() || state.store.rows.values().all(|row| held(row))
         }),

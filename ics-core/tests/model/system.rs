@@ -305,7 +305,7 @@ impl System {
                 Told::Assignment => Notice::Assignment,
                 Told::Demapped { .. } | Told::Result { undo: true, .. } => Notice::Forget,
                 // Delivered at once, see `Gateway::tell_idle`.
-                Told::Result { .. } | Told::Test => continue,
+                Told::Result { .. } | Told::Event { .. } | Told::Test => continue,
             };
             if !state
                 .network
@@ -330,6 +330,7 @@ impl System {
                     Notice::Assignment => state.iot_sp.offer(DocumentEntry {
                         mapping: id,
                         key: self.world.key(service_of(&id)).clone(),
+                        e2e: None,
                     }),
                     Notice::Forget => state.iot_sp.forget(&id),
                 }

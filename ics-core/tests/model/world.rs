@@ -14,7 +14,9 @@ use ics_core::party::{
     Agreement, ConsentMode, Exposure, Limits, Party, PartyStatus, SerialMatcher, SerialNamespace,
 };
 use ics_core::port::{AccessRequest, DecisionPoint, Denied, Operation};
-use ics_core::principal::{CertificateSerial, CertificateThumbprint, PeerCertificate, Principal};
+use ics_core::principal::{
+    CertificateSerial, CertificateThumbprint, PeerCertificate, Principal, Proof,
+};
 use ics_core::procedure::access::{
     Authorized, EstablishMapping, RequestMapping, RequestedMapping, authorize_establishment,
     authorize_request,
@@ -244,12 +246,12 @@ fn principal(sp: &str, role: Role) -> Principal {
     let sp = SpId::parse(sp).unwrap();
     Principal {
         sp: sp.clone(),
-        certificate: Arc::new(PeerCertificate {
+        proof: Proof::Certificate(Arc::new(PeerCertificate {
             sp,
             thumbprint: CertificateThumbprint([0; 32]),
             serial: CertificateSerial::from_der_integer(&[1]),
             not_after: Timestamp::MAX,
-        }),
+        })),
         scopes: Scopes::of_roles([role]),
     }
 }

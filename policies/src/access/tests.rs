@@ -5,7 +5,9 @@ use ics_core::id::{AgreementId, ServicePrefix};
 use ics_core::mapping::Attribute;
 use ics_core::party::{Exposure, Limits, Party};
 use ics_core::port::SealError;
-use ics_core::principal::{CertificateSerial, CertificateThumbprint, PeerCertificate, Principal};
+use ics_core::principal::{
+    CertificateSerial, CertificateThumbprint, PeerCertificate, Principal, Proof,
+};
 use ics_core::reference_point::Scopes;
 use ics_core::sealed::{BlindIndex, BlindIndexDomain, Sealed};
 
@@ -60,12 +62,12 @@ impl Facts {
         Self {
             principal: Principal {
                 sp: id.clone(),
-                certificate: Arc::new(PeerCertificate {
+                proof: Proof::Certificate(Arc::new(PeerCertificate {
                     sp: id.clone(),
                     thumbprint: CertificateThumbprint([1; 32]),
                     serial: CertificateSerial::from_der_integer(&[1]),
                     not_after: day(7),
-                }),
+                })),
                 scopes: Scopes::of_roles([Role::ThirdPartySp, Role::IotSp]),
             },
             party: Party {
@@ -434,9 +436,12 @@ fn who_is_not_served_or_not_the_caller_may_do_nothing() {
                 (
                     "certificate of another",
                     |f| {
-                        let mut peer = PeerCertificate::clone(&f.principal.certificate);
+                        let Proof::Certificate(own) = &f.principal.proof else {
+                            return;
+                        };
+                        let mut peer = PeerCertificate::clone(own);
                         peer.sp = SpId::parse("shop2").unwrap();
-                        f.principal.certificate = Arc::new(peer);
+                        f.principal.proof = Proof::Certificate(Arc::new(peer));
                     },
                     denied,
                 ),

@@ -10,6 +10,7 @@ const URL: &str = "https://sp.example/cb";
 
 fn pending_row() -> Mapping {
     Mapping {
+        hosted: None,
         id: mapping_id(1),
         key: mapping_key(),
         third_party_sp: SpId::parse("shop").unwrap(),

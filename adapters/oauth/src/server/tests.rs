@@ -58,7 +58,7 @@ fn a_token_works_on_connections_of_its_certificate() {
     );
     let principal = world.check(&shop, &answer.access_token).unwrap();
     assert_eq!(principal.sp, sp(SHOP));
-    assert_eq!(principal.certificate, shop);
+    assert_eq!(principal.proof, Proof::Certificate(shop));
     assert_eq!(principal.scopes, Scopes::of_roles([Role::ThirdPartySp]));
 }
 

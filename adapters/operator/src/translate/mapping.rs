@@ -47,7 +47,7 @@ pub(crate) fn show_mapping_detail(row: &Mapping) -> MappingDetail {
         State::Pending {
             deadline, dispatch, ..
         } => (
-            Some(*dispatch == Dispatch::AwaitingDevice),
+            Some(*dispatch != Dispatch::Dispatching),
             Some(deadline.to_rfc3339()),
         ),
         _ => (None, None),

@@ -19,6 +19,7 @@ pub(crate) fn show_entry(entry: &OutboxEntry) -> OutboxView {
             Message::Assignment => MessageKindName::Assignment,
             Message::Result { .. } => MessageKindName::Result,
             Message::Demapped { .. } => MessageKindName::Demapped,
+            Message::Event { .. } => MessageKindName::Event,
             Message::Test => MessageKindName::Test,
         },
         mapping_id,

@@ -15,6 +15,8 @@ pub enum MessageKindName {
     Result,
     /// 10.2 step 3: de-mapped.
     Demapped,
+    /// What a hosted device said.
+    Event,
     /// The test an SP asked for.
     Test,
 }

@@ -5,6 +5,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ics_core::change::{Change, Write};
+use ics_core::device::{
+    Channel, Channels, CredentialId, CredentialKind, DeviceCredential, DeviceStatus, HostedDevice,
+};
+use ics_core::device_document::DocumentState;
 use ics_core::directory::DirectoryRecord;
 use ics_core::fence::{Fence, FenceScope};
 use ics_core::id::{
@@ -109,6 +113,7 @@ pub fn pending(number: u64) -> Mapping {
         e2e: Some(Sealed::from_bytes(vec![9; 40])),
         destination: Some(callback()),
         websocket: false,
+        hosted: None,
         subscription: Some(SubscriptionId::from_bytes([8; 16])),
         features: Features(3),
         uti_expiry: None,
@@ -355,6 +360,75 @@ pub fn job(number: u8, version: u64) -> DirectoryRecord {
     }))
 }
 
+/// The ID of hosted device `number`.
+#[must_use]
+pub fn hosted_id(number: u64) -> DeviceId {
+    let mut random = [0; 16];
+    random
+        .first_chunk_mut()
+        .into_iter()
+        .for_each(|b| *b = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    DeviceId::mint(random)
+}
+
+/// A hosted device of `maker1`, its serial number that of [`pending`] row `number`.
+#[must_use]
+pub fn hosted(number: u64) -> HostedDevice {
+    let credential = |id, kind, revoked| DeviceCredential {
+        id: CredentialId(id),
+        kind,
+        not_before: at(0),
+        not_after: at(1_000_000),
+        revoked,
+    };
+    HostedDevice {
+        id: hosted_id(number),
+        iot_sp: sp("maker1"),
+        serial: Sealed::from_bytes(vec![4, 5, 6]),
+        serial_index: hash(number),
+        vendor: Some(attribute("Frost & Söhne")),
+        model: None,
+        owner: Some(attribute("owner-1")),
+        channels: Channels::from_iter([Channel::Mqtt, Channel::OneM2m]),
+        credentials: vec![
+            credential(
+                1,
+                CredentialKind::Certificate(CertificateThumbprint([3; 32])),
+                Some(at(7)),
+            ),
+            credential(2, CredentialKind::Password(hash(number + 100)), None),
+        ],
+        document: DocumentState::default().changed(&[mapping_id(1), mapping_id(2)], &[]),
+        status: DeviceStatus::Active,
+        created: at(0),
+        updated: at(7),
+        version: 1,
+    }
+}
+
+/// The next version of a hosted device.
+#[must_use]
+pub fn next_hosted(device: &HostedDevice) -> HostedDevice {
+    HostedDevice {
+        version: device.version + 1,
+        ..device.clone()
+    }
+}
+
+/// The same, unregistered.
+#[must_use]
+pub fn unregistering(device: &HostedDevice) -> HostedDevice {
+    HostedDevice {
+        status: DeviceStatus::Unregistering {
+            deadline: at(900_000),
+        },
+        document: device
+            .document
+            .changed(&[], &[mapping_id(1), mapping_id(2)]),
+        ..next_hosted(device)
+    }
+}
+
 /// Something of every kind that a store keeps for others.
 #[must_use]
 pub fn everything() -> Change {
@@ -405,6 +479,8 @@ pub fn everything() -> Change {
         })
         .with_uti_record(hash(6), new(record))
         .with_dead_device(hash(7))
+        .with_device(None, Some(hosted(1)))
+        .with_device(None, Some(unregistering(&hosted(2))))
         .with_clock_mark(ClockMark {
             seen: at(8),
             trusted: true,

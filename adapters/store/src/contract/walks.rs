@@ -49,6 +49,12 @@ fn selections() -> Vec<Selection> {
         Selection::Service(service("https://shop.example/eggs")),
         Selection::Service(service("https://shop.example/eggs/white")),
     ];
+    for (id, serial) in [("maker1", 0), ("maker1", 1), ("maker10", 2)] {
+        selections.push(Selection::Serial {
+            iot_sp: sp(id),
+            serial: hash(serial),
+        });
+    }
     for id in ["shop1", "shop10"] {
         selections.push(Selection::ThirdPartySp(sp(id)));
     }
@@ -76,6 +82,9 @@ fn belongs(row: &Mapping, selection: &Selection) -> bool {
             third_party_sp,
             uti,
         } => row.is_live() && row.third_party_sp == *third_party_sp && row.key.uti == *uti,
+        Selection::Serial { iot_sp, serial } => {
+            row.is_live() && row.iot_sp == *iot_sp && row.serial_index == *serial
+        }
         Selection::Service(uri) => row.is_live() && row.key.service_uri == *uri,
         Selection::Due(now) => row.due().is_some_and(|due| due <= *now),
         Selection::All => true,

@@ -18,6 +18,8 @@ fn filled() -> EmbeddedStore<MemoryEngine> {
         .with_mapping(None, Some(row))
         .with_uti_record(sample::hash(1), sample::new(Default::default()))
         .with_dead_device(sample::hash(2))
+        .with_device(None, Some(sample::hosted(1)))
+        .with_device(None, Some(sample::unregistering(&sample::hosted(2))))
         .with_entry(None, Some(entry(&third_party("shop1"), 1, 1)))
         .with_record(record.key(), sample::new(record));
     block_on(ics_core::port::Store::commit(&store, change)).unwrap();
@@ -58,7 +60,11 @@ fn a_whole_store_is_sound_and_counted() {
     let report = after(|_| ());
     assert!(report.is_sound(), "{report:?}");
     for table in Table::ALL {
-        let expected = if table == Table::Meta { 3 } else { 1 };
+        let expected = match table {
+            Table::Meta => 3,
+            Table::HostedDevice | Table::HostedSp => 2,
+            _ => 1,
+        };
         assert_eq!(report.counts.get(table.name()), Some(&expected), "{table}");
     }
 }
@@ -76,6 +82,7 @@ fn each_key_that_is_lost_is_found() {
             "{table}: {report:?}"
         );
         let is_index = (Table::Live as u8..=Table::Due as u8).contains(&(table as u8))
+            || (Table::HostedSp as u8..=Table::HostedDue as u8).contains(&(table as u8))
             || table == Table::OutboxDue;
         let missing = kinds(&report, table).contains(&FindingKind::EntryMissing);
         assert_eq!(missing, is_index, "{table}: {report:?}");

@@ -11,8 +11,8 @@ use super::value::{
 use super::{Record, RecordError};
 
 impl Record for Mapping {
-    /// 2: whether notifications go by websocket.
-    const VERSION: u8 = 2;
+    /// 2: whether notifications go by websocket; 3: the hosted device it is for, if any.
+    const VERSION: u8 = 3;
 
     fn write(&self, out: &mut impl Sink) {
         out.key_id("mappingId", self.id.as_bytes());
@@ -43,6 +43,9 @@ impl Record for Mapping {
         out.number("sequence", self.sequence);
         out.number("version", self.version);
         out.flag("websocket", self.websocket);
+        out.option("hostedDeviceId", self.hosted.as_ref(), |out, name, v| {
+            out.text(name, v.as_str());
+        });
     }
 
     fn read(format: u8, input: &mut impl Source) -> Result<Self, RecordError> {
@@ -69,6 +72,11 @@ impl Record for Mapping {
             sequence: input.number("sequence")?,
             version: input.number("version")?,
             websocket: format >= 2 && input.flag("websocket")?,
+            hosted: if format < 3 {
+                None
+            } else {
+                input.option("hostedDeviceId", device_id)?
+            },
         })
     }
 }
@@ -97,6 +105,7 @@ const STATES: [&str; 6] = ["", "PENDING", "ESTABLISHED", "FAILING", "FAILED", "D
 named!(Dispatch {
     "DISPATCHING": [Dispatch::Dispatching],
     "AWAITING_DEVICE": [Dispatch::AwaitingDevice],
+    "OFFERED": [Dispatch::Offered],
 });
 
 fn write_state(out: &mut impl Sink, state: &State) {

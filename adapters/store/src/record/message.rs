@@ -4,11 +4,14 @@ use ics_core::id::{MappingId, SubscriptionId};
 use ics_core::outbox::{Addressee, DeadReason, Message, OutboxEntry, OutboxKey, Subject};
 
 use super::fields::{Sink, Source, named};
-use super::value::{cause_code, device_id, mapping_key, put_cause_code, put_mapping_key, sp};
+use super::value::{
+    cause_code, device_id, mapping_key, put_cause_code, put_mapping_key, put_sealed, sealed, sp,
+};
 use super::{Record, RecordError};
 
 impl Record for OutboxEntry {
-    const VERSION: u8 = 1;
+    /// 2: events of hosted devices.
+    const VERSION: u8 = 2;
 
     fn write(&self, out: &mut impl Sink) {
         out.group("name", |out| write_key(out, &self.key));
@@ -70,7 +73,7 @@ fn read_key<S: Source>(input: &mut S) -> Result<OutboxKey, RecordError> {
     })
 }
 
-const MESSAGES: [&str; 4] = ["ASSIGNMENT", "RESULT", "DEMAPPED", "TEST"];
+const MESSAGES: [&str; 5] = ["ASSIGNMENT", "RESULT", "DEMAPPED", "TEST", "EVENT"];
 
 fn write_message(out: &mut impl Sink, message: &Message) {
     let mut tag = |number| out.tag("kind", number, &MESSAGES);
@@ -99,6 +102,11 @@ fn write_message(out: &mut impl Sink, message: &Message) {
             out.option("subCause", sub_cause.as_ref(), put_cause_code);
         }
         Message::Test => tag(3),
+        Message::Event { data, is_json } => {
+            tag(4);
+            put_sealed(out, "dataSealed", data);
+            out.flag("isJson", *is_json);
+        }
     }
 }
 
@@ -116,6 +124,10 @@ fn read_message<S: Source>(input: &mut S) -> Result<Message, RecordError> {
             sub_cause: input.option("subCause", cause_code)?,
         },
         3 => Message::Test,
+        4 => Message::Event {
+            data: sealed(input, "dataSealed")?,
+            is_json: input.flag("isJson")?,
+        },
         _ => return Err(RecordError::Value),
     })
 }

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use ics_core::device::HostedDevice;
 use ics_core::directory::DirectoryRecord;
 use ics_core::id::{CallbackUri, SubscriptionId};
 use ics_core::mapping::{
@@ -51,10 +52,15 @@ fn demapping_causes() -> impl Strategy<Value = DemappingCause> {
 }
 
 fn states() -> impl Strategy<Value = State> {
-    let dispatch = prop_oneof![Just(Dispatch::Dispatching), Just(Dispatch::AwaitingDevice)];
+    let dispatch = prop_oneof![
+        Just(Dispatch::Dispatching),
+        Just(Dispatch::AwaitingDevice),
+        Just(Dispatch::Offered),
+    ];
     let by = prop_oneof![
         Just(EndedBy::Party(Role::ThirdPartySp)),
         Just(EndedBy::Party(Role::IotSp)),
+        Just(EndedBy::Device),
         Just(EndedBy::Ics),
     ];
     prop_oneof![
@@ -129,6 +135,7 @@ fn mappings() -> impl Strategy<Value = Mapping> {
                     destination.then(|| CallbackUri::parse("https://a.example/cb?x=1").unwrap());
                 row.websocket = !destination;
                 row.e2e = row.e2e.filter(|_| e2e);
+                row.hosted = subscription.then(|| sample::hosted_id(number));
                 row.subscription = subscription.then_some(SubscriptionId::from_bytes([3; 16]));
                 (row.features, row.sequence, row.version) =
                     (Features(numbers.0), numbers.1, numbers.2);
@@ -158,6 +165,10 @@ fn messages() -> impl Strategy<Value = Message> {
     prop_oneof![
         Just(Message::Assignment),
         Just(Message::Test),
+        any::<(Vec<u8>, bool)>().prop_map(|(data, is_json)| Message::Event {
+            data: Sealed::from_bytes(data),
+            is_json,
+        }),
         (statuses, prop::option::of(causes), any::<bool>()).prop_map(|(status, cause, undo)| {
             Message::Result {
                 status,
@@ -240,7 +251,7 @@ proptest! {
     #[test]
     fn any_bytes_give_a_record_or_an_error(body in prop::collection::vec(any::<u8>(), 0..400)) {
         // With a checksum that holds, so that the fields are read.
-        for version in [1, 2] {
+        for version in [1, 2, 3] {
             let mut bytes = vec![version];
             bytes.extend_from_slice(&body);
             let sum = checksum(b"key", &bytes);
@@ -249,6 +260,7 @@ proptest! {
             let _ = decode::<OutboxEntry>(b"key", &bytes);
             let _ = decode::<UtiRecord>(b"key", &bytes);
             let _ = decode::<DirectoryRecord>(b"key", &bytes);
+            let _ = decode::<HostedDevice>(b"key", &bytes);
             let _ = decode::<Tally>(b"key", &bytes);
             let _ = decode::<LiveEntry>(b"key", &bytes);
             let _ = decode::<DeviceEntry>(b"key", &bytes);
@@ -349,8 +361,17 @@ fn records_of_older_versions_are_read() {
     for (name, row) in rows {
         assert!(!row.websocket);
         let key = index::mapping(row.id);
-        assert_eq!(decode(key.as_bytes(), &older(name)), Ok(row), "{name}");
+        assert_eq!(
+            decode(key.as_bytes(), &older(name)).as_ref(),
+            Ok(&row),
+            "{name}"
+        );
+        let second = older(&format!("{name}-2"));
+        assert_eq!(decode(key.as_bytes(), &second), Ok(row), "{name}");
     }
+    let told = sample::entry(&sample::third_party("shop1"), 1, 300);
+    let key = index::outbox(&told.key);
+    assert_eq!(decode(key.as_bytes(), &older("outbox-1")), Ok(told));
     let names = ["party", "agreement", "subscription", "certificate"];
     for (name, record) in names.into_iter().zip(directory()) {
         let key = index::directory(&record.key());
@@ -358,7 +379,7 @@ fn records_of_older_versions_are_read() {
     }
 }
 
-/// The bytes of that name in version 1.
+/// The bytes of that name, of an older version.
 fn older(name: &str) -> Vec<u8> {
     let lines = include_str!("golden_older.txt").lines();
     let mut of_name = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -380,6 +401,35 @@ fn a_subscription_without_a_destination_comes_back() {
         let bytes = encode(key.as_bytes(), &record);
         assert_eq!(decode(key.as_bytes(), &bytes), Ok(record));
     }
+}
+
+fn hosted_devices() -> [(&'static str, HostedDevice); 2] {
+    let device = sample::hosted(1);
+    let leaving = sample::unregistering(&device);
+    [
+        ("hosted-device", device),
+        ("hosted-device-leaving", leaving),
+    ]
+}
+
+#[test]
+fn hosted_devices_survive_a_round_trip() {
+    for (_, device) in hosted_devices() {
+        round_trip(index::hosted_device(&device.id).as_bytes(), &device);
+    }
+}
+
+#[test]
+fn a_document_whose_rows_are_out_of_order_or_acknowledged_beyond_its_version_is_refused() {
+    let mut device = sample::hosted(1);
+    device.document.rows.reverse();
+    let key = index::hosted_device(&device.id);
+    let read = decode::<HostedDevice>(key.as_bytes(), &encode(key.as_bytes(), &device));
+    assert_eq!(read, Err(RecordError::Value));
+    device.document.rows.reverse();
+    device.document.acknowledged = device.document.version + 1;
+    let read = decode::<HostedDevice>(key.as_bytes(), &encode(key.as_bytes(), &device));
+    assert_eq!(read, Err(RecordError::Value));
 }
 
 fn samples() -> Vec<(&'static str, Vec<u8>)> {
@@ -416,6 +466,12 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
             encode(index::tally().as_bytes(), &Tally::default()),
         ),
     ];
+    for (name, device) in hosted_devices() {
+        all.push((
+            name,
+            encode(index::hosted_device(&device.id).as_bytes(), &device),
+        ));
+    }
     let names = ["party", "agreement", "subscription", "certificate"];
     all.extend(names.into_iter().zip(directory()).map(|(name, record)| {
         (
@@ -425,6 +481,11 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
     }));
     for (entry, _) in index::entries_of(&established) {
         all.push(("index-key", entry.into_bytes()));
+    }
+    for (_, device) in hosted_devices() {
+        for (entry, _) in index::entries_of_device(&device) {
+            all.push(("hosted-index-key", entry.into_bytes()));
+        }
     }
     all.push(("outbox-key", index::outbox(&told.key).into_bytes()));
     all.push(("outbox-due-key", index::outbox_due(&told).into_bytes()));

@@ -27,6 +27,7 @@ named!(EndedBy {
     "THIRD_PARTY_SP": [EndedBy::Party(Role::ThirdPartySp)],
     "IOT_SP": [EndedBy::Party(Role::IotSp)],
     "ICS": [EndedBy::Ics],
+    "DEVICE": [EndedBy::Device],
 });
 
 named!(DemappingCause {

@@ -1,5 +1,6 @@
 //! One line: header, record, or trailer.
 
+use ics_core::device::HostedDevice;
 use ics_core::directory::DirectoryRecord;
 use ics_core::mapping::{Mapping, UtiRecord};
 use ics_core::outbox::OutboxEntry;
@@ -7,7 +8,7 @@ use ics_core::sealed::BlindIndex;
 use ics_core::time::Timestamp;
 use ics_core::timekeeping::ClockMark;
 
-use super::{EXPORTED, STATE_FORMAT};
+use super::{EXPORTED, EXPORTED_AT_FIRST, STATE_FORMAT};
 use crate::hashing::{Hash, hex};
 use crate::record::{
     Canary, JsonSink, JsonSource, KINDS, Misfit, Record, RecordError, Sink, Source,
@@ -23,6 +24,7 @@ pub(crate) enum StateRecord {
     DeadDevice(BlindIndex),
     Outbox(Box<OutboxEntry>),
     Directory(DirectoryRecord),
+    Device(Box<HostedDevice>),
 }
 
 /// What the first line says.
@@ -52,7 +54,7 @@ pub(crate) enum Line {
 }
 
 /// The words of the member `record`, by number.
-const RECORDS: [&str; 9] = [
+const RECORDS: [&str; 10] = [
     "canary",
     "clock mark",
     "mapping",
@@ -60,6 +62,7 @@ const RECORDS: [&str; 9] = [
     "dead device",
     "outbox entry",
     "directory record",
+    "hosted device",
     "header",
     "trailer",
 ];
@@ -83,6 +86,7 @@ impl StateRecord {
             Self::DeadDevice(_) => 4,
             Self::Outbox(_) => 5,
             Self::Directory(_) => 6,
+            Self::Device(_) => 7,
         }
     }
 
@@ -98,6 +102,7 @@ impl StateRecord {
             Self::DeadDevice(index) => out.fixed("deviceIndex", index.as_bytes()),
             Self::Outbox(entry) => entry.write(out),
             Self::Directory(record) => record.write(out),
+            Self::Device(device) => device.write(out),
         }
     }
 
@@ -113,6 +118,7 @@ impl StateRecord {
             4 => Self::DeadDevice(BlindIndex::from_bytes(input.fixed("deviceIndex")?)),
             5 => Self::Outbox(Box::new(OutboxEntry::read(version, input)?)),
             6 => Self::Directory(DirectoryRecord::read(version, input)?),
+            7 => Self::Device(Box::new(HostedDevice::read(version, input)?)),
             _ => return Err(RecordError::Value),
         })
     }
@@ -155,8 +161,8 @@ impl Line {
     ) -> Result<(Self, Option<String>), Misfit> {
         JsonSource::parse(line)?.read_judged(|input| {
             Ok(match input.tag("record", &RECORDS)? {
-                7 => Self::Header(Header::read(input)?),
-                8 => Self::Trailer(Trailer::read(input)?),
+                8 => Self::Header(Header::read(input)?),
+                9 => Self::Trailer(Trailer::read(input)?),
                 place => {
                     let version = versions.get(usize::from(place)).copied();
                     let version = version.ok_or(RecordError::Value)?;
@@ -184,7 +190,8 @@ impl Header {
     }
 
     fn read(input: &mut JsonSource) -> Result<Self, RecordError> {
-        if input.number("format")? > STATE_FORMAT {
+        let format = input.number("format")?;
+        if format > STATE_FORMAT {
             return Err(input.refuse("is that of a later version"));
         }
         let mut header = Self {
@@ -193,9 +200,17 @@ impl Header {
             counts: [0; EXPORTED.len()],
         };
         let known = own_versions();
+        let kinds = if format < 2 {
+            EXPORTED_AT_FIRST
+        } else {
+            EXPORTED.len()
+        };
         input.group("versions", |input| {
-            for ((kind, known), version) in
-                EXPORTED.into_iter().zip(known).zip(&mut header.versions)
+            for ((kind, known), version) in EXPORTED
+                .into_iter()
+                .take(kinds)
+                .zip(known)
+                .zip(&mut header.versions)
             {
                 let found = u8::try_from(input.number(kind)?).unwrap_or(u8::MAX);
                 if found > known || found == 0 {
@@ -206,7 +221,7 @@ impl Header {
             Ok(())
         })?;
         input.group("counts", |input| {
-            for (kind, count) in EXPORTED.into_iter().zip(&mut header.counts) {
+            for (kind, count) in EXPORTED.into_iter().take(kinds).zip(&mut header.counts) {
                 *count = input.number(kind)?;
             }
             Ok(())

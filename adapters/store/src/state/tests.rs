@@ -243,13 +243,13 @@ fn a_state_of_a_later_version_is_refused_by_its_header() {
     let (file, _) = export(&everything());
     for (from, to, wanted) in [
         (
-            "\"format\":1",
             "\"format\":2",
+            "\"format\":3",
             "field `format` is that of a later version",
         ),
         (
-            "\"mapping\":2",
             "\"mapping\":3",
+            "\"mapping\":4",
             "field `versions.mapping` is none that this version reads",
         ),
         (
@@ -261,6 +261,21 @@ fn a_state_of_a_later_version_is_refused_by_its_header() {
         let fault = fault_of(&file, "header", |line| line.replacen(from, to, 1));
         assert!(fault.contains(wanted), "{fault}");
     }
+}
+
+/// Written before devices were hosted: without that kind, and read as it was.
+#[test]
+fn a_state_of_the_first_format_is_read() {
+    let store = MemoryStore::in_memory().unwrap();
+    let (file, written) = export(&store);
+    let first = file.replacen("\"format\":2", "\"format\":1", 1);
+    let first = first.replace(",\"hosted device\":1", "");
+    let first = first.replace(",\"hosted device\":0", "");
+    assert!(!first.contains("hosted"), "{first}");
+    let header = first.lines().next().unwrap();
+    let read = Line::parse(header.as_bytes(), &super::line::own_versions());
+    assert!(matches!(read, Ok(Line::Header(_))), "{read:?}");
+    assert_eq!(written.records, 0);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::record::{Record, Tally, checksum, decode, encode};
 use crate::{Table, Upkeep, index};
 
 /// What is read, in this order: those of the store itself first, for the header.
-const TABLES: [Table; 7] = [
+const TABLES: [Table; 8] = [
     Table::Meta,
     Table::Mapping,
     Table::UtiRecord,
@@ -22,6 +22,7 @@ const TABLES: [Table; 7] = [
     Table::Outbox,
     Table::OutboxDue,
     Table::Directory,
+    Table::HostedDevice,
 ];
 
 /// Writes the state of `store` as of one instant, which `taken` names. Commits go on meanwhile.
@@ -136,6 +137,7 @@ impl StateWriter<'_> {
             tally.count(Table::DeadDevice),
             tally.count(Table::Outbox),
             tally.count(Table::Directory),
+            tally.count(Table::HostedDevice),
         ];
         let header = Line::Header(Header {
             taken: self.taken,
@@ -185,6 +187,7 @@ fn read_record(table: Table, key: &[u8], value: &[u8]) -> Option<StateRecord> {
         Table::DeadDevice => StateRecord::DeadDevice(index()?),
         Table::Outbox => StateRecord::Outbox(Box::new(decode(key, value).ok()?)),
         Table::Directory => StateRecord::Directory(decode(key, value).ok()?),
+        Table::HostedDevice => StateRecord::Device(Box::new(decode(key, value).ok()?)),
         _ => return None,
     })
 }
@@ -197,13 +200,21 @@ fn digest_of(key: &[u8], record: &StateRecord) -> u64 {
     }
     match record {
         StateRecord::Canary(_) | StateRecord::ClockMark(_) => 0,
-        StateRecord::Mapping(row) => index::entries_of(row)
-            .iter()
-            .map(|(key, value)| checksum(key.as_bytes(), value))
-            .fold(of(key, row.as_ref()), u64::wrapping_add),
+        StateRecord::Mapping(row) => digest_with(index::entries_of(row), of(key, row.as_ref())),
+        StateRecord::Device(device) => {
+            digest_with(index::entries_of_device(device), of(key, device.as_ref()))
+        }
         StateRecord::UtiRecord(_, record) => of(key, record),
         StateRecord::DeadDevice(_) => of(key, &crate::record::DeadDevice),
         StateRecord::Outbox(entry) => of(key, entry.as_ref()),
         StateRecord::Directory(record) => of(key, record),
     }
+}
+
+/// `record`'s own digest, and that of its index entries.
+fn digest_with(entries: Vec<(index::Key, Vec<u8>)>, record: u64) -> u64 {
+    entries
+        .iter()
+        .map(|(key, value)| checksum(key.as_bytes(), value))
+        .fold(record, u64::wrapping_add)
 }

@@ -1,4 +1,5 @@
 mod bulk;
+mod devices;
 pub(super) mod fakes;
 
 use std::sync::Arc;

@@ -49,6 +49,7 @@ fn each_refusal_of_the_core_has_its_code_of_a_7() {
         ),
         (M::NotFound.into(), 404, "MAPPING_NOT_FOUND"),
         (M::NotPending.into(), 409, "MAPPING_NOT_PENDING"),
+        (A::DeviceFull.into(), 409, "DEVICE_FULL"),
         (
             A::DeviceAlreadyAssigned.into(),
             409,

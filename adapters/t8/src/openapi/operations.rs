@@ -88,6 +88,21 @@ const fn words(operation: Operation) -> (&'static str, &'static str) {
         ),
         Operation::Demap => ("demap", "Remove mappings of the caller (10.2)"),
         Operation::ReadJob => ("readJob", "How a de-mapping of many mappings stands"),
+        Operation::RegisterDevice => (
+            "registerDevice",
+            "Have a device hosted; the answer alone tells its credentials",
+        ),
+        Operation::ListDevices => ("listDevices", "The caller's hosted devices, by device ID"),
+        Operation::ReadDevice => ("readDevice", "One hosted device of the caller"),
+        Operation::UnregisterDevice => (
+            "unregisterDevice",
+            "Give a hosted device up: its mappings end, its ID is dead",
+        ),
+        Operation::AddCredential => (
+            "addDeviceCredential",
+            "One more credential, beside those that hold; the answer alone tells it",
+        ),
+        Operation::RevokeCredential => ("revokeDeviceCredential", "Revoke a credential"),
         Operation::ReadProfile => ("readProfile", "What the operator granted the caller"),
         Operation::Discover => ("discover", "The service, its APIs, its callback key"),
         Operation::ReadDocument => ("readDocument", "This document"),
@@ -129,15 +144,21 @@ fn parameters(operation: Operation) -> Vec<Parameter> {
             parameters.push(in_path(name, uuid()));
         }
     }
-    if let Some(filter) = operation.filter() {
-        parameters.extend(page_parameters(operation, filter));
+    if path.contains("{deviceId}") {
+        parameters.push(in_path("deviceId", schema::hosted_device_id()));
+    }
+    if path.contains("{credentialId}") {
+        parameters.push(in_path("credentialId", schema::credential_id()));
+    }
+    if operation.is_paged() {
+        parameters.extend(page_parameters(operation));
     }
     parameters
 }
 
 const UUID: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
 
-fn page_parameters(operation: Operation, filter: &str) -> [Parameter; 3] {
+fn page_parameters(operation: Operation) -> Vec<Parameter> {
     let in_query = |name: &str, schema: ObjectBuilder| {
         ParameterBuilder::new()
             .name(name)
@@ -160,11 +181,10 @@ fn page_parameters(operation: Operation, filter: &str) -> [Parameter; 3] {
         .pattern(Some(schema::BASE64URL))
         .max_length(Some(512))
         .description(Some("From the `next` link of the page before; opaque."));
-    [
-        in_query(filter, text().enum_values(Some(statuses.iter().copied()))),
-        in_query("limit", limit),
-        in_query("page-token", token),
-    ]
+    let statuses = || text().enum_values(Some(statuses.iter().copied()));
+    let filter = operation.filter().map(|name| in_query(name, statuses()));
+    let page = [in_query("limit", limit), in_query("page-token", token)];
+    filter.into_iter().chain(page).collect()
 }
 
 fn body(operation: Operation) -> Option<RequestBody> {
@@ -180,6 +200,8 @@ fn body(operation: Operation) -> Option<RequestBody> {
         Operation::AmendSubscription => Ref::from_schema_name("SubscriptionPatch"),
         Operation::AnswerAssignment => Ref::from_schema_name("AssignmentAnswer"),
         Operation::Demap => Ref::from_schema_name("DemapRequest"),
+        Operation::RegisterDevice => named::<wire::DeviceRegistration<'static>>(),
+        Operation::AddCredential => Ref::from_schema_name("DeviceCredentialRequest"),
         _ => return None,
     };
     let mut body = RequestBodyBuilder::new().required(Some(Required::True));
@@ -239,6 +261,7 @@ fn successes(operation: Operation) -> ResponsesBuilder {
     let mapping = named::<wire::MappingView<'static>>;
     let subscription = named::<wire::SubscriptionView<'static>>;
     let assignment = named::<wire::AssignmentView<'static>>;
+    let device = named::<wire::DeviceView<'static>>;
     let ok =
         |schema: RefOr<Schema>| ResponsesBuilder::new().response("200", one("OK", schema).build());
     match operation {
@@ -269,9 +292,24 @@ fn successes(operation: Operation) -> ResponsesBuilder {
             responses.response("200", paged(one("OK", many(assignment()))))
         }
         Operation::ReadAssignment | Operation::AnswerAssignment => ok(assignment().into()),
-        Operation::CancelMapping | Operation::DeleteSubscription => {
+        Operation::CancelMapping
+        | Operation::DeleteSubscription
+        | Operation::UnregisterDevice
+        | Operation::RevokeCredential => {
             responses.response("204", ResponseBuilder::new().description("Gone").build())
         }
+        Operation::RegisterDevice => {
+            responses.response("201", created(one("Hosted", device().into()), DEVICE_LINKS))
+        }
+        Operation::ReadDevice => ok(device().into()),
+        Operation::ListDevices => responses.response("200", paged(one("OK", many(device())))),
+        Operation::AddCredential => responses.response(
+            "201",
+            created(
+                one("Made", named::<wire::CredentialView<'static>>().into()),
+                &[],
+            ),
+        ),
         Operation::InquireInBulk => responses.response("200", answered_lines()),
         Operation::ListenToMappings | Operation::ListenToAssignments => {
             responses.response("101", ResponseBuilder::new().description(SOCKET).build())
@@ -294,6 +332,10 @@ const MAPPING_LINKS: Links = &[
     ("readMapping", "readMapping", "mappingId"),
     ("amendMapping", "amendMapping", "mappingId"),
     ("cancelMapping", "cancelMapping", "mappingId"),
+];
+const DEVICE_LINKS: Links = &[
+    ("readDevice", "readDevice", "deviceId"),
+    ("addDeviceCredential", "addDeviceCredential", "deviceId"),
 ];
 const JOB_LINKS: Links = &[("readJob", "readJob", "jobId")];
 const SOCKET: &str = "A websocket (RFC 6455, TS 29.122 5.2.5.4). Each text frame of the gateway is \

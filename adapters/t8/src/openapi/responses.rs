@@ -57,7 +57,11 @@ pub(super) fn add_refusals(
     let public = operation.gate() == Gate::Certificate;
     let conflicts = matches!(
         operation,
-        Operation::CreateMapping | Operation::CancelMapping | Operation::AnswerAssignment
+        Operation::CreateMapping
+            | Operation::CancelMapping
+            | Operation::AnswerAssignment
+            | Operation::RegisterDevice
+            | Operation::AddCredential
     );
     let finds = !public && !is_list(operation);
     for (status, given) in [
@@ -86,7 +90,7 @@ pub(super) fn add_refusals(
 }
 
 fn is_list(operation: Operation) -> bool {
-    operation.filter().is_some()
+    operation.is_paged()
         || matches!(
             operation,
             Operation::ListSubscriptions | Operation::ReadProfile

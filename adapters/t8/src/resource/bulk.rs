@@ -153,6 +153,7 @@ impl Bulk {
             point: Cell::new(point),
             root: &self.api.root,
             id: "",
+            part: "",
             page: None,
             body: line,
             // As one by one: what may have run out is not shown.

@@ -18,9 +18,10 @@ const SPECIFICATIONS: &[&str] = &[
 ];
 
 /// The APIs and the reference points they serve.
-const APIS: [(&str, &[ReferencePoint]); 5] = [
+const APIS: [(&str, &[ReferencePoint]); 6] = [
     ("ics-mapping", &[ReferencePoint::Ics1]),
     ("ics-device-mapping", &[ReferencePoint::Ics2]),
+    ("ics-device", &[ReferencePoint::Ics2]),
     (
         "ics-demapping",
         &[ReferencePoint::Ics3, ReferencePoint::Ics4],

@@ -97,7 +97,7 @@ pub(crate) const fn show_job(job: &Job) -> JobView {
 pub(crate) fn show_demapped<'a>(
     demapped: &Demapped,
     role: Role,
-    link: impl Fn(Target) -> Link<'a>,
+    link: impl Fn(Target<'a>) -> Link<'a>,
 ) -> DemappedView<'a> {
     let target = match role {
         Role::ThirdPartySp => Target::Mapping,

@@ -86,12 +86,12 @@ pub(crate) fn nowhere_to_notify() -> Problem {
 }
 
 /// The serial number may look like anything (t8, top): only its form is checked.
-fn read_serial(text: &Text<'_>) -> Result<DeviceSerialNumber, Problem> {
+pub(super) fn read_serial(text: &Text<'_>) -> Result<DeviceSerialNumber, Problem> {
     DeviceSerialNumber::parse(text.as_str())
         .map_err(|invalid| crate::error::refuse_member("/deviceSerialNumber", true, invalid))
 }
 
-fn read_seconds(seconds: Whole) -> Duration {
+pub(super) fn read_seconds(seconds: Whole) -> Duration {
     Duration::from_secs(u64::from(seconds.0))
 }
 

@@ -4,8 +4,10 @@
 //! Not sayable, and therefore prose: an identifier must not look like a permanent one of a
 //! person, a subscription or equipment.
 
+use ics_core::device::{Channel, HostedDevice};
 use ics_core::id::{DeviceId, DeviceSerialNumber, ServiceUri, Uti};
 use ics_core::job::JobStatus;
+use ics_core::service::DeviceTerms;
 use utoipa::openapi::schema::{
     AdditionalProperties, ArrayBuilder, KnownFormat, ObjectBuilder, OneOfBuilder, Schema,
     SchemaFormat, SchemaType, Type,
@@ -13,7 +15,7 @@ use utoipa::openapi::schema::{
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{AgreementView, ApiView, PairView};
+use super::{AgreementView, ApiView, CredentialView, PairView};
 use crate::problem::Cause;
 use crate::query::MOST;
 
@@ -341,6 +343,89 @@ pub(crate) fn any_object() -> RefOr<Schema> {
 /// A machine-readable reason of an SP's own.
 pub(crate) fn cause_code() -> RefOr<Schema> {
     text().pattern(Some("^[A-Z][A-Z0-9_]{0,63}$")).into()
+}
+
+pub(crate) fn hosted_device_id() -> RefOr<Schema> {
+    text()
+        .pattern(Some("^d-[a-p]{32}$"))
+        .description(Some("Minted by the gateway."))
+        .into()
+}
+
+pub(crate) fn device_status() -> RefOr<Schema> {
+    one_of(["ACTIVE", "UNREGISTERING"]).into()
+}
+
+pub(crate) fn device_channels() -> RefOr<Schema> {
+    ArrayBuilder::new()
+        .items(one_of(Channel::ALL.map(Channel::name)))
+        .min_items(Some(1))
+        .max_items(Some(Channel::ALL.len()))
+        .unique_items(true)
+        .description(Some("Over which protocols the device may come."))
+        .into()
+}
+
+pub(crate) fn credential_id() -> RefOr<Schema> {
+    text().pattern(Some("^[1-9][0-9]{0,9}$")).into()
+}
+
+pub(crate) fn credential_kind() -> RefOr<Schema> {
+    one_of(["certificate", "password"]).into()
+}
+
+pub(crate) fn credentials() -> RefOr<Schema> {
+    list(
+        reference::<CredentialView<'static>>(),
+        HostedDevice::MOST_CREDENTIALS,
+    )
+}
+
+pub(crate) fn certificate() -> RefOr<Schema> {
+    text()
+        .description(Some(
+            "PEM; names `urn:ics:dev:<scsAsId>:<deviceId>`, its common name is the device ID.",
+        ))
+        .into()
+}
+
+pub(crate) fn password() -> RefOr<Schema> {
+    text()
+        .description(Some("The user name that goes with it is the device ID."))
+        .into()
+}
+
+/// A credential to be made, of either kind.
+pub(crate) fn credential_order() -> RefOr<Schema> {
+    let validity = || {
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(1))
+            .maximum(i64::try_from(DeviceTerms::LONGEST_VALIDITY.as_secs()).ok())
+            .description(Some("Seconds; by default 365 days."))
+    };
+    let request = bounded(1, crate::translate::LONGEST_REQUEST).description(Some(
+        "PKCS#10 request, PEM. Nothing but its public key is used.",
+    ));
+    let certificate = closed()
+        .property("request", request)
+        .property("validity", validity())
+        .required("request");
+    let password = closed().property("validity", validity());
+    let of =
+        |name: &'static str, order: ObjectBuilder| closed().property(name, order).required(name);
+    OneOfBuilder::new()
+        .item(of("certificate", certificate))
+        .item(of("password", password))
+        .into()
+}
+
+pub(crate) fn credential_orders() -> RefOr<Schema> {
+    ArrayBuilder::new()
+        .items(Ref::from_schema_name("DeviceCredentialRequest"))
+        .min_items(Some(1))
+        .max_items(Some(HostedDevice::MOST_CREDENTIALS))
+        .into()
 }
 
 /// Either answer of step 7.

@@ -222,12 +222,12 @@ impl OutFiles {
     }
 }
 
-fn read_text(file: &Path) -> Result<String, UsageError> {
+pub(in crate::cli) fn read_text(file: &Path) -> Result<String, UsageError> {
     std::fs::read_to_string(file)
         .map_err(|error| UsageError(format!("cannot read `{}`: {error}", file.display())))
 }
 
-fn write_new(file: &Path, text: &str, mode: u32) -> Result<(), Box<dyn Error>> {
+pub(in crate::cli) fn write_new(file: &Path, text: &str, mode: u32) -> Result<(), Box<dyn Error>> {
     let opened = OpenOptions::new()
         .write(true)
         .create_new(true)

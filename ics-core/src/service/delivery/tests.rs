@@ -5,6 +5,7 @@ use core::task::{Context, Poll, Waker};
 use super::*;
 use crate::change::Change;
 use crate::correlation::Correlation;
+use crate::device::HostedDevice;
 use crate::directory::DirectoryRecord;
 use crate::id::{DeviceId, MappingId, SpId, SubscriptionId};
 use crate::mapping::{MappingKey, UtiRecord};
@@ -84,6 +85,38 @@ impl Store for Shelf {
     }
 
     fn is_device_dead(&self, _: BlindIndex) -> PortFuture<'_, Result<bool, StoreError>> {
+        unavailable()
+    }
+
+    fn load_device<'a>(
+        &'a self,
+        _: &'a DeviceId,
+    ) -> PortFuture<'a, Result<Option<HostedDevice>, StoreError>> {
+        unavailable()
+    }
+
+    fn find_device<'a>(
+        &'a self,
+        _: &'a SpId,
+        _: BlindIndex,
+    ) -> PortFuture<'a, Result<Option<HostedDevice>, StoreError>> {
+        unavailable()
+    }
+
+    fn walk_devices<'a>(
+        &'a self,
+        _: &'a SpId,
+        _: Option<&'a DeviceId>,
+        _: usize,
+    ) -> PortFuture<'a, Result<Vec<HostedDevice>, StoreError>> {
+        unavailable()
+    }
+
+    fn due_devices(
+        &self,
+        _: Timestamp,
+        _: usize,
+    ) -> PortFuture<'_, Result<Vec<HostedDevice>, StoreError>> {
         unavailable()
     }
 

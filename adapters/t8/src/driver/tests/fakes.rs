@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ics_core::change::Change;
 use ics_core::correlation::Correlation;
+use ics_core::device::HostedDevice;
 use ics_core::directory::{Directory, DirectoryRecord};
 use ics_core::id::*;
 use ics_core::mapping::*;
@@ -30,6 +31,7 @@ pub(super) const ROOT: &str = "https://ics.example";
 pub(in crate::driver) struct FakeStore {
     pub(super) rows: Mutex<BTreeMap<MappingId, Mapping>>,
     utis: Mutex<BTreeMap<BlindIndex, UtiRecord>>,
+    pub(super) devices: Mutex<BTreeMap<DeviceId, HostedDevice>>,
     pub(super) down: AtomicBool,
     /// While set, commits wait.
     pub(super) held: AtomicBool,
@@ -57,6 +59,9 @@ impl FakeStore {
                 third_party_sp,
                 uti,
             } => row.third_party_sp == *third_party_sp && row.key.uti == *uti && row.is_live(),
+            Selection::Serial { iot_sp, serial } => {
+                row.iot_sp == *iot_sp && row.serial_index == *serial && row.is_live()
+            }
             Selection::Service(uri) => row.key.service_uri == *uri && row.is_live(),
             Selection::Due(_) | Selection::All => true,
         }
@@ -152,6 +157,69 @@ impl Store for FakeStore {
         Box::pin(async { Ok(None) })
     }
 
+    fn load_device<'a>(
+        &'a self,
+        id: &'a DeviceId,
+    ) -> PortFuture<'a, Result<Option<HostedDevice>, StoreError>> {
+        Box::pin(async move {
+            self.check()?;
+            Ok(self.devices.lock().unwrap().get(id).cloned())
+        })
+    }
+
+    fn find_device<'a>(
+        &'a self,
+        iot_sp: &'a SpId,
+        serial: BlindIndex,
+    ) -> PortFuture<'a, Result<Option<HostedDevice>, StoreError>> {
+        Box::pin(async move {
+            self.check()?;
+            Ok({
+                let devices = self.devices.lock().unwrap();
+                let mut own = devices.values().filter(|d| d.due().is_none());
+                own.find(|d| d.iot_sp == *iot_sp && d.serial_index == serial)
+                    .cloned()
+            })
+        })
+    }
+
+    fn walk_devices<'a>(
+        &'a self,
+        iot_sp: &'a SpId,
+        after: Option<&'a DeviceId>,
+        limit: usize,
+    ) -> PortFuture<'a, Result<Vec<HostedDevice>, StoreError>> {
+        Box::pin(async move {
+            self.check()?;
+            Ok({
+                let devices = self.devices.lock().unwrap();
+                let behind = devices.values().filter(|d| Some(&d.id) > after);
+                behind
+                    .filter(|d| d.iot_sp == *iot_sp)
+                    .take(limit)
+                    .cloned()
+                    .collect()
+            })
+        })
+    }
+
+    fn due_devices(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<HostedDevice>, StoreError>> {
+        Box::pin(async move {
+            self.check()?;
+            Ok({
+                let devices = self.devices.lock().unwrap();
+                let due = devices
+                    .values()
+                    .filter(|d| d.due().is_some_and(|due| due <= now));
+                due.take(limit).cloned().collect()
+            })
+        })
+    }
+
     fn load_directory(&self) -> PortFuture<'_, Result<Vec<DirectoryRecord>, StoreError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
@@ -194,6 +262,10 @@ impl Store for FakeStore {
                 .filter_map(|write| write.after.clone())
             {
                 rows.insert(row.id, row);
+            }
+            let mut devices = self.devices.lock().unwrap();
+            for write in change.devices() {
+                devices.extend(write.after.clone().map(|after| (after.id.clone(), after)));
             }
             let mut utis = self.utis.lock().unwrap();
             for (index, write) in change.uti_records() {
@@ -274,7 +346,7 @@ impl Authenticator for Tokens {
         };
         Ok(Principal {
             sp: peer.sp.clone(),
-            certificate: peer.clone(),
+            proof: Proof::Certificate(peer.clone()),
             scopes: scopes.ok_or(AuthenticationFailure::InvalidToken)?,
         })
     }
@@ -330,6 +402,32 @@ struct Silent;
 
 impl OutboxBell for Silent {
     fn ring(&self, _: &Addressee) {}
+}
+
+impl DeviceBell for Silent {
+    fn ring(&self, _: &DeviceId, _: Option<&HostedDevice>) {}
+
+    fn recheck(&self, _: &SpId) {}
+}
+
+/// Certifies every request.
+struct DeviceCa;
+
+impl DeviceAuthority for DeviceCa {
+    fn issue_device(
+        &self,
+        (sp, id): (&SpId, &DeviceId),
+        request_pem: &str,
+        validity: Duration,
+        now: Timestamp,
+    ) -> Result<IssuedCertificate, AuthorityError> {
+        Ok(IssuedCertificate {
+            pem: format!("{sp} {} {request_pem}", id.as_str()),
+            serial: CertificateSerial::from_der_integer(&[1]),
+            thumbprint: CertificateThumbprint([1; 32]),
+            not_after: now.plus(validity),
+        })
+    }
 }
 
 struct Noon;
@@ -402,6 +500,8 @@ pub(in crate::driver) fn api() -> (Arc<T8Api>, Arc<FakeStore>) {
         limiter: Arc::new(Limits_),
         entropy: Arc::new(Counter(Mutex::new(0))),
         bell: Arc::new(Silent),
+        device_bell: Arc::new(Silent),
+        device_authority: Arc::new(DeviceCa),
     };
     let knobs = Knobs {
         failure_floor: Duration::ZERO,

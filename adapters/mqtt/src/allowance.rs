@@ -1,0 +1,89 @@
+//! How much a device may do in a time: the generic cell rate algorithm (ITU-T I.371) on time that
+//! comes in as an argument.
+
+use ics_core::time::Timestamp;
+
+/// So many at once, and then so many a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many a second, in the long run; at least 1.
+    pub per_second: u32,
+    /// How many at once after a while of rest; at least 1.
+    pub burst: u32,
+}
+
+impl Rate {
+    /// Microseconds that one takes.
+    fn interval(self) -> i64 {
+        1_000_000 / i64::from(self.per_second.max(1))
+    }
+}
+
+/// What is used up of a [`Rate`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Allowance {
+    /// Microseconds since 1970 at which all is as if nothing had been used.
+    restored: i64,
+}
+
+impl Allowance {
+    /// Uses one, if there is one.
+    pub(crate) fn take(&mut self, rate: Rate, now: Timestamp) -> bool {
+        let now = micros(now);
+        let span = rate.interval().saturating_mul(rate.burst.max(1).into());
+        let begun = self.restored.max(now);
+        // A clock that was put back must not lock a device out.
+        let begun = begun.min(now.saturating_add(span));
+        let restored = begun.saturating_add(rate.interval());
+        if restored > now.saturating_add(span) {
+            return false;
+        }
+        self.restored = restored;
+        true
+    }
+
+    /// Whether it is as if nothing had been used.
+    pub(crate) fn is_restored(self, now: Timestamp) -> bool {
+        self.restored <= micros(now)
+    }
+}
+
+const fn micros(time: Timestamp) -> i64 {
+    time.millis().saturating_mul(1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_let_through_and_then_one_at_a_time() {
+        let rate = Rate {
+            per_second: 10,
+            burst: 3,
+        };
+        let at = |millis: i64| Timestamp::from_millis(1_000_000 + millis);
+        let mut allowance = Allowance::default();
+        let taken: Vec<bool> = (0..4).map(|_| allowance.take(rate, at(0))).collect();
+        assert_eq!(taken, [true, true, true, false]);
+        assert!(!allowance.take(rate, at(99)));
+        assert!(allowance.take(rate, at(100)));
+        assert!(!allowance.take(rate, at(100)));
+        assert!(!allowance.is_restored(at(399)));
+        assert!(allowance.is_restored(at(400)));
+    }
+
+    #[test]
+    fn a_clock_put_back_locks_nobody_out_for_longer_than_the_burst() {
+        let rate = Rate {
+            per_second: 10,
+            burst: 3,
+        };
+        let mut allowance = Allowance::default();
+        assert!(allowance.take(rate, Timestamp::from_millis(9_000_000)));
+        assert!(!allowance.take(rate, Timestamp::from_millis(1_000)));
+        let mut cut = allowance;
+        cut.restored = cut.restored.min(1_300_000);
+        assert!(cut.take(rate, Timestamp::from_millis(1_100)));
+    }
+}

@@ -1,0 +1,359 @@
+//! A service that keeps its devices in memory, for tests and fuzzing: what a session asks of it is
+//! answered as the core answers, and a commit can be held back.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ics_core::device::{
+    Channel, Channels, CredentialId, CredentialKind, DeviceCredential, DeviceStatus, HostedDevice,
+};
+use ics_core::device_document::{
+    Acknowledgement, AcknowledgementMeaning, DeviceDocument, DocumentEntry, DocumentState,
+};
+use ics_core::id::{DeviceId, MappingId, ServiceUri, SpId};
+use ics_core::port::{Clock, DeviceBell as _, PortFuture, StoreError};
+use ics_core::principal::{CertificateThumbprint, DeviceIdentity};
+use ics_core::sealed::{BlindIndex, Sealed};
+use ics_core::service::{
+    ChannelError, DeviceClaim, DeviceRefusal, Failure, Given, OwnMapping, Unauthenticated,
+};
+use ics_core::time::Timestamp;
+use tokio::sync::watch;
+
+use crate::roster::Sessions;
+use crate::service::DeviceService;
+
+/// A clock that is set.
+pub(crate) struct SetClock(AtomicI64);
+
+impl SetClock {
+    pub(crate) fn at(now: Timestamp) -> Self {
+        Self(AtomicI64::new(now.millis()))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set(&self, now: Timestamp) {
+        self.0.store(now.millis(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// The service.
+pub(crate) struct FakeService {
+    sessions: Arc<Sessions>,
+    state: Mutex<State>,
+    held: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct State {
+    devices: HashMap<DeviceId, (HostedDevice, Vec<DocumentEntry>)>,
+    established: Vec<MappingId>,
+    events: Vec<(MappingId, Vec<u8>, bool)>,
+    is_suspended: bool,
+    is_down: bool,
+}
+
+/// What every certificate of its devices is.
+pub(crate) const THUMBPRINT: CertificateThumbprint = CertificateThumbprint([7; 32]);
+
+/// The password of a device.
+pub(crate) fn password_of(device: &DeviceId) -> String {
+    format!("password of {}", device.as_str())
+}
+
+impl FakeService {
+    pub(crate) fn new(sessions: Arc<Sessions>) -> Self {
+        Self {
+            sessions,
+            state: Mutex::default(),
+            held: watch::Sender::new(false),
+        }
+    }
+
+    pub(crate) fn register(&self, iot_sp: &SpId, id: &DeviceId, not_after: Timestamp) {
+        let device = HostedDevice {
+            id: id.clone(),
+            iot_sp: iot_sp.clone(),
+            serial: Sealed::from_bytes(Vec::new()),
+            serial_index: BlindIndex::from_bytes([0; 32]),
+            vendor: None,
+            model: None,
+            owner: None,
+            channels: Channels::NONE.with(Channel::Mqtt),
+            credentials: vec![DeviceCredential {
+                id: CredentialId(1),
+                kind: CredentialKind::Certificate(THUMBPRINT),
+                not_before: Timestamp::from_millis(0),
+                not_after,
+                revoked: None,
+            }],
+            document: DocumentState::default(),
+            status: DeviceStatus::Active,
+            created: Timestamp::from_millis(0),
+            updated: Timestamp::from_millis(0),
+            version: 1,
+        };
+        let mut state = self.lock();
+        state.devices.insert(id.clone(), (device, Vec::new()));
+    }
+
+    /// Offers a row to the device.
+    pub(crate) fn offer(&self, id: &DeviceId, entry: DocumentEntry) {
+        self.change(id, |device, entries| {
+            device.document = device.document.changed(&[entry.mapping], &[]);
+            entries.push(entry);
+        });
+    }
+
+    /// Changes the device, and rings.
+    pub(crate) fn change(
+        &self,
+        id: &DeviceId,
+        change: impl FnOnce(&mut HostedDevice, &mut Vec<DocumentEntry>),
+    ) {
+        if let Some((device, entries)) = self.lock().devices.get_mut(id) {
+            change(device, entries);
+        }
+        self.sessions.ring(id, None);
+    }
+
+    async fn commit(&self) {
+        let mut held = self.held.subscribe();
+        // The sender lives as long as this.
+        let _ = held.wait_for(|held| !held).await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(
+        &self,
+        identity: &DeviceIdentity,
+        now: Timestamp,
+    ) -> Result<(HostedDevice, Vec<DocumentEntry>), DeviceRefusal> {
+        let state = self.lock();
+        if state.is_down {
+            return Err(Failure::Store(StoreError::Unavailable).into());
+        }
+        let found = state.devices.get(&identity.device_id);
+        let (device, entries) = found.ok_or(Unauthenticated::Unknown)?;
+        let credential = device.credential(identity.credential);
+        let credential = credential.ok_or(Unauthenticated::Credential)?;
+        if credential.revoked.is_some() {
+            return Err(Unauthenticated::Revoked.into());
+        }
+        if !credential.holds(now) {
+            return Err(Unauthenticated::Expired.into());
+        }
+        if state.is_suspended {
+            return Err(Unauthenticated::SpNotServed.into());
+        }
+        Ok((device.clone(), entries.clone()))
+    }
+
+    fn find_active(
+        &self,
+        identity: &DeviceIdentity,
+        now: Timestamp,
+    ) -> Result<Vec<DocumentEntry>, ChannelError> {
+        let (device, entries) = self.find(identity, now)?;
+        if device.status == DeviceStatus::Active {
+            Ok(entries)
+        } else {
+            Err(ChannelError::Unregistering)
+        }
+    }
+
+    fn holds(&self, mapping: MappingId) -> bool {
+        self.lock().established.contains(&mapping)
+    }
+}
+
+#[cfg(test)]
+impl FakeService {
+    /// Lets no commit through, or all.
+    pub(crate) fn hold(&self, held: bool) {
+        self.held.send_replace(held);
+    }
+
+    /// Gives no answer, or answers again.
+    pub(crate) fn be_down(&self, is_down: bool) {
+        self.lock().is_down = is_down;
+    }
+
+    pub(crate) fn suspend(&self, iot_sp: &SpId) {
+        self.lock().is_suspended = true;
+        self.sessions.recheck(iot_sp);
+    }
+
+    pub(crate) fn events(&self) -> Vec<(MappingId, Vec<u8>, bool)> {
+        self.lock().events.clone()
+    }
+
+    pub(crate) fn established(&self) -> Vec<MappingId> {
+        self.lock().established.clone()
+    }
+
+    pub(crate) fn is_known(&self, id: &DeviceId) -> bool {
+        self.lock().devices.contains_key(id)
+    }
+}
+
+impl DeviceService for FakeService {
+    fn authenticate<'a>(
+        &'a self,
+        claim: DeviceClaim<'a>,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<Arc<DeviceIdentity>, DeviceRefusal>> {
+        Box::pin(async move {
+            let (id, is_good) = match claim {
+                DeviceClaim::Certificate {
+                    device_id,
+                    thumbprint,
+                    ..
+                } => (device_id, thumbprint == THUMBPRINT),
+                DeviceClaim::Password {
+                    device_id,
+                    password,
+                } => (device_id, password == password_of(device_id)),
+            };
+            let known = self
+                .lock()
+                .devices
+                .get(id)
+                .map(|(device, _)| device.clone());
+            let device = known.ok_or(Unauthenticated::Unknown)?;
+            let credential = device.credentials.first().filter(|_| is_good);
+            let credential = credential.ok_or(Unauthenticated::Credential)?;
+            let identity = DeviceIdentity {
+                iot_sp: device.iot_sp.clone(),
+                device_id: id.clone(),
+                credential: credential.id,
+                not_after: credential.not_after,
+            };
+            self.find(&identity, now)?;
+            Ok(Arc::new(identity))
+        })
+    }
+
+    fn admit<'a>(
+        &'a self,
+        identity: &'a Arc<DeviceIdentity>,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<HostedDevice, DeviceRefusal>> {
+        Box::pin(async move { self.find(identity, now).map(|(device, _)| device) })
+    }
+
+    fn read_document<'a>(
+        &'a self,
+        identity: &'a Arc<DeviceIdentity>,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<DeviceDocument, ChannelError>> {
+        Box::pin(async move {
+            let (device, entries) = self.find(identity, now)?;
+            let version = device.document.version;
+            Ok(DeviceDocument { version, entries })
+        })
+    }
+
+    fn acknowledge<'a>(
+        &'a self,
+        identity: &'a Arc<DeviceIdentity>,
+        acknowledgement: &'a Acknowledgement,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<AcknowledgementMeaning, ChannelError>> {
+        Box::pin(async move {
+            let (device, _) = self.find(identity, now)?;
+            let meaning = device.document.meaning_of(acknowledgement);
+            match meaning {
+                AcknowledgementMeaning::NeverOffered => return Err(ChannelError::NeverOffered),
+                AcknowledgementMeaning::Stale => return Ok(meaning),
+                AcknowledgementMeaning::Current => {}
+            }
+            self.commit().await;
+            let id = &identity.device_id;
+            if device.status == DeviceStatus::Active {
+                self.lock().established.extend(&device.document.rows);
+                self.change(id, |device, _| {
+                    device.document.acknowledged = acknowledgement.version;
+                });
+            } else {
+                self.lock().devices.remove(id);
+                self.sessions.ring(id, None);
+            }
+            Ok(meaning)
+        })
+    }
+
+    fn inquire<'a>(
+        &'a self,
+        identity: &'a Arc<DeviceIdentity>,
+        service_uri: Option<&'a ServiceUri>,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<Vec<OwnMapping>, ChannelError>> {
+        Box::pin(async move {
+            let mut own = Vec::new();
+            for entry in self.find_active(identity, now)? {
+                let is_meant = service_uri.is_none_or(|uri| *uri == entry.key.service_uri);
+                if is_meant && self.holds(entry.mapping) {
+                    own.push(OwnMapping {
+                        mapping: entry.mapping,
+                        key: entry.key,
+                    });
+                }
+            }
+            if own.is_empty() {
+                return Err(ChannelError::NotFound);
+            }
+            Ok(own)
+        })
+    }
+
+    fn give_up<'a>(
+        &'a self,
+        identity: &'a Arc<DeviceIdentity>,
+        given: &'a Given,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<(), ChannelError>> {
+        Box::pin(async move {
+            let entries = self.find_active(identity, now)?;
+            let is_meant = |entry: &&DocumentEntry| match given {
+                Given::Mapping(id) => entry.mapping == *id,
+                Given::Key(key) => entry.key == *key,
+            };
+            let id = entries.iter().find(is_meant).map(|entry| entry.mapping);
+            let id = id.ok_or(ChannelError::NotFound)?;
+            self.commit().await;
+            self.change(&identity.device_id, |device, entries| {
+                device.document = device.document.changed(&[], &[id]);
+                entries.retain(|entry| entry.mapping != id);
+            });
+            Ok(())
+        })
+    }
+
+    fn report<'a>(
+        &'a self,
+        identity: &'a Arc<DeviceIdentity>,
+        (id, data, is_json): (MappingId, &'a [u8], bool),
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<(), ChannelError>> {
+        Box::pin(async move {
+            let entries = self.find_active(identity, now)?;
+            if !self.holds(id) || !entries.iter().any(|entry| entry.mapping == id) {
+                return Err(ChannelError::NotFound);
+            }
+            self.commit().await;
+            self.lock().events.push((id, data.to_vec(), is_json));
+            Ok(())
+        })
+    }
+}

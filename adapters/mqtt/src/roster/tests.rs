@@ -1,0 +1,84 @@
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use super::*;
+
+const RATE: Rate = Rate {
+    per_second: 1,
+    burst: 2,
+};
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_millis(0).plus(Duration::from_secs(1_000_000 + seconds))
+}
+
+fn enter(sessions: &Arc<Sessions>, sp: &str, device: &str, now: Timestamp) -> Seated {
+    let (sp, device) = (SpId::parse(sp).unwrap(), DeviceId::parse(device).unwrap());
+    sessions.enter((&sp, &device), RATE, now).unwrap()
+}
+
+/// What is signalled by now.
+fn heard(seated: &Seated) -> Option<u8> {
+    let signalled = pin!(seated.signalled());
+    match signalled.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(signals) => Some(signals),
+        Poll::Pending => None,
+    }
+}
+
+#[test]
+fn a_ring_reaches_the_device_it_is_for() {
+    let sessions = Arc::new(Sessions::default());
+    let one = enter(&sessions, "acme", "d-one", at(0));
+    let two = enter(&sessions, "acme", "d-two", at(0));
+    let foreign = enter(&sessions, "other", "d-three", at(0));
+    sessions.ring(&DeviceId::parse("d-one").unwrap(), None);
+    sessions.ring(&DeviceId::parse("d-nobody").unwrap(), None);
+    assert_eq!(
+        [heard(&one), heard(&two), heard(&foreign)],
+        [Some(CHANGED), None, None]
+    );
+    assert_eq!(heard(&one), None);
+    sessions.recheck(&SpId::parse("acme").unwrap());
+    assert_eq!([heard(&one), heard(&two)], [Some(CHANGED), Some(CHANGED)]);
+    assert_eq!(heard(&foreign), None);
+}
+
+#[test]
+fn the_older_session_is_told_and_its_leaving_is_not_that_of_the_newer() {
+    let sessions = Arc::new(Sessions::default());
+    let old = enter(&sessions, "acme", "d-one", at(0));
+    let new = enter(&sessions, "acme", "d-one", at(0));
+    assert_eq!([heard(&old), heard(&new)], [Some(TAKEN_OVER), None]);
+    drop(old);
+    assert_eq!(sessions.count(), 1);
+    sessions.ring(&DeviceId::parse("d-one").unwrap(), None);
+    assert_eq!(heard(&new), Some(CHANGED));
+    drop(new);
+    assert_eq!(sessions.count(), 0);
+}
+
+#[test]
+fn what_a_device_used_up_outlives_its_connection_and_then_nothing_does() {
+    let sessions = Arc::new(Sessions::default());
+    let (sp, device) = (
+        SpId::parse("acme").unwrap(),
+        DeviceId::parse("d-one").unwrap(),
+    );
+    let mut seated = enter(&sessions, "acme", "d-one", at(0));
+    assert!(seated.messages.take(RATE, at(0)));
+    let used = seated.messages;
+    drop(seated);
+    let seated = enter(&sessions, "acme", "d-one", at(0));
+    assert_eq!(seated.messages, used);
+    let often = sessions.enter((&sp, &device), RATE, at(0));
+    assert_eq!(often.err(), Some(TooOften));
+    drop(seated);
+    // Strangers come and go: what is kept of them does not grow.
+    for n in 0..10_000 {
+        drop(enter(&sessions, "acme", &format!("d-{n}x"), at(10 + n)));
+    }
+    assert!(sessions.lock().by_device.len() <= 2 * FEW);
+}

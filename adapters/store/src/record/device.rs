@@ -1,0 +1,147 @@
+//! A hosted device.
+
+use ics_core::device::{
+    Channel, Channels, CredentialId, CredentialKind, DeviceCredential, DeviceStatus, HostedDevice,
+};
+use ics_core::device_document::DocumentState;
+use ics_core::id::MappingId;
+use ics_core::principal::CertificateThumbprint;
+
+use super::fields::{Sink, Source, named};
+use super::value::{attribute, device_id, index, put_attribute, put_index, put_sealed, sealed, sp};
+use super::{Record, RecordError};
+
+named!(Channel {
+    "MQTT": [Channel::Mqtt],
+    "COAP": [Channel::Coap],
+    "ONEM2M": [Channel::OneM2m],
+});
+
+impl Record for HostedDevice {
+    const VERSION: u8 = 1;
+
+    fn write(&self, out: &mut impl Sink) {
+        out.text("deviceId", self.id.as_str());
+        out.text("iotSpId", self.iot_sp.as_str());
+        put_sealed(out, "serialSealed", &self.serial);
+        put_index(out, "serialIndex", self.serial_index);
+        out.option("vendor", self.vendor.as_ref(), put_attribute);
+        out.option("model", self.model.as_ref(), put_attribute);
+        out.option("ownerSubject", self.owner.as_ref(), put_attribute);
+        let channels: Vec<_> = self.channels.iter().collect();
+        out.list("channels", &channels, |out, name, channel| {
+            out.choice(name, *channel);
+        });
+        out.list("credentials", &self.credentials, |out, name, credential| {
+            out.group(name, |out| write_credential(out, credential));
+        });
+        out.group("document", |out| write_document(out, &self.document));
+        write_status(out, self.status);
+        out.instant("createTime", self.created);
+        out.instant("updateTime", self.updated);
+        out.number("version", self.version);
+    }
+
+    fn read(_: u8, input: &mut impl Source) -> Result<Self, RecordError> {
+        Ok(Self {
+            id: device_id(input, "deviceId")?,
+            iot_sp: sp(input, "iotSpId")?,
+            serial: sealed(input, "serialSealed")?,
+            serial_index: index(input, "serialIndex")?,
+            vendor: input.option("vendor", attribute)?,
+            model: input.option("model", attribute)?,
+            owner: input.option("ownerSubject", attribute)?,
+            channels: Channels::from_iter(
+                input.list("channels", |input, name| input.choice::<Channel>(name))?,
+            ),
+            credentials: input.list("credentials", |input, name| {
+                input.group(name, read_credential)
+            })?,
+            document: input.group("document", read_document)?,
+            status: read_status(input)?,
+            created: input.instant("createTime")?,
+            updated: input.instant("updateTime")?,
+            version: input.number("version")?,
+        })
+    }
+}
+
+const CREDENTIALS: [&str; 2] = ["CERTIFICATE", "PASSWORD"];
+
+fn write_credential(out: &mut impl Sink, credential: &DeviceCredential) {
+    out.number("id", credential.id.0.into());
+    match credential.kind {
+        CredentialKind::Certificate(thumbprint) => {
+            out.tag("kind", 0, &CREDENTIALS);
+            out.fixed("thumbprint", &thumbprint.0);
+        }
+        CredentialKind::Password(hash) => {
+            out.tag("kind", 1, &CREDENTIALS);
+            put_index(out, "passwordIndex", hash);
+        }
+    }
+    out.instant("notBefore", credential.not_before);
+    out.instant("notAfter", credential.not_after);
+    out.option("revokedAt", credential.revoked, Sink::instant);
+}
+
+fn read_credential<S: Source>(input: &mut S) -> Result<DeviceCredential, RecordError> {
+    Ok(DeviceCredential {
+        id: CredentialId(input.small("id")?),
+        kind: match input.tag("kind", &CREDENTIALS)? {
+            0 => CredentialKind::Certificate(CertificateThumbprint(input.fixed("thumbprint")?)),
+            1 => CredentialKind::Password(index(input, "passwordIndex")?),
+            _ => return Err(RecordError::Value),
+        },
+        not_before: input.instant("notBefore")?,
+        not_after: input.instant("notAfter")?,
+        revoked: input.option("revokedAt", Source::instant)?,
+    })
+}
+
+fn write_document(out: &mut impl Sink, document: &DocumentState) {
+    out.number("newest", document.version);
+    out.number("acknowledged", document.acknowledged);
+    out.list("mappings", &document.rows, |out, name, id| {
+        out.id(name, id.as_bytes());
+    });
+}
+
+fn read_document<S: Source>(input: &mut S) -> Result<DocumentState, RecordError> {
+    let document = DocumentState {
+        version: input.number("newest")?,
+        acknowledged: input.number("acknowledged")?,
+        rows: input.list("mappings", |input, name| {
+            input.id(name).map(MappingId::from_bytes)
+        })?,
+    };
+    // A search relies on the order; the device on the rest.
+    let is_sorted = document.rows.is_sorted_by(|a, b| a < b);
+    if is_sorted && document.acknowledged <= document.version {
+        Ok(document)
+    } else {
+        Err(RecordError::Value)
+    }
+}
+
+const STATUSES: [&str; 2] = ["ACTIVE", "UNREGISTERING"];
+
+fn write_status(out: &mut impl Sink, status: DeviceStatus) {
+    match status {
+        DeviceStatus::Active => out.tag("status", 0, &STATUSES),
+        DeviceStatus::Unregistering { deadline } => {
+            out.tag("status", 1, &STATUSES);
+            out.instant("deadline", deadline);
+        }
+    }
+}
+
+fn read_status(input: &mut impl Source) -> Result<DeviceStatus, RecordError> {
+    Ok(match input.tag("status", &STATUSES)? {
+        0 => DeviceStatus::Active,
+        1 => DeviceStatus::Unregistering {
+            deadline: input.instant("deadline")?,
+        },
+        _ => return Err(RecordError::Value),
+    })
+}

@@ -1,0 +1,345 @@
+//! The service over a store in memory, with two IoT SPs, one third party SP, and time by hand.
+
+use std::future::Future;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ics_core::change::Change;
+use ics_core::device::{Channel, Channels};
+use ics_core::directory::{Directory, DirectoryRecord};
+use ics_core::id::*;
+use ics_core::mapping::{Attribute, Consent, Features, Mapping, MappingKey};
+use ics_core::outbox::{Addressee, OutboxEntry};
+use ics_core::party::*;
+use ics_core::port::*;
+use ics_core::principal::*;
+use ics_core::procedure::Knobs;
+use ics_core::reference_point::{Role, Scopes};
+use ics_core::sealed::*;
+use ics_core::service::*;
+use ics_core::time::Timestamp;
+use ics_store::MemoryStore;
+
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+const DAY: Duration = Duration::from_secs(86_400);
+
+pub(crate) struct World {
+    pub(crate) service: IcsService,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) rung: Arc<Rung>,
+}
+
+/// Who was rung for, and in which version.
+#[derive(Default)]
+pub(crate) struct Rung(pub(crate) Mutex<Vec<(DeviceId, Option<u64>)>>);
+
+impl DeviceBell for Rung {
+    fn ring(&self, id: &DeviceId, device: Option<&ics_core::device::HostedDevice>) {
+        let version = device.map(|device| device.document.version);
+        self.0.lock().unwrap().push((id.clone(), version));
+    }
+
+    fn recheck(&self, _: &SpId) {}
+}
+
+/// Everything else the service asks for.
+#[derive(Default)]
+struct Surroundings {
+    directory: Mutex<Arc<Directory>>,
+    drawn: Mutex<u64>,
+}
+
+impl Sealer for Surroundings {
+    fn seal(&self, context: &[u8], value: &[u8]) -> Result<Sealed, SealError> {
+        let masked = value.iter().map(|byte| byte ^ 0x5a);
+        let mut sealed = context.to_vec();
+        sealed.extend(masked);
+        Ok(Sealed::from_bytes(sealed))
+    }
+
+    fn open(&self, context: &[u8], sealed: &Sealed) -> Result<Vec<u8>, SealError> {
+        let masked = sealed.as_bytes().strip_prefix(context);
+        let masked = masked.ok_or(SealError::DoesNotOpen)?;
+        Ok(masked.iter().map(|byte| byte ^ 0x5a).collect())
+    }
+
+    fn blind_index(&self, domain: BlindIndexDomain, parts: &[&[u8]]) -> BlindIndex {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        (domain.label(), parts).hash(&mut hasher);
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&hasher.finish().to_be_bytes());
+        BlindIndex::from_bytes(bytes)
+    }
+}
+
+impl DecisionPoint for Surroundings {
+    fn decide(&self, request: &AccessRequest<'_>) -> Result<(), Denied> {
+        let point = request.reference_point;
+        if !request.party.has_role(point.role())
+            || *request.principal.proof.sp() != request.party.id
+        {
+            return Err(Denied::Role(point.role()));
+        }
+        if !request.principal.scopes.contains(point) {
+            return Err(Denied::Scope(point));
+        }
+        match request.operation {
+            Operation::RequestMapping { agreement, .. }
+            | Operation::EstablishMapping { agreement, .. }
+            | Operation::Inquire { agreement, .. } => {
+                agreement.map(|_| ()).ok_or(Denied::NoAgreement)
+            }
+            Operation::UseOwn => Ok(()),
+        }
+    }
+
+    fn disclose(&self, _: &Agreement, device_id: &DeviceId) -> DeviceId {
+        device_id.clone()
+    }
+}
+
+impl DirectorySource for Surroundings {
+    fn snapshot(&self) -> Arc<Directory> {
+        Arc::clone(&self.directory.lock().unwrap())
+    }
+
+    fn update(&self, change: &Change) {
+        let mut directory = self.directory.lock().unwrap();
+        Arc::make_mut(&mut directory).apply(change);
+    }
+}
+
+impl RateLimiter for Surroundings {
+    fn admit(&self, _: &Party, _: Timestamp) -> Result<(), RateLimited> {
+        Ok(())
+    }
+
+    fn charge(&self, _: &Party, _: u32, _: Timestamp) {}
+
+    fn has_failure_quota(&self, _: &Party, _: Timestamp) -> bool {
+        true
+    }
+
+    fn count_failure(&self, _: &SpId, _: Timestamp) {}
+}
+
+impl Entropy for Surroundings {
+    fn fill(&self, out: &mut [u8]) {
+        let mut drawn = self.drawn.lock().unwrap();
+        for byte in out {
+            *drawn = drawn
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            *byte = drawn.to_be_bytes()[0];
+        }
+    }
+}
+
+impl OutboxBell for Surroundings {
+    fn ring(&self, _: &Addressee) {}
+}
+
+impl DeviceAuthority for Surroundings {
+    fn issue_device(
+        &self,
+        (sp, id): (&SpId, &DeviceId),
+        request: &str,
+        validity: Duration,
+        now: Timestamp,
+    ) -> Result<IssuedCertificate, AuthorityError> {
+        Ok(IssuedCertificate {
+            pem: format!("{sp} {} {request}", id.as_str()),
+            serial: CertificateSerial::from_der_integer(&[1]),
+            thumbprint: CertificateThumbprint([9; 32]),
+            not_after: now.plus(validity),
+        })
+    }
+}
+
+pub(crate) fn sp(id: &str) -> SpId {
+    SpId::parse(id).unwrap()
+}
+
+fn party(id: &str, iot_sp: bool) -> DirectoryRecord {
+    DirectoryRecord::Party(Arc::new(Party {
+        id: sp(id),
+        third_party_sp: !iot_sp,
+        iot_sp,
+        status: PartyStatus::Active,
+        services: Vec::new(),
+        serial_namespaces: vec![SerialNamespace {
+            vendor: None,
+            matcher: SerialMatcher::prefix("LOCK-").unwrap(),
+        }],
+        callback_origins: vec![Origin::parse("https://shop.example").unwrap()],
+        token_endpoint: None,
+        limits: Limits {
+            requests_per_second: NonZeroU32::MIN,
+            failed_mappings_per_day: NonZeroU32::MIN,
+        },
+        created: NOW,
+        version: 1,
+    }))
+}
+
+fn agreement(iot_sp: &str, consent_mode: ConsentMode, n: u8) -> DirectoryRecord {
+    DirectoryRecord::Agreement(Arc::new(Agreement {
+        id: AgreementId::from_bytes([n; 16]),
+        iot_sp: sp(iot_sp),
+        third_party_sp: sp("shop"),
+        services: Vec::new(),
+        valid_from: NOW,
+        valid_until: None,
+        consent_mode,
+        exposure: Exposure::Raw,
+        ended: None,
+        version: 1,
+    }))
+}
+
+pub(crate) fn principal(id: &str) -> Principal {
+    Principal {
+        sp: sp(id),
+        proof: Proof::Certificate(Arc::new(PeerCertificate {
+            sp: sp(id),
+            thumbprint: CertificateThumbprint([0; 32]),
+            serial: CertificateSerial::from_der_integer(&[1]),
+            not_after: NOW.plus(DAY),
+        })),
+        scopes: Scopes::of_roles([Role::ThirdPartySp, Role::IotSp]),
+    }
+}
+
+pub(crate) fn run<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+impl World {
+    /// `acme` agreed with `shop`; so did `asker`, which confirms each mapping first.
+    pub(crate) fn new() -> Self {
+        let records = [
+            party("shop", false),
+            party("acme", true),
+            party("asker", true),
+            agreement("acme", ConsentMode::Asserted, 1),
+            agreement("asker", ConsentMode::IotSpConfirm, 2),
+        ];
+        let store = Arc::new(MemoryStore::in_memory().unwrap());
+        let change = records.iter().fold(Change::default(), |change, record| {
+            let write = ics_core::change::Write {
+                before: None,
+                after: Some(record.clone()),
+            };
+            change.with_record(record.key(), write)
+        });
+        run(store.commit(change)).unwrap();
+        let surroundings = Arc::new(Surroundings {
+            directory: Mutex::new(Arc::new(Directory::from_records(records))),
+            drawn: Mutex::new(7),
+        });
+        let rung = Arc::new(Rung::default());
+        let ports = Ports {
+            store: store.clone(),
+            sealer: surroundings.clone(),
+            decision_point: surroundings.clone(),
+            directory: surroundings.clone(),
+            limiter: surroundings.clone(),
+            entropy: surroundings.clone(),
+            bell: surroundings.clone(),
+            device_bell: rung.clone(),
+            device_authority: surroundings,
+        };
+        let knobs = Knobs {
+            failure_floor: Duration::ZERO,
+            ..Knobs::default()
+        };
+        Self {
+            service: IcsService::new(ports, knobs),
+            store,
+            rung,
+        }
+    }
+
+    /// Registers a lock of `iot_sp`; answers its identity, as a channel would make it.
+    pub(crate) fn register(&self, iot_sp: &str, serial: &str) -> Arc<DeviceIdentity> {
+        let terms = DeviceTerms {
+            serial: DeviceSerialNumber::parse(serial).unwrap(),
+            vendor: None,
+            model: None,
+            owner: None,
+            channels: Channels::from_iter([Channel::Mqtt]),
+            credentials: vec![NewCredential::Password { validity: DAY }],
+        };
+        let by = principal(iot_sp);
+        let registered = run(self
+            .service
+            .register_device(Manager::Party(&by), &terms, NOW))
+        .unwrap();
+        let [IssuedCredential::Password(_, password)] = registered.credentials.as_slice() else {
+            panic!("one password");
+        };
+        self.log_in(&registered.device.id, password).unwrap()
+    }
+
+    pub(crate) fn log_in(
+        &self,
+        device_id: &DeviceId,
+        password: &str,
+    ) -> Result<Arc<DeviceIdentity>, DeviceRefusal> {
+        let claim = DeviceClaim::Password {
+            device_id,
+            password,
+        };
+        run(self.service.authenticate_device(claim, Channel::Mqtt, NOW))
+    }
+
+    /// A mapping request of `shop` for service `n` and the lock.
+    pub(crate) fn request(&self, iot_sp: &str, serial: &str, n: usize) -> Mapping {
+        let attribute = |text| Attribute::parse(text).unwrap();
+        let request = MappingRequest {
+            key: MappingKey {
+                service_uri: ServiceUri::parse(&format!("https://shop.example/s{n}")).unwrap(),
+                uti: Uti::parse(&format!("uti-of-the-lock-at-service-{n}")).unwrap(),
+            },
+            serial: DeviceSerialNumber::parse(serial).unwrap(),
+            device_vendor: None,
+            device_model: None,
+            iot_sp: Some(sp(iot_sp)),
+            validity: None,
+            consent: Some(Consent {
+                id: attribute("c-1"),
+                purpose: attribute("dpv:RequestedServiceProvision"),
+                subject: None,
+                granted_at: NOW,
+                expires: None,
+            }),
+            destination: Some(CallbackUri::parse("https://shop.example/cb").unwrap()),
+            websocket: false,
+            features: Features::default(),
+            uti_expiry: None,
+            e2e: Some(vec![0, 159, 146, 150]),
+            request_test: false,
+        };
+        let shop = principal("shop");
+        run(self.service.request_mapping(&shop, &request, NOW))
+            .unwrap()
+            .0
+    }
+
+    pub(crate) fn row(&self, id: MappingId) -> Mapping {
+        run(self.store.load(id)).unwrap().unwrap()
+    }
+
+    /// What waits to be told to `role`, in the order of the outbox.
+    pub(crate) fn told(&self, role: Role) -> Vec<OutboxEntry> {
+        let all = run(self.store.walk_outbox(None, 100)).unwrap();
+        all.into_iter()
+            .filter(|entry| entry.key.addressee.role == role)
+            .collect()
+    }
+}

@@ -1,0 +1,150 @@
+//! `ics-device` (ICS-2): devices the gateway hosts for an IoT SP (t8, top).
+
+use ics_core::device::CredentialId;
+use ics_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::number::Whole;
+use super::read::{Body, Object, present};
+use super::schema;
+use super::text::{Shown, Text};
+use crate::link::Link;
+
+/// A device to be hosted.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeviceRegistration<'a> {
+    #[serde(borrow)]
+    #[schema(schema_with = schema::serial_number)]
+    pub(crate) device_serial_number: Text<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    #[schema(schema_with = schema::attribute)]
+    pub(crate) device_vendor: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    #[schema(schema_with = schema::attribute)]
+    pub(crate) device_model: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    #[schema(schema_with = schema::attribute)]
+    pub(crate) owner_subject: Option<Text<'a>>,
+    #[serde(borrow)]
+    #[schema(schema_with = schema::device_channels)]
+    pub(crate) channels: Vec<Text<'a>>,
+    #[serde(borrow)]
+    #[schema(schema_with = schema::credential_orders)]
+    pub(crate) credentials: Vec<Object<CredentialOrder<'a>>>,
+}
+
+/// A credential to be made: exactly one of its members.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CredentialOrder<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(crate) certificate: Option<Object<CertificateOrder<'a>>>,
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) password: Option<Object<PasswordOrder>>,
+}
+
+/// A certificate for the public key of a request.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct CertificateOrder<'a> {
+    #[serde(borrow)]
+    pub(crate) request: Text<'a>,
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) validity: Option<Whole>,
+}
+
+/// A password, minted here.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct PasswordOrder {
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) validity: Option<Whole>,
+}
+
+/// A hosted device as its IoT SP sees it; the serial number where one device is looked at.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Device)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct DeviceView<'a> {
+    #[serde(rename = "self")]
+    #[schema(schema_with = schema::link)]
+    pub(crate) own: Shown<Link<'a>>,
+    #[schema(schema_with = schema::device_id)]
+    pub(crate) device_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::serial_number)]
+    pub(crate) device_serial_number: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::attribute)]
+    pub(crate) device_vendor: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::attribute)]
+    pub(crate) device_model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::attribute)]
+    pub(crate) owner_subject: Option<&'a str>,
+    #[schema(schema_with = schema::device_channels)]
+    pub(crate) channels: Vec<&'static str>,
+    #[schema(schema_with = schema::device_status)]
+    pub(crate) status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::date_time)]
+    pub(crate) expiry: Option<Shown<Timestamp>>,
+    #[schema(schema_with = schema::inline::<DocumentView<'static>>)]
+    pub(crate) document: DocumentView<'a>,
+    #[schema(schema_with = schema::credentials)]
+    pub(crate) credentials: Vec<CredentialView<'a>>,
+    #[schema(schema_with = schema::date_time)]
+    pub(crate) create_time: Shown<Timestamp>,
+    #[schema(schema_with = schema::date_time)]
+    pub(crate) update_time: Shown<Timestamp>,
+}
+
+/// What a hosted device must hold, and the newest version it said it holds.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct DocumentView<'a> {
+    #[schema(schema_with = schema::count)]
+    pub(crate) version: u64,
+    #[schema(schema_with = schema::count)]
+    pub(crate) acknowledged: u64,
+    #[schema(schema_with = schema::links)]
+    pub(crate) mappings: Vec<Shown<Link<'a>>>,
+}
+
+/// A credential of a hosted device; what is secret of it once, in the answer that made it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeviceCredential)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct CredentialView<'a> {
+    #[serde(rename = "self")]
+    #[schema(schema_with = schema::link)]
+    pub(crate) own: Shown<Link<'a>>,
+    #[schema(schema_with = schema::credential_id)]
+    pub(crate) credential_id: Shown<CredentialId>,
+    #[schema(schema_with = schema::credential_kind)]
+    pub(crate) kind: &'static str,
+    #[schema(schema_with = schema::date_time)]
+    pub(crate) not_before: Shown<Timestamp>,
+    #[schema(schema_with = schema::date_time)]
+    pub(crate) not_after: Shown<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::date_time)]
+    pub(crate) revoke_time: Option<Shown<Timestamp>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::certificate)]
+    pub(crate) certificate: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::password)]
+    pub(crate) password: Option<&'a str>,
+}
+
+impl<'a> Body<'a> for DeviceRegistration<'a> {
+    const MANDATORY: &'static [&'static str] = &["deviceSerialNumber", "channels", "credentials"];
+}
+
+impl<'a> Body<'a> for CredentialOrder<'a> {
+    const MANDATORY: &'static [&'static str] = &["certificate", "password"];
+}

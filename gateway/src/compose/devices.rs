@@ -1,0 +1,128 @@
+//! The devices the gateway hosts: who certifies them, and who is told when one changes.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use ics_core::device::HostedDevice;
+use ics_core::id::{DeviceId, SpId};
+use ics_core::port::{AuthorityError, DeviceAuthority, DeviceBell, Entropy, IssuedCertificate};
+use ics_core::time::Timestamp;
+use ics_mqtt::{Endpoint, Limits, Sessions};
+
+use super::examine::load_authority_of;
+use super::{Parts, ReloadableTls, StartError, mqtt_credentials};
+use crate::config::Config;
+use crate::listener::{Admission, Listener, MqttListener};
+use crate::telemetry::{MQTT, Telemetry};
+
+/// Passes rings on to the device channels, once there are any. The service is made before them.
+#[derive(Default)]
+pub(crate) struct DeviceBells(OnceLock<Arc<dyn DeviceBell>>);
+
+impl DeviceBells {
+    /// From now on `channel` is rung; the first one stays.
+    pub(super) fn pass_to(&self, channel: Arc<dyn DeviceBell>) {
+        let _ = self.0.set(channel);
+    }
+}
+
+impl DeviceBell for DeviceBells {
+    fn ring(&self, id: &DeviceId, device: Option<&HostedDevice>) {
+        if let Some(channel) = self.0.get() {
+            channel.ring(id, device);
+        }
+    }
+
+    fn recheck(&self, iot_sp: &SpId) {
+        if let Some(channel) = self.0.get() {
+            channel.recheck(iot_sp);
+        }
+    }
+}
+
+/// A gateway without `[devices]`: it certifies none.
+struct NoAuthority;
+
+impl DeviceAuthority for NoAuthority {
+    fn issue_device(
+        &self,
+        _: (&SpId, &DeviceId),
+        _: &str,
+        _: Duration,
+        _: Timestamp,
+    ) -> Result<IssuedCertificate, AuthorityError> {
+        Err(AuthorityError::Unavailable)
+    }
+}
+
+/// The MQTT listener of hosted devices, where one is configured.
+pub(super) struct MqttChannel {
+    pub(super) listener: MqttListener,
+    tls: ReloadableTls,
+}
+
+impl MqttChannel {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub(super) fn open(
+        config: &Config,
+        parts: &Parts,
+        telemetry: &Telemetry,
+    ) -> Result<Option<Self>, StartError> {
+        let (Some(section), Some(devices)) = (&config.mqtt, &config.devices) else {
+            return Ok(None);
+        };
+        let (anchors, credential) = mqtt_credentials(devices, section)?;
+        let tls = ReloadableTls::for_devices(anchors, credential, section.passwords)?;
+        let sessions = Arc::new(Sessions::default());
+        parts.device_bells.pass_to(Arc::clone(&sessions) as _);
+        let endpoint = Endpoint::new(
+            Arc::clone(&parts.service) as _,
+            sessions,
+            Arc::clone(&parts.clock),
+            Limits::default(),
+        );
+        let listener = Listener {
+            name: MQTT,
+            address: section.listen,
+            tls: tls.server_config(Arc::clone(&parts.clock), section.tls12)?,
+            connections: section.connections.clone(),
+            admission: Arc::new(Admission::Devices),
+            telemetry: telemetry.clone(),
+        };
+        let address = section.listen;
+        let listener = listener
+            .open_mqtt(Arc::new(endpoint))
+            .map_err(|source| StartError::Listen { address, source })?;
+        Ok(Some(Self { listener, tls }))
+    }
+
+    /// Shows and believes what the files hold by now, from the next handshake on.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing changed then.
+    pub(super) fn reload(&self, config: &Config) -> Result<(), StartError> {
+        if let (Some(section), Some(devices)) = (&config.mqtt, &config.devices) {
+            let (anchors, credential) = mqtt_credentials(devices, section)?;
+            self.tls.replace(anchors, credential)?;
+        }
+        Ok(())
+    }
+}
+
+/// The authority that certifies hosted devices.
+///
+/// # Errors
+/// [`StartError`].
+pub(super) fn open_device_authority(
+    config: &Config,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Arc<dyn DeviceAuthority>, StartError> {
+    let Some(section) = &config.devices else {
+        return Ok(Arc::new(NoAuthority));
+    };
+    let files = (section.certificate.as_path(), section.key.as_path());
+    Ok(Arc::new(load_authority_of(files, entropy)?))
+}

@@ -1,0 +1,212 @@
+//! Hosted devices: how their documents follow the rows they are to hold, what an acknowledgement
+//! settles, how a device is taken on and given up (Y.4462 10.1 steps 4 to 6, 10.2).
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::Knobs;
+use super::telling::{Listeners, tell};
+use crate::change::{Change, Write};
+use crate::device::{DeviceStatus, HostedDevice};
+use crate::id::{DeviceId, MappingId};
+use crate::mapping::{Dispatch, Mapping, State};
+use crate::outbox::{Message, OutboxEntry};
+use crate::reference_point::Role;
+use crate::sealed::{BlindIndex, Sealed};
+use crate::time::Timestamp;
+
+/// The rows a device is to hold from a change on, and those it is to forget.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Turnover {
+    coming: Vec<MappingId>,
+    going: Vec<MappingId>,
+}
+
+/// What `writes` change in the documents of hosted devices.
+pub(crate) fn turnovers(writes: &[Write<Mapping>]) -> BTreeMap<DeviceId, Turnover> {
+    let mut turnovers = BTreeMap::<DeviceId, Turnover>::new();
+    let held = |row: &Option<Mapping>| {
+        let row = row.as_ref().filter(|row| row.is_to_be_held());
+        row.and_then(|row| Some((row.id, row.hosted.clone()?)))
+    };
+    for write in writes {
+        let (before, after) = (held(&write.before), held(&write.after));
+        if before == after {
+            continue;
+        }
+        if let Some((row, device)) = before {
+            turnovers.entry(device).or_default().going.push(row);
+        }
+        if let Some((row, device)) = after {
+            turnovers.entry(device).or_default().coming.push(row);
+        }
+    }
+    turnovers
+}
+
+/// Has the document of `device` follow its rows. `stored` is the device as it is, if it is there;
+/// where `change` writes it already, that is what is carried on.
+pub(crate) fn revise_document(
+    change: &mut Change,
+    (device, stored): (&DeviceId, Option<HostedDevice>),
+    turnover: &Turnover,
+) {
+    let (coming, going) = (&turnover.coming, &turnover.going);
+    let written = change
+        .devices
+        .iter_mut()
+        .filter_map(|write| write.after.as_mut())
+        .find(|after| after.id == *device);
+    if let Some(written) = written {
+        written.document = written.document.changed(coming, going);
+    } else if let Some(before) = stored {
+        let document = before.document.changed(coming, going);
+        if document != before.document {
+            let after = HostedDevice {
+                document,
+                ..before.next()
+            };
+            change.put_device(Some(&before), after);
+        }
+    }
+}
+
+/// Puts a pending row into the document of the device it is for, and takes back the push, if there
+/// is one. `None` when the row does not wait for that, or there is no room.
+#[must_use]
+pub fn decide_offer(
+    row: &Mapping,
+    device: &HostedDevice,
+    push: Option<&OutboxEntry>,
+) -> Option<(Mapping, Change)> {
+    let State::Pending {
+        serial,
+        deadline,
+        dispatch: Dispatch::Dispatching | Dispatch::AwaitingDevice,
+    } = &row.state
+    else {
+        return None;
+    };
+    if device.status != DeviceStatus::Active || !device.document.has_room() {
+        return None;
+    }
+    let mut next = row.clone();
+    next.hosted = Some(device.id.clone());
+    next.state = State::Pending {
+        serial: serial.clone(),
+        deadline: *deadline,
+        dispatch: Dispatch::Offered,
+    };
+    next.version = row.version.saturating_add(1);
+    let mut change = Change::default();
+    if let Some(push) = push {
+        change.settle(push);
+    }
+    hold(&mut change, device, row.id);
+    change.put_mapping(Some(row), next.clone());
+    Some((next, change))
+}
+
+/// Writes the device with `row` in its document: whoever else fills the last place is overtaken.
+pub(crate) fn hold(change: &mut Change, device: &HostedDevice, row: MappingId) {
+    let after = HostedDevice {
+        document: device.document.changed(&[row], &[]),
+        ..device.next()
+    };
+    change.put_device(Some(device), after);
+}
+
+/// The device said that it holds the newest version of its document. One that is unregistering and
+/// has forgotten everything goes.
+#[must_use]
+pub fn decide_acknowledged(device: &HostedDevice) -> Change {
+    let mut change = Change::default();
+    let over = matches!(device.status, DeviceStatus::Unregistering { .. });
+    if over && device.document.rows.is_empty() {
+        change.drop_device(device);
+    } else if device.is_awaited() {
+        let mut after = device.next();
+        after.document.acknowledged = after.document.version;
+        change.put_device(Some(device), after);
+    }
+    change
+}
+
+/// A device is registered.
+#[must_use]
+pub fn decide_registration(device: HostedDevice) -> Change {
+    let mut change = Change::default();
+    change.put_device(None, device);
+    change
+}
+
+/// The registration, the credentials or the like of a device are replaced.
+#[must_use]
+pub fn decide_amended_device(before: &HostedDevice, after: HostedDevice, now: Timestamp) -> Change {
+    let mut change = Change::default();
+    let after = HostedDevice {
+        version: before.version.saturating_add(1),
+        updated: now,
+        ..after
+    };
+    change.put_device(Some(before), after);
+    change
+}
+
+/// A device is unregistered: its ID, with this keyed hash, is dead for ever. It still gets a newer
+/// document, without rows, even if it never held any: its acknowledgement is the end.
+#[must_use]
+pub fn decide_unregistration(
+    device: &HostedDevice,
+    index: BlindIndex,
+    knobs: &Knobs,
+    now: Timestamp,
+) -> Change {
+    let deadline = now.plus(knobs.unregistering);
+    let mut after = HostedDevice {
+        status: DeviceStatus::Unregistering { deadline },
+        updated: now,
+        ..device.next()
+    };
+    after.document.version = after.document.version.saturating_add(1);
+    let mut change = Change::default();
+    change.dead_devices.push(index);
+    change.put_device(Some(device), after);
+    change
+}
+
+/// An unregistered device did not come any more: it is forgotten. `None` when it is not its time.
+#[must_use]
+pub fn decide_forgetting(device: &HostedDevice, now: Timestamp) -> Option<Change> {
+    device.due().filter(|due| *due <= now)?;
+    let mut change = Change::default();
+    change.drop_device(device);
+    Some(change)
+}
+
+/// What a device says to the service it is mapped to (Appendix I.1): told to its third party,
+/// after everything else the row had to say.
+#[must_use]
+pub fn decide_event(
+    row: &Mapping,
+    (data, is_json): (Sealed, bool),
+    listeners: Listeners,
+    (knobs, now): (&Knobs, Timestamp),
+) -> Change {
+    let mut next = row.clone();
+    next.sequence = row.sequence.saturating_add(1);
+    next.version = row.version.saturating_add(1);
+    let mut change = Change::default();
+    tell(
+        &mut change,
+        (&next, listeners),
+        Role::ThirdPartySp,
+        Message::Event { data, is_json },
+        (knobs, now),
+    );
+    change.put_mapping(Some(row), next);
+    change
+}
+
+#[cfg(test)]
+mod tests;

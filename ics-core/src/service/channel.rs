@@ -1,0 +1,517 @@
+//! The device channel: what a hosted device may do by itself, whatever protocol it speaks. It is
+//! the arm of its IoT SP, so steps 5 to 7 of Y.4462 10.1 are done here in that SP's name, and
+//! everything is asked of the decision point as if the SP had asked.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::demapping::Ending;
+use super::fence::date_establishment;
+use super::{ATTEMPTS, Committed, Failure, IcsService};
+use crate::change::Change;
+use crate::device::{Channel, CredentialKind, DeviceStatus, HostedDevice};
+use crate::device_document::{
+    Acknowledgement, AcknowledgementMeaning, DeviceDocument, DocumentEntry,
+};
+use crate::id::{DeviceId, MappingId, ServiceUri, SpId};
+use crate::mapping::{CauseCode, DemappingCause, EndedBy, Mapping, MappingKey, State, sub_cause};
+use crate::party::PartyStatus;
+use crate::port::Selection;
+use crate::principal::{CertificateThumbprint, DeviceIdentity, Principal};
+use crate::procedure::access::{authorize_establishment, authorize_inquiry};
+use crate::procedure::assignment::{Answer, AnswerOutcome, decide_answer};
+use crate::procedure::demapping::Demapping;
+use crate::procedure::hosting::{decide_acknowledged, decide_event};
+use crate::reference_point::ReferencePoint;
+use crate::time::Timestamp;
+
+/// How many rows a device is told of at most; more than it can hold.
+const MOST: usize = 256;
+
+/// What a device says it is, and shows for it.
+#[derive(Clone, Copy)]
+pub enum DeviceClaim<'a> {
+    /// A certificate whose chain held and whose SAN URI names SP and device.
+    Certificate {
+        /// The IoT SP it names.
+        iot_sp: &'a SpId,
+        /// The device it names.
+        device_id: &'a DeviceId,
+        /// SHA-256 of the leaf.
+        thumbprint: CertificateThumbprint,
+    },
+    /// A user name, which is the device ID, and a password.
+    Password {
+        /// The device.
+        device_id: &'a DeviceId,
+        /// The password.
+        password: &'a str,
+    },
+}
+
+/// Why a device is not served. Told to nobody but the log: outside they all look the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Unauthenticated {
+    /// No such device, or not of the SP the certificate names.
+    #[error("device unknown")]
+    Unknown,
+    /// What it showed is none of its credentials.
+    #[error("credential unknown")]
+    Credential,
+    /// The credential was revoked.
+    #[error("credential revoked")]
+    Revoked,
+    /// The credential does not hold yet, or no longer.
+    #[error("credential outside its validity")]
+    Expired,
+    /// It may not come over this channel.
+    #[error("channel not open to the device")]
+    Channel,
+    /// Its IoT SP is suspended or was removed.
+    #[error("IoT service provider not served")]
+    SpNotServed,
+}
+
+/// Why a device was not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceRefusal {
+    /// It is not served.
+    #[error(transparent)]
+    Unauthenticated(#[from] Unauthenticated),
+    /// The service failed.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+/// Why what a device asked for was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChannelError {
+    /// It is not served, or no longer: the session ends.
+    #[error(transparent)]
+    Refused(#[from] DeviceRefusal),
+    /// It acknowledged a version above the newest it was offered. Nothing was changed.
+    #[error("version was never offered")]
+    NeverOffered,
+    /// No such row of the device, or none that holds: the constant answer.
+    #[error("no mapping")]
+    NotFound,
+    /// The device is unregistering: it may fetch and acknowledge its document, and nothing else.
+    #[error("device is unregistering")]
+    Unregistering,
+}
+
+impl From<Failure> for ChannelError {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(DeviceRefusal::Failure(failure))
+    }
+}
+
+/// Which of its rows a device gives up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// By the row's id.
+    Mapping(MappingId),
+    /// By service URI and UTI.
+    Key(MappingKey),
+}
+
+/// A row as its own device sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnMapping {
+    /// The row.
+    pub mapping: MappingId,
+    /// Service URI and UTI.
+    pub key: MappingKey,
+}
+
+impl IcsService {
+    /// Who a device is, if it may come over `channel`.
+    ///
+    /// # Errors
+    /// [`DeviceRefusal`].
+    pub async fn authenticate_device(
+        &self,
+        claim: DeviceClaim<'_>,
+        channel: Channel,
+        now: Timestamp,
+    ) -> Result<Arc<DeviceIdentity>, DeviceRefusal> {
+        let (DeviceClaim::Certificate { device_id, .. } | DeviceClaim::Password { device_id, .. }) =
+            claim;
+        let shown = match claim {
+            DeviceClaim::Certificate { thumbprint, .. } => CredentialKind::Certificate(thumbprint),
+            DeviceClaim::Password { password, .. } => {
+                // A keyed hash, and one look at it: its cost does not tell whether there is such a device.
+                CredentialKind::Password(self.password_index(device_id, password))
+            }
+        };
+        let found = self.ports.store.load_device(device_id).await;
+        let device = found
+            .map_err(Failure::from)?
+            .ok_or(Unauthenticated::Unknown)?;
+        if let DeviceClaim::Certificate { iot_sp, .. } = claim
+            && device.iot_sp != *iot_sp
+        {
+            return Err(Unauthenticated::Unknown.into());
+        }
+        let mut credentials = device.credentials.iter();
+        let credential = credentials
+            .find(|credential| credential.kind == shown)
+            .ok_or(Unauthenticated::Credential)?;
+        let identity = Arc::new(DeviceIdentity {
+            iot_sp: device.iot_sp.clone(),
+            device_id: device.id.clone(),
+            credential: credential.id,
+            not_after: credential.not_after,
+        });
+        self.check_device(&identity, &device, (channel, now))?;
+        Ok(identity)
+    }
+
+    /// The device as it is, if it is still served: asked on every message.
+    ///
+    /// # Errors
+    /// [`DeviceRefusal`].
+    pub async fn admit_device(
+        &self,
+        identity: &DeviceIdentity,
+        channel: Channel,
+        now: Timestamp,
+    ) -> Result<HostedDevice, DeviceRefusal> {
+        let found = self.ports.store.load_device(&identity.device_id).await;
+        let device = found
+            .map_err(Failure::from)?
+            .ok_or(Unauthenticated::Unknown)?;
+        self.check_device(identity, &device, (channel, now))?;
+        Ok(device)
+    }
+
+    fn check_device(
+        &self,
+        identity: &DeviceIdentity,
+        device: &HostedDevice,
+        (channel, now): (Channel, Timestamp),
+    ) -> Result<(), Unauthenticated> {
+        let credential = device
+            .credential(identity.credential)
+            .filter(|_| device.iot_sp == identity.iot_sp)
+            .ok_or(Unauthenticated::Credential)?;
+        if credential.revoked.is_some() {
+            return Err(Unauthenticated::Revoked);
+        }
+        if !credential.holds(now) {
+            return Err(Unauthenticated::Expired);
+        }
+        if !device.channels.contain(channel) {
+            return Err(Unauthenticated::Channel);
+        }
+        let directory = self.directory();
+        let party = directory.party(&device.iot_sp);
+        if party.is_some_and(|party| party.status == PartyStatus::Active) {
+            Ok(())
+        } else {
+            Err(Unauthenticated::SpNotServed)
+        }
+    }
+
+    /// The newest version of what the device must hold (Y.4462 10.1 step 4).
+    ///
+    /// # Errors
+    /// [`ChannelError`].
+    pub async fn read_document(
+        &self,
+        (identity, channel): (&DeviceIdentity, Channel),
+        now: Timestamp,
+    ) -> Result<DeviceDocument, ChannelError> {
+        for _ in 0..ATTEMPTS {
+            let device = self.admit_device(identity, channel, now).await?;
+            let version = device.document.version;
+            let mut entries = Vec::with_capacity(device.document.rows.len());
+            for id in &device.document.rows {
+                let Some(row) = self.load(*id).await? else {
+                    continue;
+                };
+                // One behind a fence is gone: it is ended first, and the document follows.
+                let row = self.settle(row, now).await?;
+                if row.is_to_be_held() {
+                    entries.push(DocumentEntry {
+                        mapping: row.id,
+                        key: row.key.clone(),
+                        e2e: self.open_e2e(&row)?,
+                    });
+                }
+            }
+            let after = self.admit_device(identity, channel, now).await?;
+            if after.document.version == version {
+                return Ok(DeviceDocument { version, entries });
+            }
+        }
+        Err(Failure::Busy.into())
+    }
+
+    /// The device says what it holds (Y.4462 10.1 step 6, and the proof of forgetting): rows that
+    /// were offered are established, those it refused fail. Idempotent; what it answers is durable.
+    ///
+    /// # Errors
+    /// [`ChannelError`].
+    pub async fn acknowledge_document(
+        &self,
+        (identity, channel): (&Arc<DeviceIdentity>, Channel),
+        acknowledgement: &Acknowledgement,
+        now: Timestamp,
+    ) -> Result<AcknowledgementMeaning, ChannelError> {
+        for _ in 0..ATTEMPTS {
+            let device = self.admit_device(identity, channel, now).await?;
+            let meaning = device.document.meaning_of(acknowledgement);
+            match meaning {
+                AcknowledgementMeaning::NeverOffered => return Err(ChannelError::NeverOffered),
+                AcknowledgementMeaning::Stale => return Ok(meaning),
+                AcknowledgementMeaning::Current => {}
+            }
+            let refused = |id: &MappingId| acknowledgement.refused.contains(id);
+            let (refused, stored): (Vec<MappingId>, Vec<MappingId>) =
+                device.document.rows.iter().copied().partition(refused);
+            for id in stored {
+                self.establish_stored(identity, id, now).await?;
+            }
+            // What was stored is said before what was refused takes its rows out of the document.
+            let change = decide_acknowledged(&device);
+            if self.commit(change).await? == Committed::Overtaken {
+                continue;
+            }
+            for id in refused {
+                self.end_refused(identity, id, now).await?;
+            }
+            if device.status == DeviceStatus::Active {
+                self.offer_waiting(&device, now).await?;
+            }
+            return Ok(meaning);
+        }
+        Err(Failure::Busy.into())
+    }
+
+    /// Step 7 in the name of the IoT SP: the device has stored the pair.
+    async fn establish_stored(
+        &self,
+        identity: &Arc<DeviceIdentity>,
+        id: MappingId,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let answer = |index, dead| Answer::Accepted {
+            device_id: identity.device_id.clone(),
+            device_index: index,
+            device_dead: dead,
+        };
+        self.answer_for(identity, (id, &answer), now).await
+    }
+
+    /// The device or its user refused a row: one that was offered fails, one that held is given up.
+    async fn end_refused(
+        &self,
+        identity: &Arc<DeviceIdentity>,
+        id: MappingId,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let row = self.load(id).await?;
+        if let Some(row) = row.filter(|row| matches!(row.state, State::Established { .. })) {
+            self.give_up(&row, now).await?;
+            return Ok(());
+        }
+        let answer = |_, _| Answer::Rejected {
+            cause: CauseCode::fixed(sub_cause::DEVICE_REFUSED),
+        };
+        self.answer_for(identity, (id, &answer), now).await
+    }
+
+    /// Answers the assignment of a row of this device; one that is answered already stays so.
+    async fn answer_for(
+        &self,
+        identity: &Arc<DeviceIdentity>,
+        (id, answer): (
+            MappingId,
+            &(dyn Fn(crate::sealed::BlindIndex, bool) -> Answer + Sync),
+        ),
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let principal = identity.principal();
+        let index = self.device_index(&identity.iot_sp, &identity.device_id);
+        for _ in 0..ATTEMPTS {
+            let directory = self.directory();
+            let Some(row) = self.load(id).await? else {
+                return Ok(());
+            };
+            let row = self.settle(row, now).await?;
+            let is_offered = matches!(row.state, State::Pending { .. });
+            if !is_offered || row.hosted.as_ref() != Some(&identity.device_id) {
+                return Ok(());
+            }
+            let dead = self.ports.store.is_device_dead(index).await?;
+            let facts = self.row_facts(&row).await?;
+            let decision_point = self.ports.decision_point.as_ref();
+            let permission =
+                authorize_establishment(decision_point, &directory, &principal, &row, now);
+            let since = date_establishment(&directory, (&row, &identity.device_id), now);
+            let outcome = decide_answer(
+                &row,
+                answer(index, dead),
+                (permission, &facts),
+                (&self.knobs, self.disclose_at(&row)),
+                (now, since),
+            );
+            let change = match outcome {
+                Ok(
+                    AnswerOutcome::Settled { change, .. } | AnswerOutcome::Overruled { change, .. },
+                ) => change,
+                Ok(AnswerOutcome::Replayed(_)) | Err(_) => return Ok(()),
+            };
+            let change = change.knowing_fences(&directory);
+            if self.commit(change).await? == Committed::Yes {
+                return Ok(());
+            }
+        }
+        Err(Failure::Busy)
+    }
+
+    /// The device's own rows that hold, of one service or all (Y.4462 10.3 case 1).
+    ///
+    /// # Errors
+    /// [`ChannelError::NotFound`] where there is none: the constant answer of 11.1.
+    pub async fn inquire_own(
+        &self,
+        (identity, channel): (&Arc<DeviceIdentity>, Channel),
+        service_uri: Option<&ServiceUri>,
+        now: Timestamp,
+    ) -> Result<Vec<OwnMapping>, ChannelError> {
+        self.admit_active(identity, channel, now).await?;
+        let principal = identity.principal();
+        let selection = Selection::Device {
+            iot_sp: identity.iot_sp.clone(),
+            device_id: identity.device_id.clone(),
+        };
+        let (rows, _) = self
+            .collect(&selection, (None, MOST), |row| {
+                service_uri.is_none_or(|uri| *uri == row.key.service_uri)
+            })
+            .await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in rows {
+            if self.answers_own(&principal, &row, now) {
+                found.push(OwnMapping {
+                    mapping: row.id,
+                    key: row.key,
+                });
+            }
+        }
+        if found.is_empty() {
+            Err(ChannelError::NotFound)
+        } else {
+            Ok(found)
+        }
+    }
+
+    /// The device, or its user by it, gives one of its rows up for ever (Y46): both SPs are told.
+    ///
+    /// # Errors
+    /// [`ChannelError`].
+    pub async fn give_up_mapping(
+        &self,
+        (identity, channel): (&Arc<DeviceIdentity>, Channel),
+        given: &Given,
+        now: Timestamp,
+    ) -> Result<(), ChannelError> {
+        self.admit_active(identity, channel, now).await?;
+        let row = match given {
+            Given::Mapping(id) => self.load(*id).await?,
+            Given::Key(key) => self.load_live(key).await?,
+        };
+        let own = row.filter(|row| row.hosted.as_ref() == Some(&identity.device_id));
+        let row = self.settle(own.ok_or(ChannelError::NotFound)?, now).await?;
+        match row.state {
+            State::Established { .. } => {
+                if self.give_up(&row, now).await? {
+                    Ok(())
+                } else {
+                    Err(ChannelError::NotFound)
+                }
+            }
+            State::Pending { .. } if row.is_to_be_held() => {
+                Ok(self.end_refused(identity, row.id, now).await?)
+            }
+            _ => Err(ChannelError::NotFound),
+        }
+    }
+
+    async fn give_up(&self, row: &Mapping, now: Timestamp) -> Result<bool, Failure> {
+        // channels.md A: becomes UTI_INVALID / DEVICE_REVOKED at the ICS.
+        let demapping = Demapping {
+            cause: DemappingCause::UtiInvalid,
+            sub_cause: Some(CauseCode::fixed(sub_cause::DEVICE_REVOKED)),
+            by: EndedBy::Device,
+        };
+        let ending = Ending {
+            demapping: &demapping,
+            told: &|_| true,
+            fence: None,
+        };
+        let rows = core::slice::from_ref(row);
+        let ended = self.end_rows(rows, ending, &Change::default(), now).await?;
+        Ok(ended.removed > 0)
+    }
+
+    /// The device says something to the service one of its rows maps it to (Appendix I.1). It is
+    /// durable, and will be told to the third party, byte-exact, when this returns.
+    ///
+    /// # Errors
+    /// [`ChannelError::NotFound`] for a row that is not established, or is somebody else's.
+    pub async fn report_event(
+        &self,
+        (identity, channel): (&Arc<DeviceIdentity>, Channel),
+        (id, data, is_json): (MappingId, &[u8], bool),
+        now: Timestamp,
+    ) -> Result<(), ChannelError> {
+        self.admit_active(identity, channel, now).await?;
+        let principal = identity.principal();
+        for _ in 0..ATTEMPTS {
+            let row = self.load(id).await?;
+            let own = row.filter(|row| row.hosted.as_ref() == Some(&identity.device_id));
+            let row = self.settle(own.ok_or(ChannelError::NotFound)?, now).await?;
+            if !self.answers_own(&principal, &row, now) {
+                return Err(ChannelError::NotFound);
+            }
+            let sealer = self.ports.sealer.as_ref();
+            let sealed = sealer.seal(row.id.as_bytes(), data);
+            let sealed = sealed.map_err(Failure::from)?;
+            let listeners = self.listeners(&row);
+            let change = decide_event(&row, (sealed, is_json), listeners, (&self.knobs, now));
+            if self.commit(change).await? == Committed::Yes {
+                return Ok(());
+            }
+        }
+        Err(Failure::Busy.into())
+    }
+
+    /// Whether the row is one its device may use now: established, not run out, under an agreement
+    /// in force.
+    fn answers_own(&self, principal: &Principal, row: &Mapping, now: Timestamp) -> bool {
+        let directory = self.directory();
+        let decision_point = self.ports.decision_point.as_ref();
+        crate::correlation::Correlation::of(row).is_some_and(|found| {
+            let asked = (&found, ReferencePoint::Ics8);
+            let allowed = authorize_inquiry(decision_point, &directory, principal, asked, now);
+            found.holds(now) && allowed.is_ok()
+        })
+    }
+
+    async fn admit_active(
+        &self,
+        identity: &DeviceIdentity,
+        channel: Channel,
+        now: Timestamp,
+    ) -> Result<HostedDevice, ChannelError> {
+        let device = self.admit_device(identity, channel, now).await?;
+        if device.status == DeviceStatus::Active {
+            Ok(device)
+        } else {
+            Err(ChannelError::Unregistering)
+        }
+    }
+}
