@@ -98,6 +98,12 @@ pub fn rewrite_backup(bytes: &[u8]) -> Option<(Pairs, Vec<u8>)> {
     Some((pairs, again))
 }
 
+/// The versions in which the lines of a state are written, by kind.
+#[must_use]
+pub fn line_versions() -> Vec<u8> {
+    crate::state::own_versions().to_vec()
+}
+
 /// A line of an exported state, written again; `None` when it is refused.
 #[must_use]
 pub fn rewrite_line(bytes: &[u8], versions: &[u8]) -> Option<Vec<u8>> {

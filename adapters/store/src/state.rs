@@ -14,7 +14,7 @@ mod write;
 use ics_core::sealed::Sealed;
 use ics_core::time::Timestamp;
 
-pub(crate) use line::{Line, StateRecord};
+pub(crate) use line::{Line, StateRecord, own_versions};
 pub use objection::Objections;
 pub use read::read_state;
 pub(crate) use read::walk_state;

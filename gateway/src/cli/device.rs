@@ -32,17 +32,19 @@ pub(super) struct DeviceArguments {
 const EXAMPLES: &str = "\
 Examples:
   A refrigerator of acme, with a key and certificate made here in ./keys:
-    ics-gateway device register FR-2291-00031 --sp acme --vendor acme --model Fridge9 \\
-        --out ./keys --config gateway.toml
+    ics-gateway device register FR-2291-00031 --sp acme --vendor acme \\
+        --model Fridge9 --out ./keys --config gateway.toml
   One that logs in with its device ID and a password:
-    ics-gateway device register FR-2291-00032 --sp acme --password --config gateway.toml
+    ics-gateway device register FR-2291-00032 --sp acme --password \\
+        --config gateway.toml
   Ten thousand, from a table; ids and secrets go to a file that you alone can read:
-    ics-gateway device import devices.csv --sp acme --answers devices.ndjson --config gateway.toml
+    ics-gateway device import devices.csv --sp acme \\
+        --answers devices.ndjson --config gateway.toml
   Roll a password over: add the next one, bring it to the device, revoke the one before:
-    ics-gateway device credential add d-abcdefghijklmnopabcdefghijklmnop --sp acme --password \\
-        --config gateway.toml
-    ics-gateway device credential revoke d-abcdefghijklmnopabcdefghijklmnop 1 --sp acme \\
-        --config gateway.toml
+    ics-gateway device credential add d-abcdefghijklmnopabcdefghijklmnop \\
+        --sp acme --password --config gateway.toml
+    ics-gateway device credential revoke d-abcdefghijklmnopabcdefghijklmnop 1 \\
+        --sp acme --config gateway.toml
 
 Exit status: 0 done, 1 refused by the gateway, 2 usage, 3 gateway not reachable.";
 

@@ -69,7 +69,8 @@ const EXAMPLES: &str = "\
 Examples:
     printf '%s\\n' deviceSerialNumber,deviceVendor,credentials \\
         FR-2291-00031,acme,password FR-2291-00032,acme,certificate > devices.csv
-    ics-gateway device import devices.csv --sp acme --answers devices.ndjson --config gateway.toml
+    ics-gateway device import devices.csv --sp acme \\
+        --answers devices.ndjson --config gateway.toml
     jq -r 'select(.result == \"REGISTERED\") | [.deviceSerialNumber, .deviceId] | @tsv' devices.ndjson
   Go on where it stopped:
     ics-gateway device import devices.csv --sp acme --answers more.ndjson --skip-registered \\
