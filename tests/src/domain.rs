@@ -21,25 +21,26 @@ pub struct Domain {
     own: TempDir,
     t8: u16,
     operator: u16,
+    mqtt: u16,
     process: Process,
 }
 
-/// Two ports that are free now, held together so that they differ.
-pub fn free_ports() -> (u16, u16) {
-    let held = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    let [a, b] = held.map(|listener| listener.local_addr().expect("an address").port());
-    (a, b)
+/// Ports that are free now, held together so that they differ.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    let held = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    held.map(|listener| listener.local_addr().expect("an address").port())
 }
 
 impl Domain {
     /// A new domain, its configuration passed through `edit`; not served yet.
     pub fn create(edit: impl FnOnce(String) -> String) -> Self {
         let own = TempDir::new().expect("a temporary directory");
-        let (t8, operator) = free_ports();
+        let [t8, operator, mqtt] = free_ports();
         let domain = Self {
             own,
             t8,
             operator,
+            mqtt,
             process: Process::default(),
         };
         let dir = domain.dir();
@@ -51,6 +52,8 @@ impl Domain {
             &format!("127.0.0.1:{t8}"),
             "--operator-address",
             &format!("127.0.0.1:{operator}"),
+            "--mqtt-address",
+            &format!("127.0.0.1:{mqtt}"),
         ]);
         assert!(
             made.status.success(),
@@ -70,7 +73,7 @@ impl Domain {
         domain
     }
 
-    /// Serves it; when this returns, both listeners accept.
+    /// Serves it; when this returns, all listeners accept.
     pub fn serve(&self) {
         let file = self.configuration();
         let args = ["serve".as_ref(), "--config".as_ref(), file.as_os_str()];
@@ -157,6 +160,11 @@ impl Domain {
     /// `127.0.0.1:port` of the operator's listener.
     pub fn operator_address(&self) -> String {
         format!("127.0.0.1:{}", self.operator)
+    }
+
+    /// The port of the MQTT listener, on 127.0.0.1.
+    pub fn mqtt_port(&self) -> u16 {
+        self.mqtt
     }
 
     /// Everything the gateway has written to its log.
