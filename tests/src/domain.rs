@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::curl::{Answer, Curl};
+use crate::device::{HostedDevice, MqttPlace};
 use crate::gateway::Gateway;
 use crate::openssl::openssl;
 use crate::party::{Inbox, Party};
@@ -162,9 +163,36 @@ impl Domain {
         format!("127.0.0.1:{}", self.operator)
     }
 
-    /// The port of the MQTT listener, on 127.0.0.1.
-    pub fn mqtt_port(&self) -> u16 {
-        self.mqtt
+    /// Its MQTT listener.
+    pub fn mqtt(&self) -> MqttPlace {
+        MqttPlace {
+            host: "127.0.0.1".to_owned(),
+            port: self.mqtt,
+            authority: self.file("authority/sp-ca.pem"),
+        }
+    }
+
+    /// Has a device hosted, as its IoT SP would over T8, with a certificate for a key made here.
+    #[track_caller]
+    pub fn host(&self, iot_sp: &Party, serial: &str) -> HostedDevice {
+        let mut id = String::new();
+        let (certificate, key) = issue(self.own.path(), serial, |request| {
+            let registration = json!({
+                "deviceSerialNumber": serial, "channels": ["mqtt"],
+                "credentials": [{ "certificate": { "request": request } }],
+            });
+            let path = iot_sp.path("ics-device", "devices");
+            let made = iot_sp.post(&path, &registration).expect(201).json();
+            id = made["deviceId"].as_str().expect("an id").to_owned();
+            made["credentials"][0].clone()
+        });
+        HostedDevice {
+            id,
+            serial: serial.to_owned(),
+            certificate,
+            key,
+            place: self.mqtt(),
+        }
     }
 
     /// Everything the gateway has written to its log.
