@@ -187,7 +187,7 @@ impl Config {
             faults.take(devices.check(place));
         }
         if let Some(mqtt) = &mut self.mqtt {
-            mqtt.check(place, faults);
+            mqtt.check(&self.listen, place, faults);
             if self.devices.is_none() {
                 let mend = "add `[devices]` with `certificate` and `key` of a device authority";
                 faults.take(Err(Fault::new(

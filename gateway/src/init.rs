@@ -34,6 +34,8 @@ pub(crate) struct Domain {
     pub(crate) t8: SocketAddr,
     /// Where the operator's own systems will connect.
     pub(crate) operator: SocketAddr,
+    /// Where hosted devices will connect over MQTT.
+    pub(crate) mqtt: SocketAddr,
     /// What service providers put before every path; by default the T8 address.
     pub(crate) public_url: Option<Origin>,
     /// Settings that differ from the defaults.
@@ -81,7 +83,7 @@ pub(crate) enum InitError {
     )]
     Unspecified(SocketAddr),
     /// Two listeners at one address.
-    #[error("`{0}` is the address of both listeners: give the operator's another")]
+    #[error("`{0}` is the address of two listeners: each needs its own")]
     SameAddress(SocketAddr),
 }
 
@@ -94,11 +96,10 @@ pub(crate) fn create_domain(
     clock: &dyn Clock,
     entropy: Arc<dyn Entropy>,
 ) -> Result<PathBuf, InitError> {
-    if domain.t8 == domain.operator && domain.t8.port() != 0 {
-        return Err(InitError::SameAddress(domain.t8));
-    }
+    check_addresses(domain)?;
     let public_url = public_url(domain)?;
     let names = server_names(&public_url, domain.t8)?;
+    let mqtt_names = server_names(&public_url, domain.mqtt)?;
     let operator_names = server_names(&origin_of(domain.operator)?, domain.operator)?;
     let staging = Staging::beside(&domain.directory)?;
     let maker = Maker {
@@ -116,6 +117,9 @@ pub(crate) fn create_domain(
     let now = clock.now();
     let sp = maker.authority("ICS service provider CA", "authority/sp-ca")?;
     maker.issued("t8/server", &sp.issue_server(&names, LEAF_VALIDITY, now)?)?;
+    // Devices believe whom service providers believe: one root to be installed.
+    let mqtt = sp.issue_server(&mqtt_names, LEAF_VALIDITY, now)?;
+    maker.issued("mqtt/server", &mqtt)?;
     let gateway = CertificateIdentity::Gateway(name_of("ics-gateway")?);
     maker.issued(
         "notify/client",
@@ -150,6 +154,7 @@ pub(crate) fn complete_configuration() -> String {
         directory: PathBuf::new(),
         t8: loopback(8443),
         operator: loopback(8444),
+        mqtt: loopback(8883),
         public_url: None,
         settings: Settings::default(),
     };
@@ -188,6 +193,18 @@ impl Maker<'_> {
     fn secret(&self, path: &str, text: &str) -> Result<(), InitError> {
         self.staging.secret(path, text)
     }
+}
+
+fn check_addresses(domain: &Domain) -> Result<(), InitError> {
+    let addresses = [domain.t8, domain.operator, domain.mqtt];
+    let mut known = Vec::with_capacity(addresses.len());
+    for address in addresses.into_iter().filter(|address| address.port() != 0) {
+        if known.contains(&address) {
+            return Err(InitError::SameAddress(address));
+        }
+        known.push(address);
+    }
+    Ok(())
 }
 
 fn name_of(text: &str) -> Result<SpId, InitError> {

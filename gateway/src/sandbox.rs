@@ -1,10 +1,12 @@
 //! A complete operator domain on loopback, for whoever builds against the gateway: the gateway
-//! itself, two third party SPs, two IoT SPs, agreements, and receivers for their notifications.
+//! itself, two third party SPs, two IoT SPs, two hosted devices of one of these, agreements, and
+//! receivers for their notifications.
 //!
 //! Nothing of it is for production: the SPs' keys lie beside the gateway's, failures are told at
 //! once, callbacks may go to loopback.
 
 mod bench_domain;
+mod devices;
 mod env;
 mod inbox;
 mod iot_simulator;
@@ -36,6 +38,7 @@ use crate::telemetry::RequestLines;
 use crate::tls::{CredentialError, callback_server_config};
 
 pub(crate) use bench_domain::BenchDomain;
+pub(crate) use devices::SandboxDevice;
 use inbox::Inbox;
 use iot_simulator::{SimulatedIotSp, answer_pushes, catch_up};
 use plan::{AUTO, Grant, Layout, PARTIES, PartyPlan, Ports, loopback};
@@ -47,9 +50,12 @@ pub(crate) enum SandboxError {
     /// A file or socket.
     #[error("{0}: {1}")]
     Io(String, io::Error),
-    /// `--base-port` leaves no room for four ports.
-    #[error("base port {0} is too high: four ports in a row are needed")]
+    /// `--base-port` leaves no room for five ports.
+    #[error("base port {0} is too high: five ports in a row are needed")]
     BasePort(u16),
+    /// An older version made it, without a port for devices.
+    #[error("`{}` was made by an older version; choose another directory", .0.display())]
+    Older(PathBuf),
     /// The directory is an operator's domain, not a sandbox.
     #[error("`{}` is no sandbox but a domain that `init` made; choose another directory", .0.display())]
     Domain(PathBuf),
@@ -86,7 +92,7 @@ pub(crate) enum SandboxError {
 pub(crate) struct Options {
     /// Where it lives; made when it is not there, continued when it is.
     pub(crate) directory: PathBuf,
-    /// The first of four ports; free ones when not said. A sandbox keeps its ports.
+    /// The first of five ports; free ones when not said. A sandbox keeps its ports.
     pub(crate) base_port: Option<u16>,
     /// Where requests leave their lines.
     pub(crate) log: Option<RequestLines>,
@@ -97,6 +103,7 @@ pub(crate) struct Sandbox {
     running: Running,
     layout: Layout,
     ports: Ports,
+    devices: Vec<SandboxDevice>,
     receivers: Vec<ServerHandle>,
     tasks: Vec<JoinHandle<()>>,
     // Last: the directory is another's once everything else has ended.
@@ -125,6 +132,7 @@ impl Sandbox {
             running,
             layout,
             ports,
+            devices: Vec::new(),
             receivers: Vec::new(),
             tasks: Vec::new(),
             _lock: lock,
@@ -138,7 +146,9 @@ impl Sandbox {
             parties::subscribe(&sandbox.client(iot_sp.id)?, iot_sp.id, ports).await?;
             catch_up(iot_sp.id, &sandbox.iot_simulation(iot_sp)?).await?;
         }
-        env::write(&sandbox.layout, sandbox.ports)
+        let host = sandbox.client(plan::HOST)?;
+        sandbox.devices = devices::register(&host, &sandbox.layout).await?;
+        env::write(&sandbox.layout, sandbox.ports, &sandbox.devices)
             .map_err(|error| SandboxError::Io("sandbox.env".into(), error))?;
         Ok(sandbox)
     }
@@ -191,9 +201,7 @@ impl Sandbox {
 
     /// A fresh UUID (version 7), good for a UTI or a device ID.
     pub(crate) fn random_uuid(&self) -> String {
-        let mut random = [0; 10];
-        SystemEntropy::default().fill(&mut random);
-        MappingId::mint(SystemClock::new().now(), random).to_string()
+        random_uuid()
     }
 
     /// Now, RFC 3339.
@@ -262,6 +270,12 @@ impl Sandbox {
     }
 }
 
+fn random_uuid() -> String {
+    let mut random = [0; 10];
+    SystemEntropy::default().fill(&mut random);
+    MappingId::mint(SystemClock::new().now(), random).to_string()
+}
+
 /// Where a party's certificate, key and root lie.
 pub(crate) struct PartyFiles {
     certificate: PathBuf,
@@ -318,8 +332,11 @@ fn lock(layout: &Layout) -> Result<File, SandboxError> {
 /// Those of an earlier run, else those asked for, else free ones.
 fn choose_ports(layout: &Layout, base: Option<u16>) -> Result<Ports, SandboxError> {
     let named = |error| SandboxError::Io("ports".into(), error);
-    if let Some(ports) = Ports::read(&layout.ports()) {
-        return Ok(ports);
+    match Ports::read(&layout.ports()) {
+        Ok(Some(ports)) => return Ok(ports),
+        Ok(None) => {}
+        Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(named(error)),
+        Err(_) => return Err(SandboxError::Older(layout.0.clone())),
     }
     let ports = match base {
         Some(base) => Ports::from_base(base).ok_or(SandboxError::BasePort(base))?,
@@ -334,6 +351,7 @@ fn make_domain(layout: &Layout, ports: Ports, clock: &Arc<dyn Clock>) -> Result<
         directory: layout.domain(),
         t8: loopback(ports.t8),
         operator: loopback(ports.operator),
+        mqtt: loopback(ports.mqtt),
         public_url: None,
         settings: Settings {
             allowed_networks: vec!["127.0.0.0/8".into(), "::1/128".into()],

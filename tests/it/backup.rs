@@ -160,7 +160,7 @@ fn a_gateway_that_does_not_answer_but_holds_its_store_is_told_apart_from_none() 
     // It serves, but elsewhere than the configuration says by now.
     let configuration = world.domain.configuration();
     let said = fs::read_to_string(&configuration).expect("a file");
-    let (_, operator) = ics_tests::domain::free_ports();
+    let [operator] = ics_tests::domain::free_ports();
     let moved = said.replace(
         &world.domain.operator_address(),
         &format!("127.0.0.1:{operator}"),

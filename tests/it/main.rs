@@ -13,6 +13,7 @@ mod faults;
 mod floods;
 mod fsync_kills;
 mod layering;
+mod mqtt;
 mod notifications;
 mod openapi;
 mod operating;

@@ -75,10 +75,11 @@ fn every_line_of_the_operator_s_path_runs() {
     let readme = readme();
     let steps = blocks(&readme, "operator", "operator end");
     // Ports that are free on this machine instead of those a reader sees.
-    let (t8, operator) = ics_tests::domain::free_ports();
+    let [t8, operator, mqtt] = ics_tests::domain::free_ports();
     let steps = steps
         .replace("18443", &t8.to_string())
-        .replace("18444", &operator.to_string());
+        .replace("18444", &operator.to_string())
+        .replace("18883", &mqtt.to_string());
     walk("", &steps);
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::curl::{Answer, Curl};
+use crate::device::{HostedDevice, MqttPlace};
 use crate::gateway::Gateway;
 use crate::openssl::openssl;
 use crate::party::{Inbox, Party};
@@ -21,25 +22,26 @@ pub struct Domain {
     own: TempDir,
     t8: u16,
     operator: u16,
+    mqtt: u16,
     process: Process,
 }
 
-/// Two ports that are free now, held together so that they differ.
-pub fn free_ports() -> (u16, u16) {
-    let held = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    let [a, b] = held.map(|listener| listener.local_addr().expect("an address").port());
-    (a, b)
+/// Ports that are free now, held together so that they differ.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    let held = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    held.map(|listener| listener.local_addr().expect("an address").port())
 }
 
 impl Domain {
     /// A new domain, its configuration passed through `edit`; not served yet.
     pub fn create(edit: impl FnOnce(String) -> String) -> Self {
         let own = TempDir::new().expect("a temporary directory");
-        let (t8, operator) = free_ports();
+        let [t8, operator, mqtt] = free_ports();
         let domain = Self {
             own,
             t8,
             operator,
+            mqtt,
             process: Process::default(),
         };
         let dir = domain.dir();
@@ -51,6 +53,8 @@ impl Domain {
             &format!("127.0.0.1:{t8}"),
             "--operator-address",
             &format!("127.0.0.1:{operator}"),
+            "--mqtt-address",
+            &format!("127.0.0.1:{mqtt}"),
         ]);
         assert!(
             made.status.success(),
@@ -70,7 +74,7 @@ impl Domain {
         domain
     }
 
-    /// Serves it; when this returns, both listeners accept.
+    /// Serves it; when this returns, all listeners accept.
     pub fn serve(&self) {
         let file = self.configuration();
         let args = ["serve".as_ref(), "--config".as_ref(), file.as_os_str()];
@@ -157,6 +161,38 @@ impl Domain {
     /// `127.0.0.1:port` of the operator's listener.
     pub fn operator_address(&self) -> String {
         format!("127.0.0.1:{}", self.operator)
+    }
+
+    /// Its MQTT listener.
+    pub fn mqtt(&self) -> MqttPlace {
+        MqttPlace {
+            host: "127.0.0.1".to_owned(),
+            port: self.mqtt,
+            authority: self.file("authority/sp-ca.pem"),
+        }
+    }
+
+    /// Has a device hosted, as its IoT SP would over T8, with a certificate for a key made here.
+    #[track_caller]
+    pub fn host(&self, iot_sp: &Party, serial: &str) -> HostedDevice {
+        let mut id = String::new();
+        let (certificate, key) = issue(self.own.path(), serial, |request| {
+            let registration = json!({
+                "deviceSerialNumber": serial, "channels": ["mqtt"],
+                "credentials": [{ "certificate": { "request": request } }],
+            });
+            let path = iot_sp.path("ics-device", "devices");
+            let made = iot_sp.post(&path, &registration).expect(201).json();
+            id = made["deviceId"].as_str().expect("an id").to_owned();
+            made["credentials"][0].clone()
+        });
+        HostedDevice {
+            id,
+            serial: serial.to_owned(),
+            certificate,
+            key,
+            place: self.mqtt(),
+        }
     }
 
     /// Everything the gateway has written to its log.

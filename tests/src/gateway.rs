@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::clock::MovableClock;
 use crate::curl::{Answer, Curl};
+use crate::device::{HostedDevice, MqttPlace};
 use crate::party::{Inbox, Party};
 use crate::process::{Process, go_on_traced, stopped_before};
 use crate::strace::Strace;
@@ -171,6 +172,31 @@ impl Sandbox {
     /// The second IoT SP; it has no agreement with the second third party SP.
     pub fn bolt(&self) -> Party {
         self.party("ICS_IOT2", "SERIAL_PREFIX")
+    }
+
+    /// The first hosted device, of the first IoT SP: a smart lock.
+    pub fn lock(&self) -> HostedDevice {
+        self.device("ICS_DEV")
+    }
+
+    /// The second: a light.
+    pub fn light(&self) -> HostedDevice {
+        self.device("ICS_DEV2")
+    }
+
+    fn device(&self, prefix: &str) -> HostedDevice {
+        let of = |what: &str| self.env(&format!("{prefix}_{what}")).to_owned();
+        HostedDevice {
+            id: of("ID"),
+            serial: of("SERIAL"),
+            certificate: of("CERT").into(),
+            key: of("KEY").into(),
+            place: MqttPlace {
+                host: self.env("ICS_MQTT_HOST").to_owned(),
+                port: self.env("ICS_MQTT_PORT").parse().expect("a port"),
+                authority: self.file("ICS_CA"),
+            },
+        }
     }
 
     fn party(&self, prefix: &str, grant: &str) -> Party {

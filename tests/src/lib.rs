@@ -1,5 +1,6 @@
 //! The harness of the integration tests: the real gateway as a process of its own, and clients
-//! nobody here wrote (curl, openssl, python-websockets) to talk to it.
+//! nobody here wrote (curl, openssl, python-websockets, mosquitto, paho, aiomqtt, mqtt.js) to talk
+//! to it.
 //!
 //! All traffic stays on loopback, ports are free ones, each sandbox has a directory of its own,
 //! every process is ended by its pid. Tests wait for conditions, never for time.
@@ -9,11 +10,13 @@ pub mod clock;
 pub mod condition;
 pub mod connection;
 pub mod curl;
+pub mod device;
 pub mod domain;
 pub mod gateway;
 pub mod mapping;
 pub mod memory;
 pub mod message;
+pub mod mosquitto;
 pub mod openssl;
 pub mod party;
 pub mod process;
@@ -29,9 +32,11 @@ pub use clock::MovableClock;
 pub use condition::{eventually, wait_for};
 pub use connection::{Connection, Dialer};
 pub use curl::{Answer, Curl};
+pub use device::{DeviceClient, DeviceMessage, HostedDevice, Library, MqttPlace, Version};
 pub use domain::Domain;
 pub use gateway::{Gateway, Sandbox};
 pub use mapping::{Mapping, fresh_device, fresh_uuid};
+pub use mosquitto::Mosquitto;
 pub use party::{Inbox, Party};
 pub use process::Process;
 pub use receiver::{Received, Receiver, Reply};

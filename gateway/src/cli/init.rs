@@ -14,8 +14,8 @@ use crate::init::{Domain, Settings, create_domain};
 
 /// Write a new operator domain: authorities, certificates, keys and a configuration that teaches
 ///
-/// Makes two certificate authorities (one for service providers, one for the operator's own
-/// systems), server certificates for both listeners, a client certificate for the command line
+/// Makes three certificate authorities (one for service providers, one for the operator's own
+/// systems, one for hosted devices), server certificates for the listeners, a client certificate for the command line
 /// and one for notifications, the keys that seal data at rest and sign notifications, and
 /// `gateway.toml` with every setting explained. Directories are made 0700, keys 0600. Nothing
 /// that exists is ever overwritten.
@@ -34,6 +34,10 @@ pub(super) struct InitArguments {
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8444")]
     operator_address: SocketAddr,
 
+    /// Where hosted devices connect over MQTT
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8883")]
+    mqtt_address: SocketAddr,
+
     /// What service providers put before every path, if not the T8 address behind https://
     #[arg(long, value_name = "URL", value_parser = parse_origin)]
     public_url: Option<Origin>,
@@ -45,7 +49,7 @@ Examples:
     ics-gateway init --dir ./domain
   For a host that service providers know as ics.example:
     ics-gateway init --dir /etc/ics --t8-address 192.0.2.1:8443 \\
-      --public-url https://ics.example:8443
+      --mqtt-address 192.0.2.1:8883 --public-url https://ics.example:8443
 
 Move `authority/operator-ca.key` to a safe place afterwards: the gateway never reads it.";
 
@@ -55,6 +59,7 @@ impl InitArguments {
             directory: self.dir,
             t8: self.t8_address,
             operator: self.operator_address,
+            mqtt: self.mqtt_address,
             public_url: self.public_url,
             settings: Settings::default(),
         };

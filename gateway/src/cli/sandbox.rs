@@ -12,8 +12,8 @@ use crate::telemetry::start_log;
 
 /// Run a complete operator domain on loopback, to build and test against
 ///
-/// Two third party service providers, two IoT service providers, agreements between all pairs but
-/// the last of each, and receivers for their notifications. When everything accepts, `sandbox.env`
+/// Two third party service providers, two IoT service providers, two hosted devices of the first
+/// of these, agreements between all pairs but the last of each, and receivers for their notifications. When everything accepts, `sandbox.env`
 /// is written into the directory and one line `ready DIR/sandbox.env` is printed. Serial numbers
 /// `<prefix>AUTO-<n>` are accepted by the simulated IoT SPs; all others wait for you.
 ///
@@ -26,7 +26,7 @@ pub(super) struct SandboxArguments {
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
 
-    /// The first of four ports, if not any free ones; a sandbox keeps its ports
+    /// The first of five ports, if not any free ones; a sandbox keeps its ports
     #[arg(long, value_name = "PORT")]
     base_port: Option<u16>,
 }

@@ -7,7 +7,7 @@ use ics_core::port::Entropy;
 use ics_vault::Authority;
 
 use super::devices::open_device_authority;
-use super::{Parts, StartError, load_anchors, read_key};
+use super::{Parts, StartError, load_anchors, mqtt_credentials, read_key};
 use crate::ambient::SystemEntropy;
 use crate::config::{AnchorSection, Config};
 use crate::descriptors;
@@ -29,6 +29,9 @@ pub(crate) fn examine(config: &Config) -> Vec<StartError> {
     for (certificate, key) in credentials {
         let loaded = Credential::load(certificate, key);
         take(loaded.map(drop).map_err(StartError::Credential));
+    }
+    if let (Some(devices), Some(mqtt)) = (&config.devices, &config.mqtt) {
+        take(mqtt_credentials(devices, mqtt).map(drop));
     }
     for AnchorSection {
         certificate,

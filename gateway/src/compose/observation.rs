@@ -22,7 +22,12 @@ const OUTBOX_LOOK: usize = 200_000;
 const OUTBOX_PAGE: usize = 500;
 
 /// The certificates that a reload changes.
-const RELOADED: [&str; 3] = ["t8-server", "operator-server", "operator-authority"];
+const RELOADED: [&str; 4] = [
+    "t8-server",
+    "operator-server",
+    "operator-authority",
+    "mqtt-server",
+];
 
 /// Looks after the gateway itself.
 pub(crate) struct SelfObservation {
@@ -144,6 +149,8 @@ impl Observation for SelfObservation {
 pub(super) fn certificate_ends(config: &Config) -> Vec<(&'static str, i64)> {
     let devices = config.devices.as_ref();
     let devices = devices.map(|section| ("device-authority", &section.certificate));
+    let mqtt = config.mqtt.as_ref();
+    let mqtt = mqtt.map(|section| ("mqtt-server", &section.certificate));
     let files = [
         ("t8-server", &config.t8.certificate),
         ("operator-server", &config.operator.certificate),
@@ -155,6 +162,7 @@ pub(super) fn certificate_ends(config: &Config) -> Vec<(&'static str, i64)> {
     files
         .into_iter()
         .chain(devices)
+        .chain(mqtt)
         .filter_map(|(of, path)| Some((of, end(path)?)))
         .collect()
 }

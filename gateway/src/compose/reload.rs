@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 /// Keys that take effect at once; the rest waits for the next start.
-const AT_ONCE: [&str; 7] = [
+const AT_ONCE: [&str; 9] = [
     "t8.certificate",
     "t8.key",
     "t8.anchor",
@@ -11,6 +11,8 @@ const AT_ONCE: [&str; 7] = [
     "operator.certificate",
     "operator.key",
     "operator.anchor",
+    "mqtt.certificate",
+    "mqtt.key",
 ];
 
 /// The keys that differ between two configurations and do not take effect before the next start.
@@ -57,6 +59,15 @@ mod tests {
             ),
             ["listen.t8", "mapping.pending", "t8.connections.workers"]
         );
+    }
+
+    #[test]
+    fn the_certificate_of_the_mqtt_listener_changes_at_once_and_its_address_does_not() {
+        let changed = waiting(
+            "[mqtt]\nlisten = 'a'\ncertificate = 'b'\nkey = 'c'",
+            "[mqtt]\nlisten = 'd'\ncertificate = 'e'\nkey = 'f'",
+        );
+        assert_eq!(changed, ["mqtt.listen"]);
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts everything; when this returns, both listeners accept.
+    /// Starts everything; when this returns, all listeners accept.
     ///
     /// # Errors
     /// [`StartError`].
@@ -143,7 +143,16 @@ impl Running {
 
     /// Returns when a listener has ended that was not asked to.
     pub(crate) async fn ended(&self) -> ListenerEnded {
-        self.serving.ended().await
+        let mqtt = async {
+            match &self.mqtt {
+                Some(channel) => channel.listener.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            ended = self.serving.ended() => ended,
+            () = mqtt => ListenerEnded,
+        }
     }
 
     /// Opens the decision log anew, under its name: whoever rotated it waits for that, whatever is

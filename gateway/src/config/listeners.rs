@@ -154,14 +154,25 @@ pub(crate) struct MqttSection {
 }
 
 impl MqttSection {
-    pub(super) fn check(&mut self, place: &Place, faults: &mut Faults) {
+    pub(super) fn check(&mut self, others: &ListenSection, place: &Place, faults: &mut Faults) {
+        let taken = [
+            ("listen.t8", others.t8),
+            ("listen.operator", others.operator),
+        ];
+        for (by, address) in taken {
+            if address == self.listen && address.port() != 0 {
+                let wrong = format!("`{address}` is taken by `{by}`");
+                let mend = "give it an address of its own";
+                faults.take(Err(Fault::new("mqtt.listen", wrong, mend)));
+            }
+        }
         faults.take(place.file("mqtt.certificate", &mut self.certificate));
         faults.take(place.secret("mqtt.key", &mut self.key));
         self.connections.check("mqtt.connections", faults);
     }
 }
 
-/// `[t8.connections]`, `[operator.connections]`: what one peer, or a flood of them, can take.
+/// `[t8.connections]`, `[operator.connections]`, `[mqtt.connections]`: what one peer, or a flood of them, can take.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ConnectionsSection {

@@ -20,6 +20,7 @@ impl Spoiled {
             directory: directory.path().into(),
             t8: "127.0.0.1:8443".parse().unwrap(),
             operator: "127.0.0.1:8444".parse().unwrap(),
+            mqtt: "127.0.0.1:8883".parse().unwrap(),
             public_url: None,
             settings: Settings::default(),
         };

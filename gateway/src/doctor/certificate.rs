@@ -27,6 +27,7 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
     let anchors = config.t8.anchor.iter().map(|anchor| &anchor.certificate);
     files.extend(anchors.chain(&config.notify.server_anchors));
     files.extend(device_authority(config));
+    files.extend(config.mqtt.as_ref().map(|section| &section.certificate));
     files.sort();
     files.dedup();
     files

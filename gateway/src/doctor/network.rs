@@ -27,13 +27,19 @@ pub(super) async fn look_at_ports(config: &Config, is_running: bool) -> Vec<Find
     if is_running {
         let operator = config.listen.operator;
         let served = format!("{operator} is served by the gateway");
-        return vec![
-            look_at_served(config, t8).await,
+        let mut findings = vec![
+            look_at_served(&config.t8.certificate, t8).await,
             Finding::green("ports", served),
         ];
+        if let Some(mqtt) = &config.mqtt {
+            findings.push(look_at_served(&mqtt.certificate, mqtt.listen).await);
+        }
+        return findings;
     }
+    let mqtt = config.mqtt.as_ref().map(|section| section.listen);
     [t8, config.listen.operator]
         .into_iter()
+        .chain(mqtt)
         .map(|address| match TcpListener::bind(address) {
             Ok(_) => Finding::green("ports", format!("{address} is free")),
             Err(error) => taken(address, &error),
@@ -41,8 +47,8 @@ pub(super) async fn look_at_ports(config: &Config, is_running: bool) -> Vec<Find
         .collect()
 }
 
-/// Whether it is our gateway that serves `address`: by its certificate.
-async fn look_at_served(config: &Config, address: SocketAddr) -> Finding {
+/// Whether it is our gateway that serves `address`: by its certificate, in `file`.
+async fn look_at_served(file: &Path, address: SocketAddr) -> Finding {
     let holder = format!("ss -ltnp sport = :{}", address.port());
     let served = match timeout(PATIENCE, served_certificate(dialable(address))).await {
         Ok(Ok(served)) => served,
@@ -55,7 +61,6 @@ async fn look_at_served(config: &Config, address: SocketAddr) -> Finding {
             return Finding::red("ports", text, holder);
         }
     };
-    let file = &config.t8.certificate;
     let own = load_certificates(file).ok();
     let is_own = served.is_some() && served.as_ref() == own.as_ref().and_then(|own| own.first());
     if is_own {

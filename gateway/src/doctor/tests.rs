@@ -19,6 +19,7 @@ fn domain() -> (tempfile::TempDir, PathBuf) {
         directory: directory.path().into(),
         t8: address(),
         operator: address(),
+        mqtt: address(),
         public_url: None,
         settings: Settings::default(),
     };

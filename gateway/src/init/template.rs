@@ -20,6 +20,7 @@ pub(super) fn render(domain: &Domain, public_url: &Origin) -> String {
     TEMPLATE
         .replace("@T8@", &domain.t8.to_string())
         .replace("@OPERATOR@", &domain.operator.to_string())
+        .replace("@MQTT@", &domain.mqtt.to_string())
         .replace("@PUBLIC_URL@", public_url.as_str())
         .replace("@NETWORKS@", &networks.join(", "))
         .replace("@FLOOR@", floor)
@@ -123,6 +124,26 @@ key = "authority/sp-ca.key"
 # The authority that certifies hosted devices: of its own, believed by no other listener.
 certificate = "authority/device-ca.pem"
 key = "authority/device-ca.key"
+
+# Where hosted devices connect over MQTT, 3.1.1 or 5, over TLS: the gateway terminates it itself.
+# Without this section no device is served over MQTT.
+[mqtt]
+listen = "@MQTT@"
+certificate = "mqtt/server.pem"
+key = "mqtt/server.key"
+# Devices that have no certificate come too, with their device ID as user name and the password
+# they were registered with.
+#passwords = false
+# TLS 1.2 (ECDHE with AEAD) beside TLS 1.3, for devices that have no other.
+#tls12 = false
+
+# As for [t8.connections]; those that are about requests mean nothing here.
+[mqtt.connections]
+#max_connections = 8000
+#max_handshakes = 256
+#max_handshakes_per_address = 64
+#max_arrivals_per_address = 0
+#handshake_timeout = "3s"
 
 [notify]
 # What the gateway shows to the servers of service providers when it notifies them.

@@ -12,6 +12,7 @@ fn domain(directory: &Path) -> Domain {
         directory: directory.into(),
         t8: "127.0.0.1:8443".parse().unwrap(),
         operator: "127.0.0.1:8444".parse().unwrap(),
+        mqtt: "127.0.0.1:8883".parse().unwrap(),
         public_url: None,
         settings: Settings::default(),
     }
@@ -56,8 +57,14 @@ fn addresses_that_do_not_serve_are_refused_before_anything_is_written() {
         let error = refused(address, "127.0.0.1:8444");
         assert!(error.contains("--public-url"), "{error}");
     }
-    let error = refused("127.0.0.1:8443", "127.0.0.1:8443");
-    assert!(error.contains("both listeners"), "{error}");
+    for (t8, operator) in [
+        ("127.0.0.1:8443", "127.0.0.1:8443"),
+        ("127.0.0.1:8443", "127.0.0.1:8883"),
+        ("127.0.0.1:8883", "127.0.0.1:8444"),
+    ] {
+        let error = refused(t8, operator);
+        assert!(error.contains("two listeners"), "{error}");
+    }
     // All addresses, with a name to call one by, are what most will want.
     let named = Domain {
         t8: "0.0.0.0:8443".parse().unwrap(),

@@ -27,6 +27,12 @@ pub(crate) struct MqttListener {
 }
 
 impl MqttListener {
+    /// Returns when it serves no more, whether it was stopped or not.
+    pub(crate) async fn ended(&self) {
+        // What serves holds the other end, and so does every connection.
+        self.stop.closed().await;
+    }
+
     /// Says goodbye to every device and waits until all are gone.
     pub(crate) async fn stop(self) {
         self.stop.send_replace(true);

@@ -76,6 +76,7 @@ fn the_path_of_the_api_may_stand_in_the_url() {
         directory: directory.path().join("domain"),
         t8: "127.0.0.1:8443".parse().unwrap(),
         operator: "127.0.0.1:8444".parse().unwrap(),
+        mqtt: "127.0.0.1:8883".parse().unwrap(),
         public_url: None,
         settings: crate::init::Settings::default(),
     };

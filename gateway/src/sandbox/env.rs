@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::io;
 
-use super::plan::{Grant, Layout, PARTIES, Ports};
+use super::devices::SandboxDevice;
+use super::plan::{Grant, Layout, PARTIES, Ports, loopback};
 
 /// Takes the file away, if it is there.
 ///
@@ -20,7 +21,7 @@ pub(super) fn remove(layout: &Layout) -> io::Result<()> {
 ///
 /// # Errors
 /// [`io::Error`].
-pub(super) fn write(layout: &Layout, ports: Ports) -> io::Result<()> {
+pub(super) fn write(layout: &Layout, ports: Ports, devices: &[SandboxDevice]) -> io::Result<()> {
     let mut text = String::new();
     let domain = |file: &str| layout.of_domain(file).display().to_string();
     let mut line = |key: &str, value: &str| {
@@ -47,6 +48,19 @@ pub(super) fn write(layout: &Layout, ports: Ports) -> io::Result<()> {
             Grant::Service(uri) => line(&format!("{key}_SERVICE"), uri),
             Grant::SerialPrefix(prefix) => line(&format!("{key}_SERIAL_PREFIX"), prefix),
         }
+    }
+    line("ICS_MQTT_HOST", &loopback(ports.mqtt).ip().to_string());
+    line("ICS_MQTT_PORT", &ports.mqtt.to_string());
+    for device in devices {
+        let key = device.key;
+        let private = device.private_key.display().to_string();
+        line(&format!("{key}_ID"), &device.id);
+        line(&format!("{key}_SERIAL"), &device.serial);
+        line(
+            &format!("{key}_CERT"),
+            &device.certificate.display().to_string(),
+        );
+        line(&format!("{key}_KEY"), &private);
     }
     let staged = layout.0.join("sandbox.env.new");
     std::fs::write(&staged, text)?;

@@ -51,7 +51,7 @@ pub(super) fn make_credentials(
             let issued = authority
                 .issue_client(&identity, VALIDITY, now)
                 .map_err(refused)?;
-            write_credential((&certificate, &key), &issued)?;
+            write_issued((&certificate, &key), &issued)?;
         }
     }
     let (certificate, key) = layout.credential("receivers");
@@ -60,14 +60,22 @@ pub(super) fn make_credentials(
         let issued = authority
             .issue_server(&names, VALIDITY, now)
             .map_err(refused)?;
-        write_credential((&certificate, &key), &issued)?;
+        write_issued((&certificate, &key), &issued)?;
     }
     Ok(())
 }
 
-fn write_credential(
+fn write_issued(files: (&Path, &Path), issued: &IssuedKey) -> Result<(), SandboxError> {
+    write_credential(files, (&issued.certificate.pem, &issued.key_pem))
+}
+
+/// Writes a certificate and its key, both PEM.
+///
+/// # Errors
+/// [`SandboxError`].
+pub(super) fn write_credential(
     (certificate, key): (&Path, &Path),
-    issued: &IssuedKey,
+    (certificate_pem, key_pem): (&str, &str),
 ) -> Result<(), SandboxError> {
     let named = |error| SandboxError::Io(certificate.display().to_string(), error);
     if let Some(folder) = certificate.parent() {
@@ -81,9 +89,9 @@ fn write_credential(
         .mode(0o600)
         .open(key)
         .map_err(named)?;
-    file.write_all(issued.key_pem.as_bytes()).map_err(named)?;
+    file.write_all(key_pem.as_bytes()).map_err(named)?;
     // The certificate last: it says that the pair is whole.
-    std::fs::write(certificate, &issued.certificate.pem).map_err(named)
+    std::fs::write(certificate, certificate_pem).map_err(named)
 }
 
 /// Onboards the parties and puts their agreements in force, where that was not done before.
@@ -161,7 +169,7 @@ fn sp_id(text: &str) -> Result<SpId, SandboxError> {
     SpId::parse(text).map_err(refused)
 }
 
-fn refused(error: impl Display) -> SandboxError {
+pub(super) fn refused(error: impl Display) -> SandboxError {
     SandboxError::Parties(error.to_string())
 }
 

@@ -56,6 +56,33 @@ pub(crate) const AGREEMENTS: [(&str, &str); 3] = [
     ("bolt-iot", "shop"),
 ];
 
+/// A hosted device of the sandbox.
+pub(crate) struct DevicePlan {
+    /// What it is, and what its files are called.
+    pub(crate) name: &'static str,
+    /// What its keys in `sandbox.env` start with.
+    pub(crate) key: &'static str,
+    /// What its serial number starts with.
+    pub(crate) serial_prefix: &'static str,
+}
+
+/// The IoT SP whose devices the gateway hosts.
+pub(crate) const HOST: &str = "acme-iot";
+
+/// Its devices: a smart lock, and a light (Y.4462 Appendix I.2).
+pub(crate) const DEVICES: [DevicePlan; 2] = [
+    DevicePlan {
+        name: "lock",
+        key: "ICS_DEV",
+        serial_prefix: "ACME-LOCK-",
+    },
+    DevicePlan {
+        name: "light",
+        key: "ICS_DEV2",
+        serial_prefix: "ACME-LIGHT-",
+    },
+];
+
 /// What follows the prefix in serial numbers that are accepted by themselves.
 pub(crate) const AUTO: &str = "AUTO-";
 
@@ -70,26 +97,29 @@ pub(crate) struct Ports {
     pub(crate) callback: u16,
     /// The page that shows them.
     pub(crate) inbox: u16,
+    /// The gateway's MQTT listener.
+    pub(crate) mqtt: u16,
 }
 
 impl Ports {
-    /// Four in a row from `base`.
+    /// Five in a row from `base`.
     pub(crate) fn from_base(base: u16) -> Option<Self> {
         Some(Self {
             t8: base,
             operator: base.checked_add(1)?,
             callback: base.checked_add(2)?,
             inbox: base.checked_add(3)?,
+            mqtt: base.checked_add(4)?,
         })
     }
 
-    /// Four that are free now.
+    /// Five that are free now.
     ///
     /// # Errors
     /// [`io::Error`] when the system has none.
     pub(crate) fn free() -> io::Result<Self> {
         // Held together, so that no two are the same.
-        let held = (0..4)
+        let held = (0..5)
             .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
             .collect::<io::Result<Vec<_>>>()?;
         let mut ports = held
@@ -105,6 +135,7 @@ impl Ports {
             operator: next()?,
             callback: next()?,
             inbox: next()?,
+            mqtt: next()?,
         })
     }
 
@@ -128,9 +159,16 @@ impl Ports {
         format!("http://{}", loopback(self.inbox))
     }
 
-    /// Reads those of an earlier run.
-    pub(crate) fn read(file: &Path) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(file).ok()?).ok()
+    /// Reads those of an earlier run, if there was one.
+    ///
+    /// # Errors
+    /// [`io::Error`]; `InvalidData` when an older version wrote them.
+    pub(crate) fn read(file: &Path) -> io::Result<Option<Self>> {
+        match std::fs::read(file) {
+            Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Keeps them for the next run.
@@ -179,7 +217,16 @@ impl Layout {
 
     /// Certificate and key of a party, or of the receivers.
     pub(crate) fn credential(&self, name: &str) -> (PathBuf, PathBuf) {
-        let folder = self.0.join("parties");
+        self.pair("parties", name)
+    }
+
+    /// Certificate and key of a hosted device.
+    pub(crate) fn device(&self, name: &str) -> (PathBuf, PathBuf) {
+        self.pair("devices", name)
+    }
+
+    fn pair(&self, folder: &str, name: &str) -> (PathBuf, PathBuf) {
+        let folder = self.0.join(folder);
         (
             folder.join(format!("{name}.pem")),
             folder.join(format!("{name}.key")),
