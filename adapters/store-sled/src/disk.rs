@@ -14,6 +14,7 @@ use ics_store::{EngineFiles, OpenError, contain_panics, io_error, sync_directory
 
 use crate::engine::SledEngine;
 use crate::lost_sync::LostSync;
+use crate::room::{Demand, Room};
 use crate::{DATA_NAME, Options};
 
 /// The file of sled's log within its directory.
@@ -98,6 +99,7 @@ pub(crate) struct Disk {
     pub(crate) tree: sled::Db,
     path: PathBuf,
     log: File,
+    room: Room,
     lost: Arc<LostSync>,
     synced_blobs: Mutex<BTreeSet<std::ffi::OsString>>,
 }
@@ -127,14 +129,29 @@ impl Disk {
                 lost.note();
             }
         })?;
-        let log = File::open(path.join(LOG))?;
+        let log = File::options()
+            .read(true)
+            .write(true)
+            .open(path.join(LOG))?;
+        // On a full disk it is opened for those who read; the first write is told.
+        let room = Room::default();
+        if let Err(error) = room.take(&log, Demand::default()) {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(path = %path.display(), error, "no room kept for the store");
+        }
         Ok(Self {
             tree,
             path: path.to_owned(),
             log,
+            room,
             lost: Arc::clone(lost),
             synced_blobs: Mutex::default(),
         })
+    }
+
+    /// Takes the room for what is written next.
+    pub(crate) fn take_room(&self, demand: Demand) -> Result<(), sled::Error> {
+        Ok(self.room.take(&self.log, demand)?)
     }
 
     /// Makes everything written so far durable: sled's buffers go to its file, the file and what
@@ -232,8 +249,6 @@ fn wait_for_lock(log: &File) -> io::Result<()> {
     }
 }
 
-/// Opens the database. Its lock can only be our own here (the directory is): of a database that
-/// was just closed and whose threads have not ended yet.
 /// A snapshot that sled could not write to its end, on a full disk, it takes for the newest one at
 /// its next start, and for damaged. It is nothing: the log is whole, and the snapshot before it there.
 fn remove_unfinished_snapshots(path: &Path) -> io::Result<()> {
@@ -255,6 +270,8 @@ fn remove_unfinished_snapshots(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Opens the database. Its lock can only be our own here (the directory is): of a database that
+/// was just closed and whose threads have not ended yet.
 fn open_unlocked(config: &sled::Config) -> Result<sled::Db, sled::Error> {
     let mut attempts = LOCK_ATTEMPTS;
     loop {

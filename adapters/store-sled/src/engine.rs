@@ -15,6 +15,7 @@ use sled::{Batch, IVec};
 use crate::disk::{Disk, SledFiles, contained, engine_error, open_error};
 use crate::lost_sync::LostSync;
 use crate::reopening::Reopening;
+use crate::room::Demand;
 use crate::versions::{Layer, Versions};
 
 /// How many keys a scan takes from sled at once, at first and at most.
@@ -129,6 +130,8 @@ impl SledEngine {
 
     /// Writes `changes`, with what their keys held put aside first.
     fn commit(&self, changes: Changes) -> Result<(), EngineError> {
+        // Refused here, sled goes on as it was.
+        self.with_disk(|disk| disk.take_room(demand_of(&changes)))?;
         let mut layer = Layer::new();
         let mut batch = Batch::default();
         for (key, value) in changes {
@@ -227,6 +230,14 @@ impl SledEngine {
 }
 
 type Changes = std::collections::BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+fn demand_of(changes: &Changes) -> Demand {
+    let mut demand = Demand::default();
+    for (key, value) in changes {
+        demand.add(key.len().saturating_add(value.as_ref().map_or(0, Vec::len)));
+    }
+    demand
+}
 
 /// What takes a write back.
 fn batch_of(layer: &Layer) -> Batch {

@@ -14,6 +14,7 @@ mod disk;
 mod engine;
 mod lost_sync;
 mod reopening;
+mod room;
 mod versions;
 
 use std::path::Path;

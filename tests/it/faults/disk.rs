@@ -24,6 +24,7 @@ impl Pair {
     pub(crate) fn wait_for(&self, what: &str, more: [u32; 3]) {
         let before = self.counts();
         eventually(what, || {
+            self.assert_at_work();
             let now = self.counts();
             (0..3).all(|n| now[n] >= before[n] + more[n])
         });

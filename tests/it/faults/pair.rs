@@ -22,6 +22,19 @@ pub(crate) struct Pair {
     pub(crate) read: AtomicU32,
     number: AtomicU32,
     ended: AtomicBool,
+    /// One of them has panicked: there is nothing to wait for.
+    fell: AtomicBool,
+}
+
+/// Held by each while it works.
+struct AtWork<'a>(&'a Pair);
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fell.store(true, Ordering::SeqCst);
+        }
+    }
 }
 
 impl Pair {
@@ -43,11 +56,18 @@ impl Pair {
     }
 
     fn is_ended(&self) -> bool {
-        self.ended.load(Ordering::SeqCst)
+        self.ended.load(Ordering::SeqCst) || self.fell.load(Ordering::SeqCst)
+    }
+
+    /// That both are at work still.
+    pub(crate) fn assert_at_work(&self) {
+        let fell = self.fell.load(Ordering::SeqCst);
+        assert!(!fell, "one of them has panicked: its words stand above");
     }
 
     /// Asks for established rows, one after the other: each is there, always.
     fn read(&self, world: &World, token: &str) {
+        let _at_work = AtWork(self);
         let mut shop = Dialer::of(&world.shop).dial().expect("it listens");
         let mut next = 0;
         while !self.is_ended() {
@@ -92,6 +112,7 @@ impl<'a> Writer<'a> {
     }
 
     fn write(&mut self) {
+        let _at_work = AtWork(self.pair);
         while !self.pair.is_ended() {
             self.write_row();
         }
