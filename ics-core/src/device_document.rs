@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use crate::id::MappingId;
 use crate::mapping::MappingKey;
+use crate::time::Timestamp;
 
 /// What the service knows of a device's document: which rows are in its newest version, and the
 /// newest version the device has said it holds.
@@ -64,8 +65,8 @@ pub enum AcknowledgementMeaning {
 impl DocumentState {
     /// The most rows a device holds.
     pub const MOST_ROWS: usize = 16;
-    /// What versions rise by when a store is put back to an earlier state: a device may hold a
-    /// version that the store does not remember, and must take the next one for newer.
+    /// What versions rise by at least when a store is put back to an earlier state: a device may
+    /// hold a version that the store does not remember, and must take the next one for newer.
     pub const STEP_AFTER_RESTORE: u64 = 1 << 24;
     /// No version is above this: every integer up to it is one in JSON (RFC 8259 6).
     pub const HIGHEST_VERSION: u64 = (1 << 53) - 1;
@@ -99,12 +100,14 @@ impl DocumentState {
         }
     }
 
-    /// The same rows under a version no device can have seen.
+    /// The same rows under a version no device can have seen: at least the milliseconds that the
+    /// clock tells, so that the same file can be restored again later, and above it still.
     #[must_use]
-    pub fn after_restore(&self) -> Self {
-        let version = self.version.saturating_add(Self::STEP_AFTER_RESTORE);
+    pub fn after_restore(&self, now: Timestamp) -> Self {
+        let stepped = self.version.saturating_add(Self::STEP_AFTER_RESTORE);
+        let clock = u64::try_from(now.millis()).unwrap_or(0);
         Self {
-            version: version.min(Self::HIGHEST_VERSION),
+            version: stepped.max(clock).min(Self::HIGHEST_VERSION),
             ..self.clone()
         }
     }

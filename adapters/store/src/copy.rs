@@ -4,7 +4,8 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use ics_core::port::StoreError;
+use ics_core::port::{CommitError, StoreError};
+use ics_core::time::Timestamp;
 
 use crate::embedded::EmbeddedStore;
 use crate::engine::{Engine, EngineError, Verdict, WriteKeys};
@@ -40,6 +41,9 @@ pub enum CopyError {
     /// The copy cannot be written.
     #[error("cannot write the copy")]
     Write(#[source] EngineError),
+    /// The documents of hosted devices cannot be raised.
+    #[error("cannot raise the documents of hosted devices")]
+    Raise(#[source] CommitError),
     /// The copy does not hold what the original holds.
     #[error(
         "the copy is not like the original: digest {copy:016x} instead of {original:016x}, {findings} findings"
@@ -86,14 +90,16 @@ pub fn copy_store<F: EngineFiles>(
     progress: &mut dyn FnMut(Copied),
 ) -> Result<IntegrityReport, CopyError> {
     progress(Copied::Begun(from.total().map_err(CopyError::Read)?));
-    fill_store(Work::Migration, target, progress, |engine, progress| {
+    let (report, _) = fill_store(Work::Migration, target, progress, |engine, progress| {
         fill(from, engine, progress)?;
-        Ok(Some(original))
-    })
+        Ok((Some(original), None))
+    })?;
+    Ok(report)
 }
 
 /// Begins a store in `directory`, has it filled, and reads it back; `fill` answers the digest it
-/// must have then, if that is known.
+/// must have then, if that is known, and the instant when it was put back to an earlier state, if
+/// it was: then the documents of hosted devices are raised. Answers how many.
 ///
 /// Until it has ended well the directory says that it holds a store that was not finished, and by
 /// what work: that is refused by [`crate::open_store`], and begun anew by this.
@@ -104,8 +110,11 @@ pub(crate) fn fill_store<F: EngineFiles>(
     work: Work,
     (files, directory): (&F, &Path),
     progress: &mut dyn FnMut(Copied),
-    fill: impl FnOnce(&F::Engine, &mut dyn FnMut(Copied)) -> Result<Option<u64>, CopyError>,
-) -> Result<IntegrityReport, CopyError> {
+    fill: impl FnOnce(
+        &F::Engine,
+        &mut dyn FnMut(Copied),
+    ) -> Result<(Option<u64>, Option<Timestamp>), CopyError>,
+) -> Result<(IntegrityReport, u64), CopyError> {
     let place = Place::enter(directory, F::DATA)?;
     match place.occupancy()? {
         Occupancy::Unfinished(_) => place.clear()?,
@@ -114,14 +123,16 @@ pub(crate) fn fill_store<F: EngineFiles>(
     }
     mark::<F>(&place, Some(work))?;
     let engine = files.begin(&place.path(F::DATA))?;
-    let original = fill(&engine, progress)?;
+    let (original, restored) = fill(&engine, progress)?;
     // Closed and opened anew: what is read back comes from the disk.
     drop(engine);
     let copy = open_copy(files, place)?;
     let report = read_back(&copy, original, progress)?;
+    let raised = restored.map_or(Ok(0), |now| copy.raise_documents(now));
+    let raised = raised.map_err(CopyError::Raise)?;
     drop(copy);
     mark::<F>(&Place::enter(directory, F::DATA)?, None)?;
-    Ok(report)
+    Ok((report, raised))
 }
 
 /// Replaces the data of the store in `directory` by a copy of itself, for engines that do not

@@ -15,6 +15,7 @@ use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey};
 use ics_core::port::{
     CommitError, Cursor, DueEntries, DuePlace, Page, PortFuture, Selection, Store, StoreError,
 };
+use ics_core::procedure::hosting::decide_documents_after_restore;
 use ics_core::sealed::BlindIndex;
 use ics_core::time::Timestamp;
 use ics_core::timekeeping::ClockMark;
@@ -32,6 +33,9 @@ use crate::witness::Witness;
 
 /// The version of the layout of keys and tables that this code writes and reads.
 pub const FORMAT: u32 = 1;
+
+/// Hosted devices of one transaction whose documents are raised.
+const RAISED_AT_ONCE: usize = 1000;
 
 /// How often a read is tried before it is unavailable.
 const READ_ATTEMPTS: u32 = 4;
@@ -154,6 +158,25 @@ impl<E: Engine> EmbeddedStore<E> {
     /// As [`Self::check`].
     pub fn check_with(&self, progress: &mut dyn FnMut()) -> Result<IntegrityReport, StoreError> {
         self.contain(|engine| integrity::check(&engine.snapshot()?, progress))
+    }
+
+    /// Raises the document versions of all hosted devices: what was put back to an earlier state must
+    /// be newer to each device than anything it was told since. Answers how many there are.
+    pub(crate) fn raise_documents(&self, now: Timestamp) -> Result<u64, CommitError> {
+        let (mut raised, mut last) = (0_u64, None::<Key>);
+        loop {
+            let page: Vec<HostedDevice> = self.reading(|view| {
+                walk::collect(view, Table::HostedDevice, last.clone(), RAISED_AT_ONCE)
+            })?;
+            let Some(device) = page.last() else {
+                return Ok(raised);
+            };
+            last = Some(index::hosted_device(&device.id));
+            let count = u64::try_from(page.len()).unwrap_or(u64::MAX);
+            self.committer
+                .commit_blocking(decide_documents_after_restore(&page, now))?;
+            raised = raised.saturating_add(count);
+        }
     }
 
     /// How many keys a table holds, from the counters kept with every commit: costs no walk.

@@ -139,6 +139,18 @@ impl GroupCommitter {
             .map_err(|_| StoreError::Unavailable)?;
         answered.await.map_err(|_| StoreError::Unavailable)?
     }
+
+    /// [`Self::commit`] for who has no runtime and is in none.
+    pub(crate) fn commit_blocking(&self, change: Change) -> Result<(), CommitError> {
+        let queue = self.queue.as_ref().ok_or(StoreError::Unavailable)?;
+        let (answer, answered) = oneshot::channel();
+        queue
+            .blocking_send(Job { change, answer })
+            .map_err(|_| StoreError::Unavailable)?;
+        answered
+            .blocking_recv()
+            .map_err(|_| StoreError::Unavailable)?
+    }
 }
 
 impl Drop for GroupCommitter {

@@ -50,7 +50,7 @@ pub use memory::{MemoryEngine, MemoryStore};
 pub use open::{EngineFiles, Loss, OnLoss, OpenError, open_store};
 pub use panics::{Panicked, contain_panics, log_contained_panics};
 pub use place::{Occupancy, Work, io_error, look_into, move_aside, sync_directory};
-pub use restore::{import_state, restore_backup};
+pub use restore::{Restored, import_state, restore_backup};
 pub use state::{Objections, StateSummary, read_state, write_state};
 pub use table_file::{TABLE_HEADER, TableMeter, write_table};
 pub use upkeep::{Upkeep, Visit};

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use ics_core::change::Write;
+use ics_core::time::Timestamp;
 
 use crate::apply::{Refusal, Writer};
 use crate::copy::{Batch, fill_store};
@@ -23,8 +24,25 @@ use crate::{
 /// Records of one transaction of an import.
 const IMPORT_BATCH: usize = 5000;
 
+/// What was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// What a reading of it told before any document was raised: what the file holds.
+    pub report: IntegrityReport,
+    /// How many hosted devices had their documents raised.
+    pub raised: u64,
+}
+
+impl From<(IntegrityReport, u64)> for Restored {
+    fn from((report, raised): (IntegrityReport, u64)) -> Self {
+        Self { report, raised }
+    }
+}
+
 /// Makes a store in `directory` of a backup and reads it back; `summary` is what a reading of the
 /// same file told, and what it must tell again.
+///
+/// Then, at `now`, the documents of hosted devices are raised above any they may hold.
 ///
 /// Until it has ended well the directory says that it holds a store that was not finished: that
 /// is refused by [`crate::open_store`], and begun anew by this.
@@ -33,12 +51,12 @@ const IMPORT_BATCH: usize = 5000;
 /// [`CopyError`].
 pub fn restore_backup<F: EngineFiles>(
     input: &mut dyn Read,
-    summary: &BackupSummary,
+    (summary, now): (&BackupSummary, Timestamp),
     target: (&F, &Path),
     progress: &mut dyn FnMut(Copied),
-) -> Result<IntegrityReport, CopyError> {
+) -> Result<Restored, CopyError> {
     progress(Copied::Begun(summary.keys));
-    fill_store(Work::Restoration, target, progress, |engine, progress| {
+    let made = fill_store(Work::Restoration, target, progress, |engine, progress| {
         let mut batch = Batch::default();
         let mut written = Ok(());
         let read = read_backup(input, &mut |key, value| {
@@ -58,8 +76,9 @@ pub fn restore_backup<F: EngineFiles>(
         if read != *summary {
             return Err(FileFault::Damaged("it changed while it was read").into());
         }
-        Ok(Some(summary.digest))
-    })
+        Ok((Some(summary.digest), Some(now)))
+    })?;
+    Ok(made.into())
 }
 
 /// Makes a store in `directory` of an exported state and reads it back; otherwise as
@@ -69,12 +88,12 @@ pub fn restore_backup<F: EngineFiles>(
 /// [`CopyError`].
 pub fn import_state<F: EngineFiles>(
     input: &mut dyn BufRead,
-    summary: &StateSummary,
+    (summary, now): (&StateSummary, Timestamp),
     target: (&F, &Path),
     progress: &mut dyn FnMut(Copied),
-) -> Result<IntegrityReport, CopyError> {
+) -> Result<Restored, CopyError> {
     progress(Copied::Begun(summary.records));
-    fill_store(Work::Import, target, progress, |engine, progress| {
+    let made = fill_store(Work::Import, target, progress, |engine, progress| {
         EmbeddedStore::<F::Engine>::begin(engine)
             .map_err(|error| CopyError::Content(error.into()))?;
         let mut waiting = Vec::with_capacity(IMPORT_BATCH);
@@ -90,8 +109,9 @@ pub fn import_state<F: EngineFiles>(
         if read != *summary {
             return Err(FileFault::Damaged("it changed while it was read").into());
         }
-        Ok(summary.is_comparable.then_some(summary.digest))
-    })
+        Ok((summary.is_comparable.then_some(summary.digest), Some(now)))
+    })?;
+    Ok(made.into())
 }
 
 /// Puts what waits into one transaction.

@@ -22,6 +22,7 @@ use ics_core::reference_point::Role;
 use ics_core::service::{
     AnswerError, AnswerInput, ChannelError, DeviceRefusal, Given, Manager, Unauthenticated,
 };
+use ics_core::time::Timestamp;
 use std::sync::Arc;
 use world::{NOW, World, principal, run};
 
@@ -318,6 +319,35 @@ fn an_unregistered_device_may_forget_and_nothing_else_and_is_gone_for_good_then(
     assert_eq!(gone, Err(ChannelError::Refused(refused)));
     let again = world.request("acme", "LOCK-1", 2);
     assert_eq!(again.hosted, None, "its serial number is free again");
+}
+
+#[test]
+fn an_unregistered_device_that_never_comes_again_is_forgotten_at_its_deadline() {
+    let world = World::new();
+    let [lock, kept] = ["LOCK-1", "LOCK-2"].map(|serial| world.register("acme", serial));
+    world.request("acme", "LOCK-1", 1);
+    acknowledge(&world, &lock, 1, &[]).unwrap();
+    let acme = principal("acme");
+    let left = run(world
+        .service
+        .unregister_device(Manager::Party(&acme), &lock.device_id, NOW))
+    .unwrap();
+    let deadline = left.due().expect("a deadline");
+    assert_eq!(deadline, NOW.plus(world.service.knobs().unregistering));
+    let sweep = |millis| {
+        let at = Timestamp::from_millis(millis);
+        run(world.service.sweep_devices(at)).unwrap()
+    };
+    assert_eq!(sweep(deadline.millis() - 1), 0);
+    assert!(document(&world, &lock).1.is_empty(), "served until then");
+    assert_eq!(sweep(deadline.millis()), 1);
+    let gone = run(world.service.read_document((&lock, Channel::Mqtt), NOW));
+    let refused = DeviceRefusal::Unauthenticated(Unauthenticated::Unknown);
+    assert_eq!(gone, Err(ChannelError::Refused(refused)));
+    let rung = world.rung.0.lock().unwrap().clone();
+    assert_eq!(rung.last(), Some(&(lock.device_id.clone(), None)), "closed");
+    assert_eq!(sweep(deadline.millis()), 0);
+    assert_eq!(document(&world, &kept), (0, Vec::new()), "no other");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use ics_store::{Objections, Work, import_state};
 use super::export::check_state;
 use super::file_hash::FileHash;
 use super::part_file::file_name;
-use super::restore::{Target, from_start, open_to_read, tell_file, tell_meaning};
+use super::restore::{Target, from_start, now, open_to_read, tell_file, tell_meaning};
 use super::runtime::{EndWatch, Outcome, say};
 use crate::compose::{redb_options, sled_options};
 use crate::config::Config;
@@ -70,19 +70,19 @@ impl ImportArguments {
         tell_file(&self.state, hash)?;
         self.judge(&summary.objections)?;
         target.try_keyring(summary.canary.as_ref())?;
-        let open = || from_start(&state);
+        let (open, at) = (|| from_start(&state), now());
         let mark = target.make(
             |section, progress| {
                 let files = ics_store_redb::RedbFiles::new(redb_options(section));
                 let place = (&files, section.directory.as_path());
-                import_state(&mut open()?, &summary, place, &mut |step| {
+                import_state(&mut open()?, (&summary, at), place, &mut |step| {
                     progress.take(step)
                 })
             },
             |section, progress| {
                 let files = ics_store_sled::SledFiles::new(sled_options(section));
                 let place = (&files, section.directory.as_path());
-                import_state(&mut open()?, &summary, place, &mut |step| {
+                import_state(&mut open()?, (&summary, at), place, &mut |step| {
                     progress.take(step)
                 })
             },

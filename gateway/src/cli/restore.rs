@@ -10,8 +10,7 @@ use ics_core::sealed::Sealed;
 use ics_core::time::Timestamp;
 use ics_core::timekeeping::ClockMark;
 use ics_store::{
-    CopyError, IntegrityReport, Occupancy, OnLoss, OpenError, Work, look_into, move_aside,
-    restore_backup,
+    CopyError, Occupancy, OnLoss, OpenError, Restored, Work, look_into, move_aside, restore_backup,
 };
 use rustix::fs::OFlags;
 
@@ -191,8 +190,8 @@ impl Target {
     /// Why there is none that can be served.
     pub(super) fn make(
         &self,
-        redb: impl FnOnce(&StoreSection, &mut CopyProgress) -> Result<IntegrityReport, CopyError>,
-        sled: impl FnOnce(&StoreSection, &mut CopyProgress) -> Result<IntegrityReport, CopyError>,
+        redb: impl FnOnce(&StoreSection, &mut CopyProgress) -> Result<Restored, CopyError>,
+        sled: impl FnOnce(&StoreSection, &mut CopyProgress) -> Result<Restored, CopyError>,
     ) -> Result<Option<ClockMark>, Box<dyn std::error::Error>> {
         let section = &self.config.store;
         let mut progress = CopyProgress::new(match self.work {
@@ -204,7 +203,7 @@ impl Target {
             StoreEngine::Sled => sled(section, &mut progress),
         };
         drop(progress);
-        let report = report.map_err(|error| match &error {
+        let Restored { report, raised } = report.map_err(|error| match &error {
             CopyError::Open(OpenError::NotEmpty(directory)) => {
                 MakeError::of_occupied(self.work, directory.clone())
             }
@@ -227,6 +226,10 @@ impl Target {
         say(&format!("{:<16} {}", "keys", keys_of(&report)))?;
         say(&format!("{:<16} {:016x}", "digest", report.content))?;
         say("keyring          opens it")?;
+        if raised > 0 {
+            let what = "owed their documents again, above any version they hold";
+            say(&format!("{:<16} {raised}, {what}", "hosted devices"))?;
+        }
         Ok(mark)
     }
 }
@@ -246,19 +249,19 @@ impl RestoreArguments {
         tell_file(&self.from, hash)?;
         target.try_keyring(summary.canary.as_ref())?;
         target.clear()?;
-        let open = || from_start(&backup);
+        let (open, at) = (|| from_start(&backup), now());
         let mark = target.make(
             |section, progress| {
                 let files = ics_store_redb::RedbFiles::new(redb_options(section));
                 let place = (&files, section.directory.as_path());
-                restore_backup(&mut open()?, &summary, place, &mut |step| {
+                restore_backup(&mut open()?, (&summary, at), place, &mut |step| {
                     progress.take(step)
                 })
             },
             |section, progress| {
                 let files = ics_store_sled::SledFiles::new(sled_options(section));
                 let place = (&files, section.directory.as_path());
-                restore_backup(&mut open()?, &summary, place, &mut |step| {
+                restore_backup(&mut open()?, (&summary, at), place, &mut |step| {
                     progress.take(step)
                 })
             },
@@ -328,7 +331,7 @@ fn refusal(error: &dyn std::error::Error) -> MakeError {
     MakeError::Refused(with_sources(error))
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     use ics_core::port::Clock as _;
     SystemClock::new().now()
 }

@@ -101,6 +101,8 @@ pub(super) async fn sweep(
                 report("ended agreements", ended);
             }
             report("due rows", service.sweep_due(look.now()).await);
+            let forgotten = service.sweep_devices(look.now()).await;
+            report("unregistered devices", forgotten);
             report("old jobs", service.purge_jobs(look.now()).await);
         }
         round = round.wrapping_add(1);

@@ -1,4 +1,5 @@
 use alloc::vec;
+use core::time::Duration;
 
 use super::*;
 
@@ -54,14 +55,28 @@ fn after_a_restore_the_next_version_is_newer_than_any_a_device_may_hold() {
     for n in 2..=9 {
         lost = lost.changed(&[row(n)], &[]);
     }
-    let restored = backed_up.after_restore();
+    let at = Timestamp::from_millis(1_700_000_000_000);
+    let restored = backed_up.after_restore(at);
     assert!(restored.version > lost.version);
     assert_eq!(restored.rows, backed_up.rows);
+    // The device goes on from there; then the same file is restored once more, a second later.
+    let mut gone_on = restored.clone();
+    for n in 2..=9 {
+        gone_on = gone_on.changed(&[row(n)], &[]);
+    }
+    let again = backed_up.after_restore(at.plus(Duration::from_secs(1)));
+    assert!(again.version > gone_on.version);
+    // A clock that stands before the year 1970 plus some hours takes nothing away.
+    let early = backed_up.after_restore(Timestamp::from_millis(0));
+    assert!(early.version >= backed_up.version + DocumentState::STEP_AFTER_RESTORE);
     let last = DocumentState {
         version: DocumentState::HIGHEST_VERSION,
         ..backed_up
     };
-    assert_eq!(last.after_restore().version, DocumentState::HIGHEST_VERSION);
+    assert_eq!(
+        last.after_restore(at).version,
+        DocumentState::HIGHEST_VERSION
+    );
 }
 
 #[test]

@@ -184,6 +184,21 @@ pub fn decide_forgetting(device: &HostedDevice, now: Timestamp) -> Option<Change
     Some(change)
 }
 
+/// The store was put back to an earlier state: each of `devices` is owed its document again, under a
+/// version above any it may hold.
+#[must_use]
+pub fn decide_documents_after_restore(devices: &[HostedDevice], now: Timestamp) -> Change {
+    let mut change = Change::default();
+    for device in devices {
+        let after = HostedDevice {
+            document: device.document.after_restore(now),
+            ..device.next()
+        };
+        change.put_device(Some(device), after);
+    }
+    change
+}
+
 /// What a device says to the service it is mapped to (Appendix I.1): told to its third party,
 /// after everything else the row had to say.
 #[must_use]

@@ -1,7 +1,9 @@
 use std::collections::BTreeSet;
 
+use ics_core::device_document::{Acknowledgement, AcknowledgementMeaning, DeviceDocument};
 use ics_core::port::Store as _;
 use ics_core::sealed::Sealed;
+use ics_core::time::Timestamp;
 use tempfile::tempdir;
 
 use super::line::StateRecord;
@@ -12,7 +14,10 @@ use crate::contract::{block_on, sample};
 use crate::hashing::{HashingReader, hex};
 use crate::memory::on_disk::MemoryFiles;
 use crate::record::KINDS;
-use crate::{CopyError, FileFault, MemoryStore, Table, Upkeep as _, WriteFault, import_state};
+use crate::{
+    BatchLimits, CopyError, FileFault, MemoryStore, OnLoss, Restored, Table, Upkeep as _,
+    WriteFault, import_state, open_store,
+};
 
 fn everything() -> MemoryStore {
     let store = MemoryStore::in_memory().unwrap();
@@ -93,7 +98,15 @@ fn a_store_made_of_the_export_is_like_the_one_it_was_written_from() {
     let directory = tempdir().unwrap();
     let files = MemoryFiles::default();
     let target = (&files, directory.path());
-    let imported = import_state(&mut file.as_bytes(), &summary, target, &mut |_| ()).unwrap();
+    let imported = import_state(
+        &mut file.as_bytes(),
+        (&summary, sample::at(5)),
+        target,
+        &mut |_| (),
+    );
+    let Restored {
+        report: imported, ..
+    } = imported.unwrap();
     let own = store.check().unwrap();
     assert!(imported.is_sound());
     assert_eq!(imported.content, own.content);
@@ -103,6 +116,51 @@ fn a_store_made_of_the_export_is_like_the_one_it_was_written_from() {
         imported.counts.get("outbox-due"),
         own.counts.get("outbox-due")
     );
+}
+
+#[test]
+fn a_device_that_acknowledged_a_later_version_takes_the_document_of_a_restored_store() {
+    let store = everything();
+    let taken = block_on(store.load_device(&sample::hosted_id(1))).unwrap();
+    let taken = taken.expect("a hosted device");
+    let (file, summary) = export(&store);
+    // After the export the device is told more, stores it and says so.
+    let mut copy = DeviceDocument {
+        version: taken.document.version + 1000,
+        entries: Vec::new(),
+    };
+    let directory = tempdir().unwrap();
+    let files = MemoryFiles::default();
+    let at = Timestamp::from_millis(1_700_000_000_000);
+    let target = (&files, directory.path());
+    let made = import_state(&mut file.as_bytes(), (&summary, at), target, &mut |_| ()).unwrap();
+    let hosted = usize::try_from(made.raised).unwrap();
+    assert_eq!(made.report.counts.get("hosted-device"), Some(&made.raised));
+    let limits = (BatchLimits::default(), OnLoss::Refuse);
+    let restored = open_store(&files, directory.path(), limits).unwrap();
+    let page = block_on(restored.walk_devices(&taken.iot_sp, None, 99)).unwrap();
+    assert_eq!(page.len(), hosted);
+    for device in page {
+        assert!(device.document.version > device.document.acknowledged);
+        assert!(device.document.version < 1 << 53);
+        let sent = DeviceDocument {
+            version: device.document.version,
+            entries: Vec::new(),
+        };
+        let late = Acknowledgement {
+            version: copy.version,
+            refused: Vec::new(),
+        };
+        assert_eq!(
+            device.document.meaning_of(&late),
+            AcknowledgementMeaning::Stale,
+            "owed the newest"
+        );
+        copy = copy.replaced_by(&sent);
+        assert_eq!(copy.version, device.document.version, "taken");
+        assert_eq!(copy.version, 1_700_000_000_000);
+    }
+    assert!(restored.check().unwrap().is_sound());
 }
 
 #[test]
@@ -118,7 +176,12 @@ fn two_rows_of_one_key_are_no_store() {
     let directory = tempdir().unwrap();
     let files = MemoryFiles::default();
     let target = (&files, directory.path());
-    let imported = import_state(&mut doubled.as_bytes(), &summary, target, &mut |_| ());
+    let imported = import_state(
+        &mut doubled.as_bytes(),
+        (&summary, sample::at(5)),
+        target,
+        &mut |_| (),
+    );
     assert!(
         matches!(imported, Err(CopyError::Content(_) | CopyError::File(_))),
         "{imported:?}"
