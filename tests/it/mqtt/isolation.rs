@@ -109,8 +109,6 @@ impl Scene {
         }
         filters.push(format!("ics/v1/d/{own}"));
         filters.push(format!("ics/v1/d/{own}x/doc"));
-        filters.push(format!("ics/v1/d/{own}#"));
-        filters.push(format!("ics/v1/d/{}+/doc", &own[..own.len() - 1]));
         filters.push(format!("ics/v1/d/{}/doc", &own[..own.len() - 1]));
         filters.push(format!("ics/v1/d/{}/doc", own.to_uppercase()));
         filters

@@ -74,7 +74,7 @@ fn an_unregistered_device_may_forget_and_no_more() {
     session.publish(&lock.topic("doc/ack"), &acknowledge(version));
     assert_eq!(world.shop.status(&mapping), "ESTABLISHED");
 
-    world.acme.delete(&world.path_of(&lock)).expect(200);
+    world.acme.delete(&world.path_of(&lock)).expect(204);
     assert_eq!(
         world.shop.inquire(&mapping.service, &mapping.uti).status,
         404
