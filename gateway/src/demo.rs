@@ -1,10 +1,14 @@
 //! The smart refrigerator of Y.4462 Appendix I.1, played through real sockets: every step of
-//! figures 3 to 6 as it happens, the use of the row, and its end.
+//! figures 3 to 6 as it happens, the use of the row, and its end. Then the smart lock of I.2, whose
+//! device the gateway hosts.
 //!
 //! A step counts only when what came back is what the Recommendation says.
 
+mod device;
+mod home;
 mod shop;
 mod stage;
+mod vendor;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -33,6 +37,9 @@ pub(crate) enum DemoError {
     /// A file or socket.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// A device came to nothing.
+    #[error(transparent)]
+    Device(#[from] device::DeviceError),
     /// A step did not do what Y.4462 says.
     #[error(transparent)]
     Unexpected(#[from] Unexpected),
@@ -101,7 +108,8 @@ async fn play_acts(stage: &mut Stage, cast: &mut Cast<'_>) -> Result<(), DemoErr
     map(stage, cast).await?;
     inquire(stage, cast).await?;
     order(stage, cast).await?;
-    revoke(stage, cast).await
+    revoke(stage, cast).await?;
+    home::play(stage, cast.sandbox).await
 }
 
 /// Clause 10.4: certificates are shown in the handshake, tokens bound to them.

@@ -17,6 +17,7 @@ mod receiver;
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -166,6 +167,21 @@ impl Sandbox {
     /// `https://host:port` of the T8 listener.
     pub(crate) fn root(&self) -> String {
         self.ports.t8_url()
+    }
+
+    /// Where hosted devices connect.
+    pub(crate) const fn mqtt(&self) -> SocketAddr {
+        loopback(self.ports.mqtt)
+    }
+
+    /// The hosted devices: a smart lock, a light.
+    pub(crate) fn devices(&self) -> &[SandboxDevice] {
+        &self.devices
+    }
+
+    /// The authority of the certificates that the gateway shows.
+    pub(crate) fn root_certificate(&self) -> PathBuf {
+        self.layout.of_domain("authority/sp-ca.pem")
     }
 
     /// Where a party takes its notifications.

@@ -495,9 +495,18 @@ fn the_demo_plays_every_figure_and_ends_well() {
     let demo = Gateway::run(&["demo"]);
     ends_with(&demo, 0);
     let said = out(&demo);
-    for part in ["Figure 3", "Figure 4", "Figures 5 and 6", "as Y.4462 says"] {
+    for part in [
+        "Figure 3",
+        "Figure 4",
+        "Figures 5 and 6",
+        "Appendix I.1",
+        "Figure 3 over MQTT",
+        "Appendix I.2: the door opens",
+        "as Y.4462 says",
+    ] {
         assert!(said.contains(part), "{part} in {said}");
     }
+    assert!(!said.contains("NOT as Y.4462"), "{said}");
     for point in (1..=8).map(|point| format!("ICS-{point} ")) {
         assert!(said.contains(&point), "{point} in {said}");
     }

@@ -6,10 +6,11 @@ use super::runtime::{Outcome, block_on_until_asked_to_end};
 use crate::config::{LogLevel, LogSection};
 use crate::telemetry::start_log;
 
-/// Play the smart refrigerator of Y.4462 Appendix I.1 through real sockets
+/// Play the smart refrigerator and the smart lock of Y.4462 Appendix I through real sockets
 ///
 /// Starts a sandbox of its own in a temporary directory, plays figures 3 to 6 step by step, uses
-/// the mapping, revokes it, and shows that a late order is refused. The exit status is 0 only if
+/// the mapping, revokes it, and shows that a late order is refused; then the same with a lock and
+/// a light that the gateway hosts, over MQTT. The exit status is 0 only if
 /// every step did what the Recommendation says.
 #[derive(Debug, Args)]
 #[command(after_help = "\
