@@ -1,4 +1,4 @@
-//! The fifteen minutes of the third party SP's developer, as README tells them, line by line.
+//! The fifteen minutes of each reader, as README tells them, line by line.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -67,6 +67,15 @@ fn every_line_of_the_third_party_path_runs() {
     walk(
         &blocks(&readme, "sandbox", "steps"),
         &blocks(&readme, "steps", "end"),
+    );
+}
+
+#[test]
+fn every_line_of_the_firmware_developer_s_path_runs() {
+    let readme = readme();
+    walk(
+        &blocks(&readme, "sandbox", "steps"),
+        &blocks(&readme, "firmware", "firmware end"),
     );
 }
 
