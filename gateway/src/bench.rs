@@ -4,13 +4,19 @@
 //! the server's process for one request. A figure is that of the round in the middle. Where there
 //! is more than one core, servers have one and the load has the rest.
 
+mod bare_tls;
+mod broker;
 mod cores;
+mod device_line;
+mod devices;
 mod figures;
+mod fleet;
 mod footprint;
 mod fresh;
 mod inquiry;
 mod load;
 mod mapping;
+mod mqtt_inquiry;
 mod raw_store;
 mod rows;
 mod stage;
@@ -26,7 +32,9 @@ use crate::compose::StartError;
 use crate::config::Config;
 use crate::operator_client::CallError;
 use crate::sandbox::SandboxError;
+use crate::t8_client::ClientError;
 
+pub(crate) use bare_tls::serve_bare_devices;
 use cores::Cores;
 use figures::Report;
 use stage::Stage;
@@ -76,6 +84,15 @@ pub(crate) enum BenchError {
     /// A server process that did not end well when it was asked to.
     #[error("a server ended with {0}")]
     Ended(std::process::ExitStatus),
+    /// A call of T8 on the way to what is measured.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A packet to a device that is not the one measured.
+    #[error("a device was sent a packet {0:#04x} {1:02x?}")]
+    Device(u8, Vec<u8>),
+    /// No yardstick.
+    #[error("mosquitto is not installed (apt install mosquitto)")]
+    NoBroker,
     /// A server process that did not say where it listens.
     #[error("{0} did not start")]
     NoServer(&'static str),
@@ -106,6 +123,11 @@ impl Options {
     /// How many idle connections are weighed.
     const fn idle_connections(self) -> usize {
         if self.quick { 200 } else { 2_000 }
+    }
+
+    /// How many devices come back at once.
+    const fn devices(self) -> usize {
+        if self.quick { 500 } else { 5_000 }
     }
 
     /// How long both are loaded before anything counts: until most of the store's pages have been
@@ -139,16 +161,22 @@ pub(crate) enum Subject {
     Fresh,
     /// Memory, disk, start-up.
     Footprint,
+    /// Inquiries of devices over MQTT against mosquitto.
+    MqttInquiry,
+    /// Thousands of devices that connect, against a bare TLS server's.
+    Devices,
 }
 
 impl Subject {
     /// All of them.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Inquiry,
         Self::Growth,
         Self::Mapping,
         Self::Fresh,
         Self::Footprint,
+        Self::MqttInquiry,
+        Self::Devices,
     ];
 
     const fn needs_large_store(self) -> bool {
@@ -206,6 +234,14 @@ pub(crate) async fn measure(
             Subject::Footprint => {
                 footprint::measure((large, &small), options, report).await?;
             }
+            Subject::MqttInquiry => match mqtt_inquiry::measure(&small, options, report).await {
+                // Asked for everything, what there is no yardstick for is told and left out.
+                Err(why @ BenchError::NoBroker) if subjects.len() > 1 => {
+                    report.remark(&format!("mqtt-inquiry is not measured: {why}"));
+                }
+                measured => measured?,
+            },
+            Subject::Devices => devices::measure(&small, options, report).await?,
         }
     }
     Ok(())

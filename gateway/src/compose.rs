@@ -245,6 +245,20 @@ fn mqtt_credentials(
     ))
 }
 
+/// TLS of the MQTT listener, for the bench's yardstick; `None` where there is no such listener.
+///
+/// # Errors
+/// [`StartError`].
+pub(crate) fn mqtt_tls(config: &Config) -> Result<Option<ServerConfig>, StartError> {
+    let (Some(section), Some(devices)) = (&config.mqtt, &config.devices) else {
+        return Ok(None);
+    };
+    let (anchors, credential) = mqtt_credentials(devices, section)?;
+    let clock = Arc::new(crate::ambient::SystemClock::new());
+    let tls = ReloadableTls::for_devices(anchors, credential, section.passwords)?;
+    Ok(Some(tls.server_config(clock, section.tls12)?))
+}
+
 /// TLS of the T8 listener without a store behind it, for the bench's yardstick.
 ///
 /// # Errors

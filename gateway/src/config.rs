@@ -11,6 +11,7 @@ mod listeners;
 mod literal;
 mod log;
 mod mapping;
+mod mqtt_limits;
 mod notify;
 mod place;
 mod repair;

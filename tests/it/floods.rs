@@ -7,5 +7,7 @@
 mod backlog;
 mod callbacks;
 mod connections;
+mod device;
+mod devices;
 mod good;
 mod tokens;

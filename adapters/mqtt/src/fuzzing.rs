@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::fake::{FakeService, SetClock, THUMBPRINT};
 use crate::packet::{Frame, Version, measure, read_connect, read_packet};
+use crate::topic::{Subtree, does_match, is_filter};
 use crate::{DeviceCertificate, Ended, Endpoint, Limits, PeerDevice, Sessions};
 
 /// The device whose certificate [`serve`] presents; its topics are under `ics/v1/d/<this>/`.
@@ -42,6 +43,20 @@ pub fn count_packets(mut bytes: &[u8], is_5: bool, longest: usize) -> usize {
         bytes = rest;
     }
     count
+}
+
+/// Whether `filter` stands for `topic`, if it is a filter at all.
+#[must_use]
+pub fn matches(filter: &str, topic: &str) -> Option<bool> {
+    is_filter(filter).then(|| does_match(filter, topic))
+}
+
+/// What of `topic` is under the topics of [`DEVICE`], if it is a name.
+#[must_use]
+pub fn own_name(topic: &str) -> Option<String> {
+    let device = DeviceId::parse(DEVICE).ok()?;
+    let own = Subtree::of(&device).own_name(topic).map(str::to_owned);
+    own
 }
 
 /// Serves a device that sends `bytes`, so many at once, and leaves: what it was sent, and how it

@@ -154,7 +154,11 @@ impl Loader {
 }
 
 impl Measured {
-    fn since(
+    /// What has come of it since `start`.
+    ///
+    /// # Errors
+    /// [`BenchError::Io`].
+    pub(super) fn since(
         start: Instant,
         (pid, cpu): (u32, Duration),
         answered: &AtomicU64,
@@ -238,7 +242,10 @@ async fn exchange(
 }
 
 /// The CPU time all threads of a process have used (`schedstat`, nanoseconds).
-fn cpu_time(pid: u32) -> Result<Duration, BenchError> {
+///
+/// # Errors
+/// [`BenchError::Io`].
+pub(super) fn cpu_time(pid: u32) -> Result<Duration, BenchError> {
     let mut total = 0_u64;
     for thread in std::fs::read_dir(format!("/proc/{pid}/task"))? {
         let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;

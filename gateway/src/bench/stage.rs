@@ -71,6 +71,16 @@ impl Stage {
         self.start("yardstick", &["bench", "yardstick"], &sizes)
     }
 
+    /// Starts the bare server of devices, whose documents have as many bytes.
+    ///
+    /// # Errors
+    /// [`BenchError`].
+    pub(super) fn serve_bare_devices(&self, document: usize) -> Result<Server, BenchError> {
+        let document = document.to_string();
+        let arguments = ["--document", &document];
+        self.start("bare server", &["bench", "bare-devices"], &arguments)
+    }
+
     fn start(
         &self,
         name: &'static str,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::runtime::{Outcome, block_on, block_on_until_asked_to_end};
-use crate::bench::{AnswerSizes, Options, Subject, measure, serve_yardstick};
+use crate::bench::{AnswerSizes, Options, Subject, measure, serve_bare_devices, serve_yardstick};
 use crate::config::Config;
 
 /// Measure what requests cost, as ratios to a yardstick measured in the same run
@@ -47,9 +47,22 @@ enum What {
     /// Memory and disk for a row, start-up, memory of an idle connection
     #[command(after_help = EXAMPLES)]
     Footprint,
+    /// Rate and CPU time of devices' inquiries over MQTT, against an echo through mosquitto
+    ///
+    /// Needs mosquitto, which is started and ended here. The client that answers behind it is not
+    /// counted: its time is the load's.
+    #[command(after_help = EXAMPLES)]
+    MqttInquiry,
+    /// 5,000 devices back after a restart: until when, CPU time and memory of each, for a bare TLS
+    /// server's
+    #[command(after_help = EXAMPLES)]
+    Devices,
     /// The bare handler itself (started by the other verbs)
     #[command(hide = true)]
     Yardstick(YardstickArguments),
+    /// The bare server of devices itself (started by the other verbs)
+    #[command(hide = true)]
+    BareDevices(BareDevicesArguments),
 }
 
 const EXAMPLES: &str = "\
@@ -69,6 +82,14 @@ struct YardstickArguments {
     by_transaction: usize,
 }
 
+#[derive(Clone, Debug, Args)]
+struct BareDevicesArguments {
+    #[arg(long)]
+    config: PathBuf,
+    #[arg(long)]
+    document: usize,
+}
+
 impl BenchArguments {
     pub(super) fn run(self) -> Outcome {
         let subjects = match self.what.unwrap_or(What::All) {
@@ -79,6 +100,9 @@ impl BenchArguments {
             What::Mapping => vec![Subject::Mapping],
             What::Fresh => vec![Subject::Fresh],
             What::Footprint => vec![Subject::Footprint],
+            What::MqttInquiry => vec![Subject::MqttInquiry],
+            What::Devices => vec![Subject::Devices],
+            What::BareDevices(bare) => return bare.run(),
         };
         let options = Options {
             quick: self.quick,
@@ -99,5 +123,12 @@ impl YardstickArguments {
             by_transaction: self.by_transaction,
         };
         block_on(async { Ok(serve_yardstick(&config, sizes).await?) })
+    }
+}
+
+impl BareDevicesArguments {
+    fn run(self) -> Outcome {
+        let config = Config::load(&self.config)?;
+        block_on(async { Ok(serve_bare_devices(&config, self.document).await?) })
     }
 }

@@ -7,7 +7,7 @@ use ics_core::device::HostedDevice;
 use ics_core::id::{DeviceId, SpId};
 use ics_core::port::{AuthorityError, DeviceAuthority, DeviceBell, Entropy, IssuedCertificate};
 use ics_core::time::Timestamp;
-use ics_mqtt::{Endpoint, Limits, Sessions};
+use ics_mqtt::{Endpoint, Sessions};
 
 use super::examine::load_authority_of;
 use super::{Parts, ReloadableTls, StartError, mqtt_credentials};
@@ -82,7 +82,7 @@ impl MqttChannel {
             Arc::clone(&parts.service) as _,
             sessions,
             Arc::clone(&parts.clock),
-            Limits::default(),
+            section.limits.limits(),
         );
         let listener = Listener {
             name: MQTT,

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::fault::{Fault, Faults};
 use super::literal::{duration, origin, within};
+use super::mqtt_limits::MqttLimitsSection;
 use super::place::Place;
 use crate::tls::Namespace;
 
@@ -148,6 +149,9 @@ pub(crate) struct MqttSection {
     /// TLS 1.2 beside TLS 1.3, for devices that have no other.
     #[serde(default)]
     pub(crate) tls12: bool,
+    /// What one device may do.
+    #[serde(default)]
+    pub(crate) limits: MqttLimitsSection,
     /// Caps and timeouts.
     #[serde(default)]
     pub(crate) connections: ConnectionsSection,
@@ -168,6 +172,7 @@ impl MqttSection {
         }
         faults.take(place.file("mqtt.certificate", &mut self.certificate));
         faults.take(place.secret("mqtt.key", &mut self.key));
+        self.limits.check(faults);
         self.connections.check("mqtt.connections", faults);
     }
 }

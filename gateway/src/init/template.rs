@@ -137,6 +137,14 @@ key = "mqtt/server.key"
 # TLS 1.2 (ECDHE with AEAD) beside TLS 1.3, for devices that have no other.
 #tls12 = false
 
+# What one device may do: so many at once after a rest, and then so many a second. Messages over it
+# are refused and then end the connection; connections over it are refused.
+[mqtt.limits]
+#messages_at_once = 100
+#messages_per_second = 50
+#connects_at_once = 10
+#connects_per_second = 1
+
 # As for [t8.connections]; those that are about requests mean nothing here.
 [mqtt.connections]
 #max_connections = 8000

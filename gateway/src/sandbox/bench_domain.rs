@@ -1,5 +1,6 @@
 //! A domain to measure in: the sandbox's parties and certificates, without its receivers.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use ics_core::port::Clock;
 use ics_core::service::IcsService;
 use rustls::ClientConfig;
 
-use super::plan::{Layout, Ports};
+use super::plan::{Layout, Ports, loopback};
 use super::{PartyFiles, SandboxError, absolute, make_domain, parties};
 use crate::ambient::SystemClock;
 use crate::compose::Parts;
@@ -34,7 +35,60 @@ impl BenchDomain {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         make_domain(&layout, ports, &clock)?;
         parties::make_credentials(&layout, &clock)?;
-        Ok(Self { layout, ports })
+        let domain = Self { layout, ports };
+        domain.raise_device_limits()?;
+        Ok(domain)
+    }
+
+    /// What is measured is what devices cost, not what they are held back to.
+    fn raise_device_limits(&self) -> Result<(), SandboxError> {
+        let file = self.config();
+        let named = |error| SandboxError::Io(file.display().to_string(), error);
+        let mut text = std::fs::read_to_string(&file).map_err(named)?;
+        for limit in [
+            "#messages_at_once = 100",
+            "#messages_per_second = 50",
+            "#connects_at_once = 10",
+            "#connects_per_second = 1",
+        ] {
+            let raised = limit.trim_start_matches('#').split(' ').next();
+            let raised = format!("{} = 1000000", raised.unwrap_or_default());
+            text = text.replace(limit, &raised);
+        }
+        std::fs::write(&file, text).map_err(named)
+    }
+
+    /// Where its devices connect.
+    pub(crate) fn mqtt_address(&self) -> SocketAddr {
+        loopback(self.ports.mqtt)
+    }
+
+    /// A file of the domain.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.layout.of_domain(name)
+    }
+
+    /// A party's way to the running gateway.
+    ///
+    /// # Errors
+    /// [`SandboxError`].
+    pub(crate) fn client(&self, sp: &str) -> Result<T8Client, SandboxError> {
+        let files = PartyFiles::of(&self.layout, sp);
+        Ok(T8Client::new(&self.ports.t8_url(), files.as_client())?)
+    }
+
+    /// TLS as a hosted device has it, with the certificate and key it was given (PEM).
+    ///
+    /// # Errors
+    /// [`SandboxError`].
+    pub(crate) fn device_tls(
+        &self,
+        certificate: &str,
+        key: &str,
+    ) -> Result<ClientConfig, SandboxError> {
+        let credential = Credential::parse(certificate, key)?;
+        let roots = load_certificates(&self.file("authority/sp-ca.pem"))?;
+        Ok(client_config(roots, credential)?)
     }
 
     /// Its configuration file.
@@ -84,9 +138,7 @@ impl BenchDomain {
     /// # Errors
     /// [`SandboxError`].
     pub(crate) async fn fetch_token(&self, sp: &str) -> Result<String, SandboxError> {
-        let files = PartyFiles::of(&self.layout, sp);
-        let client = T8Client::new(&self.ports.t8_url(), files.as_client())?;
-        Ok(client.fetch_token().await?)
+        Ok(self.client(sp)?.fetch_token().await?)
     }
 
     /// The running gateway's operator API.

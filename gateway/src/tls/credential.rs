@@ -129,6 +129,21 @@ impl Credential {
         }
     }
 
+    /// Reads both from texts in PEM.
+    ///
+    /// # Errors
+    /// [`CredentialError`], without a file's name.
+    pub(crate) fn parse(certificate: &str, key: &str) -> Result<Self, CredentialError> {
+        let nowhere = PathBuf::new;
+        let chain = CertificateDer::pem_slice_iter(certificate.as_bytes());
+        let chain = chain.collect::<Result<Vec<_>, _>>();
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes());
+        Ok(Self {
+            chain: chain.map_err(|_| CredentialError::Certificate(nowhere()))?,
+            key: key.map_err(|_| CredentialError::Key(nowhere()))?,
+        })
+    }
+
     /// Whether the provider takes it.
     fn check(&self) -> Result<(), rustls::Error> {
         let key = self.key.clone_key();

@@ -9,9 +9,11 @@
 
 mod callback;
 mod certificate;
+mod channel;
 mod configuration;
 mod http;
 mod identifier;
+mod mqtt;
 mod operator;
 mod receiver;
 mod store;
@@ -47,6 +49,11 @@ pub const TARGETS: &[Target] = &[
     ("store_key", store::key),
     ("store_backup", store::backup),
     ("store_state_line", store::state_line),
+    ("channel_payload", channel::payload),
+    ("mqtt_packets", mqtt::packets),
+    ("mqtt_topics", mqtt::topics),
+    ("mqtt_session", mqtt::session),
+    ("mqtt_conversation", mqtt::conversation),
     ("config_literal", configuration::literal),
     ("receiver", receiver::receiver),
 ];

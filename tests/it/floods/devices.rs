@@ -1,0 +1,340 @@
+//! Devices, and what is none, in numbers at the MQTT listener: others connect and are answered
+//! within a second.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use ics_tests::{Domain, Gateway, eventually};
+use serde_json::{Value, json};
+
+use super::device::{Device, Line, packet, tls_of};
+use super::good::{Bound, Times, assert_within, raise_descriptors};
+
+const FLOOD: usize = 1_000;
+const SLOW: usize = 256;
+/// Good devices take turns: one may connect ten times at once, and then once a second.
+const GOOD: usize = 40;
+
+struct World {
+    domain: Domain,
+    good: Vec<Device>,
+    next: usize,
+    kept: Line,
+    /// The others.
+    bad: Vec<Device>,
+}
+
+impl World {
+    /// With so many devices that are not good.
+    fn start(bad: usize) -> Self {
+        raise_descriptors();
+        let domain = Domain::start(|text| {
+            let text = text
+                .replace("#level = \"info\"", "level = \"warn\"")
+                .replace("#passwords = false", "passwords = true");
+            let before = "#max_arrivals_per_address = 0";
+            assert!(text.contains(before) && text.contains("passwords = true"));
+            text.replace(before, "max_arrivals_per_address = 8000")
+        });
+        let acme = json!({
+            "id": "acme", "roles": ["IOT_SP"], "serialNamespaces": [{ "prefix": "FR-" }],
+            "callbackOrigins": ["https://acme.example"],
+        });
+        domain.onboard(&acme);
+        let mut good = import(&domain, GOOD + bad);
+        let bad = good.split_off(GOOD);
+        let kept = good[0].enter().expect("it listens").expect("let in");
+        Self {
+            domain,
+            good,
+            next: 0,
+            kept,
+            bad,
+        }
+    }
+
+    /// 30 answers on the kept connection, and 30 on connections made for them.
+    #[track_caller]
+    fn assert_served(&mut self, meanwhile: &str) {
+        let kept = Times::of(|| self.kept.ping().expect("the kept connection"));
+        let new = Times::of(|| {
+            // The first one is the kept connection's.
+            self.next = self.next % (GOOD - 1) + 1;
+            let line = self.good[self.next].enter().expect("a new connection");
+            line.expect("let in").ping().expect("an answer");
+        });
+        assert_within(meanwhile, &kept, &new);
+    }
+
+    /// Served while `flood` goes on, which is over by itself.
+    #[track_caller]
+    fn assert_served_during<T: Send>(
+        &mut self,
+        meanwhile: &str,
+        flood: impl FnOnce() -> T + Send,
+    ) -> T {
+        std::thread::scope(|scope| {
+            let flooding = scope.spawn(flood);
+            self.assert_served(meanwhile);
+            flooding.join().expect("a flood")
+        })
+    }
+
+    fn metric(&self, name: &str) -> u64 {
+        let served = self.domain.operator("GET", "/operator/v1/metrics", None);
+        let text = served.expect(200).body;
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        let value = line.and_then(|line| line.trim().parse().ok());
+        value.unwrap_or_else(|| panic!("{name} in {text}"))
+    }
+
+    fn refused(&self, cause: &str) -> u64 {
+        self.metric(&format!(
+            r#"ics_connections_refused_total{{listener="mqtt",cause="{cause}"}}"#
+        ))
+    }
+}
+
+/// Hosts so many devices, each with a password.
+fn import(domain: &Domain, count: usize) -> Vec<Device> {
+    let mut table = "deviceSerialNumber,credentials\n".to_owned();
+    (0..count).for_each(|n| table.push_str(&format!("FR-{n:05},password\n")));
+    let at = |name: &str| domain.scratch().join(name).display().to_string();
+    let (sheet, answers) = (at("devices.csv"), at("devices.ndjson"));
+    std::fs::write(&sheet, table).expect("a file");
+    let configuration = domain.configuration().display().to_string();
+    let import = [
+        "device",
+        "import",
+        &sheet,
+        "--sp",
+        "acme",
+        "--answers",
+        &answers,
+    ];
+    let output = Gateway::run(&[&import[..], &["--config", &configuration]].concat());
+    assert!(output.status.success(), "{output:?}");
+    let (place, text) = (
+        domain.mqtt(),
+        std::fs::read_to_string(&answers).expect("answers"),
+    );
+    let tls = tls_of(&place);
+    let device = |line: &str| {
+        let answer: Value = serde_json::from_str(line).expect("JSON");
+        let id = answer["deviceId"].as_str().expect("an id");
+        let password = answer["password"].as_str().expect("a password");
+        Device::new((id, password), &place, &tls)
+    };
+    text.lines().map(device).collect()
+}
+
+/// A thousand connections that say `bytes` and no more.
+fn flood(device: &Device, bytes: &[u8]) -> Vec<TcpStream> {
+    let flood = (0..FLOOD).map(|_| {
+        let mut stream = device.connect_tcp();
+        stream.write_all(bytes).expect("room in the socket");
+        stream
+    });
+    flood.collect()
+}
+
+/// Served while a flood of those comes, while it waits, and after.
+fn served_during(name: &str, bytes: impl FnOnce(&Device) -> Vec<u8>) {
+    let mut world = World::start(1);
+    let device = world.bad[0].clone();
+    let bytes = bytes(&device);
+    world.assert_served("before");
+    let bound = Bound::begin(world.domain.pid(), 96 << 20);
+    let coming = format!("{name} at MQTT, as they come");
+    let mut waves = world.assert_served_during(&coming, || flood(&device, &bytes));
+    waves.extend(flood(&device, &bytes));
+    world.assert_served(&format!("{name} at MQTT, as they wait"));
+    eventually("the flood to be cut off", || {
+        world.refused("HANDSHAKE_TIMEOUT") >= 2 * FLOOD as u64
+    });
+    bound.assert_kept(name);
+    for stream in waves.iter_mut().take(50) {
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(30)));
+        let mut rest = Vec::new();
+        // An alert, the server's part, or nothing: then the end.
+        let _ = stream.read_to_end(&mut rest);
+    }
+    world.assert_served("after");
+    assert_eq!(world.metric(r#"ics_handshakes{listener="mqtt"}"#), 0);
+    assert!(world.domain.stop().success());
+}
+
+#[test]
+fn a_thousand_silent_connections_keep_no_device_waiting() {
+    served_during("1,000 silent connections", |_| Vec::new());
+}
+
+#[test]
+fn a_thousand_half_handshakes_keep_no_device_waiting() {
+    served_during("1,000 half handshakes", Device::hello);
+}
+
+#[test]
+fn a_thousand_halves_of_a_client_hello_keep_no_device_waiting() {
+    served_during("1,000 halves of a ClientHello", |device| {
+        let hello = device.hello();
+        hello[..hello.len() / 2].to_vec()
+    });
+}
+
+/// Past TLS, where the listener of service providers has a request's head: a CONNECT has ten
+/// seconds, however it comes.
+#[test]
+fn connects_a_byte_at_a_time_keep_no_device_waiting() {
+    let mut world = World::start(1);
+    let device = world.bad[0].clone();
+    let bound = Bound::begin(world.domain.pid(), 96 << 20);
+    let mut slow: Vec<Line> = (0..SLOW)
+        .map(|_| device.dial().expect("it listens"))
+        .collect();
+    // Longer than ten seconds at this pace, and at the end the packet would be whole.
+    let connect = packet(0x10, &[0; 2_000]);
+    let began = Instant::now();
+    let took = std::thread::scope(|scope| {
+        let trickling = scope.spawn(move || {
+            for byte in connect.chunks(1) {
+                slow.retain_mut(|line| line.send(byte).is_ok());
+                if slow.is_empty() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            assert!(slow.is_empty(), "never cut off");
+            began.elapsed()
+        });
+        world.assert_served("256 slow CONNECTs");
+        world.assert_served("256 slow CONNECTs");
+        trickling.join().expect("cut off")
+    });
+    println!("256 slow CONNECTs: all cut off after {took:.1?}");
+    bound.assert_kept("256 slow CONNECTs");
+    world.assert_served("after");
+    assert!(world.domain.stop().success());
+}
+
+/// Each is a device that proves itself and then wants nothing.
+#[test]
+fn a_thousand_devices_that_never_subscribe_keep_no_device_waiting() {
+    let mut world = World::start(FLOOD);
+    let bad = std::mem::take(&mut world.bad);
+    let bound = Bound::begin(world.domain.pid(), 128 << 20);
+    let name = "1,000 devices that never subscribe";
+    let mut idle = world.assert_served_during(&format!("{name}, as they come"), || {
+        let enter = |device: &Device| device.enter().expect("it listens").expect("let in");
+        bad.iter().map(enter).collect::<Vec<_>>()
+    });
+    world.assert_served(&format!("{name}, as they stay"));
+    bound.assert_kept(name);
+    // They are served as long as they keep their word.
+    idle.iter_mut()
+        .for_each(|line| line.ping().expect("still there"));
+    assert!(world.domain.stop().success());
+    idle.iter_mut().for_each(Line::wait_for_end);
+}
+
+/// Its eleventh connection within a second is refused (MQTT 3.1.1: 3, server unavailable), and of
+/// those that were let in only the last stays.
+#[test]
+fn a_device_that_connects_over_and_over_keeps_no_other_waiting() {
+    let mut world = World::start(1);
+    let device = world.bad[0].clone();
+    let bound = Bound::begin(world.domain.pid(), 64 << 20);
+    let done = AtomicBool::new(false);
+    let (let_in, refused) = std::thread::scope(|scope| {
+        let flooding = scope.spawn(|| {
+            let (mut let_in, mut refused) = (Vec::new(), 0);
+            while !done.load(Ordering::Relaxed) || refused < 100 {
+                match device.enter().expect("it listens") {
+                    Ok(line) => let_in.push(line),
+                    Err(3) => refused += 1,
+                    Err(code) => panic!("refused with {code}"),
+                }
+            }
+            (let_in, refused)
+        });
+        world.assert_served("a device that connects over and over");
+        world.assert_served("a device that connects over and over");
+        done.store(true, Ordering::Relaxed);
+        flooding.join().expect("connections")
+    });
+    println!("{} times let in, {refused} times refused", let_in.len());
+    assert!(refused >= 100 && let_in.len() >= 10);
+    bound.assert_kept("a device that connects over and over");
+    let mut let_in = let_in;
+    let mut last = let_in.pop().expect("a last one");
+    let_in.iter_mut().for_each(Line::wait_for_end);
+    last.ping().expect("the newest one stays");
+    assert!(world.domain.stop().success());
+}
+
+/// Sends `bytes` over and over on a new connection each time, as long as it is taken; the
+/// connection is cut off each time.
+fn cut_off_again_and_again(name: &str, devices: usize, bytes: impl Fn(&Device) -> Vec<u8> + Sync) {
+    let mut world = World::start(devices);
+    let bad = std::mem::take(&mut world.bad);
+    let bound = Bound::begin(world.domain.pid(), 64 << 20);
+    let done = AtomicBool::new(false);
+    let cut = std::thread::scope(|scope| {
+        let flooding: Vec<_> = bad
+            .chunks(bad.len().div_ceil(2))
+            .map(|bad| {
+                let (done, bytes) = (&done, &bytes);
+                scope.spawn(move || {
+                    let mut cut = 0;
+                    // Each may come ten times at once.
+                    for device in bad.iter().cycle().take(10 * bad.len()) {
+                        if done.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        let Ok(mut line) = device.enter().expect("it listens") else {
+                            continue;
+                        };
+                        let bytes = bytes(device);
+                        // At most 2,000 times a connection: far more than it may be.
+                        let is_cut = (0..2_000).any(|_| line.send(&bytes).is_err());
+                        line.wait_for_end();
+                        assert!(is_cut, "never cut off");
+                        cut += 1;
+                    }
+                    cut
+                })
+            })
+            .collect();
+        world.assert_served(name);
+        world.assert_served(name);
+        done.store(true, Ordering::Relaxed);
+        flooding
+            .into_iter()
+            .map(|flooding| flooding.join().expect("a flood"))
+            .sum::<usize>()
+    });
+    println!("{name}: {cut} connections cut off");
+    assert!(cut > 0);
+    bound.assert_kept(name);
+    world.assert_served("after");
+    assert!(world.domain.stop().success());
+}
+
+#[test]
+fn messages_beyond_the_rate_end_the_connection_and_keep_no_other_device_waiting() {
+    cut_off_again_and_again("messages beyond the rate", 50, |device| {
+        device.publish_packet("inq/r", 1, b"")
+    });
+}
+
+/// The length is refused where it stands, not when the packet is there.
+#[test]
+fn packets_that_are_too_long_end_the_connection_and_keep_no_other_device_waiting() {
+    cut_off_again_and_again("packets of 256 MiB", 50, |_| {
+        let mut bytes = vec![0x30, 0xff, 0xff, 0xff, 0x7f];
+        bytes.resize(16 << 10, 0);
+        bytes
+    });
+}
