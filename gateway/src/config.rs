@@ -15,12 +15,14 @@ mod mqtt_limits;
 mod notify;
 mod place;
 mod repair;
+mod scheme;
 mod storage;
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use ics_core::id::IdentifierSchemes;
 use ics_core::procedure::Knobs;
 use serde::Deserialize;
 
@@ -74,6 +76,9 @@ pub(crate) struct Config {
     /// Deadlines of a mapping.
     #[serde(default)]
     pub(crate) mapping: MappingSection,
+    /// Forms of device IDs beside those that are built in.
+    #[serde(default, rename = "identifier_scheme")]
+    identifier_schemes: Vec<scheme::IdentifierSchemeSection>,
     /// The decision log.
     #[serde(default)]
     pub(crate) decisions: DecisionsSection,
@@ -115,6 +120,11 @@ impl Config {
     /// The times of the state table, as this file sets them.
     pub(crate) fn knobs(&self) -> Knobs {
         self.mapping.knobs(&self.notify)
+    }
+
+    /// The schemes identifiers are read by, as this file adds to them.
+    pub(crate) fn schemes(&self) -> IdentifierSchemes {
+        scheme::register(&self.identifier_schemes, &mut Faults::default())
     }
 
     fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
@@ -201,6 +211,7 @@ impl Config {
         self.notify.check(place, faults);
         faults.take(self.tokens.check());
         self.mapping.check(faults);
+        scheme::register(&self.identifier_schemes, faults);
         let connections = self.t8.connections.max_connections;
         faults.take(self.decisions.check(place, connections));
     }

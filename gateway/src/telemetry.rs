@@ -20,6 +20,7 @@
 //! transaction, whatever the caller wrote into the URL.
 
 mod decision;
+mod device;
 mod metrics;
 mod request;
 mod writer;
@@ -41,6 +42,7 @@ pub(crate) use decision::{
     Act, DecisionFileError, DecisionLog, DecisionWriter, HandshakeRefusal, LINE_ROOM,
     check_directory, render_handshake,
 };
+pub(crate) use device::DeviceActs;
 pub(crate) use metrics::{ListenerMetrics, Metrics, Sample};
 pub(crate) use request::{RequestId, RequestLines, RequestLog};
 pub(crate) use writer::LogWriter;

@@ -35,6 +35,8 @@ pub struct HostedDevice {
     pub channels: Channels,
     /// How it proves itself; several, so that one can take over from another.
     pub credentials: Vec<DeviceCredential>,
+    /// Pairing codes that were not used up, expired ones among them.
+    pub pairing: Vec<PairingTicket>,
     /// What it must hold, and what it said it holds.
     pub document: DocumentState,
     /// Whether it is served.
@@ -135,6 +137,15 @@ impl FromIterator<Channel> for Channels {
     }
 }
 
+/// A one-time pairing code as it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PairingTicket {
+    /// Keyed hash of (device ID, code).
+    pub index: BlindIndex,
+    /// First instant it is no longer taken.
+    pub not_after: Timestamp,
+}
+
 /// Names a credential among those of its device; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CredentialId(pub u32);
@@ -180,6 +191,36 @@ impl DeviceCredential {
 impl HostedDevice {
     /// How many credentials a device has at most, those that are over included.
     pub const MOST_CREDENTIALS: usize = 8;
+
+    /// How many pairing codes wait to be used at most; one more takes the place of the oldest.
+    pub const MOST_PAIRING_CODES: usize = 4;
+
+    /// Its pairing codes without the one of this hash; `None` where it has none, or none that is
+    /// taken at `now`.
+    #[must_use]
+    pub fn without_pairing_code(
+        &self,
+        index: BlindIndex,
+        now: Timestamp,
+    ) -> Option<Vec<PairingTicket>> {
+        let is_named = |ticket: &PairingTicket| ticket.index == index;
+        let named = self.pairing.iter().find(|ticket| is_named(ticket))?;
+        (now < named.not_after).then(|| {
+            let others = self.pairing.iter().filter(|ticket| !is_named(ticket));
+            others.copied().collect()
+        })
+    }
+
+    /// Its pairing codes with one more, those that are over left out.
+    #[must_use]
+    pub fn with_pairing_code(&self, ticket: PairingTicket, now: Timestamp) -> Vec<PairingTicket> {
+        let held = self.pairing.iter().filter(|held| now < held.not_after);
+        let mut held: Vec<_> = held.copied().collect();
+        let room = Self::MOST_PAIRING_CODES.saturating_sub(1);
+        held.drain(..held.len().saturating_sub(room));
+        held.push(ticket);
+        held
+    }
 
     /// The credential of that name.
     #[must_use]

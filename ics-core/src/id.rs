@@ -6,7 +6,9 @@
 //! for the text by name, so each place an identifier leaves is a decision.
 
 mod device_id;
+mod pairing_code;
 mod permanent;
+mod scheme;
 mod serial_number;
 mod service_uri;
 mod sp_id;
@@ -14,7 +16,10 @@ mod uti;
 mod uuid_id;
 
 pub use device_id::DeviceId;
+pub use pairing_code::PairingCode;
 pub use permanent::{PermanentIdentifier, find_permanent_identifier};
+pub(crate) use scheme::whole_pattern;
+pub use scheme::{BUILT_IN, IdentifierSchemes, InvalidScheme};
 pub use serial_number::DeviceSerialNumber;
 pub use service_uri::{CallbackUri, Origin, ServicePrefix, ServiceUri};
 pub use sp_id::SpId;

@@ -373,6 +373,8 @@ pub mod sub_cause {
     pub const DEVICE_REVOKED: &str = "DEVICE_REVOKED";
     /// The device, or its user by it, refused to store the pair.
     pub const DEVICE_REFUSED: &str = "DEVICE_REFUSED";
+    /// The pairing code was none of the device's, or no longer.
+    pub const PAIRING_FAILED: &str = "PAIRING_FAILED";
     /// The device holds as many pairs as it can.
     pub const DEVICE_FULL: &str = "DEVICE_FULL";
 }

@@ -5,11 +5,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::Regex;
 
 use crate::id::{
     AgreementId, CallbackUri, DeviceSerialNumber, InvalidId, Origin, ServicePrefix, ServiceUri,
-    SpId, SubscriptionId,
+    SpId, SubscriptionId, whole_pattern,
 };
 use crate::mapping::{Attribute, Features};
 use crate::principal::{CertificateSerial, CertificateThumbprint};
@@ -143,20 +143,8 @@ impl SerialMatcher {
     /// # Errors
     /// [`InvalidId::Form`] when it is no regular expression, or one too large.
     pub fn pattern(text: &str) -> Result<Self, InvalidId> {
-        let printable = |b: u8| matches!(b, b' '..=b'~');
-        if text.is_empty() || text.len() > 256 || !text.bytes().all(printable) {
-            return Err(InvalidId::Form);
-        }
-        let build = |pattern: &str| {
-            RegexBuilder::new(pattern)
-                .size_limit(1 << 20)
-                .unicode(false)
-                .build()
-                .map_err(|_| InvalidId::Form)
-        };
-        // By itself first: `a)|(?:.*` would leave the anchors behind.
-        build(text)?;
-        build(&alloc::format!("^(?:{text})$")).map(Self::Pattern)
+        let pattern = whole_pattern(text).ok_or(InvalidId::Form)?;
+        Ok(Self::Pattern(pattern))
     }
 
     /// The prefix, or the pattern as it was given.
@@ -236,6 +224,8 @@ pub struct Agreement {
     pub consent_mode: ConsentMode,
     /// How the third party sees device IDs.
     pub exposure: Exposure,
+    /// Whether a mapping request must show a pairing code of the device.
+    pub pairing_required: bool,
     /// When it was ended, if it was.
     pub ended: Option<Timestamp>,
     /// Rises by one with every write.

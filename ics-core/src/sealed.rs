@@ -65,6 +65,8 @@ pub enum BlindIndexDomain {
     Serial,
     /// (device ID, password): how a hosted device proves itself.
     DevicePassword,
+    /// (device ID, pairing code): that who asks for a mapping has the device at hand.
+    PairingCode,
     /// (third party SP, IoT SP, device ID): the pairwise pseudonym a third party is shown.
     PairwiseDeviceId,
 }
@@ -78,6 +80,7 @@ impl BlindIndexDomain {
             Self::Device => "ics.device",
             Self::Serial => "ics.serial",
             Self::DevicePassword => "ics.device-password",
+            Self::PairingCode => "ics.pairing-code",
             Self::PairwiseDeviceId => "ics.pairwise-device",
         }
     }

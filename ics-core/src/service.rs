@@ -30,7 +30,8 @@ pub use channel::{ChannelError, DeviceClaim, DeviceRefusal, Given, OwnMapping, U
 pub use delivery::{Consignment, Route};
 pub use demapping::{DemapError, DemapOutcome, DemapRequest, Demapped, Selector};
 pub use device::{
-    DeviceError, DeviceTerms, IssuedCredential, Manager, NewCredential, RegisteredDevice,
+    DeviceAmendment, DeviceError, DeviceTerms, IssuedCredential, Manager, NewCredential,
+    RegisteredDevice,
 };
 pub use inquiry::{DeviceAnswer, InquiryError, TransactionAnswer};
 pub use job::JobError;
@@ -40,7 +41,7 @@ pub use subscription::{SubscriptionError, SubscriptionTerms};
 
 use crate::change::{Change, Write};
 use crate::directory::{Directory, DirectoryKey};
-use crate::id::{DeviceId, MappingId, SpId, Uti};
+use crate::id::{DeviceId, IdentifierSchemes, MappingId, SpId, Uti};
 use crate::mapping::{Mapping, MappingKey, State, UtiRecord};
 use crate::party::PartyStatus;
 use crate::port::{
@@ -85,6 +86,7 @@ pub struct Ports {
 pub struct IcsService {
     ports: Ports,
     knobs: Knobs,
+    schemes: IdentifierSchemes,
 }
 
 /// Why the service itself failed. Nothing was changed.
@@ -111,8 +113,24 @@ enum Committed {
 impl IcsService {
     /// A service over these ports.
     #[must_use]
-    pub const fn new(ports: Ports, knobs: Knobs) -> Self {
-        Self { ports, knobs }
+    pub fn new(ports: Ports, knobs: Knobs) -> Self {
+        Self {
+            ports,
+            knobs,
+            schemes: IdentifierSchemes::default(),
+        }
+    }
+
+    /// This service, reading identifiers by these schemes.
+    #[must_use]
+    pub fn with_schemes(self, schemes: IdentifierSchemes) -> Self {
+        Self { schemes, ..self }
+    }
+
+    /// The schemes identifiers that come in are read by.
+    #[must_use]
+    pub const fn schemes(&self) -> &IdentifierSchemes {
+        &self.schemes
     }
 
     /// The newest directory snapshot.
@@ -251,16 +269,16 @@ impl IcsService {
             .blind_index(BlindIndexDomain::Device, &parts)
     }
 
-    /// When the third party may learn that `row` failed: floor and jitter after its request.
-    fn disclose_at(&self, row: &Mapping) -> Timestamp {
+    /// When the third party may learn that a row of that time failed: floor and jitter after its request.
+    fn disclose_at(&self, created: Timestamp) -> Timestamp {
         let mut random = [0_u8; 4];
         self.ports.entropy.fill(&mut random);
         let share = f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);
         let jitter = self.knobs.failure_jitter.mul_f64(share);
         if self.knobs.failure_floor == Duration::ZERO {
-            return row.created;
+            return created;
         }
-        row.created.plus(self.knobs.failure_floor).plus(jitter)
+        created.plus(self.knobs.failure_floor).plus(jitter)
     }
 
     fn random_id(&self) -> [u8; 10] {

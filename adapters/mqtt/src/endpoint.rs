@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use crate::allowance::Rate;
 use crate::driver::Driver;
+use crate::guesses::{GuessLimits, Guesses};
 use crate::handshake::shake_hands;
 use crate::packet::Reason;
 use crate::roster::Sessions;
@@ -27,6 +28,7 @@ pub struct Endpoint {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) guesses: Guesses,
 }
 
 /// How much one connection gets.
@@ -46,6 +48,8 @@ pub struct Limits {
     pub messages: Rate,
     /// Connections of a device, once it has proved itself.
     pub connects: Rate,
+    /// Wrong passwords.
+    pub guesses: GuessLimits,
 }
 
 impl Default for Limits {
@@ -66,6 +70,7 @@ impl Default for Limits {
                 per_second: 1,
                 burst: 10,
             },
+            guesses: GuessLimits::default(),
         }
     }
 }
@@ -125,6 +130,7 @@ impl Endpoint {
             clock,
             limits,
             sessions,
+            guesses: Guesses::default(),
         }
     }
 

@@ -94,6 +94,7 @@ impl FakeService {
                 not_after,
                 revoked: None,
             }],
+            pairing: Vec::new(),
             document: DocumentState::default(),
             status: DeviceStatus::Active,
             created: Timestamp::from_millis(0),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ics_core::id::DeviceId;
 use ics_core::principal::DeviceIdentity;
-use ics_core::service::{DeviceClaim, DeviceRefusal};
+use ics_core::service::{DeviceClaim, DeviceRefusal, Unauthenticated};
 use ics_core::time::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -153,7 +153,21 @@ async fn authenticate(
                 device_id,
                 password,
             };
-            (endpoint.service.authenticate(claim, now).await, refused)
+            let guess = (peer.address.ip(), device_id);
+            let limits = &endpoint.limits.guesses;
+            if !endpoint.guesses.allow(guess, limits, now) {
+                return Err(Reason::ConnectionRate);
+            }
+            let asked = endpoint.service.authenticate(claim, now).await;
+            match &asked {
+                Ok(_) => endpoint.guesses.note_right(guess),
+                Err(DeviceRefusal::Unauthenticated(
+                    Unauthenticated::Unknown | Unauthenticated::Credential,
+                )) => endpoint.guesses.note_wrong(guess, limits, now),
+                // The password was right, or it was our fault.
+                Err(_) => {}
+            }
+            (asked, refused)
         }
     };
     asked.map_err(|refusal| match refusal {

@@ -6,6 +6,7 @@
 //! | `endpoint` | the public face: one accepted connection is served to its end |
 //! | `roster` | who is connected; the core's `DeviceBell` |
 //! | `handshake` | CONNECT: who is it, by its credential alone |
+//! | `guesses` | how often a password may be wrong |
 //! | `session` | everything after it |
 //! | `topic` | the fixed topics of a device's own subtree, and nothing beside it |
 //! | `driver` | the socket: whole packets in, bounded bytes out |
@@ -27,6 +28,7 @@ mod fake;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod guesses;
 mod handshake;
 mod packet;
 mod roster;
@@ -37,5 +39,6 @@ mod topic;
 pub use allowance::Rate;
 pub use asyncapi::describe;
 pub use endpoint::{DeviceCertificate, Ended, Endpoint, Limits, PeerDevice};
+pub use guesses::GuessLimits;
 pub use roster::Sessions;
 pub use service::DeviceService;

@@ -124,6 +124,8 @@ pub struct StoreCounts {
     pub established: u64,
     /// Notifications, dead letters included.
     pub outbox: u64,
+    /// Hosted devices, those that are unregistering included.
+    pub devices: u64,
 }
 
 impl OperatorApi {

@@ -87,6 +87,11 @@ pub fn configure(cfg: &mut ServiceConfig, api: Arc<OperatorApi>) {
             [web::post().to(unregister_device)],
         ))
         .service(at(
+            "/sps/{id}/devices/{device}/pairing-codes",
+            "POST",
+            [web::post().to(mint_pairing_code)],
+        ))
+        .service(at(
             "/sps/{id}/devices/{device}/credentials",
             "POST",
             [web::post().to(add_device_credential)],

@@ -23,6 +23,7 @@ use utoipa::{Modify, OpenApi};
         crate::driver::register_device,
         crate::driver::show_device,
         crate::driver::unregister_device,
+        crate::driver::mint_pairing_code,
         crate::driver::add_device_credential,
         crate::driver::revoke_device_credential,
         crate::driver::list_agreements,

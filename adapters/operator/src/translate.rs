@@ -17,7 +17,7 @@ pub(crate) use certificate::{
     CertificateName, certificate_name, certificate_validity, show_certificate, show_issued,
 };
 pub(crate) use device::{
-    credential_order, device_terms, parse_device, show_credential, show_device,
+    credential_order, device_terms, pairing_validity, parse_device, show_credential, show_device,
 };
 pub(crate) use job::show_job;
 pub(crate) use mapping::{show_mapping, show_mapping_detail, status_of};

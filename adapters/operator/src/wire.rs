@@ -28,7 +28,8 @@ pub use certificate::{
 };
 pub use device::{
     ChannelName, CredentialKindName, DeviceCredentialView, DeviceDocumentView, DeviceStatusName,
-    DeviceView, NewCredential, NewDevice, NewDeviceCertificate, NewPassword,
+    DeviceView, NewCredential, NewDevice, NewDeviceCertificate, NewPairingCode, NewPassword,
+    PairingCodeView,
 };
 pub use job::{JobStatusName, JobView};
 pub use mapping::{MappingDetail, MappingQuery, MappingStatusName, MappingView};

@@ -119,9 +119,10 @@ async fn answer(
         return websocket::open(api, (request, payload), opener);
     }
     // Before the body is read: it may be large, and slow.
-    let place = match operation {
-        Operation::InquireInBulk => Some(api.bulks.take(&principal.sp).ok_or_else(Problem::busy)?),
-        _ => None,
+    let place = if operation.is_bulk() {
+        Some(api.bulks.take(&principal.sp).ok_or_else(Problem::busy)?)
+    } else {
+        None
     };
     let body = match terms(operation) {
         Some(terms) => read_body(request, payload, &terms).await?,
@@ -137,7 +138,7 @@ async fn answer(
         (principal, point) = still;
         note_point(request, point);
     }
-    if operation == Operation::InquireInBulk {
+    if operation.is_bulk() {
         let bearer = guard::read_bearer(&credentials(request))?.to_owned();
         let place = place.ok_or(Cause::SystemFailure)?;
         let asker = Asker {
@@ -146,7 +147,11 @@ async fn answer(
             bearer,
             place,
         };
-        return Ok(stream(Bulk::begin(Arc::clone(api), asker, body)?));
+        return Ok(stream(Bulk::begin(
+            Arc::clone(api),
+            (operation, asker),
+            body,
+        )?));
     }
     let asked = Asked {
         principal,

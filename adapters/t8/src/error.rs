@@ -74,6 +74,8 @@ impl From<RequestError> for Problem {
                 Self::from(Cause::OptionalIeIncorrect).at("/utiExpiry", "lies in the past")
             }
             RequestError::UtiInUse => Cause::UtiInUse.into(),
+            RequestError::PairingRequired => Self::from(Cause::MandatoryIeMissing)
+                .at("/pairingCode", "is missing: the agreement takes one"),
             RequestError::QuotaExceeded => Cause::QuotaExceeded.into(),
             RequestError::Failure(failure) => failure.into(),
         }

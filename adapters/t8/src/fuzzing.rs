@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ics_core::id::SpId;
+use ics_core::id::{IdentifierSchemes, SpId};
 use ics_core::mapping::{Attribute, MappingKey};
 use ics_core::port::Cursor;
 use ics_core::reference_point::ReferencePoint;
@@ -16,10 +16,10 @@ use crate::problem::Problem;
 use crate::query::PageQuery;
 use crate::translate;
 use crate::wire::{
-    Acknowledgement, Answer, CredentialOrder, Demap, DeviceInquiry, DeviceRegistration,
-    IdentityMapping, IdentityMappingPatch, InvalidBody, Object, SerialNamespace, Subscription,
-    SubscriptionPatch, Text, TransactionInquiry, UserConsent, WebsockNotifConfig, Whole,
-    parse_body, point_of_line,
+    Acknowledgement, Answer, CredentialOrder, Demap, DeviceInquiry, DevicePatch,
+    DeviceRegistration, IdentityMapping, IdentityMappingPatch, InvalidBody, Object,
+    SerialNamespace, Subscription, SubscriptionPatch, Text, TransactionInquiry, UserConsent,
+    WebsockNotifConfig, Whole, parse_body, point_of_line,
 };
 
 /// What a body that was read says.
@@ -49,12 +49,13 @@ pub fn read_body(kind: usize, bytes: &[u8]) -> Result<Told, InvalidBody> {
         6 => parse_body(bytes).map(|body| tell_device_inquiry(&body)),
         8 => parse_body(bytes).map(|body| tell_registration(&body)),
         9 => parse_body(bytes).map(|body| tell_credential_order(&body)),
+        10 => parse_body(bytes).map(|body| tell_device_patch(&body)),
         _ => parse_body(bytes).map(|body| tell_transaction_inquiry(&body)),
     }
 }
 
 /// How many kinds of bodies there are.
-pub const BODIES: usize = 10;
+pub const BODIES: usize = 11;
 
 /// Reads a line of a bulk inquiry.
 ///
@@ -152,6 +153,7 @@ fn tell_mapping(body: &IdentityMapping<'_>) -> Told {
             body.supported_features.as_ref().map(text),
         ),
         ("e2e", body.end_to_end.as_ref().map(text)),
+        ("pairingCode", body.pairing_code.as_ref().map(text)),
     ]);
     told(members, translate::read_request(body).map(|r| ids_of(&r)))
 }
@@ -259,10 +261,11 @@ fn tell_answer(body: &Answer<'_>) -> Told {
         ("deviceId", body.device_id.as_ref().map(text)),
         ("cause", body.cause.as_ref().map(text)),
     ]);
-    let answer = translate::read_answer(body).map(|answer| match answer {
-        AnswerInput::Accepted(device_id) => vec![device_id.as_str().into()],
-        AnswerInput::Rejected(cause) => vec![cause.as_str().into()],
-    });
+    let answer =
+        translate::read_answer(body, &IdentifierSchemes::default()).map(|answer| match answer {
+            AnswerInput::Accepted(device_id) => vec![device_id.as_str().into()],
+            AnswerInput::Rejected(cause) => vec![cause.as_str().into()],
+        });
     told(members, answer)
 }
 
@@ -278,7 +281,11 @@ fn tell_demap(body: &Demap<'_>) -> Told {
     let Ok(sp) = SpId::parse("shop") else {
         return told(members, Ok(Vec::new()));
     };
-    let request = translate::read_demap(body, ("https://ics.example", &sp));
+    let request = translate::read_demap(
+        body,
+        ("https://ics.example", &sp),
+        &IdentifierSchemes::default(),
+    );
     let ids = request.map(|(_, request)| match request.selector {
         Selector::Mapping(_) => Vec::new(),
         Selector::Uti(uti) => vec![uti.as_str().into()],
@@ -297,10 +304,12 @@ fn tell_device_inquiry(body: &DeviceInquiry<'_>) -> Told {
         ("deviceId", Some(text(&body.device_id))),
         ("serviceUri", body.service_uri.as_ref().map(text)),
     ]);
-    let asked = translate::read_device_inquiry(body).map(|(device, service)| {
-        let service = service.iter().map(|uri| uri.as_str().to_owned());
-        service.chain([device.as_str().to_owned()]).collect()
-    });
+    let asked = translate::read_device_inquiry(body, &IdentifierSchemes::default()).map(
+        |(device, service)| {
+            let service = service.iter().map(|uri| uri.as_str().to_owned());
+            service.chain([device.as_str().to_owned()]).collect()
+        },
+    );
     told(members, asked)
 }
 
@@ -311,6 +320,29 @@ fn tell_transaction_inquiry(body: &TransactionInquiry<'_>) -> Told {
     ]);
     let asked = translate::read_transaction_inquiry(body);
     told(members, asked.map(|key| ids_of_key(&key)))
+}
+
+fn tell_device_patch(patch: &DevicePatch<'_>) -> Told {
+    let channels = removable(patch.channels.as_ref(), |names| {
+        Value::Array(names.iter().map(text).collect())
+    });
+    let members = members([
+        (
+            "deviceVendor",
+            removable(patch.device_vendor.as_ref(), text),
+        ),
+        ("deviceModel", removable(patch.device_model.as_ref(), text)),
+        (
+            "ownerSubject",
+            removable(patch.owner_subject.as_ref(), text),
+        ),
+        ("channels", channels),
+    ]);
+    Told {
+        members,
+        has_fixed_members: patch.fixed_member().is_some(),
+        taken: None,
+    }
 }
 
 fn tell_registration(body: &DeviceRegistration<'_>) -> Told {

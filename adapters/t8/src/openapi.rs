@@ -91,6 +91,8 @@ fn components() -> ComponentsBuilder {
     all = add::<wire::DeviceRegistration<'static>>(all);
     all = add::<wire::DeviceView<'static>>(all);
     all = add::<wire::CredentialView<'static>>(all);
+    all = add::<wire::PairingOrder>(all);
+    all = add::<wire::PairingView>(all);
     all = add::<wire::DeviceInquiry<'static>>(all);
     all = add::<wire::TransactionInquiry<'static>>(all);
     all = add::<wire::DeviceAnswerView<'static>>(all);
@@ -104,6 +106,7 @@ fn components() -> ComponentsBuilder {
     all = named(all, "SubscriptionPatch", schema::subscription_patch());
     all = named(all, "AssignmentAnswer", schema::answer());
     all = named(all, "DemapRequest", schema::demap());
+    all = named(all, "DevicePatch", schema::device_patch());
     all = named(all, "DeviceCredentialRequest", schema::credential_order());
     all = named(all, "ProblemDetails", schema::problem());
     for (name, response) in responses::shared() {

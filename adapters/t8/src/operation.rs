@@ -29,7 +29,10 @@ pub(crate) enum Operation {
     RegisterDevice,
     ListDevices,
     ReadDevice,
+    AmendDevice,
     UnregisterDevice,
+    RegisterDevicesInBulk,
+    MintPairingCode,
     AddCredential,
     RevokeCredential,
     ReadProfile,
@@ -69,6 +72,8 @@ const ASSIGNMENT: &str = "/ics-device-mapping/v1/{scsAsId}/assignments/{mappingI
 const BULK: &str = "/ics-inquiry/v1/retrieve-bulk";
 const DEVICES: &str = "/ics-device/v1/{scsAsId}/devices";
 const DEVICE: &str = "/ics-device/v1/{scsAsId}/devices/{deviceId}";
+const DEVICES_IN_BULK: &str = "/ics-device/v1/{scsAsId}/register-bulk";
+const PAIRING_CODES: &str = "/ics-device/v1/{scsAsId}/devices/{deviceId}/pairing-codes";
 const CREDENTIALS: &str = "/ics-device/v1/{scsAsId}/devices/{deviceId}/credentials";
 const CREDENTIAL: &str = "/ics-device/v1/{scsAsId}/devices/{deviceId}/credentials/{credentialId}";
 const JOB: &str = "/ics-demapping/v1/{scsAsId}/jobs/{jobId}";
@@ -80,7 +85,7 @@ pub(crate) const DOCUMENT: &str = "/openapi.json";
 pub(crate) const DISCOVERY: &str = "/.well-known/ics";
 
 /// Every path and the methods on it. Inquiries first: routes are tried in this order.
-pub(crate) const PATHS: [(&str, &str); 20] = [
+pub(crate) const PATHS: [(&str, &str); 22] = [
     ("/ics-inquiry/v1/retrieve-by-transaction", "POST"),
     ("/ics-inquiry/v1/retrieve-by-device", "POST"),
     (BULK, "POST"),
@@ -95,7 +100,9 @@ pub(crate) const PATHS: [(&str, &str); 20] = [
     ("/ics-demapping/v1/{scsAsId}/demap", "POST"),
     (JOB, "GET"),
     (DEVICES, "GET, POST"),
-    (DEVICE, "GET, DELETE"),
+    (DEVICE, "GET, PATCH, DELETE"),
+    (DEVICES_IN_BULK, "POST"),
+    (PAIRING_CODES, "POST"),
     (CREDENTIALS, "POST"),
     (CREDENTIAL, "DELETE"),
     ("/ics-access/v1/{scsAsId}/profile", "GET"),
@@ -105,7 +112,7 @@ pub(crate) const PATHS: [(&str, &str); 20] = [
 
 impl Operation {
     /// All of them.
-    pub(crate) const ALL: [Self; 30] = [
+    pub(crate) const ALL: [Self; 33] = [
         Self::InquireByTransaction,
         Self::InquireByDevice,
         Self::InquireInBulk,
@@ -130,7 +137,10 @@ impl Operation {
         Self::RegisterDevice,
         Self::ListDevices,
         Self::ReadDevice,
+        Self::AmendDevice,
         Self::UnregisterDevice,
+        Self::RegisterDevicesInBulk,
+        Self::MintPairingCode,
         Self::AddCredential,
         Self::RevokeCredential,
         Self::ReadProfile,
@@ -158,7 +168,9 @@ impl Operation {
             Self::Demap => "/ics-demapping/v1/{scsAsId}/demap",
             Self::ReadJob => JOB,
             Self::RegisterDevice | Self::ListDevices => DEVICES,
-            Self::ReadDevice | Self::UnregisterDevice => DEVICE,
+            Self::ReadDevice | Self::AmendDevice | Self::UnregisterDevice => DEVICE,
+            Self::RegisterDevicesInBulk => DEVICES_IN_BULK,
+            Self::MintPairingCode => PAIRING_CODES,
             Self::AddCredential => CREDENTIALS,
             Self::RevokeCredential => CREDENTIAL,
             Self::ReadProfile => "/ics-access/v1/{scsAsId}/profile",
@@ -190,10 +202,12 @@ impl Operation {
             | Self::CreateMapping
             | Self::CreateSubscription
             | Self::RegisterDevice
+            | Self::RegisterDevicesInBulk
+            | Self::MintPairingCode
             | Self::AddCredential
             | Self::Demap => Verb::Post,
             Self::ReplaceSubscription | Self::AnswerAssignment => Verb::Put,
-            Self::AmendMapping | Self::AmendSubscription => Verb::Patch,
+            Self::AmendMapping | Self::AmendSubscription | Self::AmendDevice => Verb::Patch,
             Self::CancelMapping
             | Self::DeleteSubscription
             | Self::UnregisterDevice
@@ -230,7 +244,10 @@ impl Operation {
             | Self::RegisterDevice
             | Self::ListDevices
             | Self::ReadDevice
+            | Self::AmendDevice
             | Self::UnregisterDevice
+            | Self::RegisterDevicesInBulk
+            | Self::MintPairingCode
             | Self::AddCredential
             | Self::RevokeCredential => Gate::Point(Ics2),
             Self::Demap | Self::ReadJob => Gate::Either(Ics3, Ics4),
@@ -242,7 +259,7 @@ impl Operation {
     /// The media types of its body, if it has one.
     pub(crate) const fn body(self) -> &'static [&'static str] {
         match self.verb() {
-            Verb::Post if matches!(self, Self::InquireInBulk) => &[NDJSON],
+            Verb::Post if self.is_bulk() => &[NDJSON],
             Verb::Get | Verb::Delete => &[],
             Verb::Post | Verb::Put => &["application/json"],
             Verb::Patch => &["application/merge-patch+json", "application/json"],
@@ -269,7 +286,7 @@ impl Operation {
     /// The largest body it takes, in bytes (t8 A.7).
     pub(crate) const fn largest_body(self) -> usize {
         match self {
-            Self::InquireInBulk => 8 * 1024 * 1024,
+            _ if self.is_bulk() => 8 * 1024 * 1024,
             _ => 64 * 1024,
         }
     }
@@ -277,11 +294,16 @@ impl Operation {
     /// The media type of its answer when all is well, if it has a body.
     pub(crate) const fn answer(self) -> Option<&'static str> {
         match self {
-            Self::InquireInBulk => Some(NDJSON),
+            _ if self.is_bulk() => Some(NDJSON),
             _ if self.is_socket() => None,
             _ if matches!(self.verb(), Verb::Delete) => None,
             _ => Some("application/json"),
         }
+    }
+
+    /// Whether it is answered line by line.
+    pub(crate) const fn is_bulk(self) -> bool {
+        matches!(self, Self::InquireInBulk | Self::RegisterDevicesInBulk)
     }
 
     /// Whether it turns the connection into a websocket.

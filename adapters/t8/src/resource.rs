@@ -44,6 +44,8 @@ pub(crate) async fn dispatch(
         Operation::RegisterDevice => Box::pin(devices::register(service, call)).await,
         Operation::ListDevices => Box::pin(devices::list(service, call)).await,
         Operation::ReadDevice => Box::pin(devices::read(service, call)).await,
+        Operation::AmendDevice => Box::pin(devices::amend(service, call)).await,
+        Operation::MintPairingCode => Box::pin(devices::mint_pairing_code(service, call)).await,
         Operation::UnregisterDevice => Box::pin(devices::unregister(service, call)).await,
         Operation::AddCredential => Box::pin(devices::add_credential(service, call)).await,
         Operation::RevokeCredential => Box::pin(devices::revoke_credential(service, call)).await,
@@ -51,6 +53,7 @@ pub(crate) async fn dispatch(
         // Answered line by line, as [`bulk`] goes; by a connection; or shown to whoever has a
         // certificate, before there is a call.
         Operation::InquireInBulk
+        | Operation::RegisterDevicesInBulk
         | Operation::ListenToMappings
         | Operation::ListenToAssignments
         | Operation::Discover

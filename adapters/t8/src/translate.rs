@@ -15,7 +15,8 @@ use ics_core::mapping::ResultCause;
 pub(crate) use assignment::{read_answer, show_assignment};
 pub(crate) use demapping::{read_demap, show_demapped, show_job};
 pub(crate) use device::{
-    Beside, LONGEST_REQUEST, read_credential, read_registration, show_credential, show_device,
+    Beside, LONGEST_REQUEST, read_credential, read_device_patch, read_pairing_order,
+    read_registration, show_credential, show_device,
 };
 pub(crate) use inquiry::{
     read_device_inquiry, read_transaction_inquiry, show_device_answer, show_transaction_answer,

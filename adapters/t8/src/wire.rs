@@ -19,7 +19,7 @@ pub(crate) mod schema;
 mod text;
 
 pub use demapping::Demap;
-pub use device::{CredentialOrder, DeviceRegistration};
+pub use device::{CredentialOrder, DevicePatch, DeviceRegistration, PairingOrder};
 pub use device_mapping::{Answer, SerialNamespace, Subscription, SubscriptionPatch};
 pub use frame::{FrameGate, FrameTooLarge};
 pub use inquiry::{DeviceInquiry, TransactionInquiry};
@@ -29,7 +29,7 @@ pub use read::{Body, Fault, InvalidBody, parse_body};
 
 pub(crate) use access::{AgreementView, LimitsView, ProfileView};
 pub(crate) use demapping::{DemappedView, JobView};
-pub(crate) use device::{CredentialView, DeviceView, DocumentView};
+pub(crate) use device::{CredentialView, DeviceView, DocumentView, PairingView};
 pub(crate) use device_mapping::{
     AssignmentView, ConsentView, SerialNamespaceView, SubscriptionView,
 };

@@ -18,7 +18,9 @@ use ics_core::procedure::access::{
 };
 use ics_core::procedure::assignment::{Answer, AnswerOutcome, decide_answer};
 use ics_core::procedure::demapping::RowFacts;
-use ics_core::procedure::mapping::{NewMapping, RequestFacts, RequestOutcome, decide_request};
+use ics_core::procedure::mapping::{
+    NewMapping, Pairing, RequestFacts, RequestOutcome, decide_request,
+};
 use ics_core::procedure::{Knobs, Listeners};
 use ics_core::reference_point::{Role, Scopes};
 use ics_core::sealed::{BlindIndex, BlindIndexDomain};
@@ -197,6 +199,8 @@ impl RowMaker {
             uti: None,
             listeners: SILENT,
             hosted: None,
+            pairing: Pairing::NotShown,
+            disclose_at: now,
         };
         match decide_request(permission, &new, &facts, self.service.knobs(), now) {
             Ok(RequestOutcome::Created { mapping, change }) => Ok((mapping, change)),

@@ -71,6 +71,11 @@ struct AddArguments {
     /// How the third party sees device IDs
     #[arg(long, value_enum, default_value = "raw")]
     exposure: Exposure,
+
+    /// A mapping request must carry a pairing code of the device (`device pairing-code`): the
+    /// gateway must host it
+    #[arg(long)]
+    pairing_code: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -164,6 +169,11 @@ fn row(agreement: &AgreementView) -> Vec<String> {
 }
 
 fn tell(access: &Access, agreement: &AgreementView) -> Outcome {
+    let pairing = if agreement.pairing_required {
+        "required"
+    } else {
+        "taken, not required"
+    };
     let facts = [
         ("id", agreement.agreement_id.clone()),
         ("iot sp", agreement.iot_sp_id.clone()),
@@ -174,6 +184,7 @@ fn tell(access: &Access, agreement: &AgreementView) -> Outcome {
         ("valid until", or_empty(agreement.valid_until.as_ref())),
         ("consent", name_of(&agreement.consent_mode)),
         ("exposure", name_of(&agreement.device_id_exposure)),
+        ("pairing code", pairing.to_owned()),
     ];
     access.tell(agreement, &facts)
 }
@@ -195,6 +206,7 @@ impl AddArguments {
                 Exposure::Raw => ExposureName::Raw,
                 Exposure::Pairwise => ExposureName::Pairwise,
             },
+            pairing_required: self.pairing_code,
         }
     }
 }

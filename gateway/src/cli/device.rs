@@ -7,7 +7,10 @@ mod sheet;
 
 use clap::{Args, Subcommand, ValueEnum};
 use ics_core::id::SpId;
-use ics_operator::wire::{ChannelName, Confirmation, DeviceCredentialView, DeviceView, NewDevice};
+use ics_operator::wire::{
+    ChannelName, Confirmation, DeviceCredentialView, DeviceView, NewDevice, NewPairingCode,
+    PairingCodeView,
+};
 
 use super::operator::{Access, name_of, or_empty, parse_sp};
 use super::runtime::{Outcome, block_on};
@@ -56,6 +59,7 @@ enum DeviceVerb {
     /// Show one device: its document, what it acknowledged, its credentials
     Show(NamedDevice),
     Unregister(UnregisterArguments),
+    PairingCode(PairingArguments),
     /// Credentials of a device
     #[command(subcommand)]
     Credential(CredentialVerb),
@@ -152,6 +156,36 @@ struct UnregisterArguments {
     yes: bool,
 }
 
+/// Mint a one-time pairing code: who types it into a third party's application has the device
+///
+/// It is told this once and used up by the mapping request that carries it. Up to four wait at a
+/// time, of more the oldest goes.
+#[derive(Debug, Args)]
+struct PairingArguments {
+    #[command(flatten)]
+    named: NamedDevice,
+
+    /// How long it holds: 1 to 43200 minutes
+    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=43_200))]
+    minutes: u32,
+}
+
+impl PairingArguments {
+    async fn run(self, access: &Access, client: &OperatorClient) -> Outcome {
+        let path = format!("{}/pairing-codes", self.named.path());
+        let new = NewPairingCode {
+            validity: Some(self.minutes.saturating_mul(60)),
+        };
+        let made: PairingCodeView = client.post(&path, &new).await?;
+        let facts = [
+            ("device", self.named.device),
+            ("pairing code", made.pairing_code.clone()),
+            ("holds until", made.not_after.clone()),
+        ];
+        access.tell(&made, &facts)
+    }
+}
+
 impl DeviceArguments {
     pub(super) fn run(self) -> Outcome {
         let Self { verb, access } = self;
@@ -176,6 +210,7 @@ impl DeviceVerb {
                 let gone = client.post(&path, &Confirmation { confirm: yes }).await?;
                 tell_device(access, &gone)
             }
+            Self::PairingCode(arguments) => arguments.run(access, client).await,
             Self::Credential(verb) => verb.run(access, client).await,
             Self::Import(arguments) => arguments.run(access),
         }

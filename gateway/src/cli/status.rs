@@ -54,6 +54,9 @@ fn facts(status: &StatusView) -> Vec<(&'static str, String)> {
     if let Some(depth) = status.outbox_depth {
         facts.push(("outbox", format!("{depth} notifications")));
     }
+    if let Some(devices) = status.hosted_devices {
+        facts.push(("devices", format!("{devices} hosted")));
+    }
     if let Some(next) = &status.next_certificate_expiry {
         facts.push((
             "certificate expiry",

@@ -13,7 +13,7 @@ use super::examine::load_authority_of;
 use super::{Parts, ReloadableTls, StartError, mqtt_credentials};
 use crate::config::Config;
 use crate::listener::{Admission, Listener, MqttListener};
-use crate::telemetry::{MQTT, Telemetry};
+use crate::telemetry::{DeviceActs, MQTT, Telemetry};
 
 /// Passes rings on to the device channels, once there are any. The service is made before them.
 #[derive(Default)]
@@ -79,7 +79,11 @@ impl MqttChannel {
         let sessions = Arc::new(Sessions::default());
         parts.device_bells.pass_to(Arc::clone(&sessions) as _);
         let endpoint = Endpoint::new(
-            Arc::clone(&parts.service) as _,
+            Arc::new(DeviceActs::new(
+                Arc::clone(&parts.service),
+                MQTT,
+                telemetry.clone(),
+            )),
             sessions,
             Arc::clone(&parts.clock),
             section.limits.limits(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use ics_core::party::PartyStatus;
 use ics_core::port::{PortFuture, StoreError};
-use ics_core::service::IcsService;
+use ics_core::service::{IcsService, Manager};
 use ics_core::time::Timestamp;
 use ics_operator::{DecisionLogReport, Observation, StatusSource, StoreReport};
 use ics_store::Upkeep;
@@ -18,6 +18,10 @@ use crate::tls::read_validity;
 /// At most this many entries of the outbox are looked at for dead letters, for one answer; of a
 /// longer one the number is not told.
 const OUTBOX_LOOK: usize = 200_000;
+/// At most this many hosted devices are looked at for documents that are owed.
+const DEVICE_LOOK: usize = 50_000;
+/// Devices of one read.
+const DEVICE_PAGE: usize = 500;
 /// Entries of one read.
 const OUTBOX_PAGE: usize = 500;
 
@@ -76,8 +80,10 @@ impl SelfObservation {
                 ("tombstone", counts.mappings.saturating_sub(counts.live)),
             ];
             sample.outbox = Some(counts.outbox);
+            sample.devices = Some(counts.devices);
         }
         sample.dead_letters = self.count_dead_letters().await;
+        sample.devices_awaited = self.count_awaited_devices().await;
         let directory = self.service.directory();
         let statuses = [
             ("active", PartyStatus::Active),
@@ -95,6 +101,37 @@ impl SelfObservation {
             sample.certificates.push(("service-provider-next", end));
         }
         sample
+    }
+
+    /// Devices that have yet to store, or to forget, what they were last told.
+    async fn count_awaited_devices(&self) -> Option<u64> {
+        let directory = self.service.directory();
+        let hosts = directory.parties().filter(|party| party.iot_sp);
+        let (mut awaited, mut looked) = (0_u64, 0_usize);
+        for host in hosts.filter(|party| party.status != PartyStatus::Removed) {
+            let mut after = None;
+            loop {
+                let range = (after.as_ref(), DEVICE_PAGE);
+                let manager = Manager::Operator(&host.id);
+                let page = self
+                    .service
+                    .list_devices(manager, range, self.started)
+                    .await;
+                let page = page.ok()?;
+                let found = page.iter().filter(|device| device.is_awaited()).count();
+                awaited = awaited.saturating_add(u64::try_from(found).ok()?);
+                looked = looked.saturating_add(page.len());
+                if page.len() < DEVICE_PAGE {
+                    break;
+                }
+                if looked >= DEVICE_LOOK {
+                    return None;
+                }
+                after = page.last().map(|device| device.id.clone());
+                tokio::task::yield_now().await;
+            }
+        }
+        Some(awaited)
     }
 
     async fn count_dead_letters(&self) -> Option<u64> {

@@ -83,7 +83,8 @@ impl Parts {
             device_bell: Arc::clone(&device_bells) as _,
             device_authority: open_device_authority(config, &entropy)?,
         };
-        let service = Arc::new(IcsService::new(ports, config.knobs()));
+        let service = IcsService::new(ports, config.knobs()).with_schemes(config.schemes());
+        let service = Arc::new(service);
         let clocks = Arc::new(ClockKeeper {
             clock: Arc::clone(&clock),
             service: Arc::clone(&service),

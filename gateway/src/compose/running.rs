@@ -410,6 +410,7 @@ impl StatusSource for Counters {
                 live: count(Table::Live)?,
                 established: count(Table::Device)?,
                 outbox: count(Table::Outbox)?,
+                devices: count(Table::HostedDevice)?,
             }))
         })
     }

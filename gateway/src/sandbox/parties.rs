@@ -123,6 +123,7 @@ pub(super) async fn onboard(
             valid_until: None,
             consent_mode: ConsentMode::Asserted,
             exposure: Exposure::Raw,
+            pairing_required: false,
         };
         // One that a tester has ended stays ended.
         let known = service

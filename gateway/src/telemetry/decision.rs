@@ -21,7 +21,9 @@ use ics_core::port::Clock;
 use crate::config::{DecisionsSection, OnFailure};
 
 pub(crate) use file::{DecisionFileError, check_directory};
-pub(super) use line::{Entry, Verdict, render_bulk_end, render_request, render_unanswered};
+pub(super) use line::{
+    DeviceEntry, Entry, Verdict, render_bulk_end, render_device, render_request, render_unanswered,
+};
 pub(crate) use line::{HandshakeRefusal, render_handshake};
 
 use file::{DecisionFile, Fate};

@@ -50,6 +50,7 @@ fn agreement(n: u8, iot_sp: &str) -> Agreement {
         valid_until: None,
         consent_mode: ConsentMode::Asserted,
         exposure: Exposure::Raw,
+        pairing_required: false,
         ended: None,
         version: 1,
     }

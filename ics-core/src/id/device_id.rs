@@ -4,6 +4,7 @@ use alloc::string::String;
 use core::fmt;
 
 use super::permanent::decode_percent;
+use super::scheme::is_built_in;
 use super::{
     DeviceSerialNumber, InvalidId, PermanentIdentifier, check_anonymous, check_length, check_stored,
 };
@@ -11,7 +12,8 @@ use super::{
 /// A device ID: opaque visible ASCII of at most 256 bytes, keyed by (IoT SP, device ID).
 ///
 /// Y.4462 10.1 NOTE 1 leaves the format open; what looks like a MAC address, an IMSI, IMEI,
-/// ICCID or e-mail address is refused.
+/// ICCID or e-mail address is refused, unless it is one of a scheme ([`super::BUILT_IN`], and those
+/// of [`super::IdentifierSchemes`]).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceId(String);
 
@@ -25,7 +27,8 @@ impl DeviceId {
     /// [`InvalidId`] for length, characters, or the shape of a permanent identifier.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         check_length(text, 1, Self::MAX)?;
-        check_anonymous(text)?;
+        // Y66: a scheme beats the shape, which is met by chance.
+        check_anonymous(text).or_else(|shape| is_built_in(text).then_some(()).ok_or(shape))?;
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(InvalidId::Character);
         }

@@ -57,6 +57,51 @@ pub fn find_permanent_identifier(text: &str) -> Option<PermanentIdentifier> {
     find_plain(&without_anonymous_uuids(&decode_percent(text)))
 }
 
+/// The identifier of a person's subscription or equipment that `text` is, as a whole or in a part
+/// between delimiters: digits alone, grouped or not, typed (`imsi-`) or not, `+` and digits,
+/// anything of 3gppnetwork.org. What no scheme lets through.
+pub(super) fn find_exact_identifier(text: &str) -> Option<PermanentIdentifier> {
+    let lower: String = decode_percent(text).chars().map(plain_character).collect();
+    let mut parts = lower.split([':', '@', '/', '?', '#', '=', '&', ';', ',', '|']);
+    let is_long = parts.any(|part| number_in(part) >= 10);
+    find_whole_identifier(&lower).or_else(|| is_long.then_some(PermanentIdentifier::Digits))
+}
+
+/// [`find_exact_identifier`], without the parts that are numbers: for schemes that look at those
+/// themselves.
+pub(super) fn find_whole_identifier(text: &str) -> Option<PermanentIdentifier> {
+    let lower: String = decode_percent(text).chars().map(plain_character).collect();
+    let is_typed = |part: &str| {
+        let behind = TYPED.iter().find_map(|prefix| part.strip_prefix(prefix));
+        behind.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    if number_in(&lower) >= 5 {
+        Some(PermanentIdentifier::Digits)
+    } else if lower.contains("3gppnetwork.org") || lower.split([':', '@', '/']).any(is_typed) {
+        Some(PermanentIdentifier::Subscription)
+    } else {
+        None
+    }
+}
+
+/// How many digits a number has that `part` is, grouped as people write them; 0 where it is none.
+fn number_in(part: &str) -> usize {
+    let digits = part.bytes().filter(u8::is_ascii_digit).count();
+    if part
+        .bytes()
+        .all(|b| b.is_ascii_digit() || b" -.()+".contains(&b))
+    {
+        digits
+    } else {
+        0
+    }
+}
+
+/// Whether `part` is a number as long as those of subscriptions, equipment, cards and telephones.
+pub(super) fn is_long_number(part: &str) -> bool {
+    (10..=20).contains(&number_in(&decode_percent(part)))
+}
+
 /// The text without percent-encoding, however often it was put on.
 pub(super) fn decode_percent(text: &str) -> Cow<'_, str> {
     let mut decoded = Cow::Borrowed(text);

@@ -38,6 +38,8 @@ pub struct RequestMapping {
     pub agreement_version: u64,
     /// Who establishes the user's consent.
     pub consent_mode: ConsentMode,
+    /// Whether it takes a pairing code.
+    pub pairing_required: bool,
 }
 
 /// Permission to establish a row (the re-check of step 7).
@@ -150,6 +152,7 @@ pub fn authorize_request(
                 agreement: agreement.id,
                 agreement_version: agreement.version,
                 consent_mode: agreement.consent_mode,
+                pairing_required: agreement.pairing_required,
             }))
         }
         // Role, scope and ownership speak before routing does.

@@ -169,6 +169,7 @@ pub fn decide_unregistration(
         ..device.next()
     };
     after.document.version = after.document.version.saturating_add(1);
+    after.pairing = Vec::new();
     let mut change = Change::default();
     change.dead_devices.push(index);
     change.put_device(Some(device), after);

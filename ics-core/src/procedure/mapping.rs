@@ -1,15 +1,17 @@
 //! Y.4462 10.1 steps 1 to 3: a request becomes an initial row and a push, or the row it already
 //! is; and what its third party may still do to it while it waits.
 
+use alloc::vec::Vec;
+
 use super::access::{Authorized, RequestMapping};
-use super::hosting::hold;
-use super::telling::{Listeners, tell};
+use super::telling::{Listeners, tell, tell_result};
 use super::{Knobs, demapping};
 use crate::change::{Assumption, Change};
-use crate::device::HostedDevice;
+use crate::device::{HostedDevice, PairingTicket};
 use crate::id::{CallbackUri, MappingId, SubscriptionId};
 use crate::mapping::{
-    Attribute, Consent, Dispatch, EndedBy, Features, Mapping, MappingKey, State, UtiRecord,
+    Attribute, CauseCode, Consent, Dispatch, EndedBy, FailureCause, Features, Mapping, MappingKey,
+    State, UtiRecord, sub_cause,
 };
 use crate::outbox::{Message, OutboxEntry};
 use crate::party::ConsentMode;
@@ -65,6 +67,19 @@ pub struct RequestFacts<'a> {
     pub listeners: Listeners,
     /// The device of that serial number, where the gateway hosts it for the chosen IoT SP.
     pub hosted: Option<&'a HostedDevice>,
+    /// What it shows of the device.
+    pub pairing: Pairing,
+    /// When the third party may learn that it failed.
+    pub disclose_at: Timestamp,
+}
+
+/// What a request shows to prove that somebody has the device at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pairing {
+    /// Nothing.
+    NotShown,
+    /// A pairing code: its keyed hash for the hosted device, where there is one.
+    Code(Option<BlindIndex>),
 }
 
 /// What became of a request.
@@ -87,6 +102,9 @@ pub enum RequestRefusal {
     /// One UTI = one device, for ever (Y45): it has another serial number, or was killed (Y15).
     #[error("UTI in use for another device, or no longer valid")]
     UtiInUse,
+    /// The agreement takes a pairing code, and none was shown.
+    #[error("pairing code required")]
+    PairingRequired,
 }
 
 /// Decides step 2.
@@ -122,15 +140,26 @@ pub fn decide_request(
     {
         return Err(RequestRefusal::UtiInUse);
     }
-    // A hosted device's channel takes the place of the push, unless its IoT SP is to confirm first.
-    let offered = facts.hosted.filter(|device| {
-        permission.facts().consent_mode != ConsentMode::IotSpConfirm && device.document.has_room()
-    });
     let mut mapping = initial_row(permission, new, facts, now);
     let mut change = Change::default();
-    if let (Some(device), State::Pending { dispatch, .. }) = (offered, &mut mapping.state) {
-        *dispatch = Dispatch::Offered;
-        hold(&mut change, device, mapping.id);
+    let failed = match use_pairing(permission, facts, now)? {
+        Paired::Failed => true,
+        Paired::Kept => {
+            offer(&mut change, permission, (&mut mapping, facts.hosted), None);
+            false
+        }
+        Paired::Used(left) => {
+            offer(
+                &mut change,
+                permission,
+                (&mut mapping, facts.hosted),
+                Some(left),
+            );
+            false
+        }
+    };
+    if failed {
+        fail_pairing(&mut mapping, facts, now);
     }
     change.assumptions.push(Assumption::AgreementUnchanged {
         id: permission.facts().agreement,
@@ -152,7 +181,9 @@ pub fn decide_request(
             (knobs, now),
         );
     }
-    if is_pushed(permission, facts) {
+    if failed {
+        tell_result(&mut change, told, Role::IotSp, (knobs, now));
+    } else if is_pushed(permission, facts) {
         tell(
             &mut change,
             told,
@@ -163,6 +194,72 @@ pub fn decide_request(
     }
     change.put_mapping(None, mapping.clone());
     Ok(RequestOutcome::Created { mapping, change })
+}
+
+/// What becomes of what a request shows.
+enum Paired {
+    /// Nothing was shown, and nothing had to be.
+    Kept,
+    /// The code was one of the device's: these are left.
+    Used(Vec<PairingTicket>),
+    /// It was none, or no longer, or the gateway does not host such a device: all the same.
+    Failed,
+}
+
+fn use_pairing(
+    permission: &Authorized<RequestMapping>,
+    facts: &RequestFacts<'_>,
+    now: Timestamp,
+) -> Result<Paired, RequestRefusal> {
+    match facts.pairing {
+        // By the agreement alone, which the caller knows: tells nothing of a device.
+        Pairing::NotShown if permission.facts().pairing_required => {
+            Err(RequestRefusal::PairingRequired)
+        }
+        Pairing::NotShown => Ok(Paired::Kept),
+        Pairing::Code(index) => {
+            let device = facts.hosted.zip(index);
+            let left = device.and_then(|(device, index)| device.without_pairing_code(index, now));
+            Ok(left.map_or(Paired::Failed, Paired::Used))
+        }
+    }
+}
+
+/// Puts the row into the document of its device, as far as that may be, and leaves the device the
+/// pairing codes that are `left`.
+fn offer(
+    change: &mut Change,
+    permission: &Authorized<RequestMapping>,
+    (mapping, hosted): (&mut Mapping, Option<&HostedDevice>),
+    left: Option<Vec<PairingTicket>>,
+) {
+    let Some(device) = hosted else { return };
+    let mut after = device.next();
+    let is_used = left.is_some();
+    after.pairing = left.unwrap_or(after.pairing);
+    // A hosted device's channel takes the place of the push, unless its IoT SP is to confirm first.
+    let may_hold = permission.facts().consent_mode != ConsentMode::IotSpConfirm;
+    let is_offered = may_hold && device.document.has_room();
+    if let State::Pending { dispatch, .. } = &mut mapping.state
+        && is_offered
+    {
+        *dispatch = Dispatch::Offered;
+        after.document = device.document.changed(&[mapping.id], &[]);
+    }
+    if is_offered || is_used {
+        change.put_device(Some(device), after);
+    }
+}
+
+/// The row fails as if its device had refused it: for the third party nothing has happened yet.
+fn fail_pairing(mapping: &mut Mapping, facts: &RequestFacts<'_>, now: Timestamp) {
+    let deadline = mapping.deadline_towards(Role::ThirdPartySp).unwrap_or(now);
+    mapping.state = State::Failing {
+        cause: FailureCause::Rejected(CauseCode::fixed(sub_cause::PAIRING_FAILED)),
+        disclose_at: facts.disclose_at,
+        at: now,
+        deadline,
+    };
 }
 
 /// Whether step 3 is a push to the IoT SP: not where the device's own channel carries it.

@@ -101,6 +101,7 @@ fn directory() -> Directory {
         valid_until: None,
         consent_mode: ConsentMode::IotSpConfirm,
         exposure: Exposure::Raw,
+        pairing_required: false,
         ended: None,
         version: 3,
     });
@@ -163,6 +164,8 @@ fn request(
         uti,
         listeners,
         hosted: None,
+        pairing: Pairing::NotShown,
+        disclose_at: NOW,
     };
     decide_request(&permission(), new, &facts, &Knobs::default(), NOW)
 }

@@ -179,7 +179,7 @@ impl IcsService {
             let decision_point = self.ports.decision_point.as_ref();
             let permission =
                 authorize_establishment(decision_point, &directory, principal, &row, now);
-            let times = (&self.knobs, self.disclose_at(&row));
+            let times = (&self.knobs, self.disclose_at(row.created));
             let instants = (now, since);
             let outcome = decide_answer(&row, answer, (permission, &facts), times, instants)
                 .map_err(|refusal| match refusal {

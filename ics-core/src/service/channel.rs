@@ -2,6 +2,7 @@
 //! the arm of its IoT SP, so steps 5 to 7 of Y.4462 10.1 are done here in that SP's name, and
 //! everything is asked of the decision point as if the SP had asked.
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -165,6 +166,16 @@ impl IcsService {
         });
         self.check_device(&identity, &device, (channel, now))?;
         Ok(identity)
+    }
+
+    /// What a device is called in logs: a keyed hash, cut to 64 bits. The same for the same device.
+    #[must_use]
+    pub fn device_pseudonym(&self, iot_sp: &SpId, device_id: &DeviceId) -> String {
+        let index = self.device_index(iot_sp, device_id);
+        let bytes = index.as_bytes().iter().take(8);
+        bytes.fold(String::with_capacity(16), |text, byte| {
+            text + &alloc::format!("{byte:02x}")
+        })
     }
 
     /// The device as it is, if it is still served: asked on every message.
@@ -354,7 +365,7 @@ impl IcsService {
                 &row,
                 answer(index, dead),
                 (permission, &facts),
-                (&self.knobs, self.disclose_at(&row)),
+                (&self.knobs, self.disclose_at(row.created)),
                 (now, since),
             );
             let change = match outcome {

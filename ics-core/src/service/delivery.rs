@@ -220,7 +220,9 @@ impl IcsService {
                 Some(row) => Some(self.row_facts(row).await?),
                 None => None,
             };
-            let disclose_at = row.as_ref().map_or(now, |row| self.disclose_at(row));
+            let disclose_at = row
+                .as_ref()
+                .map_or(now, |row| self.disclose_at(row.created));
             let with_facts = row.as_ref().zip(facts.as_ref());
             let times = (&self.knobs, disclose_at);
             let change = decide_delivery(&entry, with_facts, report, times, now);

@@ -1,11 +1,16 @@
 //! The devices the gateway hosts for an IoT SP: registered, looked at, given credentials, given up
 //! (Y.4462 clause 6: the IoT SP manages its devices; here it has them managed).
 
+mod amendment;
+
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 use core::time::Duration;
+
+pub use amendment::DeviceAmendment;
 
 use super::demapping::Ending;
 use super::turn::give_way;
@@ -51,6 +56,9 @@ pub struct DeviceTerms {
 impl DeviceTerms {
     /// The longest a credential may hold.
     pub const LONGEST_VALIDITY: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+    /// How long a pairing code may hold.
+    pub const PAIRING_VALIDITY: RangeInclusive<Duration> =
+        Duration::from_secs(60)..=Duration::from_secs(30 * 24 * 3600);
 }
 
 /// A credential to be made.
@@ -174,6 +182,7 @@ impl IcsService {
             owner: terms.owner.clone(),
             channels: terms.channels,
             credentials: Vec::new(),
+            pairing: Vec::new(),
             document: DocumentState::default(),
             status: DeviceStatus::Active,
             created: now,

@@ -70,7 +70,12 @@ impl IcsService {
             }
             let row = self.settle(row, now).await?;
             let facts = self.row_facts(&row).await?;
-            match decide_due(&row, &facts, (&self.knobs, self.disclose_at(&row)), now) {
+            match decide_due(
+                &row,
+                &facts,
+                (&self.knobs, self.disclose_at(row.created)),
+                now,
+            ) {
                 None => return Ok(false),
                 Some(Due::Demap(demapping)) => {
                     let ending = Ending {

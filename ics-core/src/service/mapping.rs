@@ -7,17 +7,18 @@ use core::time::Duration;
 use super::fence::date_request;
 use super::turn::give_way;
 use super::{ATTEMPTS, Committed, Failure, IcsService};
+use crate::device::HostedDevice;
 use crate::directory::RoutingFailure;
-use crate::id::{CallbackUri, DeviceSerialNumber, MappingId, SpId};
-use crate::mapping::{Attribute, Consent, Features, Mapping, MappingKey, MappingStatus};
+use crate::id::{CallbackUri, DeviceSerialNumber, MappingId, PairingCode, SpId};
+use crate::mapping::{Attribute, Consent, Features, Mapping, MappingKey, MappingStatus, State};
 use crate::party::Party;
 use crate::port::{Cursor, Denied, Selection};
 use crate::principal::Principal;
 use crate::procedure::Listeners;
 use crate::procedure::access::{RequestDenied, RequestedMapping, authorize_request};
 use crate::procedure::mapping::{
-    Amendment, AmendmentRefusal, NewMapping, RequestFacts, RequestOutcome, decide_amendment,
-    decide_cancellation, decide_request,
+    Amendment, AmendmentRefusal, NewMapping, Pairing, RequestFacts, RequestOutcome, RequestRefusal,
+    decide_amendment, decide_cancellation, decide_request,
 };
 use crate::reference_point::{ReferencePoint, Role};
 use crate::sealed::BlindIndexDomain;
@@ -50,6 +51,8 @@ pub struct MappingRequest {
     pub uti_expiry: Option<Timestamp>,
     /// The third party's end-to-end value for the device: opaque bytes.
     pub e2e: Option<Vec<u8>>,
+    /// The pairing code of the device, if the user was shown one.
+    pub pairing_code: Option<PairingCode>,
     /// Whether a test notification is wanted.
     pub request_test: bool,
 }
@@ -75,6 +78,9 @@ pub enum RequestError {
     /// The UTI belongs to another device, or was killed.
     #[error("UTI in use")]
     UtiInUse,
+    /// The agreement takes a pairing code, and none was shown.
+    #[error("pairing code required")]
+    PairingRequired,
     /// Too many of the caller's mappings failed today.
     #[error("quota of failed mappings exceeded")]
     QuotaExceeded,
@@ -178,20 +184,39 @@ impl IcsService {
                 uti,
                 listeners,
                 hosted: hosted.as_ref(),
+                pairing: self.show_pairing(request, hosted.as_ref()),
+                disclose_at: self.disclose_at(made),
             };
-            let outcome = decide_request(&permission, &new, &facts, &self.knobs, made)
-                .map_err(|_| RequestError::UtiInUse)?;
+            let outcome = decide_request(&permission, &new, &facts, &self.knobs, made).map_err(
+                |refusal| match refusal {
+                    RequestRefusal::UtiInUse => RequestError::UtiInUse,
+                    RequestRefusal::PairingRequired => RequestError::PairingRequired,
+                },
+            )?;
             match outcome {
                 RequestOutcome::Existing(mapping) => return Ok((mapping, false)),
                 RequestOutcome::Created { mapping, change } => {
                     let change = change.knowing_fences(&directory);
                     if self.commit(change).await? == Committed::Yes {
+                        if matches!(mapping.state, State::Failing { .. }) {
+                            self.ports.limiter.count_failure(&principal.sp, now);
+                        }
                         return Ok((mapping, true));
                     }
                 }
             }
         }
         Err(Failure::Busy.into())
+    }
+
+    /// A code is hashed whether or not there is a device it could be of: that costs the same.
+    fn show_pairing(&self, request: &MappingRequest, hosted: Option<&HostedDevice>) -> Pairing {
+        let Some(code) = &request.pairing_code else {
+            return Pairing::NotShown;
+        };
+        let device = hosted.map_or("", |device| device.id.as_str());
+        let index = self.pairing_index(device, code);
+        Pairing::Code(hosted.map(|_| index))
     }
 
     fn check_request(

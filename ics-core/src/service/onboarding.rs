@@ -54,6 +54,8 @@ pub struct AgreementTerms {
     pub consent_mode: ConsentMode,
     /// How device IDs are shown.
     pub exposure: Exposure,
+    /// Whether a mapping request must show a pairing code of the device.
+    pub pairing_required: bool,
 }
 
 /// Why the operator's wish was not carried out.
@@ -240,6 +242,7 @@ impl IcsService {
             valid_until: terms.valid_until,
             consent_mode: terms.consent_mode,
             exposure: terms.exposure,
+            pairing_required: terms.pairing_required,
             ended: None,
             version: 1,
         });

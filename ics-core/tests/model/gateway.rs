@@ -17,7 +17,7 @@ use ics_core::procedure::delivery::{DeliveryReport, decide_delivery};
 use ics_core::procedure::demapping::{Demapping, RowFacts, decide_demapping, decide_device_death};
 use ics_core::procedure::expiry::{Due, decide_due};
 use ics_core::procedure::mapping::{
-    RequestFacts, RequestOutcome, decide_cancellation, decide_request,
+    Pairing, RequestFacts, RequestOutcome, decide_cancellation, decide_request,
 };
 use ics_core::procedure::sweep::{decide_fence, decide_fenced_demapping, decide_progress};
 use ics_core::reference_point::Role;
@@ -181,6 +181,8 @@ impl Gateway<'_> {
             uti: self.store.utis.get(&index).copied(),
             listeners: LISTENERS,
             hosted: None,
+            pairing: Pairing::NotShown,
+            disclose_at: NOW,
         };
         let generation = self.generation(service);
         let new = self.world.new_mapping(service, generation);

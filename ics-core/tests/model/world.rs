@@ -296,6 +296,7 @@ fn directory(agreement: AgreementId) -> Directory {
             valid_until: None,
             consent_mode: ConsentMode::IotSpConfirm,
             exposure: Exposure::Raw,
+            pairing_required: false,
             ended: None,
             version: 1,
         })),

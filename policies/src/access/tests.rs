@@ -145,6 +145,7 @@ fn agreement() -> Agreement {
         valid_until: Some(day(1)),
         consent_mode: ConsentMode::Asserted,
         exposure: Exposure::Raw,
+        pairing_required: false,
         ended: None,
         version: 1,
     }

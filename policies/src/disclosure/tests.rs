@@ -41,6 +41,7 @@ fn agreement(iot_sp: &str, third_party_sp: &str, exposure: Exposure) -> Agreemen
         valid_until: None,
         consent_mode: ConsentMode::Asserted,
         exposure,
+        pairing_required: false,
         ended: None,
         version: 1,
     }

@@ -10,10 +10,11 @@ use super::{Caller, OperatorApi};
 use crate::error::Refusal;
 use crate::page::{cut_page, parse_limit, parse_token};
 use crate::translate::{
-    credential_order, device_terms, parse_device, show_credential, show_device,
+    credential_order, device_terms, pairing_validity, parse_device, show_credential, show_device,
 };
 use crate::wire::{
-    Confirmation, DeviceCredentialView, DeviceView, NewCredential, NewDevice, Page, PageQuery,
+    Confirmation, DeviceCredentialView, DeviceView, NewCredential, NewDevice, NewPairingCode, Page,
+    PageQuery, PairingCodeView,
 };
 
 impl OperatorApi {
@@ -105,6 +106,27 @@ impl OperatorApi {
         let credential = issued.and_then(|issued| made.device.credential(issued.id()));
         let credential = credential.ok_or(Refusal::Interrupted)?;
         Ok(show_credential(credential, &made.credentials))
+    }
+
+    /// The answer alone tells it.
+    pub(crate) async fn mint_pairing_code(
+        &self,
+        caller: &Caller,
+        (sp, id): (&str, &str),
+        new: NewPairingCode,
+    ) -> Result<PairingCodeView, Refusal> {
+        let validity = pairing_validity(new)?;
+        let (sp, id) = (self.hosting_party(sp)?, parse_device(id)?);
+        let manager = Manager::Operator(&sp);
+        let minted = self
+            .service()
+            .mint_pairing_code(manager, (&id, validity), self.now());
+        let outcome = minted.await.map_err(Refusal::of_device);
+        let (code, not_after) = caller.note("device.pairing-code", sp.as_str(), outcome)?;
+        Ok(PairingCodeView {
+            pairing_code: code.to_shown(),
+            not_after: not_after.to_rfc3339(),
+        })
     }
 
     /// Its sessions are closed. Revoking twice does no harm.

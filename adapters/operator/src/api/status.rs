@@ -30,6 +30,7 @@ impl OperatorApi {
             active_agreements: directory.agreements().filter(|a| a.is_active(now)).count(),
             mappings: counts.map(count_mappings),
             outbox_depth: counts.map(|counts| counts.outbox),
+            hosted_devices: counts.map(|counts| counts.devices),
             next_certificate_expiry: next_expiry(&directory),
             clock: show_clock(&self.ports.clocks.report()),
             decision_log: self.show_decision_log(),

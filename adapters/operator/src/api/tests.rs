@@ -50,6 +50,7 @@ fn agreement(iot_sp: &str, third_party_sp: &str) -> NewAgreement {
         valid_until: None,
         consent_mode: ConsentModeName::Asserted,
         device_id_exposure: ExposureName::Raw,
+        pairing_required: false,
     }
 }
 

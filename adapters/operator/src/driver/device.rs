@@ -11,7 +11,8 @@ use super::request::{Body, Params};
 use super::{Answer, Api, answer, answer_created, answer_done, complete};
 use crate::api::Caller;
 use crate::wire::{
-    Confirmation, DeviceCredentialView, DeviceView, NewCredential, NewDevice, Page, PageQuery,
+    Confirmation, DeviceCredentialView, DeviceView, NewCredential, NewDevice, NewPairingCode, Page,
+    PageQuery, PairingCodeView,
 };
 
 /// List the devices hosted for an IoT service provider
@@ -126,6 +127,33 @@ pub(crate) async fn add_device_credential(
 ) -> Answer {
     let (id, device) = path.into_inner();
     let act = async move { api.add_credential(&caller, (&id, &device), &order.0).await };
+    Ok(HttpResponse::Created().json(complete(act).await?))
+}
+
+/// Mint a one-time pairing code of a hosted device
+///
+/// Whoever types it into a third party's application has the device at hand: a mapping request that
+/// carries it uses it up. The answer alone tells it; of more than four that wait the oldest goes.
+#[utoipa::path(
+    post, path = "/operator/v1/sps/{id}/devices/{device}/pairing-codes", tag = "Devices", operation_id = "mintPairingCode",
+    params(
+        ("id" = String, Path, description = "Id of the IoT SP"),
+        ("device" = String, Path, description = "Device ID"),
+    ),
+    request_body = NewPairingCode,
+    responses(
+        (status = 201, description = "Minted", body = PairingCodeView),
+        BodyNotValid, BodyNotRead, NoCertificate, NoDevice, Unregistering,
+    )
+)]
+pub(crate) async fn mint_pairing_code(
+    api: Api,
+    caller: Caller,
+    path: Path<(String, String)>,
+    new: Body<NewPairingCode>,
+) -> Answer {
+    let (id, device) = path.into_inner();
+    let act = async move { api.mint_pairing_code(&caller, (&id, &device), new.0).await };
     Ok(HttpResponse::Created().json(complete(act).await?))
 }
 

@@ -52,6 +52,7 @@ pub(crate) fn agreement_terms(
             ExposureName::Raw => Exposure::Raw,
             ExposureName::Pairwise => Exposure::Pairwise,
         },
+        pairing_required: new.pairing_required,
     })
 }
 
@@ -94,5 +95,6 @@ pub(crate) fn show_agreement(agreement: &Agreement, now: Timestamp) -> Agreement
             Exposure::Raw => ExposureName::Raw,
             Exposure::Pairwise => ExposureName::Pairwise,
         },
+        pairing_required: agreement.pairing_required,
     }
 }

@@ -14,11 +14,14 @@ use super::Faults;
 use crate::error::Refusal;
 use crate::wire::{
     ChannelName, CredentialKindName, DeviceCredentialView, DeviceDocumentView, DeviceStatusName,
-    DeviceView, NewCredential as Order, NewDevice,
+    DeviceView, NewCredential as Order, NewDevice, NewPairingCode,
 };
 
 /// How long a credential holds when the request does not say.
 const DEFAULT_VALIDITY: Duration = Duration::from_secs(365 * 86_400);
+
+/// How long a pairing code holds when the request does not say.
+const DEFAULT_PAIRING: Duration = Duration::from_secs(900);
 
 /// A device as it is to be hosted.
 pub(crate) fn device_terms(new: &NewDevice) -> Result<DeviceTerms, Refusal> {
@@ -94,6 +97,19 @@ fn take_order(order: &Order, place: &str, faults: &mut Faults) -> Option<NewCred
         },
         None => NewCredential::Password { validity },
     })
+}
+
+/// How long a pairing code shall hold.
+pub(crate) fn pairing_validity(new: NewPairingCode) -> Result<Duration, Refusal> {
+    let validity = new.validity.map_or(DEFAULT_PAIRING, |seconds| {
+        Duration::from_secs(seconds.into())
+    });
+    let mut faults = Faults::default();
+    if !DeviceTerms::PAIRING_VALIDITY.contains(&validity) {
+        faults.add("/validity", "must be 60 to 2592000 seconds");
+    }
+    faults.check()?;
+    Ok(validity)
 }
 
 const fn channel_of(name: ChannelName) -> Channel {

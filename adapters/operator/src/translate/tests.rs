@@ -98,6 +98,7 @@ fn agreement_must_end_after_it_begins_and_in_the_future() {
         valid_until: Some(at(until).to_rfc3339()),
         consent_mode: crate::wire::ConsentModeName::Asserted,
         device_id_exposure: crate::wire::ExposureName::Raw,
+        pairing_required: false,
     };
     assert!(agreement_terms(&new(-10, 10), at(0)).is_ok());
     for (from, until) in [(-10, -5), (10, 5), (10, 10), (-10, 0)] {

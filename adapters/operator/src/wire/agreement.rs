@@ -66,6 +66,9 @@ pub struct NewAgreement {
     /// How the third party sees device IDs.
     #[serde(default)]
     pub device_id_exposure: ExposureName,
+    /// Whether a mapping request must carry a pairing code of a hosted device.
+    #[serde(default)]
+    pub pairing_required: bool,
 }
 
 /// An agreement.
@@ -94,6 +97,8 @@ pub struct AgreementView {
     pub consent_mode: ConsentModeName,
     /// How the third party sees device IDs.
     pub device_id_exposure: ExposureName,
+    /// Whether a mapping request must carry a pairing code of a hosted device.
+    pub pairing_required: bool,
 }
 
 /// Answer of `POST /agreements/{id}/end`.

@@ -71,6 +71,26 @@ pub struct NewPassword {
     pub validity: Option<u32>,
 }
 
+/// A pairing code to be minted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewPairingCode {
+    /// Seconds it holds; 900 if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 60, maximum = 2_592_000)]
+    pub validity: Option<u32>,
+}
+
+/// A one-time pairing code, told this once.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PairingCodeView {
+    /// 20 letters and digits in four groups.
+    pub pairing_code: String,
+    /// First instant it is no longer taken.
+    pub not_after: String,
+}
+
 /// Whether a hosted device is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -171,4 +191,4 @@ macro_rules! redact {
     )*};
 }
 
-redact! { NewDevice NewCredential DeviceCredentialView }
+redact! { NewDevice NewCredential DeviceCredentialView PairingCodeView }

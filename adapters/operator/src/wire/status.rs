@@ -111,6 +111,9 @@ pub struct StatusView {
     /// Notifications that wait or were given up; absent when the store keeps no counters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbox_depth: Option<u64>,
+    /// Hosted devices, those that are unregistering included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosted_devices: Option<u64>,
     /// The next certificate of an active service provider to run out, of those issued here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_certificate_expiry: Option<CertificateExpiry>,

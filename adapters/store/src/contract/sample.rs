@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ics_core::change::{Change, Write};
 use ics_core::device::{
     Channel, Channels, CredentialId, CredentialKind, DeviceCredential, DeviceStatus, HostedDevice,
+    PairingTicket,
 };
 use ics_core::device_document::DocumentState;
 use ics_core::directory::DirectoryRecord;
@@ -268,6 +269,7 @@ pub fn agreement(version: u64) -> DirectoryRecord {
         valid_until: Some(at(50)),
         consent_mode: ConsentMode::IotSpConfirm,
         exposure: Exposure::Pairwise,
+        pairing_required: false,
         ended: Some(at(40)),
         version,
     }))
@@ -398,6 +400,10 @@ pub fn hosted(number: u64) -> HostedDevice {
             ),
             credential(2, CredentialKind::Password(hash(number + 100)), None),
         ],
+        pairing: vec![PairingTicket {
+            index: hash(number + 200),
+            not_after: at(900_000),
+        }],
         document: DocumentState::default().changed(&[mapping_id(1), mapping_id(2)], &[]),
         status: DeviceStatus::Active,
         created: at(0),

@@ -2,6 +2,7 @@
 
 use ics_core::device::{
     Channel, Channels, CredentialId, CredentialKind, DeviceCredential, DeviceStatus, HostedDevice,
+    PairingTicket,
 };
 use ics_core::device_document::DocumentState;
 use ics_core::id::MappingId;
@@ -35,6 +36,12 @@ impl Record for HostedDevice {
         out.list("credentials", &self.credentials, |out, name, credential| {
             out.group(name, |out| write_credential(out, credential));
         });
+        out.list("pairing", &self.pairing, |out, name, ticket| {
+            out.group(name, |out| {
+                put_index(out, "codeIndex", ticket.index);
+                out.instant("notAfter", ticket.not_after);
+            });
+        });
         out.group("document", |out| write_document(out, &self.document));
         write_status(out, self.status);
         out.instant("createTime", self.created);
@@ -57,6 +64,7 @@ impl Record for HostedDevice {
             credentials: input.list("credentials", |input, name| {
                 input.group(name, read_credential)
             })?,
+            pairing: input.list("pairing", |input, name| input.group(name, read_ticket))?,
             document: input.group("document", read_document)?,
             status: read_status(input)?,
             created: input.instant("createTime")?,
@@ -96,6 +104,13 @@ fn read_credential<S: Source>(input: &mut S) -> Result<DeviceCredential, RecordE
         not_before: input.instant("notBefore")?,
         not_after: input.instant("notAfter")?,
         revoked: input.option("revokedAt", Source::instant)?,
+    })
+}
+
+fn read_ticket<S: Source>(input: &mut S) -> Result<PairingTicket, RecordError> {
+    Ok(PairingTicket {
+        index: index(input, "codeIndex")?,
+        not_after: input.instant("notAfter")?,
     })
 }
 

@@ -28,8 +28,9 @@ const KINDS: [&str; 6] = [
 ];
 
 impl Record for DirectoryRecord {
-    /// 2: a subscription may do without a destination, and go by websocket.
-    const VERSION: u8 = 2;
+    /// 2: a subscription may do without a destination, and go by websocket. 3: an agreement may take
+    /// a pairing code.
+    const VERSION: u8 = 3;
 
     fn write(&self, out: &mut impl Sink) {
         // The version first, so that it can be compared without reading the rest.
@@ -67,7 +68,7 @@ impl Record for DirectoryRecord {
         let version = input.number("version")?;
         Ok(match input.tag("kind", &KINDS)? {
             0 => Self::Party(Arc::new(read_party(input, version)?)),
-            1 => Self::Agreement(Arc::new(read_agreement(input, version)?)),
+            1 => Self::Agreement(Arc::new(read_agreement(input, format, version)?)),
             2 => Self::Subscription(Arc::new(read_subscription(input, format, version)?)),
             3 => Self::Certificate(Arc::new(read_certificate(input, version)?)),
             4 => Self::Fence(Arc::new(read_fence(input)?)),
@@ -188,10 +189,15 @@ fn write_agreement(out: &mut impl Sink, agreement: &Agreement) {
     out.option("validUntil", agreement.valid_until, Sink::instant);
     out.choice("consentMode", agreement.consent_mode);
     out.choice("exposure", agreement.exposure);
+    out.flag("pairingRequired", agreement.pairing_required);
     out.option("ended", agreement.ended, Sink::instant);
 }
 
-fn read_agreement(input: &mut impl Source, version: u64) -> Result<Agreement, RecordError> {
+fn read_agreement(
+    input: &mut impl Source,
+    format: u8,
+    version: u64,
+) -> Result<Agreement, RecordError> {
     Ok(Agreement {
         id: AgreementId::from_bytes(input.id("agreementId")?),
         iot_sp: sp(input, "iotSpId")?,
@@ -201,6 +207,7 @@ fn read_agreement(input: &mut impl Source, version: u64) -> Result<Agreement, Re
         valid_until: input.option("validUntil", Source::instant)?,
         consent_mode: input.choice("consentMode")?,
         exposure: input.choice("exposure")?,
+        pairing_required: format >= 3 && input.flag("pairingRequired")?,
         ended: input.option("ended", Source::instant)?,
         version,
     })

@@ -375,6 +375,8 @@ fn records_of_older_versions_are_read() {
     let names = ["party", "agreement", "subscription", "certificate"];
     for (name, record) in names.into_iter().zip(directory()) {
         let key = index::directory(&record.key());
+        let second = older(&format!("{name}-2"));
+        assert_eq!(decode(key.as_bytes(), &second).as_ref(), Ok(&record));
         assert_eq!(decode(key.as_bytes(), &older(name)), Ok(record), "{name}");
     }
 }

@@ -15,8 +15,8 @@ use crate::hashing::{HashingReader, hex};
 use crate::memory::on_disk::MemoryFiles;
 use crate::record::KINDS;
 use crate::{
-    BatchLimits, CopyError, FileFault, MemoryStore, OnLoss, Restored, Table, Upkeep as _,
-    WriteFault, import_state, open_store,
+    BatchLimits, CopyError, EngineFiles as _, FileFault, MemoryStore, Restored, Table, Upkeep as _,
+    WriteFault, import_state,
 };
 
 fn everything() -> MemoryStore {
@@ -136,8 +136,10 @@ fn a_device_that_acknowledged_a_later_version_takes_the_document_of_a_restored_s
     let made = import_state(&mut file.as_bytes(), (&summary, at), target, &mut |_| ()).unwrap();
     let hosted = usize::try_from(made.raised).unwrap();
     assert_eq!(made.report.counts.get("hosted-device"), Some(&made.raised));
-    let limits = (BatchLimits::default(), OnLoss::Refuse);
-    let restored = open_store(&files, directory.path(), limits).unwrap();
+    let engine = files
+        .open(&directory.path().join(MemoryFiles::DATA))
+        .unwrap();
+    let restored = crate::EmbeddedStore::open(engine, BatchLimits::default()).unwrap();
     let page = block_on(restored.walk_devices(&taken.iot_sp, None, 99)).unwrap();
     assert_eq!(page.len(), hosted);
     for device in page {

@@ -194,6 +194,7 @@ fn agreement(iot_sp: &str, consent_mode: ConsentMode, n: u8) -> DirectoryRecord 
         valid_until: None,
         consent_mode,
         exposure: Exposure::Raw,
+        pairing_required: iot_sp == "pairer",
         ended: None,
         version: 1,
     }))
@@ -220,14 +221,17 @@ pub(crate) fn run<F: Future>(future: F) -> F::Output {
 }
 
 impl World {
-    /// `acme` agreed with `shop`; so did `asker`, which confirms each mapping first.
+    /// `acme` agreed with `shop`; so did `asker`, which confirms each mapping first, and `pairer`,
+    /// whose agreement takes a pairing code.
     pub(crate) fn new() -> Self {
         let records = [
             party("shop", false),
             party("acme", true),
             party("asker", true),
+            party("pairer", true),
             agreement("acme", ConsentMode::Asserted, 1),
             agreement("asker", ConsentMode::IotSpConfirm, 2),
+            agreement("pairer", ConsentMode::Asserted, 3),
         ];
         let store = Arc::new(MemoryStore::in_memory().unwrap());
         let change = records.iter().fold(Change::default(), |change, record| {
@@ -300,6 +304,16 @@ impl World {
 
     /// A mapping request of `shop` for service `n` and the lock.
     pub(crate) fn request(&self, iot_sp: &str, serial: &str, n: usize) -> Mapping {
+        self.request_with((iot_sp, serial), n, None).unwrap().0
+    }
+
+    /// The same, with a pairing code; and whether it is a new row.
+    pub(crate) fn request_with(
+        &self,
+        (iot_sp, serial): (&str, &str),
+        n: usize,
+        pairing_code: Option<PairingCode>,
+    ) -> Result<(Mapping, bool), RequestError> {
         let attribute = |text| Attribute::parse(text).unwrap();
         let request = MappingRequest {
             key: MappingKey {
@@ -323,12 +337,11 @@ impl World {
             features: Features::default(),
             uti_expiry: None,
             e2e: Some(vec![0, 159, 146, 150]),
+            pairing_code,
             request_test: false,
         };
         let shop = principal("shop");
         run(self.service.request_mapping(&shop, &request, NOW))
-            .unwrap()
-            .0
     }
 
     pub(crate) fn row(&self, id: MappingId) -> Mapping {

@@ -1,4 +1,4 @@
-//! The answer to a bulk inquiry on the socket: sent as it is made.
+//! The answer to a bulk request on the socket: sent as it is made.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::header::CONTENT_TYPE;
+use actix_web::rt::spawn;
 use actix_web::web::Bytes;
 
 use crate::operation::NDJSON;
@@ -15,7 +16,7 @@ use crate::resource::bulk::{Bulk, CutOff};
 pub(super) fn stream(bulk: Bulk) -> HttpResponse {
     let tally = bulk.tally();
     let body = Lines {
-        next: Some(Box::pin(bulk.next())),
+        next: Some(go_on(bulk)),
         waited: true,
     };
     let mut response = HttpResponse::Ok();
@@ -32,6 +33,15 @@ struct Lines {
 }
 
 type Step = Pin<Box<dyn Future<Output = Option<Result<(Bytes, Bulk), CutOff>>>>>;
+
+/// The next go. One that changes something runs to its end, even when the caller hangs up meanwhile.
+fn go_on(bulk: Bulk) -> Step {
+    if bulk.changes() {
+        Box::pin(async { spawn(bulk.next()).await.unwrap_or(Some(Err(CutOff))) })
+    } else {
+        Box::pin(bulk.next())
+    }
+}
 
 impl MessageBody for Lines {
     type Error = CutOff;
@@ -56,7 +66,7 @@ impl MessageBody for Lines {
         let made = std::task::ready!(step.as_mut().poll(cx));
         this.waited = false;
         let (lines, next): (_, Option<Step>) = match made {
-            Some(Ok((lines, rest))) => (Some(Ok(lines)), Some(Box::pin(rest.next()))),
+            Some(Ok((lines, rest))) => (Some(Ok(lines)), Some(go_on(rest))),
             Some(Err(cut_off)) => (Some(Err(cut_off)), None),
             None => (None, None),
         };

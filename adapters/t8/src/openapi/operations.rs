@@ -94,6 +94,18 @@ const fn words(operation: Operation) -> (&'static str, &'static str) {
         ),
         Operation::ListDevices => ("listDevices", "The caller's hosted devices, by device ID"),
         Operation::ReadDevice => ("readDevice", "One hosted device of the caller"),
+        Operation::AmendDevice => (
+            "amendDevice",
+            "Amend vendor, model, owner or channels of a hosted device (RFC 7396)",
+        ),
+        Operation::RegisterDevicesInBulk => (
+            "registerDevicesInBulk",
+            "Have up to 1,000 devices hosted, a line each; answered in their order",
+        ),
+        Operation::MintPairingCode => (
+            "mintPairingCode",
+            "A one-time pairing code of a hosted device; the answer alone tells it",
+        ),
         Operation::UnregisterDevice => (
             "unregisterDevice",
             "Give a hosted device up: its mappings end, its ID is dead",
@@ -191,7 +203,11 @@ fn body(operation: Operation) -> Option<RequestBody> {
     let schema = match operation {
         Operation::InquireByTransaction => named::<wire::TransactionInquiry<'static>>(),
         Operation::InquireByDevice => named::<wire::DeviceInquiry<'static>>(),
-        Operation::InquireInBulk => return Some(lines()),
+        Operation::InquireInBulk | Operation::RegisterDevicesInBulk => {
+            return Some(lines(operation));
+        }
+        Operation::AmendDevice => Ref::from_schema_name("DevicePatch"),
+        Operation::MintPairingCode => named::<wire::PairingOrder>(),
         Operation::CreateMapping => named::<wire::IdentityMapping<'static>>(),
         Operation::AmendMapping => Ref::from_schema_name("IdentityMappingPatch"),
         Operation::CreateSubscription | Operation::ReplaceSubscription => {
@@ -219,9 +235,16 @@ fn text_lines(words: &str) -> Content {
     content(text)
 }
 
-fn lines() -> RequestBody {
-    let words = "At most 10,000 lines and 8 MiB. Each line is a body of retrieveByDevice (with \
-                 `deviceId`) or of retrieveByTransaction.";
+fn lines(operation: Operation) -> RequestBody {
+    let words = match operation {
+        Operation::RegisterDevicesInBulk => {
+            "At most 1,000 lines and 8 MiB. Each line is a body of registerDevice."
+        }
+        _ => {
+            "At most 10,000 lines and 8 MiB. Each line is a body of retrieveByDevice (with \
+             `deviceId`) or of retrieveByTransaction."
+        }
+    };
     RequestBodyBuilder::new()
         .required(Some(Required::True))
         .content(NDJSON, text_lines(words))
@@ -301,7 +324,11 @@ fn successes(operation: Operation) -> ResponsesBuilder {
         Operation::RegisterDevice => {
             responses.response("201", created(one("Hosted", device().into()), DEVICE_LINKS))
         }
-        Operation::ReadDevice => ok(device().into()),
+        Operation::ReadDevice | Operation::AmendDevice => ok(device().into()),
+        Operation::MintPairingCode => responses.response(
+            "201",
+            one("Made", named::<wire::PairingView>().into()).build(),
+        ),
         Operation::ListDevices => responses.response("200", paged(one("OK", many(device())))),
         Operation::AddCredential => responses.response(
             "201",
@@ -310,7 +337,9 @@ fn successes(operation: Operation) -> ResponsesBuilder {
                 &[],
             ),
         ),
-        Operation::InquireInBulk => responses.response("200", answered_lines()),
+        Operation::InquireInBulk | Operation::RegisterDevicesInBulk => {
+            responses.response("200", answered_lines())
+        }
         Operation::ListenToMappings | Operation::ListenToAssignments => {
             responses.response("101", ResponseBuilder::new().description(SOCKET).build())
         }

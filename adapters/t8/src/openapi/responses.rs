@@ -61,6 +61,8 @@ pub(super) fn add_refusals(
             | Operation::CancelMapping
             | Operation::AnswerAssignment
             | Operation::RegisterDevice
+            | Operation::AmendDevice
+            | Operation::MintPairingCode
             | Operation::AddCredential
     );
     let finds = !public && !is_list(operation);

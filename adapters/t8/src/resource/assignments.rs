@@ -45,7 +45,7 @@ pub(super) async fn read(service: &IcsService, call: &Call<'_>) -> Result<Reply,
 
 /// Step 7; the answer is step 9 towards the IoT SP.
 pub(super) async fn answer(service: &IcsService, call: &Call<'_>) -> Result<Reply, Problem> {
-    let answer = read_answer(&parse_body(call.body)?)?;
+    let answer = read_answer(&parse_body(call.body)?, service.schemes())?;
     let input = (id_of(call)?, &answer);
     let row = service
         .answer_assignment(&call.principal, input, call.now)

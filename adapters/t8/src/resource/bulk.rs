@@ -1,5 +1,6 @@
-//! `/ics-inquiry/v1/retrieve-bulk` (ICS-7, ICS-8): many inquiries in one body, a line each, in
-//! their order. Each line gets the answer, or the problem, that it would get one by one.
+//! `/ics-inquiry/v1/retrieve-bulk` (ICS-7, ICS-8) and `/ics-device/v1/{scsAsId}/register-bulk`
+//! (ICS-2): many requests in one body, a line each, in their order. Each line gets the answer, or
+//! the problem, that it would get one by one.
 
 mod place;
 
@@ -11,10 +12,11 @@ use ics_core::audit::BulkTally;
 use ics_core::principal::Principal;
 use ics_core::reference_point::ReferencePoint;
 
-use super::inquiry;
+use super::{devices, inquiry};
 use crate::api::T8Api;
 use crate::exchange::{Call, Reply};
 use crate::guard::still_admits;
+use crate::operation::Operation;
 use crate::problem::Problem;
 use crate::wire::point_of_line;
 
@@ -22,14 +24,19 @@ pub(crate) use place::{Place, Places};
 
 /// The most lines of one body (t8 A.4).
 pub(crate) const MOST_LINES: usize = 10_000;
+/// The most registrations of one body: each is a commit of its own.
+pub(crate) const MOST_REGISTRATIONS: usize = 1_000;
 /// The longest line: what a body may be one by one.
 const LONGEST_LINE: usize = 64 * 1024;
 /// How many lines are answered at one go: others wait that long for their turn.
 const LINES_AT_ONE_GO: usize = 64;
+/// The same of registrations.
+const REGISTRATIONS_AT_ONE_GO: usize = 8;
 
 /// A bulk inquiry under way.
 pub(crate) struct Bulk {
     api: Arc<T8Api>,
+    operation: Operation,
     asker: Asker,
     /// What is not answered yet.
     rest: Bytes,
@@ -61,11 +68,19 @@ impl Bulk {
     ///
     /// # Errors
     /// 413 for too many lines.
-    pub(crate) fn begin(api: Arc<T8Api>, asker: Asker, body: Bytes) -> Result<Self, Problem> {
+    pub(crate) fn begin(
+        api: Arc<T8Api>,
+        (operation, asker): (Operation, Asker),
+        body: Bytes,
+    ) -> Result<Self, Problem> {
         let ended = body.last().is_none_or(|last| *last == b'\n');
         let lines = body.iter().filter(|byte| **byte == b'\n').count();
         let lines = lines.saturating_add(usize::from(!ended));
-        if lines > MOST_LINES {
+        let most = match operation {
+            Operation::RegisterDevicesInBulk => MOST_REGISTRATIONS,
+            _ => MOST_LINES,
+        };
+        if lines > most {
             return Err(Problem::status_only(413));
         }
         let asked = u32::try_from(lines).unwrap_or(u32::MAX);
@@ -77,10 +92,16 @@ impl Bulk {
         }
         Ok(Self {
             api,
+            operation,
             asker,
             rest: body,
             tally: BulkTally::new(asked),
         })
+    }
+
+    /// Whether it changes something: then a go that was begun runs to its end.
+    pub(crate) fn changes(&self) -> bool {
+        self.operation == Operation::RegisterDevicesInBulk
     }
 
     /// How many lines there are, and what becomes of them.
@@ -103,7 +124,12 @@ impl Bulk {
             return Some(Err(CutOff));
         }
         let mut answers = Vec::with_capacity(LINES_AT_ONE_GO.saturating_mul(256));
-        for _ in 0..LINES_AT_ONE_GO {
+        let at_one_go = if self.changes() {
+            REGISTRATIONS_AT_ONE_GO
+        } else {
+            LINES_AT_ONE_GO
+        };
+        for _ in 0..at_one_go {
             let Some(line) = self.take_line() else {
                 break;
             };
@@ -138,13 +164,16 @@ impl Bulk {
         Some(line)
     }
 
-    /// As `retrieve-by-device` or `retrieve-by-transaction` would answer the line now.
+    /// As `retrieve-by-device`, `retrieve-by-transaction` or a registration would be answered now.
     async fn answer(&self, line: &[u8]) -> Result<Reply, Problem> {
         if line.len() > LONGEST_LINE {
             return Err(Problem::status_only(413));
         }
         let principal = &self.asker.principal;
-        let point = point_of_line(line);
+        let point = match self.operation {
+            Operation::RegisterDevicesInBulk => self.asker.point,
+            _ => point_of_line(line),
+        };
         if !principal.scopes.contains(point) {
             return Err(Problem::insufficient_scope(point));
         }
@@ -157,10 +186,14 @@ impl Bulk {
             page: None,
             body: line,
             // As one by one: what may have run out is not shown.
-            now: self.api.clock.latest(),
+            now: match self.operation {
+                Operation::RegisterDevicesInBulk => self.api.clock.now(),
+                _ => self.api.clock.latest(),
+            },
         };
         let service = &self.api.service;
         match point {
+            ReferencePoint::Ics2 => Box::pin(devices::register(service, &call)).await,
             ReferencePoint::Ics8 => inquiry::by_device(service, &call).await,
             _ => inquiry::by_transaction(service, &call).await,
         }

@@ -16,7 +16,7 @@ use crate::wire::{Demap, parse_body};
 /// refused for its scope.
 pub(super) async fn demap(service: &IcsService, call: &Call<'_>) -> Result<Reply, Problem> {
     let body = parse_body::<Demap>(call.body)?;
-    let (role, request) = read_demap(&body, (call.root, &call.principal.sp))?;
+    let (role, request) = read_demap(&body, (call.root, &call.principal.sp), service.schemes())?;
     call.point.set(match role {
         Role::ThirdPartySp => ReferencePoint::Ics3,
         Role::IotSp => ReferencePoint::Ics4,

@@ -12,11 +12,14 @@ use crate::error::refuse_device;
 use crate::exchange::{Call, Reply};
 use crate::link::Target;
 use crate::problem::{Cause, Problem};
-use crate::translate::{Beside, read_credential, read_registration, show_credential, show_device};
-use crate::wire::parse_body;
+use crate::translate::{
+    Beside, read_credential, read_device_patch, read_pairing_order, read_registration,
+    show_credential, show_device,
+};
+use crate::wire::{DevicePatch, PairingView, Shown, parse_body};
 
 /// 201, with the secrets of its credentials: told this once.
-pub(super) async fn register(service: &IcsService, call: &Call<'_>) -> Result<Reply, Problem> {
+pub(crate) async fn register(service: &IcsService, call: &Call<'_>) -> Result<Reply, Problem> {
     let terms = read_registration(&parse_body(call.body)?)?;
     let made = service
         .register_device(Manager::Party(&call.principal), &terms, call.now)
@@ -70,6 +73,43 @@ pub(super) async fn read(service: &IcsService, call: &Call<'_>) -> Result<Reply,
         issued: &[],
     };
     Reply::ok(&show_device(&device, beside, |to| call.link(to)))
+}
+
+/// A merge patch. One that changes nothing is answered with the device as it is.
+pub(super) async fn amend(service: &IcsService, call: &Call<'_>) -> Result<Reply, Problem> {
+    let amendment = read_device_patch(&parse_body::<DevicePatch>(call.body)?)?;
+    let (manager, id) = (Manager::Party(&call.principal), id_of(call)?);
+    let amended = service.amend_device(manager, (&id, &amendment), call.now);
+    let device = amended.await.map_err(refuse)?;
+    let serial = service.open_device_serial(&device)?;
+    let beside = Beside {
+        serial: Some(&serial),
+        issued: &[],
+    };
+    Reply::ok(&show_device(&device, beside, |to| call.link(to)))
+}
+
+/// 201 with a one-time pairing code: told this once, and no resource of its own.
+pub(super) async fn mint_pairing_code(
+    service: &IcsService,
+    call: &Call<'_>,
+) -> Result<Reply, Problem> {
+    let validity = read_pairing_order(&parse_body(call.body)?);
+    let (manager, id) = (Manager::Party(&call.principal), id_of(call)?);
+    let minted = service.mint_pairing_code(manager, (&id, validity), call.now);
+    let (code, not_after) = minted.await.map_err(|error| match error {
+        DeviceError::ValidityOutOfRange => Problem::from(Cause::OptionalIeIncorrect)
+            .at("/validity", "must be 60 to 2592000 seconds"),
+        other => refuse(other),
+    })?;
+    let view = PairingView {
+        pairing_code: code.to_shown(),
+        not_after: Shown(not_after),
+    };
+    Ok(Reply {
+        status: 201,
+        ..Reply::ok(&view)?
+    })
 }
 
 /// Gives the device up; like a cancelled mapping it can still be looked at for a while.

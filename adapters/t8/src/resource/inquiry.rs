@@ -27,7 +27,7 @@ pub(super) async fn by_transaction(
 
 /// Y.4462 10.3 case 1.
 pub(super) async fn by_device(service: &IcsService, call: &Call<'_>) -> Result<Reply, Problem> {
-    let (device_id, service_uri) = read_device_inquiry(&parse_body(call.body)?)?;
+    let (device_id, service_uri) = read_device_inquiry(&parse_body(call.body)?, service.schemes())?;
     let answer = service
         .inquire_by_device(
             &call.principal,

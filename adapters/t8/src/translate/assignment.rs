@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ics_core::id::DeviceId;
+use ics_core::id::{DeviceId, IdentifierSchemes};
 use ics_core::mapping::{Attribute, CauseCode, Consent, Mapping, State};
 use ics_core::reference_point::Role;
 use ics_core::service::{AnswerInput, OpenAssignment};
@@ -13,7 +13,10 @@ use crate::problem::{Cause, Problem};
 use crate::wire::{Answer, AssignmentView, ConsentView, Shown};
 
 /// Step 7 as the core takes it: a device ID with ACCEPTED, a cause with REJECTED, never both.
-pub(crate) fn read_answer(body: &Answer<'_>) -> Result<AnswerInput, Problem> {
+pub(crate) fn read_answer(
+    body: &Answer<'_>,
+    schemes: &IdentifierSchemes,
+) -> Result<AnswerInput, Problem> {
     use Need::Mandatory;
     let wrong = |pointer: &'static str, reason: &'static str| {
         Problem::from(Cause::MandatoryIeIncorrect).at(pointer, reason)
@@ -29,8 +32,8 @@ pub(crate) fn read_answer(body: &Answer<'_>) -> Result<AnswerInput, Problem> {
             if body.cause.is_some() {
                 return Err(wrong("/cause", "does not go with ACCEPTED"));
             }
-            read_member(device_id, DeviceId::parse, "/deviceId", Mandatory)
-                .map(AnswerInput::Accepted)
+            let parse = |text: &str| schemes.parse_device_id(text);
+            read_member(device_id, parse, "/deviceId", Mandatory).map(AnswerInput::Accepted)
         }
         "REJECTED" => {
             let cause = body.cause.as_ref().ok_or_else(|| missing("/cause"))?;

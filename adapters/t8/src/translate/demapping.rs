@@ -1,6 +1,6 @@
 //! `ics-demapping`: which rows, in whose name, and what was removed.
 
-use ics_core::id::{DeviceId, ServiceUri, SpId, Uti};
+use ics_core::id::{IdentifierSchemes, ServiceUri, SpId, Uti};
 use ics_core::job::Job;
 use ics_core::mapping::{CauseCode, DemappingCause, MappingKey};
 use ics_core::reference_point::Role;
@@ -17,11 +17,12 @@ use crate::wire::{Demap, DemappedView, JobView, Shown, Text};
 pub(crate) fn read_demap(
     body: &Demap<'_>,
     (root, sp): (&str, &SpId),
+    schemes: &IdentifierSchemes,
 ) -> Result<(Role, DemapRequest), Problem> {
     let cause = DemappingCause::parse(body.cause.as_str())
         .ok_or_else(|| wrong("/cause", "must be one of the four causes of Y.4462 10.2"))?;
     let sub_cause = read_optional(body.sub_cause.as_ref(), CauseCode::parse, "/subCause")?;
-    let (role, selector) = read_selector(body, (root, sp))?;
+    let (role, selector) = read_selector(body, (root, sp), schemes)?;
     Ok((
         role,
         DemapRequest {
@@ -32,7 +33,11 @@ pub(crate) fn read_demap(
     ))
 }
 
-fn read_selector(body: &Demap<'_>, (root, sp): (&str, &SpId)) -> Result<(Role, Selector), Problem> {
+fn read_selector(
+    body: &Demap<'_>,
+    (root, sp): (&str, &SpId),
+    schemes: &IdentifierSchemes,
+) -> Result<(Role, Selector), Problem> {
     use Need::Mandatory;
     let service = |text: &Text<'_>| read_member(text, ServiceUri::parse, "/serviceUri", Mandatory);
     let uti = |text: &Text<'_>| read_member(text, Uti::parse, "/uti", Mandatory);
@@ -41,7 +46,8 @@ fn read_selector(body: &Demap<'_>, (root, sp): (&str, &SpId)) -> Result<(Role, S
         (Some(link), None, None, None) => read_link(link, (root, sp)),
         (None, Some(device_id), None, uri) => {
             let role = Role::IotSp;
-            let device_id = read_member(device_id, DeviceId::parse, "/deviceId", Mandatory)?;
+            let parse = |text: &str| schemes.parse_device_id(text);
+            let device_id = read_member(device_id, parse, "/deviceId", Mandatory)?;
             let uri = uri.as_ref().map(service).transpose()?;
             Ok((role, Selector::Device(device_id, uri)))
         }

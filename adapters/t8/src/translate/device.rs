@@ -7,15 +7,15 @@ use ics_core::device::{
 };
 use ics_core::id::{DeviceId, DeviceSerialNumber};
 use ics_core::mapping::Attribute;
-use ics_core::service::{DeviceTerms, IssuedCredential, NewCredential};
+use ics_core::service::{DeviceAmendment, DeviceTerms, IssuedCredential, NewCredential};
 
 use super::mapping::{read_seconds, read_serial};
 use super::read_optional;
 use crate::link::{Link, Target};
 use crate::problem::{Cause, Problem};
 use crate::wire::{
-    CredentialOrder, CredentialView, DeviceRegistration, DeviceView, DocumentView, Object, Shown,
-    Text, Whole,
+    CredentialOrder, CredentialView, DevicePatch, DeviceRegistration, DeviceView, DocumentView,
+    Object, PairingOrder, Shown, Text, Whole,
 };
 
 const CHANNELS: &str = "/channels";
@@ -23,6 +23,9 @@ const CREDENTIALS: &str = "/credentials";
 
 /// How long a credential holds when the request does not say.
 pub(crate) const DEFAULT_VALIDITY: Duration = Duration::from_secs(365 * 86_400);
+
+/// How long a pairing code holds when the request does not say.
+const DEFAULT_PAIRING: Duration = Duration::from_secs(900);
 
 /// The longest certificate request: RSA of 8192 bits with a chain of attributes fits.
 pub(crate) const LONGEST_REQUEST: usize = 16 * 1024;
@@ -45,6 +48,37 @@ pub(crate) fn read_registration(body: &DeviceRegistration<'_>) -> Result<DeviceT
         channels: read_channels(&body.channels)?,
         credentials: read_orders(&body.credentials)?,
     })
+}
+
+/// What a merge patch changes.
+pub(crate) fn read_device_patch(patch: &DevicePatch<'_>) -> Result<DeviceAmendment, Problem> {
+    if let Some(pointer) = patch.fixed_member() {
+        return Err(Problem::from(Cause::ModificationNotAllowed).at(pointer, "cannot be modified"));
+    }
+    let attribute = |member: &Option<Option<Text<'_>>>, pointer| {
+        let member = member.as_ref();
+        member
+            .map(|text| read_optional(text.as_ref(), Attribute::parse, pointer))
+            .transpose()
+    };
+    let no_channel = || {
+        Problem::from(Cause::MandatoryIeIncorrect).at(CHANNELS, "can be replaced and not removed")
+    };
+    let channels = patch.channels.as_ref().map(|names| {
+        let names = names.as_ref().ok_or_else(no_channel)?;
+        read_channels(names)
+    });
+    Ok(DeviceAmendment {
+        vendor: attribute(&patch.device_vendor, "/deviceVendor")?,
+        model: attribute(&patch.device_model, "/deviceModel")?,
+        owner: attribute(&patch.owner_subject, "/ownerSubject")?,
+        channels: channels.transpose()?,
+    })
+}
+
+/// How long a pairing code shall hold.
+pub(crate) fn read_pairing_order(order: &PairingOrder) -> Duration {
+    order.validity.map_or(DEFAULT_PAIRING, read_seconds)
 }
 
 fn read_channels(names: &[Text<'_>]) -> Result<Channels, Problem> {

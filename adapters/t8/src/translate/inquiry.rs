@@ -1,6 +1,6 @@
 //! `ics-inquiry`: the two cases of Y.4462 10.3.
 
-use ics_core::id::{DeviceId, ServiceUri, Uti};
+use ics_core::id::{DeviceId, IdentifierSchemes, ServiceUri, Uti};
 use ics_core::mapping::MappingKey;
 use ics_core::service::{DeviceAnswer, TransactionAnswer};
 
@@ -13,10 +13,11 @@ use crate::wire::{
 /// Case 1 as the core takes it.
 pub(crate) fn read_device_inquiry(
     body: &DeviceInquiry<'_>,
+    schemes: &IdentifierSchemes,
 ) -> Result<(DeviceId, Option<ServiceUri>), Problem> {
     let device_id = read_member(
         &body.device_id,
-        DeviceId::parse,
+        |text| schemes.parse_device_id(text),
         "/deviceId",
         Need::Mandatory,
     )?;

@@ -4,7 +4,9 @@ use core::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ics_core::id::{CallbackUri, DeviceSerialNumber, InvalidId, ServiceUri, SpId, Uti};
+use ics_core::id::{
+    CallbackUri, DeviceSerialNumber, InvalidId, PairingCode, ServiceUri, SpId, Uti,
+};
 use ics_core::mapping::{Attribute, Consent, Features, Mapping, MappingKey};
 use ics_core::reference_point::Role;
 use ics_core::service::{AmendmentInput, MappingRequest};
@@ -58,6 +60,11 @@ pub(crate) fn read_request(body: &IdentityMapping<'_>) -> Result<MappingRequest,
         features,
         uti_expiry: read_optional(body.uti_expiry.as_ref(), read_time, "/utiExpiry")?,
         e2e: body.end_to_end.as_ref().map(read_end_to_end).transpose()?,
+        pairing_code: read_optional(
+            body.pairing_code.as_ref(),
+            PairingCode::parse,
+            "/pairingCode",
+        )?,
         // Honoured whether or not feature 1 was negotiated: whoever asks for a test wants one.
         request_test: body.request_test_notification.unwrap_or(false),
     })

@@ -61,6 +61,7 @@ fn show_agreement(agreement: &Agreement, now: Timestamp) -> AgreementView<'_> {
             Exposure::Raw => "raw",
             Exposure::Pairwise => "pairwise",
         },
+        pairing_required: agreement.pairing_required,
     }
 }
 

@@ -1,4 +1,4 @@
-use ics_core::id::{DeviceId, ServiceUri, SpId};
+use ics_core::id::{DeviceId, IdentifierSchemes, ServiceUri, SpId};
 use ics_core::reference_point::Role;
 use ics_core::service::Selector;
 
@@ -12,7 +12,8 @@ const ROOT: &str = "https://ics.example";
 fn demap(body: &str) -> Result<(Role, Selector), Problem> {
     let sp = SpId::parse("shop").unwrap();
     let body = parse_body::<Demap>(body.as_bytes()).unwrap();
-    read_demap(&body, (ROOT, &sp)).map(|(role, request)| (role, request.selector))
+    read_demap(&body, (ROOT, &sp), &IdentifierSchemes::default())
+        .map(|(role, request)| (role, request.selector))
 }
 
 #[test]
@@ -68,7 +69,12 @@ fn there_is_exactly_one_selector() {
 
 #[test]
 fn an_answer_is_accepted_with_a_device_or_rejected_with_a_cause() {
-    let read = |body: &str| read_answer(&parse_body(body.as_bytes()).unwrap());
+    let read = |body: &str| {
+        read_answer(
+            &parse_body(body.as_bytes()).unwrap(),
+            &IdentifierSchemes::default(),
+        )
+    };
     assert!(read(r#"{"result":"ACCEPTED","deviceId":"d-1"}"#).is_ok());
     assert!(read(r#"{"result":"REJECTED","cause":"SERIAL_NUMBER_UNKNOWN"}"#).is_ok());
     for (body, cause) in [

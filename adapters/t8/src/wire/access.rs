@@ -64,4 +64,7 @@ pub(crate) struct AgreementView<'a> {
     pub(crate) consent_mode: &'static str,
     #[schema(schema_with = schema::exposure)]
     pub(crate) device_id_exposure: &'static str,
+    /// Whether a mapping request must carry a `pairingCode`.
+    #[schema(schema_with = schema::flag)]
+    pub(crate) pairing_required: bool,
 }

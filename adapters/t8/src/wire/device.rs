@@ -2,11 +2,12 @@
 
 use ics_core::device::CredentialId;
 use ics_core::time::Timestamp;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::number::Whole;
-use super::read::{Body, Object, present};
+use super::read::{Body, Object, first_present, present, removable};
 use super::schema;
 use super::text::{Shown, Text};
 use crate::link::Link;
@@ -61,6 +62,76 @@ pub(crate) struct CertificateOrder<'a> {
 pub(crate) struct PasswordOrder {
     #[serde(default, deserialize_with = "present")]
     pub(crate) validity: Option<Whole>,
+}
+
+/// A merge patch (RFC 7396) of a hosted device.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct DevicePatch<'a> {
+    #[serde(borrow, deserialize_with = "removable")]
+    pub(crate) device_vendor: Option<Option<Text<'a>>>,
+    #[serde(borrow, deserialize_with = "removable")]
+    pub(crate) device_model: Option<Option<Text<'a>>>,
+    #[serde(borrow, deserialize_with = "removable")]
+    pub(crate) owner_subject: Option<Option<Text<'a>>>,
+    #[serde(borrow, deserialize_with = "removable")]
+    pub(crate) channels: Option<Option<Vec<Text<'a>>>>,
+    #[serde(rename = "self", deserialize_with = "present")]
+    own: Option<IgnoredAny>,
+    #[serde(deserialize_with = "present")]
+    device_id: Option<IgnoredAny>,
+    #[serde(deserialize_with = "present")]
+    device_serial_number: Option<IgnoredAny>,
+    #[serde(deserialize_with = "present")]
+    status: Option<IgnoredAny>,
+    #[serde(deserialize_with = "present")]
+    expiry: Option<IgnoredAny>,
+    #[serde(deserialize_with = "present")]
+    document: Option<IgnoredAny>,
+    #[serde(deserialize_with = "present")]
+    credentials: Option<IgnoredAny>,
+    #[serde(deserialize_with = "present")]
+    create_time: Option<IgnoredAny>,
+    #[serde(deserialize_with = "present")]
+    update_time: Option<IgnoredAny>,
+}
+
+impl DevicePatch<'_> {
+    /// A member that may not change, if the patch has one.
+    pub(crate) fn fixed_member(&self) -> Option<&'static str> {
+        first_present([
+            (&self.own, "/self"),
+            (&self.device_id, "/deviceId"),
+            (&self.device_serial_number, "/deviceSerialNumber"),
+            (&self.status, "/status"),
+            (&self.expiry, "/expiry"),
+            (&self.document, "/document"),
+            (&self.credentials, "/credentials"),
+            (&self.create_time, "/createTime"),
+            (&self.update_time, "/updateTime"),
+        ])
+    }
+}
+
+/// A pairing code to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = PairingCodeRequest)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PairingOrder {
+    #[serde(default, deserialize_with = "present")]
+    #[schema(schema_with = schema::pairing_validity)]
+    pub(crate) validity: Option<Whole>,
+}
+
+/// A pairing code, told this once.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PairingCode)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct PairingView {
+    #[schema(schema_with = schema::pairing_code)]
+    pub(crate) pairing_code: String,
+    #[schema(schema_with = schema::date_time)]
+    pub(crate) not_after: Shown<Timestamp>,
 }
 
 /// A hosted device as its IoT SP sees it; the serial number where one device is looked at.
@@ -147,4 +218,12 @@ impl<'a> Body<'a> for DeviceRegistration<'a> {
 
 impl<'a> Body<'a> for CredentialOrder<'a> {
     const MANDATORY: &'static [&'static str] = &["certificate", "password"];
+}
+
+impl<'a> Body<'a> for DevicePatch<'a> {
+    const MANDATORY: &'static [&'static str] = &[];
+}
+
+impl Body<'_> for PairingOrder {
+    const MANDATORY: &'static [&'static str] = &[];
 }

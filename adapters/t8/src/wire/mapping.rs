@@ -58,6 +58,9 @@ pub struct IdentityMapping<'a> {
     #[serde(borrow, default, deserialize_with = "present", rename = "e2e")]
     #[schema(schema_with = schema::end_to_end)]
     pub(crate) end_to_end: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    #[schema(schema_with = schema::pairing_code)]
+    pub(crate) pairing_code: Option<Text<'a>>,
 }
 
 /// The user's consent as the third party SP asserts it.
@@ -144,6 +147,8 @@ pub struct IdentityMappingPatch<'a> {
     #[serde(rename = "e2e", deserialize_with = "present")]
     end_to_end: Option<IgnoredAny>,
     #[serde(deserialize_with = "present")]
+    pairing_code: Option<IgnoredAny>,
+    #[serde(deserialize_with = "present")]
     mapping_status: Option<IgnoredAny>,
     #[serde(deserialize_with = "present")]
     mapping_cause: Option<IgnoredAny>,
@@ -169,6 +174,7 @@ impl IdentityMappingPatch<'_> {
             (&self.user_consent, "/userConsent"),
             (&self.request_test_notification, "/requestTestNotification"),
             (&self.end_to_end, "/e2e"),
+            (&self.pairing_code, "/pairingCode"),
             (&self.mapping_status, "/mappingStatus"),
             (&self.mapping_cause, "/mappingCause"),
             (&self.create_time, "/createTime"),

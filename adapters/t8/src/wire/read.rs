@@ -130,6 +130,7 @@ const NAMES: &[&str] = &[
     "notificationDestination",
     "notificationId",
     "ownerSubject",
+    "pairingCode",
     "password",
     "pattern",
     "prefix",

@@ -5,7 +5,7 @@
 //! person, a subscription or equipment.
 
 use ics_core::device::{Channel, HostedDevice};
-use ics_core::id::{DeviceId, DeviceSerialNumber, ServiceUri, Uti};
+use ics_core::id::{DeviceId, DeviceSerialNumber, PairingCode, ServiceUri, Uti};
 use ics_core::job::JobStatus;
 use ics_core::service::DeviceTerms;
 use utoipa::openapi::schema::{
@@ -392,6 +392,36 @@ pub(crate) fn certificate() -> RefOr<Schema> {
 pub(crate) fn password() -> RefOr<Schema> {
     text()
         .description(Some("The user name that goes with it is the device ID."))
+        .into()
+}
+
+pub(crate) fn pairing_code() -> RefOr<Schema> {
+    bounded(20, PairingCode::MAX)
+        .pattern(Some("^([0-9A-TV-Za-tv-z][ -]?){19}[0-9A-TV-Za-tv-z]$"))
+        .description(Some(
+            "Of 20 letters and digits, as the device or its maker's app shows it; used once.",
+        ))
+        .into()
+}
+
+/// How long a pairing code shall hold.
+pub(crate) fn pairing_validity() -> RefOr<Schema> {
+    let seconds = |validity: &core::time::Duration| i64::try_from(validity.as_secs()).ok();
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(seconds(DeviceTerms::PAIRING_VALIDITY.start()))
+        .maximum(seconds(DeviceTerms::PAIRING_VALIDITY.end()))
+        .description(Some("Seconds; by default 900."))
+        .into()
+}
+
+/// A merge patch of a hosted device.
+pub(crate) fn device_patch() -> RefOr<Schema> {
+    closed()
+        .property("deviceVendor", nullable(attribute()))
+        .property("deviceModel", nullable(attribute()))
+        .property("ownerSubject", nullable(attribute()))
+        .property("channels", device_channels())
         .into()
 }
 

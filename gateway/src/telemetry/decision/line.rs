@@ -89,6 +89,35 @@ pub(crate) fn render_request(entry: &Entry<'_>) -> String {
     line
 }
 
+/// What the line of an act of a hosted device says.
+pub(crate) struct DeviceEntry<'a> {
+    pub(crate) time: &'a str,
+    pub(crate) request_id: &'a str,
+    pub(crate) listener: &'static str,
+    /// Its IoT SP.
+    pub(crate) who: Option<&'a str>,
+    /// A keyed hash of which device.
+    pub(crate) device: Option<&'a str>,
+    pub(crate) operation: &'static str,
+    pub(crate) verdict: Verdict,
+    pub(crate) cause: Option<&'static str>,
+}
+
+/// The line of an act of a hosted device.
+pub(crate) fn render_device(entry: &DeviceEntry<'_>) -> String {
+    let mut line = begin(entry.time, entry.request_id, entry.listener, entry.who);
+    if let Some(device) = entry.device {
+        push(&mut line, "device", device);
+    }
+    push(&mut line, "operation", entry.operation);
+    push(&mut line, "decision", entry.verdict.label());
+    if let Some(cause) = entry.cause {
+        push(&mut line, "cause", cause);
+    }
+    line.push_str("}\n");
+    line
+}
+
 /// The line of a request that ended without an answer: whether something of it was done is not
 /// known.
 pub(crate) fn render_unanswered(

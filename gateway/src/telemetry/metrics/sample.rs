@@ -27,6 +27,10 @@ pub(crate) struct Sample {
     pub(crate) outbox: Option<u64>,
     /// Notifications that were given up.
     pub(crate) dead_letters: Option<u64>,
+    /// Hosted devices.
+    pub(crate) devices: Option<u64>,
+    /// Hosted devices that did not acknowledge the newest version of their documents.
+    pub(crate) devices_awaited: Option<u64>,
     /// Ends of certificates, seconds since 1970, by what they are for.
     pub(crate) certificates: Vec<(&'static str, i64)>,
     /// Service providers by status.
@@ -49,6 +53,8 @@ pub(super) struct Gauges {
     store_syncs: Counter,
     outbox: Found,
     dead_letters: Found,
+    devices: Found,
+    devices_awaited: Found,
     certificates: Family<[Label; 1], Gauge>,
     parties: Family<[Label; 1], Gauge>,
     decisions_failing: Found,
@@ -75,6 +81,10 @@ impl Gauges {
         let text =
             "Notifications that were given up; absent when the outbox is too long to look through";
         registry.register("outbox_dead_letters", text, of.dead_letters.clone());
+        let text = "Hosted devices, those that are unregistering included";
+        registry.register("hosted_devices", text, of.devices.clone());
+        let text = "Hosted devices that did not acknowledge the newest version of what they must hold; absent when there are too many to look through";
+        registry.register("hosted_devices_awaited", text, of.devices_awaited.clone());
         let text = "End of a certificate in seconds since 1970; service-provider-next: the first to end of the newest ones of all active service providers, which may be over";
         registry.register(
             "certificate_expiry_timestamp_seconds",
@@ -128,6 +138,8 @@ impl Gauges {
             (&self.store_bytes, sample.store_bytes),
             (&self.outbox, sample.outbox),
             (&self.dead_letters, sample.dead_letters),
+            (&self.devices, sample.devices),
+            (&self.devices_awaited, sample.devices_awaited),
             (&self.descriptors, open),
             (&self.most_descriptors, most),
             (&self.memory, sample.memory),

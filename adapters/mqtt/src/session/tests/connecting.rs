@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::client::{BOTH, Connect, Seen, Stage, device, now};
 use crate::packet::Version;
-use crate::{Ended, Limits, PeerDevice, Rate};
+use crate::{Ended, GuessLimits, Limits, PeerDevice, Rate};
 
 fn stranger() -> PeerDevice {
     PeerDevice {
@@ -62,6 +62,56 @@ async fn without_certificate_it_takes_device_id_and_password() {
             assert_eq!(came, Seen::Connack(refused), "{version:?}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_guesses_passwords_is_not_heard_for_a_while_even_with_a_right_one() {
+    let stage = Stage::with(Limits {
+        guesses: GuessLimits {
+            of_address: 3,
+            of_device: 2,
+            forgotten_after: Duration::from_secs(20),
+        },
+        ..Limits::default()
+    });
+    let from = |last: u8| PeerDevice {
+        certificate: None,
+        address: ([192, 0, 2, last], 1).into(),
+    };
+    let good = Connect::login(1);
+    let wrong = Connect {
+        login: Some((device(1).as_str().to_owned(), "guess".to_owned())),
+        ..Connect::default()
+    };
+    let unknown = Connect::login(9);
+    let v5 = Version::V5;
+    for _ in 0..2 {
+        let came = answer(&stage, from(1), v5, &wrong).await;
+        assert_eq!(came, Seen::Connack(0x86));
+    }
+    // The device is left alone, from anywhere; other devices are not.
+    for last in [1, 2] {
+        let came = answer(&stage, from(last), v5, &good).await;
+        assert_eq!(came, Seen::Connack(0x9f), "{last}");
+    }
+    assert_eq!(
+        answer(&stage, from(2), v5, &Connect::login(2)).await,
+        Seen::Connack(0)
+    );
+    // A third wrong one, for whatever device, and the address is not heard.
+    assert_eq!(
+        answer(&stage, from(1), v5, &unknown).await,
+        Seen::Connack(0x86)
+    );
+    let came = answer(&stage, from(1), v5, &Connect::login(2)).await;
+    assert_eq!(came, Seen::Connack(0x9f));
+    // Who has a certificate is nobody who guesses.
+    assert_eq!(
+        answer(&stage, stage.certified(1), v5, &Connect::default()).await,
+        Seen::Connack(0)
+    );
+    stage.clock.set(now().plus(Duration::from_secs(20)));
+    assert_eq!(answer(&stage, from(1), v5, &good).await, Seen::Connack(0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -474,6 +474,7 @@ fn agreement(iot_sp: &str, third_party_sp: &str) -> DirectoryRecord {
         valid_until: None,
         consent_mode: ConsentMode::Asserted,
         exposure: Exposure::Raw,
+        pairing_required: false,
         ended: None,
         version: 1,
     }))

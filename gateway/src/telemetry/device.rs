@@ -1,0 +1,272 @@
+//! What each act of a hosted device leaves: a line in the decision log, its numbers. In front of the
+//! service, so that it is the same whichever way the device came.
+//!
+//! Who is the IoT SP; which of its devices, a keyed hash tells: the same device has the same one.
+//! As for requests, nothing is done that leaves no line.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ics_core::device::HostedDevice;
+use ics_core::device_document::{Acknowledgement, AcknowledgementMeaning, DeviceDocument};
+use ics_core::id::{MappingId, ServiceUri, SpId};
+use ics_core::port::{PortFuture, StoreError};
+use ics_core::principal::DeviceIdentity;
+use ics_core::service::{
+    ChannelError, DeviceClaim, DeviceRefusal, Failure, Given, IcsService, OwnMapping,
+    Unauthenticated,
+};
+use ics_core::time::Timestamp;
+use ics_mqtt::DeviceService;
+
+use super::decision::{Act, DeviceEntry, Room, Verdict, render_device};
+use super::{RequestId, Telemetry};
+
+/// The service, as device channels see it, each act logged and counted.
+pub(crate) struct DeviceActs {
+    service: Arc<IcsService>,
+    telemetry: Telemetry,
+    listener: &'static str,
+}
+
+/// What a device did.
+#[derive(Clone, Copy)]
+struct Doing {
+    operation: &'static str,
+    act: Act,
+}
+
+const CONNECT: Doing = Doing {
+    operation: "connect",
+    act: Act::Read,
+};
+const READ: Doing = Doing {
+    operation: "document",
+    act: Act::Read,
+};
+const ACKNOWLEDGE: Doing = Doing {
+    operation: "acknowledge",
+    act: Act::Change,
+};
+const INQUIRE: Doing = Doing {
+    operation: "inquire",
+    act: Act::Read,
+};
+const GIVE_UP: Doing = Doing {
+    operation: "revoke",
+    act: Act::Change,
+};
+const REPORT: Doing = Doing {
+    operation: "event",
+    act: Act::Change,
+};
+
+/// An act under way: its line has its room already.
+struct Attempt<'a> {
+    acts: &'a DeviceActs,
+    doing: Doing,
+    began: Instant,
+    room: Option<Room>,
+}
+
+impl DeviceActs {
+    pub(crate) const fn new(
+        service: Arc<IcsService>,
+        listener: &'static str,
+        telemetry: Telemetry,
+    ) -> Self {
+        Self {
+            service,
+            telemetry,
+            listener,
+        }
+    }
+
+    /// Whose device, and a keyed hash of its ID.
+    fn who<'a>(&self, identity: &'a DeviceIdentity) -> (&'a SpId, String) {
+        let named = (&identity.iot_sp, &identity.device_id);
+        (named.0, self.service.device_pseudonym(named.0, named.1))
+    }
+
+    /// Room for the line of what is about to be done; without it, it is not.
+    fn begin(&self, doing: Doing) -> Result<Attempt<'_>, DeviceRefusal> {
+        let room = match &self.telemetry.decisions {
+            None => None,
+            Some(log) => match log.reserve(doing.act) {
+                Some(room) => Some(room),
+                None => {
+                    self.telemetry
+                        .metrics
+                        .of(self.listener)
+                        .count_unlogged_refusal();
+                    return Err(Failure::from(StoreError::Unavailable).into());
+                }
+            },
+        };
+        Ok(Attempt {
+            acts: self,
+            doing,
+            began: Instant::now(),
+            room,
+        })
+    }
+}
+
+impl Attempt<'_> {
+    /// It was done, or not.
+    fn end(self, who: Option<(&SpId, String)>, cause: Option<(&'static str, Verdict)>) {
+        let (acts, verdict) = (self.acts, cause.map_or(Verdict::Allowed, |(_, v)| v));
+        let metrics = acts.telemetry.metrics.of(acts.listener);
+        metrics.count_request(None, verdict, self.began.elapsed());
+        let Some(log) = &acts.telemetry.decisions else {
+            return;
+        };
+        let line = render_device(&DeviceEntry {
+            time: &acts.telemetry.clock.now().to_rfc3339(),
+            request_id: &RequestId::next().to_string(),
+            listener: acts.listener,
+            who: who.as_ref().map(|(sp, _)| sp.as_str()),
+            device: who.as_ref().map(|(_, device)| device.as_str()),
+            operation: self.doing.operation,
+            verdict,
+            cause: cause.map(|(cause, _)| cause),
+        });
+        match self.room {
+            // A stranger neither takes the room of requests nor fills the disk.
+            Some(room) if who.is_none() => {
+                drop(room);
+                log.tell(self.doing.act, line.as_bytes());
+            }
+            Some(room) => room.write(line.as_bytes()),
+            None => {}
+        }
+    }
+}
+
+const fn cause_of_refusal(refusal: DeviceRefusal) -> (&'static str, Verdict) {
+    use Unauthenticated::{Channel, Credential, Expired, Revoked, SpNotServed, Unknown};
+    match refusal {
+        DeviceRefusal::Unauthenticated(because) => (
+            match because {
+                Unknown => "DEVICE_UNKNOWN",
+                Credential => "CREDENTIAL_UNKNOWN",
+                Revoked => "CREDENTIAL_REVOKED",
+                Expired => "CREDENTIAL_EXPIRED",
+                Channel => "CHANNEL_CLOSED",
+                SpNotServed => "PARTY_NOT_SERVED",
+            },
+            Verdict::Denied,
+        ),
+        DeviceRefusal::Failure(_) => ("SYSTEM_FAILURE", Verdict::Failed),
+    }
+}
+
+const fn cause_of_error(error: &ChannelError) -> (&'static str, Verdict) {
+    match error {
+        ChannelError::Refused(refusal) => cause_of_refusal(*refusal),
+        ChannelError::NeverOffered => ("VERSION_NEVER_OFFERED", Verdict::Denied),
+        ChannelError::NotFound => ("MAPPING_NOT_FOUND", Verdict::Denied),
+        ChannelError::Unregistering => ("DEVICE_UNREGISTERING", Verdict::Denied),
+    }
+}
+
+impl DeviceActs {
+    /// Does what a device that is known asks for.
+    async fn observe<T>(
+        &self,
+        doing: Doing,
+        identity: &DeviceIdentity,
+        work: impl Future<Output = Result<T, ChannelError>>,
+    ) -> Result<T, ChannelError> {
+        let attempt = self.begin(doing)?;
+        let outcome = work.await;
+        let cause = outcome.as_ref().err().map(cause_of_error);
+        attempt.end(Some(self.who(identity)), cause);
+        outcome
+    }
+}
+
+impl DeviceService for DeviceActs {
+    fn authenticate<'a>(
+        &'a self,
+        claim: DeviceClaim<'a>,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<Arc<DeviceIdentity>, DeviceRefusal>> {
+        Box::pin(async move {
+            let attempt = self.begin(CONNECT)?;
+            let outcome = DeviceService::authenticate(&*self.service, claim, now).await;
+            match &outcome {
+                Ok(identity) => attempt.end(Some(self.who(identity)), None),
+                Err(refusal) => {
+                    // What a certificate says of itself was verified; what a password claims is nothing.
+                    let who = match claim {
+                        DeviceClaim::Certificate {
+                            iot_sp, device_id, ..
+                        } => Some((iot_sp, self.service.device_pseudonym(iot_sp, device_id))),
+                        DeviceClaim::Password { .. } => None,
+                    };
+                    attempt.end(who, Some(cause_of_refusal(*refusal)));
+                }
+            }
+            outcome
+        })
+    }
+
+    fn admit<'a>(
+        &'a self,
+        identity: &'a Arc<DeviceIdentity>,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<HostedDevice, DeviceRefusal>> {
+        // Part of every act, and none by itself.
+        DeviceService::admit(&*self.service, identity, now)
+    }
+
+    fn read_document<'a>(
+        &'a self,
+        identity: &'a Arc<DeviceIdentity>,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<DeviceDocument, ChannelError>> {
+        let work = DeviceService::read_document(&*self.service, identity, now);
+        Box::pin(self.observe(READ, identity, work))
+    }
+
+    fn acknowledge<'a>(
+        &'a self,
+        identity: &'a Arc<DeviceIdentity>,
+        acknowledgement: &'a Acknowledgement,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<AcknowledgementMeaning, ChannelError>> {
+        let work = DeviceService::acknowledge(&*self.service, identity, acknowledgement, now);
+        Box::pin(self.observe(ACKNOWLEDGE, identity, work))
+    }
+
+    fn inquire<'a>(
+        &'a self,
+        identity: &'a Arc<DeviceIdentity>,
+        service_uri: Option<&'a ServiceUri>,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<Vec<OwnMapping>, ChannelError>> {
+        let work = DeviceService::inquire(&*self.service, identity, service_uri, now);
+        Box::pin(self.observe(INQUIRE, identity, work))
+    }
+
+    fn give_up<'a>(
+        &'a self,
+        identity: &'a Arc<DeviceIdentity>,
+        given: &'a Given,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<(), ChannelError>> {
+        let work = DeviceService::give_up(&*self.service, identity, given, now);
+        Box::pin(self.observe(GIVE_UP, identity, work))
+    }
+
+    fn report<'a>(
+        &'a self,
+        identity: &'a Arc<DeviceIdentity>,
+        event: (MappingId, &'a [u8], bool),
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<(), ChannelError>> {
+        let work = DeviceService::report(&*self.service, identity, event, now);
+        Box::pin(self.observe(REPORT, identity, work))
+    }
+}
