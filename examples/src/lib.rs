@@ -2,7 +2,7 @@
 //! makes a device, would write on its own side. Small, to be read and copied.
 //!
 //! Service providers:
-//! //! - [`verify`]: is this callback from the gateway, unaltered, fresh, and not a replay?
+//! - [`verify`]: is this callback from the gateway, unaltered, fresh, and not a replay?
 //! - [`ledger`]: was it taken before, and is it the newest word on its mapping?
 //! - [`inbox`]: a callback as it was received, read from JSON.
 //!

@@ -14,16 +14,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, split};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
-use tokio_rustls::TlsConnector;
 
 use crate::chance::Dice;
+use crate::tls::dial;
 
 /// How bad the line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,13 +141,9 @@ async fn accept(socket: TcpListener, line: Line, dice: Dice) {
 impl Line {
     async fn carry(mut self, mut device: TcpStream, mut dice: Dice) -> io::Result<()> {
         let weather = *self.weather.borrow_and_update();
-        let gateway = TcpStream::connect(self.upstream.address.clone()).await?;
-        gateway.set_nodelay(true)?;
         device.set_nodelay(true)?;
-        let name = ServerName::try_from(self.upstream.address.0.clone());
-        let name = name.map_err(io::Error::other)?;
-        let tls = TlsConnector::from(Arc::clone(&self.upstream.tls));
-        let (from_gateway, to_gateway) = split(tls.connect(name, gateway).await?);
+        let Upstream { address, tls } = self.upstream.clone();
+        let (from_gateway, to_gateway) = split(dial(address, tls).await?);
         let (from_device, to_device) = device.split();
         let lifetime = weather.lifetime.map(|most| dice.wait(most));
         let pump = |direction, number| Pump {

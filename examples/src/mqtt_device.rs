@@ -8,10 +8,7 @@ use std::time::Duration;
 
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v5::Packet;
-use rumqttc::{
-    AsyncClient, Event, EventLoop, MqttOptions, PublishOptions, PublishProperties,
-    TlsConfiguration, Transport,
-};
+use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, PublishOptions, PublishProperties};
 use rustls::ClientConfig;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -19,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use crate::device::{Acknowledgement, Copy, Document, Pair, Taken};
+use crate::tls::dial;
 
 /// How a device reaches its gateway.
 #[derive(Clone, Debug)]
@@ -103,9 +101,9 @@ pub async fn run<M: Memory>(
 ) -> io::Result<()> {
     let mut options = MqttOptions::new(settings.device_id.clone(), settings.address.clone());
     options.set_clean_start(true).set_keep_alive(60);
-    if let Some(tls) = &settings.tls {
-        let tls = TlsConfiguration::Rustls(Arc::clone(tls));
-        options.set_transport(Transport::tls_with_config(tls));
+    if let Some(tls) = settings.tls.clone() {
+        let address = settings.address.clone();
+        options.set_socket_connector(move |_, _| dial(address.clone(), Arc::clone(&tls)));
     }
     let client = AsyncClient::builder(options).capacity(32);
     let (client, events) = client.try_build().map_err(io::Error::other)?;

@@ -5,9 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// Believes servers under the authority in `root`, and shows the certificate with its key.
 ///
@@ -28,4 +32,19 @@ pub fn device_tls(root: &Path, certificate: &Path, key: &Path) -> io::Result<Arc
         .with_client_auth_cert(chain, key)
         .map_err(io::Error::other)?;
     Ok(Arc::new(config))
+}
+
+/// Dials a gateway: TCP, then TLS.
+///
+/// # Errors
+/// [`io::Error`] of either, or that the host is none.
+pub async fn dial(
+    address: (String, u16),
+    tls: Arc<ClientConfig>,
+) -> io::Result<TlsStream<TcpStream>> {
+    let name = ServerName::try_from(address.0.clone()).map_err(io::Error::other)?;
+    let socket = TcpStream::connect(address).await?;
+    // Small packets, each waited for.
+    socket.set_nodelay(true)?;
+    TlsConnector::from(tls).connect(name, socket).await
 }

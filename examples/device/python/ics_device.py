@@ -1,4 +1,4 @@
-"""A device of the sandbox over MQTT, with paho-mqtt (pip install paho-mqtt==2.1.0).
+"""A device of the sandbox over MQTT, with paho-mqtt (pip install paho-mqtt==2.2.0).
 
     . sandbox/sandbox.env; export ICS_MQTT_HOST ICS_MQTT_PORT ICS_DEV_ID ICS_DEV_CERT ICS_DEV_KEY ICS_CA
     python3 ics_device.py copy.json

@@ -1,6 +1,6 @@
 //! A device of the sandbox over MQTT, with rumqttc.
 //!
-//! `device COPY [--room N] [--end-to-end KEY]` reads `ICS_MQTT_HOST`, `ICS_MQTT_PORT`, `ICS_DEV_ID`,
+//! `mqtt_device COPY [--room N] [--end-to-end KEY]` reads `ICS_MQTT_HOST`, `ICS_MQTT_PORT`, `ICS_DEV_ID`,
 //! `ICS_DEV_CERT`, `ICS_DEV_KEY` and `ICS_CA` from its environment, as `sandbox.env` has them. It holds the
 //! pairs of its mapping document in the file COPY. Typed in: `event ID JSON`, `give-up ID`, `inquire`.
 //! With a key for sealed values (`end_to_end key`), it tells for each pair what was sealed for it.
@@ -17,7 +17,6 @@ use ics_examples::device::{Copy, Pair};
 use ics_examples::end_to_end::{DeviceKey, Row};
 use ics_examples::mqtt_device::{Command, Memory, Notice, Settings, run};
 use ics_examples::tls::device_tls;
-use tokio::io::{AsyncBufReadExt as _, BufReader, stdin};
 use tokio::sync::mpsc;
 
 type Failure = Box<dyn std::error::Error>;
@@ -65,7 +64,7 @@ async fn main() -> Result<(), Failure> {
         pause: (Duration::from_secs(1), Duration::from_secs(60)),
     };
     let (send, commands) = mpsc::channel(8);
-    tokio::spawn(read_commands(send));
+    std::thread::spawn(move || read_commands(&send));
     let key = arguments.key;
     let tell = |notice| say(&notice, key.as_ref());
     Ok(run(
@@ -133,26 +132,26 @@ fn describe(pair: &Pair, key: Option<&DeviceKey>) -> String {
     format!("\n  {id} {svc} {uti}{}", opened.unwrap_or_default())
 }
 
-async fn read_commands(send: mpsc::Sender<Command>) {
-    let mut lines = BufReader::new(stdin()).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
+fn read_commands(send: &mpsc::Sender<Command>) {
+    for line in io::stdin().lines().map_while(Result::ok) {
         let words: Vec<&str> = line.splitn(3, ' ').collect();
         let command = match words.as_slice() {
-            ["event", id, data] => match serde_json::from_str(data) {
-                Ok(data) => Command::Event((*id).to_owned(), data),
-                Err(_) => continue,
-            },
-            ["give-up", id] => Command::GiveUp((*id).to_owned()),
-            ["inquire"] => Command::Inquire,
-            _ => {
-                let _ = writeln!(io::stderr(), "event ID JSON, give-up ID, inquire");
-                continue;
-            }
+            ["event", id, data] => serde_json::from_str(data)
+                .ok()
+                .map(|data| Command::Event((*id).to_owned(), data)),
+            ["give-up", id] => Some(Command::GiveUp((*id).to_owned())),
+            ["inquire"] => Some(Command::Inquire),
+            _ => None,
         };
-        if send.send(command).await.is_err() {
-            return;
+        match command {
+            Some(command) => {
+                if send.blocking_send(command).is_err() {
+                    return;
+                }
+            }
+            None => {
+                let _ = writeln!(io::stderr(), "event ID JSON, give-up ID, inquire");
+            }
         }
     }
-    // Standard input has ended; whoever listens keeps its end open.
-    std::future::pending::<()>().await;
 }
