@@ -21,7 +21,8 @@ const ENCAPSULATED: usize = 65;
 pub struct Row<'a> {
     /// The service URI.
     pub service_uri: &'a str,
-    /// The unique transaction identifier, as the mapping request has it.
+    /// The unique transaction identifier. The gateway tells a device a UUID without `urn:uuid:`, in
+    /// lower case with hyphens, however the request spelled it; so does this.
     pub uti: &'a str,
 }
 
@@ -86,7 +87,28 @@ impl DeviceKey {
 
 /// Neither of the two has a zero byte in it.
 fn bind(row: Row<'_>) -> Vec<u8> {
-    [row.service_uri.as_bytes(), row.uti.as_bytes()].join(&0)
+    [row.service_uri.as_bytes(), spell(row.uti).as_bytes()].join(&0)
+}
+
+/// A UTI as the gateway spells it.
+fn spell(uti: &str) -> String {
+    let bare = match uti.split_at_checked(9) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case("urn:uuid:") => rest,
+        _ => uti,
+    };
+    let digits: String = bare.chars().filter(|c| *c != '-').collect();
+    let is_uuid = digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    if !is_uuid || !matches!(bare.len(), 32 | 36) {
+        return uti.to_owned();
+    }
+    let mut spelled = String::with_capacity(36);
+    for (n, digit) in digits.chars().enumerate() {
+        if matches!(n, 8 | 12 | 16 | 20) {
+            spelled.push('-');
+        }
+        spelled.push(digit.to_ascii_lowercase());
+    }
+    spelled
 }
 
 #[cfg(test)]
@@ -116,6 +138,20 @@ mod tests {
             stored.open(ROW, &sealed).as_deref(),
             Ok(&b"open sesame"[..])
         );
+    }
+
+    #[test]
+    fn a_uti_is_bound_however_it_is_spelled() {
+        let (key, public) = make_key().unwrap();
+        let sealed = seal(&public, ROW, b"x").unwrap();
+        for uti in [
+            "0b7f3a52-7d0a-4b1e-9f35-6a3d2f4f9a05",
+            "URN:UUID:0B7F3A52-7D0A-4B1E-9F35-6A3D2F4F9A05",
+            "0B7F3A527D0A4B1E9F356A3D2F4F9A05",
+        ] {
+            assert!(key.open(Row { uti, ..ROW }, &sealed).is_ok(), "{uti}");
+        }
+        assert_eq!(spell("order-4711-of-the-21st"), "order-4711-of-the-21st");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use ics_tests::device::HostedDevice;
 use ics_tests::domain::free_ports;
 use ics_tests::{Gateway, eventually, fresh_uuid, wait_for};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::histories::caller::Caller;
 use crate::histories::world::{SERVICE, World};
@@ -296,7 +296,7 @@ fn what_a_third_party_seals_opens_on_the_device_and_is_plain_nowhere_else() {
     let copy: Value =
         serde_json::from_slice(&std::fs::read(at("copy.json")).expect("a copy")).expect("JSON");
     assert_eq!(copy["m"][0]["e2e"], sealed);
-    assert_eq!(copy["m"][0]["uti"], json!(uti));
+    assert_eq!(copy["m"][0]["uti"], told);
 
     // Nobody between had it in plain: not in the store, its logs, nor in what was notified.
     world.domain.stop();

@@ -145,7 +145,7 @@ impl Life<'_> {
                 shared.is_some() && (400..500).contains(&answer.status),
                 "{answer:?}"
             );
-            return self.note("not mapped", answer.cause());
+            return self.note("not mapped", &answer.cause());
         }
         let own = answer.json()["self"].as_str().expect("a link").to_owned();
         let id = own.rsplit('/').next().unwrap_or_default().to_owned();
@@ -285,7 +285,7 @@ impl Life<'_> {
     fn fresh_uti(&mut self) -> String {
         let (a, b) = (self.dice.throw(), self.dice.throw());
         format!(
-            "urn:uuid:{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
+            "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
             a >> 32,
             (a >> 16) & 0xffff,
             a & 0xfff,
