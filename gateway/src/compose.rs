@@ -259,6 +259,21 @@ pub(crate) fn mqtt_tls(config: &Config) -> Result<Option<ServerConfig>, StartErr
     Ok(Some(tls.server_config(clock, section.tls12)?))
 }
 
+/// TLS of an endpoint for devices that `authority` certified, without a store behind it.
+///
+/// # Errors
+/// [`StartError`].
+pub(crate) fn devices_tls(
+    authority: &Path,
+    (certificate, key): (&Path, &Path),
+    tls12: bool,
+) -> Result<ServerConfig, StartError> {
+    let anchors = load_anchors(authority, &Namespace::DEVICES)?;
+    let credential = Credential::load(certificate, key)?;
+    let clock = Arc::new(crate::ambient::SystemClock::new());
+    ReloadableTls::for_devices(anchors, credential, false)?.server_config(clock, tls12)
+}
+
 /// TLS of the T8 listener without a store behind it, for the bench's yardstick.
 ///
 /// # Errors

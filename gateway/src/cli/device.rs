@@ -1,6 +1,7 @@
 //! `ics-gateway device`: devices hosted on behalf of an IoT SP.
 
 mod answers;
+mod certify;
 mod credential;
 mod import;
 mod sheet;
@@ -43,6 +44,9 @@ Examples:
   Ten thousand, from a table; ids and secrets go to a file that you alone can read:
     ics-gateway device import devices.csv --sp acme \\
         --answers devices.ndjson --config gateway.toml
+  Try whether a device keeps its side of the mapping document:
+    ics-gateway device certify d-abcdefghijklmnopabcdefghijklmnop \\
+        --listen 0.0.0.0:8884 --restart ./power-cycle.sh --config gateway.toml
   Roll a password over: add the next one, bring it to the device, revoke the one before:
     ics-gateway device credential add d-abcdefghijklmnopabcdefghijklmnop \\
         --sp acme --password --config gateway.toml
@@ -64,6 +68,7 @@ enum DeviceVerb {
     #[command(subcommand)]
     Credential(CredentialVerb),
     Import(import::ImportArguments),
+    Certify(Box<certify::CertifyArguments>),
 }
 
 /// A device and whose it is.
@@ -191,6 +196,7 @@ impl DeviceArguments {
         let Self { verb, access } = self;
         match verb {
             DeviceVerb::Import(arguments) => arguments.run(&access),
+            DeviceVerb::Certify(arguments) => arguments.run(&access),
             verb => block_on(async move {
                 let client = access.client()?;
                 verb.run(&access, &client).await
@@ -213,6 +219,7 @@ impl DeviceVerb {
             Self::PairingCode(arguments) => arguments.run(access, client).await,
             Self::Credential(verb) => verb.run(access, client).await,
             Self::Import(arguments) => arguments.run(access),
+            Self::Certify(arguments) => arguments.run(access),
         }
     }
 }

@@ -1,0 +1,46 @@
+//! What happens to everybody at once: the gateway is killed, the IoT SP suspended for a moment.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use ics_examples::chance::Dice;
+use ics_tests::eventually;
+
+use super::world::World;
+
+/// Goes on until the world is told that it is over; how often each of the two happened.
+pub(super) fn happen(world: &World, mut dice: Dice) -> (u32, u32) {
+    let (mut kills, mut suspensions) = (0, 0);
+    while wait(world, Duration::from_millis(2_000 + dice.below(3_000))) {
+        if dice.is_hit(70) {
+            world.domain.kill();
+            world.domain.serve();
+            kills += 1;
+        } else {
+            set(world, "suspend");
+            sleep(Duration::from_millis(dice.below(1_000)));
+            set(world, "resume");
+            suspensions += 1;
+        }
+    }
+    (kills, suspensions)
+}
+
+/// Whether it shall go on, after so long.
+fn wait(world: &World, span: Duration) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < span {
+        if world.is_over() {
+            return false;
+        }
+        sleep(Duration::from_millis(20));
+    }
+    true
+}
+
+fn set(world: &World, what: &str) {
+    let path = format!("/operator/v1/sps/acme/{what}");
+    eventually(what, || {
+        world.domain.operator("POST", &path, None).status == 200
+    });
+}
