@@ -1,3 +1,4 @@
-//! Devices over MQTT, in endpoint mode: the real gateway, clients nobody here wrote.
+//! Devices over MQTT: the real gateway, clients nobody here wrote; straight and through a broker.
 
+mod broker;
 mod story;

@@ -90,6 +90,8 @@ enum Ended {
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// A broker that is not as it must be is tried again after this, for it may have been mended.
+const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 /// A connection that held for so long was a good one.
 const GOOD: Duration = Duration::from_secs(30);
 
@@ -102,17 +104,20 @@ impl Broker {
         // The broker may have been told things we do not remember, and the other way round.
         let mut is_first = true;
         loop {
-            let ended = self.try_once(&mut is_first, shutdown.as_mut()).await;
-            pause = match ended {
+            let rest = match self.try_once(&mut is_first, shutdown.as_mut()).await {
                 Ended::Stopped => return,
-                Ended::Lost(served) if served >= GOOD => FIRST_PAUSE,
-                Ended::Lost(_) | Ended::Again => pause.saturating_mul(2).min(LONGEST_PAUSE),
-                Ended::Refused => LONGEST_PAUSE,
+                Ended::Lost(served) if served >= GOOD => {
+                    pause = FIRST_PAUSE;
+                    pause
+                }
+                Ended::Lost(_) | Ended::Again => pause,
+                Ended::Refused => REFUSED_PAUSE,
             };
             tokio::select! {
                 () = shutdown.as_mut() => return,
-                () = sleep(self.with_jitter(pause)) => {}
+                () = sleep(self.with_jitter(rest)) => {}
             }
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
         }
     }
 

@@ -5,15 +5,19 @@ use serde_json::Value;
 
 use super::Device;
 
-pub(super) struct Program {
+pub(in crate::mqtt) struct Program {
     thing: HostedDevice,
     version: Version,
-    client: DeviceClient,
+    pub(in crate::mqtt) client: DeviceClient,
     requests: u32,
 }
 
 impl Program {
-    pub(super) fn connect(thing: &HostedDevice, library: Library, version: Version) -> Self {
+    pub(in crate::mqtt) fn connect(
+        thing: &HostedDevice,
+        library: Library,
+        version: Version,
+    ) -> Self {
         let mut client = thing.connect(library, version);
         for own in ["doc", "inq/#", "rev/+/+"] {
             client.subscribe(&thing.topic(own));
