@@ -55,6 +55,8 @@ pub(super) struct Incoming {
     pub(super) payload: Vec<u8>,
     pub(super) response_topic: Option<String>,
     pub(super) correlation_data: Option<Vec<u8>>,
+    /// It is a gateway's own answer, on a topic that devices publish on as well.
+    pub(super) is_own: bool,
     /// What settles it; none for one of QoS 0.
     pub(super) ack: Option<Ack>,
     _place: Option<OwnedSemaphorePermit>,
@@ -98,6 +100,9 @@ pub(super) struct Listener {
 pub(super) const RECEIVE_MAXIMUM: u16 = 128;
 /// Of QoS 0 messages more are not kept.
 const MOST_UNASSURED: usize = 128;
+/// Says of a message that a gateway sent it: a device may want its answer where it asks, and the
+/// answer is no question. One that marks its own messages so is not heard, which is its own affair.
+const MARK: (&str, &str) = ("ics-from", "gateway");
 /// As on our own endpoint.
 const LONGEST_PACKET: u32 = 8192;
 const KEEP_ALIVE_SECONDS: u16 = 30;
@@ -173,10 +178,12 @@ async fn drive(
             },
         };
         let properties = publish.properties.unwrap_or_default();
+        let is_mark = |(name, value): &(String, String)| (name.as_str(), value.as_str()) == MARK;
         let incoming = Incoming {
             // A topic that is no text is nobody's.
             topic: String::from_utf8(publish.topic.to_vec()).unwrap_or_default(),
             payload: publish.payload.to_vec(),
+            is_own: properties.user_properties.iter().any(is_mark),
             response_topic: properties.response_topic,
             correlation_data: properties.correlation_data.map(|data| data.to_vec()),
             ack,
@@ -215,6 +222,7 @@ impl Speaker {
                 .map(|expiry| u32::try_from(expiry.as_secs()).unwrap_or(u32::MAX)),
             correlation_data: message.correlation_data.map(Into::into),
             content_type: message.content_type.map(ToOwned::to_owned),
+            user_properties: vec![(MARK.0.to_owned(), MARK.1.to_owned())],
             ..PublishProperties::default()
         };
         let options = PublishOptions::at_least_once().properties(properties);

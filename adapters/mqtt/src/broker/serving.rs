@@ -24,7 +24,7 @@ use super::link::{
 use crate::allowance::{Allowance, Rate};
 use crate::conversation::{Answer, Contact, Conversation, Fault, Said};
 use crate::service::DeviceService;
-use crate::topic::{DOCUMENT, DOCUMENT_CBOR, Subtree, Upward, device_of};
+use crate::topic::{DOCUMENT, DOCUMENT_CBOR, Subtree, device_of};
 
 /// What devices publish, shared among all gateways of the operator.
 const FILTERS: [&str; 7] = [
@@ -146,7 +146,7 @@ impl Connection {
 
     fn take(&mut self, mut incoming: Incoming, errand: &Errand, acting: &Acting) {
         let ack = incoming.ack.take();
-        let device = device_of(&incoming.topic);
+        let device = device_of(&incoming.topic).filter(|_| !incoming.is_own);
         let now = errand.clock.now();
         // More than it may say is not heard: there is no way to tell a device to be quiet.
         let Some(device) = device.filter(|device| self.meter.take(device, now)) else {
@@ -260,10 +260,6 @@ impl Errand {
             }
         };
         let subtree = Subtree::of(device);
-        if loops_back(&subtree, message) {
-            tracing::debug!(iot_sp = %identity.iot_sp, "response topic that devices publish on");
-            return Ok(());
-        }
         let conversation = Conversation {
             service: self.service.as_ref(),
             clock: self.clock.as_ref(),
@@ -357,13 +353,6 @@ impl Errand {
             Outcome::Nothing
         }
     }
-}
-
-/// Whether the answer would come back to us as a message of the device.
-fn loops_back(subtree: &Subtree, message: &Incoming) -> bool {
-    let chosen = message.response_topic.as_deref();
-    let own = chosen.and_then(|topic| subtree.own(topic));
-    own.is_some_and(|own| Upward::read(own).is_some())
 }
 
 fn outcome_of(error: ChannelError) -> Outcome {
