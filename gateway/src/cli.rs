@@ -15,6 +15,7 @@ mod import;
 mod init;
 mod job;
 mod mapping;
+mod mqtt;
 mod operator;
 mod outbox;
 mod owner;
@@ -68,6 +69,7 @@ enum Verb {
     Sp(sp::SpArguments),
     Agreement(agreement::AgreementArguments),
     Device(device::DeviceArguments),
+    Mqtt(mqtt::MqttArguments),
     Mapping(mapping::MappingArguments),
     Job(job::JobArguments),
     Outbox(outbox::OutboxArguments),
@@ -97,6 +99,7 @@ impl Cli {
             Verb::Sp(arguments) => arguments.run(),
             Verb::Agreement(arguments) => arguments.run(),
             Verb::Device(arguments) => arguments.run(),
+            Verb::Mqtt(arguments) => arguments.run(),
             Verb::Mapping(arguments) => arguments.run(),
             Verb::Job(arguments) => arguments.run(),
             Verb::Outbox(arguments) => arguments.run(),

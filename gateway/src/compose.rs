@@ -1,6 +1,7 @@
 //! The composition root: every part is made here, once, and joined to the others.
 
 mod archive;
+mod broker;
 mod devices;
 mod embedded;
 mod examine;
@@ -27,8 +28,9 @@ use crate::tls::{
 };
 
 pub(crate) use archive::StoreArchive;
+pub(crate) use broker::BrokerWays;
 pub(crate) use embedded::{open_store, redb_options, sled_options};
-pub(crate) use examine::examine;
+pub(crate) use examine::{examine, load_authority_of};
 pub(crate) use parts::{Parts, check_canary, check_keyring};
 pub(crate) use running::Running;
 pub(crate) use serving::ListenerEnded;

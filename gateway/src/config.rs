@@ -5,6 +5,7 @@
 //! relative to the file. What weakens the service cannot be said here: there is no plain
 //! listener, no early data, no way round client certificates.
 
+mod broker;
 mod decisions;
 mod fault;
 mod listeners;
@@ -26,6 +27,7 @@ use ics_core::id::IdentifierSchemes;
 use ics_core::procedure::Knobs;
 use serde::Deserialize;
 
+pub(crate) use broker::{BrokerAddress, MqttBrokerSection};
 pub(crate) use decisions::{DecisionsSection, OnFailure};
 pub(crate) use fault::ConfigError;
 pub(crate) use listeners::{
@@ -65,6 +67,9 @@ pub(crate) struct Config {
     /// Hosted devices over MQTT.
     #[serde(default)]
     pub(crate) mqtt: Option<MqttSection>,
+    /// Hosted devices over MQTT, through a broker.
+    #[serde(default)]
+    pub(crate) mqtt_broker: Option<MqttBrokerSection>,
     /// How service providers are told.
     pub(crate) notify: NotifySection,
     /// Access tokens.
@@ -206,6 +211,14 @@ impl Config {
                     "there is nobody to certify devices",
                     mend,
                 )));
+            }
+        }
+        if let Some(broker) = &mut self.mqtt_broker {
+            broker.check(place, faults);
+            if self.devices.is_none() {
+                let mend = "add `[devices]` with `certificate` and `key` of a device authority";
+                let wrong = "there is nobody to certify devices";
+                faults.take(Err(Fault::new("mqtt_broker", wrong, mend)));
             }
         }
         self.notify.check(place, faults);

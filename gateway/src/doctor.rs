@@ -1,6 +1,7 @@
 //! What a domain needs to run, looked at from outside: one finding for each thing, with a command
 //! that mends what is not well.
 
+mod broker;
 mod certificate;
 mod network;
 mod place;
@@ -86,6 +87,7 @@ pub(crate) async fn look(
     findings.extend(errors.iter().map(|error| of_start(&config, error)));
     findings.extend(certificate::look(&config));
     findings.extend(place::look(&config));
+    findings.extend(broker::look(&config).await);
     let client = client(&config);
     let status = match &client {
         Some(client) => Some(client.read::<StatusView>("/status").await),

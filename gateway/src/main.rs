@@ -16,6 +16,7 @@ mod doctor;
 mod http_client;
 mod init;
 mod listener;
+mod mqtt_recipe;
 mod operator_client;
 mod sandbox;
 mod service_manager;

@@ -30,7 +30,7 @@ pub use channel::{ChannelError, DeviceClaim, DeviceRefusal, Given, OwnMapping, U
 pub use delivery::{Consignment, Route};
 pub use demapping::{DemapError, DemapOutcome, DemapRequest, Demapped, Selector};
 pub use device::{
-    DeviceAmendment, DeviceError, DeviceTerms, IssuedCredential, Manager, NewCredential,
+    AwaitedPlace, DeviceAmendment, DeviceError, DeviceTerms, IssuedCredential, Manager, NewCredential,
     RegisteredDevice,
 };
 pub use inquiry::{DeviceAnswer, InquiryError, TransactionAnswer};

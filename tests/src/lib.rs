@@ -6,6 +6,7 @@
 //! every process is ended by its pid. Tests wait for conditions, never for time.
 
 pub mod bad_host;
+pub mod broker;
 pub mod clock;
 pub mod condition;
 pub mod connection;
@@ -28,6 +29,7 @@ mod tls;
 pub mod websocket;
 
 pub use bad_host::BadHost;
+pub use broker::Broker;
 pub use clock::MovableClock;
 pub use condition::{eventually, wait_for};
 pub use connection::{Connection, Dialer};

@@ -1,6 +1,7 @@
 //! The clients of Eclipse Mosquitto, each run to its end: what a firmware developer has on a desk.
 
-use std::process::{Command, Output, Stdio};
+use std::io::Read as _;
+use std::process::{Child, Command, Output, Stdio};
 
 use crate::condition::wait_for;
 use crate::device::{HostedDevice, Version};
@@ -49,12 +50,45 @@ impl Mosquitto {
         })
     }
 
+    /// Starts it.
+    #[must_use]
+    pub fn spawn(mut self) -> RunningMosquitto {
+        self.0.stdin(Stdio::null()).stdout(Stdio::piped());
+        RunningMosquitto(self.0.spawn().expect("mosquitto-clients"))
+    }
+
     /// Runs it to its end, which must be good; answers what it printed.
     #[track_caller]
     pub fn expect(self) -> String {
         let output = self.run();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).expect("UTF-8")
+    }
+}
+
+/// One of the clients at work; it ends with this.
+pub struct RunningMosquitto(Child);
+
+impl RunningMosquitto {
+    /// Whether it has ended.
+    pub fn is_over(&mut self) -> bool {
+        self.0.try_wait().expect("a child").is_some()
+    }
+
+    /// Waits for its end; answers what it printed.
+    pub fn output(mut self) -> String {
+        let mut printed = String::new();
+        let mut output = self.0.stdout.take().expect("a pipe");
+        output.read_to_string(&mut printed).expect("UTF-8");
+        self.0.wait().expect("it ends");
+        printed
+    }
+}
+
+impl Drop for RunningMosquitto {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -16,7 +16,8 @@ use ics_core::port::{Clock, DeviceBell as _, PortFuture, StoreError};
 use ics_core::principal::{CertificateThumbprint, DeviceIdentity};
 use ics_core::sealed::{BlindIndex, Sealed};
 use ics_core::service::{
-    ChannelError, DeviceClaim, DeviceRefusal, Failure, Given, OwnMapping, Unauthenticated,
+    AwaitedPlace, ChannelError, DeviceClaim, DeviceRefusal, Failure, Given, OwnMapping,
+    Unauthenticated,
 };
 use ics_core::time::Timestamp;
 use tokio::sync::watch;
@@ -225,6 +226,7 @@ impl DeviceService for FakeService {
                     device_id,
                     password,
                 } => (device_id, password == password_of(device_id)),
+                DeviceClaim::Vouched { device_id } => (device_id, true),
             };
             let known = self
                 .lock()
@@ -355,6 +357,19 @@ impl DeviceService for FakeService {
             self.commit().await;
             self.lock().events.push((id, data.to_vec(), is_json));
             Ok(())
+        })
+    }
+
+    fn awaited<'a>(
+        &'a self,
+        _: Option<&'a AwaitedPlace>,
+        _: usize,
+    ) -> PortFuture<'a, Result<(Vec<DeviceId>, Option<AwaitedPlace>), Failure>> {
+        Box::pin(async move {
+            let state = self.lock();
+            let devices = state.devices.values();
+            let awaited = devices.filter(|(device, _)| device.is_awaited());
+            Ok((awaited.map(|(device, _)| device.id.clone()).collect(), None))
         })
     }
 }

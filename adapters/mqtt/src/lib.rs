@@ -1,5 +1,6 @@
-//! The device channel over MQTT 3.1.1 and 5, in endpoint mode: the gateway terminates MQTT itself,
-//! there is no broker (channels.md A, A.1; Y.4462 10.1 steps 4 to 6, 10.2, 10.3 case 1, I.1).
+//! The device channel over MQTT (channels.md A; Y.4462 10.1 steps 4 to 6, 10.2, 10.3 case 1, I.1), in
+//! one of two ways or both. Endpoint mode: the gateway terminates MQTT 3.1.1 and 5 itself. Broker
+//! mode: it is a client of a broker that the operator runs.
 //!
 //! | module | what it answers |
 //! |---|---|
@@ -8,6 +9,8 @@
 //! | `handshake` | CONNECT: who is it, by its credential alone |
 //! | `guesses` | how often a password may be wrong |
 //! | `session` | everything after it |
+//! | `broker` | the other way: as a client of a broker |
+//! | `conversation` | what a device says, acted upon, whichever way it came |
 //! | `topic` | the fixed topics of a device's own subtree, and nothing beside it |
 //! | `driver` | the socket: whole packets in, bounded bytes out |
 //! | `packet` | MQTT on the wire, without I/O |
@@ -21,6 +24,8 @@
 
 mod allowance;
 mod asyncapi;
+mod broker;
+mod conversation;
 mod driver;
 mod endpoint;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -38,6 +43,10 @@ mod topic;
 
 pub use allowance::Rate;
 pub use asyncapi::describe;
+pub use broker::{
+    Awaited, Broker, BrokerSettings, BrokerState, Dial, Disguise, LinkError, ProbeError, Stranger,
+    Ways, Wire, probe,
+};
 pub use endpoint::{DeviceCertificate, Ended, Endpoint, Limits, PeerDevice};
 pub use guesses::GuessLimits;
 pub use roster::Sessions;

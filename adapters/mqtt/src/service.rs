@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use ics_core::device::{Channel, HostedDevice};
 use ics_core::device_document::{Acknowledgement, AcknowledgementMeaning, DeviceDocument};
-use ics_core::id::{MappingId, ServiceUri};
+use ics_core::id::{DeviceId, MappingId, ServiceUri};
 use ics_core::port::PortFuture;
 use ics_core::principal::DeviceIdentity;
-use ics_core::service::{ChannelError, DeviceClaim, DeviceRefusal, Given, IcsService, OwnMapping};
+use ics_core::service::{
+    AwaitedPlace, ChannelError, DeviceClaim, DeviceRefusal, Failure, Given, IcsService, OwnMapping,
+};
 use ics_core::time::Timestamp;
 
 /// What of the service a device channel needs. What a call that writes answers is durable.
@@ -64,6 +66,14 @@ pub trait DeviceService: Send + Sync {
         event: (MappingId, &'a [u8], bool),
         now: Timestamp,
     ) -> PortFuture<'a, Result<(), ChannelError>>;
+
+    /// Of at most `limit` devices after `after`, those that are owed their document, and where to
+    /// go on.
+    fn awaited<'a>(
+        &'a self,
+        after: Option<&'a AwaitedPlace>,
+        limit: usize,
+    ) -> PortFuture<'a, Result<(Vec<DeviceId>, Option<AwaitedPlace>), Failure>>;
 }
 
 impl DeviceService for IcsService {
@@ -125,5 +135,13 @@ impl DeviceService for IcsService {
         now: Timestamp,
     ) -> PortFuture<'a, Result<(), ChannelError>> {
         Box::pin(self.report_event((identity, Channel::Mqtt), event, now))
+    }
+
+    fn awaited<'a>(
+        &'a self,
+        after: Option<&'a AwaitedPlace>,
+        limit: usize,
+    ) -> PortFuture<'a, Result<(Vec<DeviceId>, Option<AwaitedPlace>), Failure>> {
+        Box::pin(self.awaited_devices(after, limit))
     }
 }

@@ -1,7 +1,7 @@
 //! Everything after CONNECT: one device, one connection, one packet at a time, so what is
 //! acknowledged is acknowledged in order, and nothing piles up behind a commit that takes its time.
 
-mod delivery;
+pub(crate) mod delivery;
 mod publication;
 mod subscription;
 mod window;

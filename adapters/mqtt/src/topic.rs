@@ -61,6 +61,12 @@ fn is_request(text: &str) -> bool {
     (1..=LONGEST_REQUEST).contains(&text.len()) && text.bytes().all(plain)
 }
 
+/// The device that a topic is of; `None` for a topic that is of none.
+pub(crate) fn device_of(topic: &str) -> Option<DeviceId> {
+    let (device, _) = topic.strip_prefix(PREFIX)?.split_once('/')?;
+    DeviceId::parse(device).ok()
+}
+
 impl Subtree {
     pub(crate) fn of(device: &DeviceId) -> Self {
         Self {

@@ -1,8 +1,9 @@
 //! The devices the gateway hosts: who certifies them, and who is told when one changes.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use ics_core::device::HostedDevice;
 use ics_core::id::{DeviceId, SpId};
 use ics_core::port::{AuthorityError, DeviceAuthority, DeviceBell, Entropy, IssuedCertificate};
@@ -17,24 +18,28 @@ use crate::telemetry::{DeviceActs, MQTT, Telemetry};
 
 /// Passes rings on to the device channels, once there are any. The service is made before them.
 #[derive(Default)]
-pub(crate) struct DeviceBells(OnceLock<Arc<dyn DeviceBell>>);
+pub(crate) struct DeviceBells(ArcSwap<Vec<Arc<dyn DeviceBell>>>);
 
 impl DeviceBells {
-    /// From now on `channel` is rung; the first one stays.
+    /// From now on `channel` is rung as well.
     pub(super) fn pass_to(&self, channel: Arc<dyn DeviceBell>) {
-        let _ = self.0.set(channel);
+        self.0.rcu(|channels| {
+            let mut channels = channels.to_vec();
+            channels.push(Arc::clone(&channel));
+            channels
+        });
     }
 }
 
 impl DeviceBell for DeviceBells {
     fn ring(&self, id: &DeviceId, device: Option<&HostedDevice>) {
-        if let Some(channel) = self.0.get() {
+        for channel in self.0.load().iter() {
             channel.ring(id, device);
         }
     }
 
     fn recheck(&self, iot_sp: &SpId) {
-        if let Some(channel) = self.0.get() {
+        for channel in self.0.load().iter() {
             channel.recheck(iot_sp);
         }
     }

@@ -7,7 +7,7 @@ use ics_core::port::Entropy;
 use ics_vault::Authority;
 
 use super::devices::open_device_authority;
-use super::{Parts, StartError, load_anchors, mqtt_credentials, read_key};
+use super::{BrokerWays, Parts, StartError, load_anchors, mqtt_credentials, read_key};
 use crate::ambient::SystemEntropy;
 use crate::config::{AnchorSection, Config};
 use crate::descriptors;
@@ -33,6 +33,7 @@ pub(crate) fn examine(config: &Config) -> Vec<StartError> {
     if let (Some(devices), Some(mqtt)) = (&config.devices, &config.mqtt) {
         take(mqtt_credentials(devices, mqtt).map(drop));
     }
+    take(BrokerWays::of(config).map(drop));
     for AnchorSection {
         certificate,
         namespace,
@@ -77,7 +78,7 @@ pub(super) fn load_authority(
 ///
 /// # Errors
 /// [`StartError`].
-pub(super) fn load_authority_of(
+pub(crate) fn load_authority_of(
     (certificate, key): (&Path, &Path),
     entropy: &Arc<dyn Entropy>,
 ) -> Result<Authority, StartError> {

@@ -26,11 +26,12 @@ const DEVICE_PAGE: usize = 500;
 const OUTBOX_PAGE: usize = 500;
 
 /// The certificates that a reload changes.
-const RELOADED: [&str; 4] = [
+const RELOADED: [&str; 5] = [
     "t8-server",
     "operator-server",
     "operator-authority",
     "mqtt-server",
+    "mqtt-broker-client",
 ];
 
 /// Looks after the gateway itself.
@@ -188,6 +189,8 @@ pub(super) fn certificate_ends(config: &Config) -> Vec<(&'static str, i64)> {
     let devices = devices.map(|section| ("device-authority", &section.certificate));
     let mqtt = config.mqtt.as_ref();
     let mqtt = mqtt.map(|section| ("mqtt-server", &section.certificate));
+    let broker = config.mqtt_broker.as_ref();
+    let broker = broker.map(|section| ("mqtt-broker-client", &section.certificate));
     let files = [
         ("t8-server", &config.t8.certificate),
         ("operator-server", &config.operator.certificate),
@@ -200,6 +203,7 @@ pub(super) fn certificate_ends(config: &Config) -> Vec<(&'static str, i64)> {
         .into_iter()
         .chain(devices)
         .chain(mqtt)
+        .chain(broker)
         .filter_map(|(of, path)| Some((of, end(path)?)))
         .collect()
 }

@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 /// Keys that take effect at once; the rest waits for the next start.
-const AT_ONCE: [&str; 9] = [
+const AT_ONCE: [&str; 12] = [
     "t8.certificate",
     "t8.key",
     "t8.anchor",
@@ -13,6 +13,9 @@ const AT_ONCE: [&str; 9] = [
     "operator.anchor",
     "mqtt.certificate",
     "mqtt.key",
+    "mqtt_broker.certificate",
+    "mqtt_broker.key",
+    "mqtt_broker.server_anchors",
 ];
 
 /// The keys that differ between two configurations and do not take effect before the next start.

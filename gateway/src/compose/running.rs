@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::archive::StoreArchive;
+use super::broker::BrokerChannel;
 use super::devices::MqttChannel;
 use super::jobs::run_jobs;
 use super::observation::{SelfObservation, certificate_ends};
@@ -38,6 +39,7 @@ pub(crate) struct Running {
     operator: SocketAddr,
     parts: Parts,
     mqtt: Option<MqttChannel>,
+    broker: Option<BrokerChannel>,
     t8_tls: ReloadableTls,
     operator_tls: ReloadableTls,
     serving: Serving,
@@ -85,6 +87,7 @@ impl Running {
         let t8_tls = ReloadableTls::new(anchors, credential, Some(Arc::clone(&parts.directory)))?;
         let t8_listener = open_t8(&config, &parts, (&t8_tls, &signing_key, &telemetry))?;
         let mqtt = MqttChannel::open(&config, &parts, &telemetry)?;
+        let broker = BrokerChannel::start(&config, &parts)?;
         let (t8, operator) = (t8_listener.address, operator_listener.address);
         let deliverer = start_deliverer(&config, &parts, signing_key, vec![t8, operator])?;
         let (stop_sweeper, stopping) = watch::channel(false);
@@ -106,6 +109,7 @@ impl Running {
             operator,
             parts,
             mqtt,
+            broker,
             t8_tls,
             operator_tls,
             serving,
@@ -177,6 +181,9 @@ impl Running {
         if let Some(mqtt) = &self.mqtt {
             mqtt.reload(config)?;
         }
+        if let Some(broker) = &self.broker {
+            broker.reload(config)?;
+        }
         let [t8_gate, _] = &self.gates;
         t8_gate.set_per_party(config.t8.connections.max_connections_per_party);
         self.observation.note_reloaded(config);
@@ -193,7 +200,12 @@ impl Running {
                 channel.listener.stop().await;
             }
         };
-        futures_util::future::join(self.serving.stop(), mqtt).await;
+        let broker = async {
+            if let Some(channel) = self.broker {
+                channel.stop().await;
+            }
+        };
+        futures_util::future::join3(self.serving.stop(), mqtt, broker).await;
         self.stop_sweeper.send_replace(true);
         let _ = self.sweeper.await;
         let _ = self.jobs.await;

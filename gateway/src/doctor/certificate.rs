@@ -28,6 +28,8 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
     files.extend(anchors.chain(&config.notify.server_anchors));
     files.extend(device_authority(config));
     files.extend(config.mqtt.as_ref().map(|section| &section.certificate));
+    let broker = config.mqtt_broker.as_ref();
+    files.extend(broker.map(|section| &section.certificate));
     files.sort();
     files.dedup();
     files

@@ -153,6 +153,23 @@ key = "mqtt/server.key"
 #max_arrivals_per_address = 0
 #handshake_timeout = "3s"
 
+# Hosted devices over MQTT through a broker that you run, instead of [mqtt] or beside it.
+# `ics-gateway mqtt recipe` writes what a mosquitto needs for it, and tells this section.
+#     [mqtt_broker]
+#     address = "mqtt.example:8883"
+#     # The authority of the broker's own certificate.
+#     server_anchors = ["mqtt/broker-ca.pem"]
+#     # What the gateway shows to the broker.
+#     certificate = "mqtt/ics-gateway.pem"
+#     key = "mqtt/ics-gateway.key"
+#     # The name of this gateway's session: another one for each gateway.
+#     client_id = "ics-gateway"
+#     # How long the broker keeps messages for this gateway while it is away.
+#     session_expiry = "1h"
+#     # What the broker has, where `ics-gateway doctor` can read it.
+#     acl_file = "/etc/mosquitto/ics/acl"
+#     client_anchors = "/etc/mosquitto/ics/device-ca.pem"
+
 [notify]
 # What the gateway shows to the servers of service providers when it notifies them.
 certificate = "notify/client.pem"

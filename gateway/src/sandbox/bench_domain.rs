@@ -86,7 +86,7 @@ impl BenchDomain {
         certificate: &str,
         key: &str,
     ) -> Result<ClientConfig, SandboxError> {
-        let credential = Credential::parse(certificate, key)?;
+        let credential = Credential::from_pem(certificate, key)?;
         let roots = load_certificates(&self.file("authority/sp-ca.pem"))?;
         Ok(client_config(roots, credential)?)
     }

@@ -30,6 +30,9 @@ pub(crate) enum CredentialError {
     /// The key file has no private key in it.
     #[error("`{}` has no readable private key in PEM form", .0.display())]
     Key(PathBuf),
+    /// What was just made cannot be read.
+    #[error("a certificate that was just made cannot be read")]
+    Made,
     /// The certificate of an authority cannot be trusted as one.
     #[error("a trust anchor has no usable certificate")]
     Anchor,
@@ -129,19 +132,18 @@ impl Credential {
         }
     }
 
-    /// Reads both from texts in PEM.
+    /// Takes both from PEM text that was just made.
     ///
     /// # Errors
-    /// [`CredentialError`], without a file's name.
-    pub(crate) fn parse(certificate: &str, key: &str) -> Result<Self, CredentialError> {
-        let nowhere = PathBuf::new;
+    /// [`CredentialError`].
+    pub(crate) fn from_pem(certificate: &str, key: &str) -> Result<Self, CredentialError> {
+        let refuse = || CredentialError::Made;
         let chain = CertificateDer::pem_slice_iter(certificate.as_bytes());
-        let chain = chain.collect::<Result<Vec<_>, _>>();
-        let key = PrivateKeyDer::from_pem_slice(key.as_bytes());
-        Ok(Self {
-            chain: chain.map_err(|_| CredentialError::Certificate(nowhere()))?,
-            key: key.map_err(|_| CredentialError::Key(nowhere()))?,
-        })
+        let chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(|_| refuse())?;
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| refuse())?;
+        let made = Self { chain, key };
+        made.check()?;
+        Ok(made)
     }
 
     /// Whether the provider takes it.

@@ -10,7 +10,7 @@ use super::demapping::Ending;
 use super::fence::date_establishment;
 use super::{ATTEMPTS, Committed, Failure, IcsService};
 use crate::change::Change;
-use crate::device::{Channel, CredentialKind, DeviceStatus, HostedDevice};
+use crate::device::{Channel, CredentialKind, DeviceCredential, DeviceStatus, HostedDevice};
 use crate::device_document::{
     Acknowledgement, AcknowledgementMeaning, DeviceDocument, DocumentEntry,
 };
@@ -47,6 +47,12 @@ pub enum DeviceClaim<'a> {
         device_id: &'a DeviceId,
         /// The password.
         password: &'a str,
+    },
+    /// Who spoke for it vouches for the device: a broker, which lets nobody but the device itself,
+    /// by its certificate, speak on its topics. Which of its certificates that was is not known.
+    Vouched {
+        /// The device.
+        device_id: &'a DeviceId,
     },
 }
 
@@ -125,6 +131,14 @@ pub struct OwnMapping {
     pub key: MappingKey,
 }
 
+/// The certificate a device may have shown to whoever vouches for it: one that holds; where none
+/// does, the newest, so that the reason is told.
+fn vouched_credential(device: &HostedDevice, now: Timestamp) -> Option<&DeviceCredential> {
+    let is_certificate = |c: &&DeviceCredential| matches!(c.kind, CredentialKind::Certificate(_));
+    let certificates = device.credentials.iter().filter(is_certificate);
+    certificates.max_by_key(|c| (c.holds(now), c.id))
+}
+
 impl IcsService {
     /// Who a device is, if it may come over `channel`.
     ///
@@ -136,14 +150,19 @@ impl IcsService {
         channel: Channel,
         now: Timestamp,
     ) -> Result<Arc<DeviceIdentity>, DeviceRefusal> {
-        let (DeviceClaim::Certificate { device_id, .. } | DeviceClaim::Password { device_id, .. }) =
-            claim;
+        let (DeviceClaim::Certificate { device_id, .. }
+        | DeviceClaim::Password { device_id, .. }
+        | DeviceClaim::Vouched { device_id }) = claim;
         let shown = match claim {
-            DeviceClaim::Certificate { thumbprint, .. } => CredentialKind::Certificate(thumbprint),
+            DeviceClaim::Certificate { thumbprint, .. } => {
+                Some(CredentialKind::Certificate(thumbprint))
+            }
             DeviceClaim::Password { password, .. } => {
                 // A keyed hash, and one look at it: its cost does not tell whether there is such a device.
-                CredentialKind::Password(self.password_index(device_id, password))
+                let index = self.password_index(device_id, password);
+                Some(CredentialKind::Password(index))
             }
+            DeviceClaim::Vouched { .. } => None,
         };
         let found = self.ports.store.load_device(device_id).await;
         let device = found
@@ -154,10 +173,11 @@ impl IcsService {
         {
             return Err(Unauthenticated::Unknown.into());
         }
-        let mut credentials = device.credentials.iter();
-        let credential = credentials
-            .find(|credential| credential.kind == shown)
-            .ok_or(Unauthenticated::Credential)?;
+        let credential = match shown {
+            Some(shown) => device.credentials.iter().find(|c| c.kind == shown),
+            None => vouched_credential(&device, now),
+        };
+        let credential = credential.ok_or(Unauthenticated::Credential)?;
         let identity = Arc::new(DeviceIdentity {
             iot_sp: device.iot_sp.clone(),
             device_id: device.id.clone(),

@@ -105,6 +105,14 @@ pub struct RegisteredDevice {
     pub credentials: Vec<IssuedCredential>,
 }
 
+/// How far a walk over all hosted devices came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwaitedPlace {
+    iot_sp: SpId,
+    /// Its device that was looked at last; `None` when all were.
+    device: Option<DeviceId>,
+}
+
 /// For whom a device is managed.
 #[derive(Clone, Copy, Debug)]
 pub enum Manager<'a> {
@@ -385,6 +393,45 @@ impl IcsService {
             }
             give_way().await;
         }
+    }
+
+    /// Of at most `limit` hosted devices after `after`, those that have yet to acknowledge their
+    /// newest document; and where to go on, if there is more.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn awaited_devices(
+        &self,
+        after: Option<&AwaitedPlace>,
+        limit: usize,
+    ) -> Result<(Vec<DeviceId>, Option<AwaitedPlace>), Failure> {
+        let directory = self.directory();
+        let mut parties = directory.parties().map(|party| &party.id);
+        let (iot_sp, place) = match after {
+            None => (parties.next(), None),
+            Some(AwaitedPlace { iot_sp, device }) => {
+                let is_next = |id: &&SpId| match device {
+                    Some(_) => *id >= iot_sp,
+                    None => *id > iot_sp,
+                };
+                let found = parties.find(is_next);
+                // A party that went away meanwhile took its place along.
+                let is_there = found == Some(iot_sp);
+                (found, device.as_ref().filter(|_| is_there))
+            }
+        };
+        let Some(iot_sp) = iot_sp else {
+            return Ok((Vec::new(), None));
+        };
+        let store = &self.ports.store;
+        let devices = store.walk_devices(iot_sp, place, limit).await?;
+        let last = devices.last().filter(|_| devices.len() >= limit);
+        let next = AwaitedPlace {
+            iot_sp: iot_sp.clone(),
+            device: last.map(|device| device.id.clone()),
+        };
+        let awaited = devices.into_iter().filter(HostedDevice::is_awaited);
+        Ok((awaited.map(|device| device.id).collect(), Some(next)))
     }
 
     /// Offers a device the rows that wait for it, as far as it has room.

@@ -1,8 +1,8 @@
 //! The whole story of a hosted device, by one client after the other, each as it comes: figure 3
 //! (steps 4 to 6 over MQTT), Appendix I.1, figure 5 case 1, figure 4, and the device's own way out.
 
-mod desk;
-mod program;
+pub(super) mod desk;
+pub(super) mod program;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,7 +13,7 @@ use desk::Desk;
 use program::Program;
 
 /// What a device does, whatever it is made of.
-trait Device {
+pub(super) trait Device {
     /// Waits for a document of this version or a later one.
     fn document(&mut self, at_least: u64) -> Value;
     /// Publishes at QoS 1 to a topic of its own; it must be taken.
@@ -24,28 +24,36 @@ trait Device {
 }
 
 /// A device in a world of its own, with both its service providers.
-struct World {
-    sandbox: Sandbox,
-    shop: Party,
-    acme: Party,
-    thing: HostedDevice,
+pub(super) struct World {
+    pub(super) sandbox: Sandbox,
+    pub(super) shop: Party,
+    pub(super) acme: Party,
+    pub(super) thing: HostedDevice,
     version: u64,
+    /// Whether PUBACK is the gateway's own word; a broker's says nothing of what is durable.
+    is_direct: bool,
 }
 
 impl World {
     fn start() -> Self {
         let sandbox = Sandbox::start();
+        let thing = sandbox.lock();
+        Self::of(sandbox, thing, true)
+    }
+
+    pub(super) fn of(sandbox: Sandbox, thing: HostedDevice, is_direct: bool) -> Self {
         Self {
             shop: sandbox.shop(),
             acme: sandbox.acme(),
-            thing: sandbox.lock(),
+            thing,
             sandbox,
             version: 0,
+            is_direct,
         }
     }
 
     /// The newest version of its document, and the newest it said it holds, as its IoT SP sees them.
-    fn versions(&self) -> (u64, u64) {
+    pub(super) fn versions(&self) -> (u64, u64) {
         let path = self.acme.path("ics-device", "devices");
         let path = format!("{path}/{}", self.thing.id);
         let document = &self.acme.get(&path).expect(200).json()["document"];
@@ -54,23 +62,26 @@ impl World {
     }
 
     /// The device gets a newer document than it has.
-    fn next_document(&mut self, device: &mut dyn Device) -> Value {
+    pub(super) fn next_document(&mut self, device: &mut dyn Device) -> Value {
         let document = device.document(self.version + 1);
         self.version = document["v"].as_u64().expect("a version");
         document
     }
 
     /// The device says that it stored what it got last.
-    fn acknowledge(&self, device: &mut dyn Device) {
+    pub(super) fn acknowledge(&self, device: &mut dyn Device) {
         let (version, acknowledged) = self.versions();
         assert!(version == self.version && acknowledged < version);
         let payload = json!({ "v": self.version }).to_string();
         device.publish("doc/ack", payload.as_bytes());
+        if !self.is_direct {
+            eventually("the acknowledgement", || self.versions().1 == version);
+        }
         assert_eq!(self.versions(), (version, version));
     }
 
     /// Figure 3: the row is established; answers service URI, UTI and the row's id.
-    fn map(&mut self, device: &mut dyn Device) -> (String, String, String) {
+    pub(super) fn map(&mut self, device: &mut dyn Device) -> (String, String, String) {
         let (service, uti) = (self.shop.service("doors"), fresh_uuid());
         let mut request = self.shop.request(&service, &uti, &self.thing.serial);
         // What the third party alone understands: bytes that are no text.
@@ -102,7 +113,7 @@ impl World {
     }
 
     /// Figure 5 case 1: all three identifiers.
-    fn inquire(&self, device: &mut dyn Device, (service, uti, id): (&str, &str, &str)) {
+    pub(super) fn inquire(&self, device: &mut dyn Device, (service, uti, id): (&str, &str, &str)) {
         let row = json!({ "id": id, "svc": service, "uti": uti });
         let all = json!({ "did": self.thing.id, "m": [row] });
         assert_eq!(device.ask("inq", b"", true), all);
@@ -115,7 +126,7 @@ impl World {
 
     /// Appendix I.1: the third party has what the device said, byte by byte, and no more than
     /// service URI and UTI to know it by.
-    fn report(&self, device: &mut dyn Device, (service, uti, id): (&str, &str, &str)) {
+    pub(super) fn report(&self, device: &mut dyn Device, (service, uti, id): (&str, &str, &str)) {
         // Spaces, the order of members and the form of numbers are the device's own.
         let data = r#"{ "door":"open",  "at": 1.50e+3, "é": "\u00e9\/" }"#;
         let payload = format!(r#"{{"id":"{id}","data":{data}}}"#);
@@ -143,7 +154,7 @@ impl World {
             .wait(uti, "the end", |body| body["cause"] == cause);
     }
 
-    fn play(&mut self, device: &mut dyn Device) {
+    pub(super) fn play(&mut self, device: &mut dyn Device) {
         let (service, uti, id) = self.map(device);
         self.inquire(device, (&service, &uti, &id));
         self.report(device, (&service, &uti, &id));

@@ -7,14 +7,14 @@ use ics_core::device_document::DocumentState;
 use tokio::time::Instant;
 
 /// How long after it was sent the same version is sent again; the last goes on.
-const AGAIN: [Duration; 3] = [
+pub(crate) const AGAIN: [Duration; 3] = [
     Duration::from_secs(30),
     Duration::from_secs(120),
     Duration::from_secs(600),
 ];
 
 /// A contact does not have it sent again sooner.
-const FRESH: Duration = Duration::from_secs(5);
+pub(crate) const FRESH: Duration = Duration::from_secs(5);
 
 /// What is known of the document's way to the device.
 #[derive(Default)]

@@ -1,39 +1,29 @@
-//! What a device publishes, acted upon and settled. PUBACK follows the durable commit; 3.1.1, which
-//! has no reason in it, gets `/rejected` where there is a request to answer, or is closed.
+//! What a device publishes, settled. PUBACK follows the durable commit; 3.1.1, which has no reason in
+//! it, gets `/rejected` where there is a request to answer, or is closed.
 
-use ics_channel::refusal::{Refusal, encode_done};
-use ics_channel::{Format, acknowledgement, event, inquiry, revocation};
-use ics_core::device_document::AcknowledgementMeaning;
-use ics_core::service::{ChannelError, DeviceRefusal};
+use ics_channel::refusal::Refusal;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::{End, Session, reason_of};
+use crate::conversation::{Answer, Contact, Conversation, Done, Fault, Said};
 use crate::packet::{Publication, Publish, Reason, Version, write_puback};
-use crate::topic::Upward;
-
-/// Why what was published was not done.
-enum Fault {
-    /// No device that is in order does this: a topic that is none, or is not its own.
-    Stray(Reason),
-    /// It was understood, and not done.
-    Refused(Refusal),
-    /// The session ends.
-    End(End),
-}
-
-/// Where an answer goes: topics under the prefix.
-struct Way<'a> {
-    accepted: String,
-    rejected: String,
-    correlation_data: Option<&'a [u8]>,
-    /// That of the question.
-    format: Format,
-}
 
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'_, Io> {
     pub(super) async fn take_publication(&mut self, publish: &Publish<'_>) -> Result<(), End> {
-        let done = self.act_upon(publish).await;
+        let conversation = Conversation {
+            service: self.endpoint.service.as_ref(),
+            clock: self.endpoint.clock.as_ref(),
+            identity: &self.identity,
+            subtree: &self.subtree,
+        };
+        let done = conversation.act_upon(Said {
+            topic: publish.topic,
+            payload: publish.payload,
+            response_topic: publish.response_topic,
+            correlation_data: publish.correlation_data,
+        });
+        let done = done.await.map(|done| self.take_in(done));
         // Whatever it said: it is there.
         self.delivery.contact(Instant::now());
         match done {
@@ -43,7 +33,19 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'_, Io> {
             }
             Err(Fault::Stray(reason)) => self.refuse(publish, reason),
             Err(Fault::Refused(refusal)) => self.settle_refused(publish, refusal),
-            Err(Fault::End(end)) => Err(end),
+            Err(Fault::Failed(_)) => self.settle_refused(publish, Refusal::Unavailable),
+            Err(Fault::Unserved(why)) => Err(End::Close(reason_of(why))),
+        }
+    }
+
+    fn take_in(&mut self, done: Done) {
+        match done.contact {
+            Contact::Presence(document) => self.delivery.learn(&document),
+            Contact::Acknowledged(version) => self.delivery.acknowledge(version),
+            Contact::Other => {}
+        }
+        if let Some(answer) = done.answer {
+            self.answer(&answer);
         }
     }
 
@@ -84,150 +86,9 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'_, Io> {
         }
     }
 
-    async fn act_upon(&mut self, publish: &Publish<'_>) -> Result<(), Fault> {
-        let own = self.subtree.own(publish.topic);
-        let own = own.ok_or(Fault::Stray(Reason::NotAuthorized))?;
-        match Upward::read(own) {
-            None => Err(Fault::Stray(Reason::TopicName)),
-            Some(Upward::Presence) => self.take_presence().await,
-            Some(Upward::Acknowledgement) => self.take_acknowledgement(publish.payload).await,
-            Some(Upward::Event) => self.take_event(publish.payload).await,
-            Some(Upward::Inquiry(request)) => {
-                let way = self.way_of_answer(publish, own, request)?;
-                self.take_inquiry(publish.payload, &way).await
-            }
-            Some(Upward::Revocation(request)) => {
-                let way = request.map(|_| Way::beside(own, publish));
-                self.take_revocation(publish.payload, way.as_ref()).await
-            }
-        }
-    }
-
-    /// The device is there; what it says of it is its own affair.
-    async fn take_presence(&mut self) -> Result<(), Fault> {
-        let now = self.endpoint.clock.now();
-        match self.endpoint.service.admit(&self.identity, now).await {
-            Ok(device) => {
-                self.delivery.learn(&device.document);
-                Ok(())
-            }
-            Err(DeviceRefusal::Unauthenticated(why)) => Err(Fault::End(End::Close(reason_of(why)))),
-            Err(DeviceRefusal::Failure(_)) => Err(Fault::Refused(Refusal::Unavailable)),
-        }
-    }
-
-    async fn take_acknowledgement(&mut self, payload: &[u8]) -> Result<(), Fault> {
-        let read = acknowledgement::parse(payload);
-        let told = read.map_err(|_| Fault::Refused(Refusal::Payload))?;
-        let now = self.endpoint.clock.now();
-        let service = &self.endpoint.service;
-        let meaning = service.acknowledge(&self.identity, &told, now).await;
-        match meaning {
-            // What it means besides, a ring tells.
-            Ok(AcknowledgementMeaning::Current) => {
-                self.delivery.acknowledge(told.version);
-                Ok(())
-            }
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.fault(error)),
-        }
-    }
-
-    async fn take_event(&mut self, payload: &[u8]) -> Result<(), Fault> {
-        let read = event::parse(payload);
-        let told = read.map_err(|_| Fault::Refused(Refusal::Payload))?;
-        let now = self.endpoint.clock.now();
-        let event = (told.mapping, told.data, told.is_json);
-        let service = &self.endpoint.service;
-        let reported = service.report(&self.identity, event, now).await;
-        reported.map_err(|error| self.fault(error))
-    }
-
-    async fn take_inquiry(&mut self, payload: &[u8], way: &Way<'_>) -> Result<(), Fault> {
-        let done = match inquiry::parse(payload) {
-            Err(_) => Err(Refusal::Payload),
-            Ok(asked) => {
-                let now = self.endpoint.clock.now();
-                let service_uri = asked.service_uri.as_ref();
-                let service = &self.endpoint.service;
-                let found = service.inquire(&self.identity, service_uri, now).await;
-                self.refusal_of(found)?
-            }
-        };
-        let device = &self.identity.device_id;
-        let answer = done.map(|rows| inquiry::encode_answer(device, &rows, way.format));
-        self.answer(way, answer);
-        Ok(())
-    }
-
-    async fn take_revocation(
-        &mut self,
-        payload: &[u8],
-        way: Option<&Way<'_>>,
-    ) -> Result<(), Fault> {
-        let done = match revocation::parse(payload) {
-            Err(_) => Err(Refusal::Payload),
-            Ok(given) => {
-                let now = self.endpoint.clock.now();
-                let service = &self.endpoint.service;
-                let given = service.give_up(&self.identity, &given, now).await;
-                self.refusal_of(given)?
-            }
-        };
-        match way {
-            Some(way) => {
-                self.answer(way, done.map(|()| encode_done(way.format)));
-                Ok(())
-            }
-            None => done.map_err(Fault::Refused),
-        }
-    }
-
-    /// A refusal that can be answered; a session that ends is none.
-    fn refusal_of<T>(&self, done: Result<T, ChannelError>) -> Result<Result<T, Refusal>, Fault> {
-        match done {
-            Ok(done) => Ok(Ok(done)),
-            Err(error) => match self.end_or(error) {
-                Ok(refusal) => Ok(Err(refusal)),
-                Err(end) => Err(Fault::End(end)),
-            },
-        }
-    }
-
-    fn fault(&self, error: ChannelError) -> Fault {
-        self.end_or(error).map_or_else(Fault::End, Fault::Refused)
-    }
-
-    /// Where the answer to an inquiry goes: beside the request, or where MQTT 5 says. A device
-    /// chooses that only in its own subtree: else it would have us write to others.
-    fn way_of_answer<'a>(
-        &self,
-        publish: &Publish<'a>,
-        own: &str,
-        request: Option<&str>,
-    ) -> Result<Way<'a>, Fault> {
-        let Some(topic) = publish.response_topic else {
-            return match request {
-                Some(_) => Ok(Way::beside(own, publish)),
-                None => Err(Fault::Stray(Reason::TopicName)),
-            };
-        };
-        let chosen = self.subtree.own_name(topic);
-        let chosen = chosen.ok_or(Fault::Stray(Reason::NotAuthorized))?;
-        Ok(Way {
-            accepted: chosen.to_owned(),
-            rejected: chosen.to_owned(),
-            ..Way::beside(own, publish)
-        })
-    }
-
     /// Answers, if the device listens there.
-    fn answer(&mut self, way: &Way<'_>, answer: Result<Vec<u8>, Refusal>) {
-        let (own, payload) = match answer {
-            Ok(payload) => (&way.accepted, payload),
-            Err(refusal) => (&way.rejected, refusal.encode(way.format)),
-        };
-        let Some(at_least_once) = self.subscriptions.quality_of(own) else {
+    fn answer(&mut self, answer: &Answer) {
+        let Some(at_least_once) = self.subscriptions.quality_of(&answer.own) else {
             return;
         };
         // One more than it takes at once goes at QoS 0: nothing waits, nothing piles up.
@@ -235,23 +96,12 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'_, Io> {
             .then(|| self.window.open_beside_document())
             .flatten();
         let publication = Publication {
-            topic: &self.subtree.name(own),
+            topic: &self.subtree.name(&answer.own),
             packet_id,
-            content_type: way.format.media_type(),
-            correlation_data: way.correlation_data,
-            payload: &payload,
+            content_type: answer.format.media_type(),
+            correlation_data: answer.correlation_data.as_deref(),
+            payload: &answer.payload,
         };
         self.publish(&publication);
-    }
-}
-
-impl<'a> Way<'a> {
-    fn beside(own: &str, publish: &Publish<'a>) -> Self {
-        Self {
-            accepted: format!("{own}/accepted"),
-            rejected: format!("{own}/rejected"),
-            correlation_data: publish.correlation_data,
-            format: Format::of(publish.payload).unwrap_or_default(),
-        }
     }
 }

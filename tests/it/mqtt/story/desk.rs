@@ -8,14 +8,14 @@ use super::Device;
 /// Longer than any honest wait, in seconds.
 const LIMIT: &str = "60";
 
-pub(super) struct Desk {
+pub(in crate::mqtt) struct Desk {
     thing: HostedDevice,
     version: Version,
     requests: u32,
 }
 
 impl Desk {
-    pub(super) fn new(thing: &HostedDevice, version: Version) -> Self {
+    pub(in crate::mqtt) fn new(thing: &HostedDevice, version: Version) -> Self {
         Self {
             thing: thing.clone(),
             version,
