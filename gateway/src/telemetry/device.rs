@@ -9,12 +9,12 @@ use std::time::Instant;
 
 use ics_core::device::HostedDevice;
 use ics_core::device_document::{Acknowledgement, AcknowledgementMeaning, DeviceDocument};
-use ics_core::id::{MappingId, ServiceUri, SpId};
+use ics_core::id::{DeviceId, MappingId, ServiceUri, SpId};
 use ics_core::port::{PortFuture, StoreError};
 use ics_core::principal::DeviceIdentity;
 use ics_core::service::{
-    ChannelError, DeviceClaim, DeviceRefusal, Failure, Given, IcsService, OwnMapping,
-    Unauthenticated,
+    AwaitedPlace, ChannelError, DeviceClaim, DeviceRefusal, Failure, Given, IcsService,
+    OwnMapping, Unauthenticated,
 };
 use ics_core::time::Timestamp;
 use ics_mqtt::DeviceService;
@@ -198,12 +198,13 @@ impl DeviceService for DeviceActs {
             match &outcome {
                 Ok(identity) => attempt.end(Some(self.who(identity)), None),
                 Err(refusal) => {
-                    // What a certificate says of itself was verified; what a password claims is nothing.
+                    // What a certificate says of itself was verified; what a password or a topic
+                    // claims is nothing.
                     let who = match claim {
                         DeviceClaim::Certificate {
                             iot_sp, device_id, ..
                         } => Some((iot_sp, self.service.device_pseudonym(iot_sp, device_id))),
-                        DeviceClaim::Password { .. } => None,
+                        DeviceClaim::Password { .. } | DeviceClaim::Vouched { .. } => None,
                     };
                     attempt.end(who, Some(cause_of_refusal(*refusal)));
                 }
@@ -268,5 +269,13 @@ impl DeviceService for DeviceActs {
     ) -> PortFuture<'a, Result<(), ChannelError>> {
         let work = DeviceService::report(&*self.service, identity, event, now);
         Box::pin(self.observe(REPORT, identity, work))
+    }
+    fn awaited<'a>(
+        &'a self,
+        after: Option<&'a AwaitedPlace>,
+        limit: usize,
+    ) -> PortFuture<'a, Result<(Vec<DeviceId>, Option<AwaitedPlace>), Failure>> {
+        // The gateway's own question, no device's act.
+        DeviceService::awaited(&*self.service, after, limit)
     }
 }

@@ -125,6 +125,7 @@ impl Bench {
             owner: None,
             channels: Channels::NONE.with(Channel::Mqtt),
             credentials: Vec::new(),
+            pairing: Vec::new(),
             document: DocumentState {
                 version,
                 ..DocumentState::default()
@@ -170,7 +171,9 @@ impl DeviceService for Bench {
                     // The certificate's own end is watched beside.
                     not_after: Timestamp::from_millis(i64::MAX),
                 })),
-                DeviceClaim::Certificate { .. } | DeviceClaim::Password { .. } => {
+                DeviceClaim::Certificate { .. }
+                | DeviceClaim::Password { .. }
+                | DeviceClaim::Vouched { .. } => {
                     self.say(Word::Stranger);
                     Err(Unauthenticated::Unknown.into())
                 }
@@ -239,5 +242,14 @@ impl DeviceService for Bench {
         _: Timestamp,
     ) -> PortFuture<'a, Result<(), ChannelError>> {
         Box::pin(async { Err(ChannelError::NotFound) })
+    }
+
+    fn awaited<'a>(
+        &'a self,
+        _: Option<&'a AwaitedPlace>,
+        _: usize,
+    ) -> PortFuture<'a, Result<(Vec<DeviceId>, Option<AwaitedPlace>), Failure>> {
+        // Asked by broker mode alone.
+        Box::pin(async { Ok((Vec::new(), None)) })
     }
 }
