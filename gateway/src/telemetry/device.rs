@@ -13,8 +13,8 @@ use ics_core::id::{DeviceId, MappingId, ServiceUri, SpId};
 use ics_core::port::{PortFuture, StoreError};
 use ics_core::principal::DeviceIdentity;
 use ics_core::service::{
-    AwaitedPlace, ChannelError, DeviceClaim, DeviceRefusal, Failure, Given, IcsService,
-    OwnMapping, Unauthenticated,
+    AwaitedPlace, ChannelError, DeviceClaim, DeviceRefusal, Failure, Given, IcsService, OwnMapping,
+    Unauthenticated,
 };
 use ics_core::time::Timestamp;
 use ics_mqtt::DeviceService;

@@ -12,7 +12,8 @@ use ics_core::port::{DeviceBell as _, PortFuture};
 use ics_core::principal::DeviceIdentity;
 use ics_core::sealed::{BlindIndex, Sealed};
 use ics_core::service::{
-    ChannelError, DeviceClaim, DeviceRefusal, Given, OwnMapping, Unauthenticated,
+    AwaitedPlace, ChannelError, DeviceClaim, DeviceRefusal, Failure, Given, OwnMapping,
+    Unauthenticated,
 };
 use ics_core::time::Timestamp;
 use ics_mqtt::{DeviceService, Sessions};
