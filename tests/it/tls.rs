@@ -211,7 +211,9 @@ fn plain_listener_cannot_be_configured() {
         ("[t8]", "early_data = true"),
         ("[t8.connections]", "session_tickets = true"),
     ] {
-        let domain = Domain::create(|text| text.replace(section, &format!("{section}\n{line}")));
+        // At its head, not where a comment names it.
+        let head = format!("\n{section}\n");
+        let domain = Domain::create(|text| text.replace(&head, &format!("{head}{line}\n")));
         let file = domain.configuration();
         let run = Gateway::run(&["serve", "--config", file.to_str().unwrap()]);
         assert!(!run.status.success(), "{line}");

@@ -1,39 +1,25 @@
 //! A world to test in: a store in memory that can be switched off, an authority that counts, a
 //! clock that stands, and rows put there by hand.
 
-use std::collections::BTreeMap;
-use std::io::Write;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ics_core::change::{Change, Write as ChangeWrite};
-use ics_core::correlation::Correlation;
 use ics_core::device::HostedDevice;
-use ics_core::directory::{Directory, DirectoryKey, DirectoryRecord};
 use ics_core::id::{AgreementId, DeviceId, MappingId, ServiceUri, SpId, Uti};
-use ics_core::mapping::{Dispatch, Features, Mapping, MappingKey, State, UtiRecord};
+use ics_core::mapping::{Dispatch, Features, Mapping, MappingKey, State};
 use ics_core::outbox::{Addressee, DeadReason, Message, OutboxEntry, OutboxKey, Subject};
-use ics_core::party::{Agreement, Limits, Party};
-use ics_core::port::{
-    AccessRequest, AuthorityError, CertificateAuthority, Clock, ClockReport, ClockWatch,
-    CommitError, Cursor, DecisionPoint, Denied, DeviceAuthority, DeviceBell, DirectorySource,
-    DueEntries, DuePlace, Entropy, IssuedCertificate, OutboxBell, Page, PortFuture, RateLimited,
-    RateLimiter, SealError, Sealer, Selection, Store, StoreError,
-};
-use ics_core::principal::{CertificateSerial, CertificateThumbprint, OperatorCertificate};
+use ics_core::party::Limits;
+use ics_core::port::{DeviceBell, OutboxBell, RateLimiter};
+use ics_core::principal::{CertificateThumbprint, OperatorCertificate};
 use ics_core::procedure::Knobs;
 use ics_core::reference_point::Role;
-use ics_core::sealed::{BlindIndex, BlindIndexDomain, Sealed};
+use ics_core::sealed::{BlindIndex, Sealed};
 use ics_core::service::{self, IcsService};
 use ics_core::time::Timestamp;
-use ics_core::timekeeping::{ClockMark, ClockStanding};
 
-use crate::api::{
-    Archive, ArchiveError, Caller, DecisionLogReport, Extract, Observation, OperatorApi, Ports,
-    Settings, StatusSource, StoreCounts, StoreReport,
-};
+use crate::api::{Caller, OperatorApi, Ports, Settings};
 
 mod store;
 mod surroundings;

@@ -282,6 +282,7 @@ fn discovery_names_the_apis_the_document_and_the_key_of_callback_signatures() {
         [
             "ics-mapping",
             "ics-device-mapping",
+            "ics-device",
             "ics-demapping",
             "ics-access",
             "ics-inquiry"
