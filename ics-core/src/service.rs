@@ -30,8 +30,8 @@ pub use channel::{ChannelError, DeviceClaim, DeviceRefusal, Given, OwnMapping, U
 pub use delivery::{Consignment, Route};
 pub use demapping::{DemapError, DemapOutcome, DemapRequest, Demapped, Selector};
 pub use device::{
-    AwaitedPlace, DeviceAmendment, DeviceError, DeviceTerms, IssuedCredential, Manager,
-    NewCredential, RegisteredDevice,
+    AwaitedPage, AwaitedPlace, DeviceAmendment, DeviceError, DeviceTerms, IssuedCredential,
+    Manager, NewCredential, RegisteredDevice,
 };
 pub use inquiry::{DeviceAnswer, InquiryError, TransactionAnswer};
 pub use job::JobError;

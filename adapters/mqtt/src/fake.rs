@@ -16,8 +16,8 @@ use ics_core::port::{Clock, DeviceBell as _, PortFuture, StoreError};
 use ics_core::principal::{CertificateThumbprint, DeviceIdentity};
 use ics_core::sealed::{BlindIndex, Sealed};
 use ics_core::service::{
-    AwaitedPlace, ChannelError, DeviceClaim, DeviceRefusal, Failure, Given, OwnMapping,
-    Unauthenticated,
+    AwaitedPage, AwaitedPlace, ChannelError, DeviceClaim, DeviceRefusal, Failure, Given,
+    OwnMapping, Unauthenticated,
 };
 use ics_core::time::Timestamp;
 use tokio::sync::watch;
@@ -364,7 +364,7 @@ impl DeviceService for FakeService {
         &'a self,
         _: Option<&'a AwaitedPlace>,
         _: usize,
-    ) -> PortFuture<'a, Result<(Vec<DeviceId>, Option<AwaitedPlace>), Failure>> {
+    ) -> PortFuture<'a, Result<AwaitedPage, Failure>> {
         Box::pin(async move {
             let state = self.lock();
             let devices = state.devices.values();

@@ -55,8 +55,8 @@ pub fn matches(filter: &str, topic: &str) -> Option<bool> {
 #[must_use]
 pub fn own_name(topic: &str) -> Option<String> {
     let device = DeviceId::parse(DEVICE).ok()?;
-    let own = Subtree::of(&device).own_name(topic).map(str::to_owned);
-    own
+    let own = Subtree::of(&device);
+    own.own_name(topic).map(str::to_owned)
 }
 
 /// Serves a device that sends `bytes`, so many at once, and leaves: what it was sent, and how it

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use ics_core::device::{Channel, HostedDevice};
 use ics_core::device_document::{Acknowledgement, AcknowledgementMeaning, DeviceDocument};
-use ics_core::id::{DeviceId, MappingId, ServiceUri};
+use ics_core::id::{MappingId, ServiceUri};
 use ics_core::port::PortFuture;
 use ics_core::principal::DeviceIdentity;
 use ics_core::service::{
-    AwaitedPlace, ChannelError, DeviceClaim, DeviceRefusal, Failure, Given, IcsService, OwnMapping,
+    AwaitedPage, AwaitedPlace, ChannelError, DeviceClaim, DeviceRefusal, Failure, Given,
+    IcsService, OwnMapping,
 };
 use ics_core::time::Timestamp;
 
@@ -73,7 +74,7 @@ pub trait DeviceService: Send + Sync {
         &'a self,
         after: Option<&'a AwaitedPlace>,
         limit: usize,
-    ) -> PortFuture<'a, Result<(Vec<DeviceId>, Option<AwaitedPlace>), Failure>>;
+    ) -> PortFuture<'a, Result<AwaitedPage, Failure>>;
 }
 
 impl DeviceService for IcsService {
@@ -141,7 +142,7 @@ impl DeviceService for IcsService {
         &'a self,
         after: Option<&'a AwaitedPlace>,
         limit: usize,
-    ) -> PortFuture<'a, Result<(Vec<DeviceId>, Option<AwaitedPlace>), Failure>> {
+    ) -> PortFuture<'a, Result<AwaitedPage, Failure>> {
         Box::pin(self.awaited_devices(after, limit))
     }
 }

@@ -11,7 +11,7 @@ use ics_core::id::{AgreementId, DeviceId, MappingId, ServiceUri, SpId, Uti};
 use ics_core::mapping::{Dispatch, Features, Mapping, MappingKey, State};
 use ics_core::outbox::{Addressee, DeadReason, Message, OutboxEntry, OutboxKey, Subject};
 use ics_core::party::Limits;
-use ics_core::port::{DeviceBell, OutboxBell, RateLimiter};
+use ics_core::port::{DeviceBell, OutboxBell};
 use ics_core::principal::{CertificateThumbprint, OperatorCertificate};
 use ics_core::procedure::Knobs;
 use ics_core::reference_point::Role;

@@ -4,11 +4,12 @@ use super::*;
 fn publish(n: usize) -> Vec<u8> {
     let body = [&[0, 3][..], b"a/b", &[0, 9, 0], &vec![b'x'; n]].concat();
     assert!(body.len() < 128 || body.len() < 16_384);
+    let byte = |n: usize| u8::try_from(n).expect("seven bits");
     let length = body.len();
     let head = if length < 128 {
-        vec![0x3a, length as u8]
+        vec![0x3a, byte(length)]
     } else {
-        vec![0x3a, (length & 0x7f) as u8 | 0x80, (length >> 7) as u8]
+        vec![0x3a, byte(length & 0x7f) | 0x80, byte(length >> 7)]
     };
     [head, body].concat()
 }

@@ -41,7 +41,8 @@ impl BrokerChannel {
         let (clock, entropy) = (Arc::clone(&parts.clock), Arc::clone(&parts.entropy));
         let ways = Arc::new(BrokerWays::open(section, devices, (clock, entropy))?);
         let awaited = Arc::new(Awaited::default());
-        parts.device_bells.pass_to(Arc::clone(&awaited) as _);
+        let bell: Arc<dyn ics_core::port::DeviceBell> = Arc::clone(&awaited) as _;
+        parts.device_bells.pass_to(&bell);
         let broker = Broker {
             service: Arc::clone(&parts.service) as _,
             awaited,

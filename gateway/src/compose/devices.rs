@@ -22,10 +22,10 @@ pub(crate) struct DeviceBells(ArcSwap<Vec<Arc<dyn DeviceBell>>>);
 
 impl DeviceBells {
     /// From now on `channel` is rung as well.
-    pub(super) fn pass_to(&self, channel: Arc<dyn DeviceBell>) {
+    pub(super) fn pass_to(&self, channel: &Arc<dyn DeviceBell>) {
         self.0.rcu(|channels| {
             let mut channels = channels.to_vec();
-            channels.push(Arc::clone(&channel));
+            channels.push(Arc::clone(channel));
             channels
         });
     }
@@ -82,7 +82,8 @@ impl MqttChannel {
         let (anchors, credential) = mqtt_credentials(devices, section)?;
         let tls = ReloadableTls::for_devices(anchors, credential, section.passwords)?;
         let sessions = Arc::new(Sessions::default());
-        parts.device_bells.pass_to(Arc::clone(&sessions) as _);
+        let bell: Arc<dyn DeviceBell> = Arc::clone(&sessions) as _;
+        parts.device_bells.pass_to(&bell);
         let endpoint = Endpoint::new(
             Arc::new(DeviceActs::new(
                 Arc::clone(&parts.service),

@@ -221,9 +221,9 @@ impl DemoDevice {
 async fn wait_connected(events: &mut EventLoop) -> Result<(), DeviceError> {
     loop {
         let event = timeout(LIMIT, events.poll()).await;
-        match event.map_err(|_| DeviceError::Late)?.map_err(Box::new)? {
-            Event::Incoming(Packet::ConnAck(_)) => return Ok(()),
-            _ => {}
+        let event = event.map_err(|_| DeviceError::Late)?.map_err(Box::new)?;
+        if let Event::Incoming(Packet::ConnAck(_)) = event {
+            return Ok(());
         }
     }
 }

@@ -9,12 +9,12 @@ use std::time::Instant;
 
 use ics_core::device::HostedDevice;
 use ics_core::device_document::{Acknowledgement, AcknowledgementMeaning, DeviceDocument};
-use ics_core::id::{DeviceId, MappingId, ServiceUri, SpId};
+use ics_core::id::{MappingId, ServiceUri, SpId};
 use ics_core::port::{PortFuture, StoreError};
 use ics_core::principal::DeviceIdentity;
 use ics_core::service::{
-    AwaitedPlace, ChannelError, DeviceClaim, DeviceRefusal, Failure, Given, IcsService, OwnMapping,
-    Unauthenticated,
+    AwaitedPage, AwaitedPlace, ChannelError, DeviceClaim, DeviceRefusal, Failure, Given,
+    IcsService, OwnMapping, Unauthenticated,
 };
 use ics_core::time::Timestamp;
 use ics_mqtt::DeviceService;
@@ -114,7 +114,7 @@ impl DeviceActs {
 
 impl Attempt<'_> {
     /// It was done, or not.
-    fn end(self, who: Option<(&SpId, String)>, cause: Option<(&'static str, Verdict)>) {
+    fn end(self, who: Option<&(&SpId, String)>, cause: Option<(&'static str, Verdict)>) {
         let (acts, verdict) = (self.acts, cause.map_or(Verdict::Allowed, |(_, v)| v));
         let metrics = acts.telemetry.metrics.of(acts.listener);
         metrics.count_request(None, verdict, self.began.elapsed());
@@ -125,8 +125,8 @@ impl Attempt<'_> {
             time: &acts.telemetry.clock.now().to_rfc3339(),
             request_id: &RequestId::next().to_string(),
             listener: acts.listener,
-            who: who.as_ref().map(|(sp, _)| sp.as_str()),
-            device: who.as_ref().map(|(_, device)| device.as_str()),
+            who: who.map(|(sp, _)| sp.as_str()),
+            device: who.map(|(_, device)| device.as_str()),
             operation: self.doing.operation,
             verdict,
             cause: cause.map(|(cause, _)| cause),
@@ -181,7 +181,7 @@ impl DeviceActs {
         let attempt = self.begin(doing)?;
         let outcome = work.await;
         let cause = outcome.as_ref().err().map(cause_of_error);
-        attempt.end(Some(self.who(identity)), cause);
+        attempt.end(Some(&self.who(identity)), cause);
         outcome
     }
 }
@@ -196,7 +196,7 @@ impl DeviceService for DeviceActs {
             let attempt = self.begin(CONNECT)?;
             let outcome = DeviceService::authenticate(&*self.service, claim, now).await;
             match &outcome {
-                Ok(identity) => attempt.end(Some(self.who(identity)), None),
+                Ok(identity) => attempt.end(Some(&self.who(identity)), None),
                 Err(refusal) => {
                     // What a certificate says of itself was verified; what a password or a topic
                     // claims is nothing.
@@ -206,7 +206,7 @@ impl DeviceService for DeviceActs {
                         } => Some((iot_sp, self.service.device_pseudonym(iot_sp, device_id))),
                         DeviceClaim::Password { .. } | DeviceClaim::Vouched { .. } => None,
                     };
-                    attempt.end(who, Some(cause_of_refusal(*refusal)));
+                    attempt.end(who.as_ref(), Some(cause_of_refusal(*refusal)));
                 }
             }
             outcome
@@ -274,7 +274,7 @@ impl DeviceService for DeviceActs {
         &'a self,
         after: Option<&'a AwaitedPlace>,
         limit: usize,
-    ) -> PortFuture<'a, Result<(Vec<DeviceId>, Option<AwaitedPlace>), Failure>> {
+    ) -> PortFuture<'a, Result<AwaitedPage, Failure>> {
         // The gateway's own question, no device's act.
         DeviceService::awaited(&*self.service, after, limit)
     }

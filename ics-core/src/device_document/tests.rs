@@ -60,7 +60,7 @@ fn after_a_restore_the_next_version_is_newer_than_any_a_device_may_hold() {
     assert!(restored.version > lost.version);
     assert_eq!(restored.rows, backed_up.rows);
     // The device goes on from there; then the same file is restored once more, a second later.
-    let mut gone_on = restored.clone();
+    let mut gone_on = restored;
     for n in 2..=9 {
         gone_on = gone_on.changed(&[row(n)], &[]);
     }

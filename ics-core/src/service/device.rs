@@ -105,6 +105,9 @@ pub struct RegisteredDevice {
     pub credentials: Vec<IssuedCredential>,
 }
 
+/// Hosted devices that are owed their document, and where to go on; `None` at the end.
+pub type AwaitedPage = (Vec<DeviceId>, Option<AwaitedPlace>);
+
 /// How far a walk over all hosted devices came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwaitedPlace {
@@ -404,7 +407,7 @@ impl IcsService {
         &self,
         after: Option<&AwaitedPlace>,
         limit: usize,
-    ) -> Result<(Vec<DeviceId>, Option<AwaitedPlace>), Failure> {
+    ) -> Result<AwaitedPage, Failure> {
         let directory = self.directory();
         let mut parties = directory.parties().map(|party| &party.id);
         let (iot_sp, place) = match after {

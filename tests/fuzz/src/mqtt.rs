@@ -33,7 +33,7 @@ pub(super) fn topics(data: &[u8]) {
             fits(&levels(filter), &levels(topic)),
             "{filter:?} {topic:?}"
         );
-        assert_eq!(matches(filter, filter).is_some(), true);
+        assert!(matches(filter, filter).is_some());
     } else {
         // A wildcard that does not fill its level, or `#` before the end.
         assert!(filter.contains(['+', '#']), "{filter:?}");

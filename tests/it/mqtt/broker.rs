@@ -223,7 +223,7 @@ fn what_devices_say_while_the_gateway_is_away_waits_at_the_broker() {
     let came = || -> Vec<u64> {
         let told = shop.inbox.about(&uti);
         let data = told.iter().filter_map(|body| body["data"].as_str());
-        let numbers = data.filter_map(|data| world::read_number(data));
+        let numbers = data.filter_map(world::read_number);
         numbers.collect()
     };
     eventually("all events", || {

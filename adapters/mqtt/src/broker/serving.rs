@@ -204,7 +204,10 @@ async fn lose(errand: &Errand, mut sending: Sending) {
 /// Looks through all hosted devices for those that are owed a document.
 async fn walk(errand: &Errand, is_to_be_done: bool) {
     let mut place: Option<AwaitedPlace> = None;
-    while is_to_be_done {
+    if !is_to_be_done {
+        return;
+    }
+    loop {
         if errand.awaited.backlog() > PAGE {
             sleep(AGAIN).await;
             continue;

@@ -200,9 +200,9 @@ fn digest_of(key: &[u8], record: &StateRecord) -> u64 {
     }
     match record {
         StateRecord::Canary(_) | StateRecord::ClockMark(_) => 0,
-        StateRecord::Mapping(row) => digest_with(index::entries_of(row), of(key, row.as_ref())),
+        StateRecord::Mapping(row) => digest_with(&index::entries_of(row), of(key, row.as_ref())),
         StateRecord::Device(device) => {
-            digest_with(index::entries_of_device(device), of(key, device.as_ref()))
+            digest_with(&index::entries_of_device(device), of(key, device.as_ref()))
         }
         StateRecord::UtiRecord(_, record) => of(key, record),
         StateRecord::DeadDevice(_) => of(key, &crate::record::DeadDevice),
@@ -212,7 +212,7 @@ fn digest_of(key: &[u8], record: &StateRecord) -> u64 {
 }
 
 /// `record`'s own digest, and that of its index entries.
-fn digest_with(entries: Vec<(index::Key, Vec<u8>)>, record: u64) -> u64 {
+fn digest_with(entries: &[(index::Key, Vec<u8>)], record: u64) -> u64 {
     entries
         .iter()
         .map(|(key, value)| checksum(key.as_bytes(), value))

@@ -12,8 +12,8 @@ use ics_core::port::{DeviceBell as _, PortFuture};
 use ics_core::principal::DeviceIdentity;
 use ics_core::sealed::{BlindIndex, Sealed};
 use ics_core::service::{
-    AwaitedPlace, ChannelError, DeviceClaim, DeviceRefusal, Failure, Given, OwnMapping,
-    Unauthenticated,
+    AwaitedPage, AwaitedPlace, ChannelError, DeviceClaim, DeviceRefusal, Failure, Given,
+    OwnMapping, Unauthenticated,
 };
 use ics_core::time::Timestamp;
 use ics_mqtt::{DeviceService, Sessions};
@@ -249,7 +249,7 @@ impl DeviceService for Bench {
         &'a self,
         _: Option<&'a AwaitedPlace>,
         _: usize,
-    ) -> PortFuture<'a, Result<(Vec<DeviceId>, Option<AwaitedPlace>), Failure>> {
+    ) -> PortFuture<'a, Result<AwaitedPage, Failure>> {
         // Asked by broker mode alone.
         Box::pin(async { Ok((Vec::new(), None)) })
     }
