@@ -16,6 +16,8 @@ use rustix::io::{Errno, retry_on_intr};
 /// Beyond what a commit writes: segments of 512 KiB that are begun, the log's rewriting of old ones,
 /// and what readers mend, in bytes.
 const HEADROOM: u64 = 4 << 20;
+/// How much more is taken than is needed, so that not every commit asks: a segment.
+const MORE: u64 = 512 << 10;
 /// What a key costs besides itself: the node it lies in may be written anew.
 const NODE: u64 = 2 << 10;
 /// How often the bytes of a commit may be written: by itself, and in a node that is split.
@@ -90,9 +92,8 @@ fn take(file: &File, room: u64) -> io::Result<()> {
         let length = end.saturating_sub(from);
         retry_on_intr(|| fallocate(file, FallocateFlags::KEEP_SIZE, from, length))
     };
-    // Twice as much, so that not every commit asks; but not at the price of this one.
     let end = length.saturating_add(room);
-    match to(end.saturating_add(room)).or_else(|_| to(end)) {
+    match to(end.saturating_add(MORE)).or_else(|_| to(end)) {
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => find(file, room),
         taken => Ok(taken?),
     }

@@ -121,6 +121,16 @@ pub(super) fn state_line(data: &[u8]) {
         return;
     };
     assert!(written.ends_with(b"\n") && !written[..written.len() - 1].contains(&b'\n'));
+    if is_older_header(line) {
+        // It knows fewer kinds than a header that is written now tells of.
+        return;
+    }
     let again = fuzzing::rewrite_line(&written, &newest).expect("what was written is read");
     assert_eq!(again, written);
+}
+
+/// Of the form of before, which is read and never written.
+fn is_older_header(line: &[u8]) -> bool {
+    let header: serde_json::Value = serde_json::from_slice(line).unwrap_or_default();
+    header["record"] == "header" && header["format"] == 1
 }

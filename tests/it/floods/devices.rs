@@ -97,6 +97,15 @@ impl World {
     }
 }
 
+/// Ends a flood, whatever becomes of those who are served meanwhile.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Hosts so many devices, each with a password.
 fn import(domain: &Domain, count: usize) -> Vec<Device> {
     let mut table = "deviceSerialNumber,credentials\n".to_owned();
@@ -259,9 +268,10 @@ fn a_device_that_connects_over_and_over_keeps_no_other_waiting() {
             }
             (let_in, refused)
         });
+        let ending = Ending(&done);
         world.assert_served("a device that connects over and over");
         world.assert_served("a device that connects over and over");
-        done.store(true, Ordering::Relaxed);
+        drop(ending);
         flooding.join().expect("connections")
     });
     println!("{} times let in, {refused} times refused", let_in.len());
@@ -307,9 +317,10 @@ fn cut_off_again_and_again(name: &str, devices: usize, bytes: impl Fn(&Device) -
                 })
             })
             .collect();
+        let ending = Ending(&done);
         world.assert_served(name);
         world.assert_served(name);
-        done.store(true, Ordering::Relaxed);
+        drop(ending);
         flooding
             .into_iter()
             .map(|flooding| flooding.join().expect("a flood"))
