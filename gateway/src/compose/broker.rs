@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ics_core::id::{DeviceId, SpId};
-use ics_core::port::{AuthorityError, Clock, Entropy, PortFuture};
+use ics_core::port::{AuthorityError, Clock, DeviceBell, Entropy, PortFuture};
 use ics_mqtt::{Awaited, Broker, BrokerSettings, BrokerState, Dial, Limits, Stranger, Ways, Wire};
 use ics_vault::{Authority, CertificateIdentity};
 use rustls::ClientConfig;
@@ -41,7 +41,7 @@ impl BrokerChannel {
         let (clock, entropy) = (Arc::clone(&parts.clock), Arc::clone(&parts.entropy));
         let ways = Arc::new(BrokerWays::open(section, devices, (clock, entropy))?);
         let awaited = Arc::new(Awaited::default());
-        let bell: Arc<dyn ics_core::port::DeviceBell> = Arc::clone(&awaited) as _;
+        let bell: Arc<dyn DeviceBell> = Arc::clone(&awaited) as _;
         parts.device_bells.pass_to(&bell);
         let broker = Broker {
             service: Arc::clone(&parts.service) as _,
