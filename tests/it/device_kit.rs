@@ -290,6 +290,8 @@ fn what_a_third_party_seals_opens_on_the_device_and_is_plain_nowhere_else() {
         let lines = said.lines().map(str::to_owned);
         lines.into_iter().find(|line| line.contains(" opened "))
     });
+    // A UUID is told without `urn:uuid:`.
+    let told = uti.trim_start_matches("urn:uuid:");
     assert!(
         opened.ends_with(&format!("{service} {told} opened {CANARY}")),
         "{opened}"
