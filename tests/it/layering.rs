@@ -21,7 +21,7 @@ fn allowed(package: &str) -> Option<BTreeSet<&'static str>> {
 }
 
 /// Which packages may name a foreign engine.
-const ENGINES: [(&str, &[&str]); 6] = [
+const ENGINES: [(&str, &[&str]); 7] = [
     (
         "actix-web",
         &[
@@ -35,6 +35,7 @@ const ENGINES: [(&str, &[&str]); 6] = [
     ("redb", &["ics-store-redb"]),
     ("sled", &["ics-store-sled"]),
     ("oxide-auth", &["ics-oauth"]),
+    ("rumqttc-next", &["ics-mqtt"]),
     ("rcgen", &["ics-vault"]),
     // A second reading of MQTT, for the tests of ours.
     ("mqtt-protocol-core", &[]),

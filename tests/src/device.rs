@@ -86,7 +86,8 @@ impl HostedDevice {
             "ca": self.place.authority,
             "certificate": self.certificate,
             "key": self.key,
-            "clientId": "what the device calls itself is nothing",
+            // What a device calls itself is nothing to the gateway; a broker wants different names.
+            "clientId": format!("whatever {} calls itself", self.serial),
         })
     }
 

@@ -123,7 +123,9 @@ const TOPICS: [Topic; 13] = {
             own: PRESENCE,
             direction: Up,
             message: Message::Presence,
-            about: "The device is there; the only topic a will may have.",
+            about: "The device is there; the only topic a will may have. Behind a broker, where the \
+                    gateway does not see who subscribes, say it after subscribing: the document \
+                    follows.",
         },
     ]
 };

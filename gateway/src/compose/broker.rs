@@ -20,6 +20,7 @@ use super::examine::load_authority_of;
 use super::{Parts, StartError};
 use crate::ambient::{SystemClock, SystemEntropy};
 use crate::config::{BrokerAddress, Config, DevicesSection, MqttBrokerSection};
+use crate::telemetry::{DeviceActs, MQTT, Telemetry};
 use crate::tls::{Credential, CredentialError, by_clock, client_config, load_certificates};
 
 /// Devices served through a broker.
@@ -34,7 +35,11 @@ impl BrokerChannel {
     ///
     /// # Errors
     /// [`StartError`].
-    pub(super) fn start(config: &Config, parts: &Parts) -> Result<Option<Self>, StartError> {
+    pub(super) fn start(
+        config: &Config,
+        parts: &Parts,
+        telemetry: &Telemetry,
+    ) -> Result<Option<Self>, StartError> {
         let (Some(section), Some(devices)) = (&config.mqtt_broker, &config.devices) else {
             return Ok(None);
         };
@@ -44,7 +49,11 @@ impl BrokerChannel {
         let bell: Arc<dyn DeviceBell> = Arc::clone(&awaited) as _;
         parts.device_bells.pass_to(&bell);
         let broker = Broker {
-            service: Arc::clone(&parts.service) as _,
+            service: Arc::new(DeviceActs::new(
+                Arc::clone(&parts.service),
+                MQTT,
+                telemetry.clone(),
+            )),
             awaited,
             ways: Arc::clone(&ways) as _,
             clock: Arc::clone(&parts.clock),

@@ -87,7 +87,7 @@ impl Running {
         let t8_tls = ReloadableTls::new(anchors, credential, Some(Arc::clone(&parts.directory)))?;
         let t8_listener = open_t8(&config, &parts, (&t8_tls, &signing_key, &telemetry))?;
         let mqtt = MqttChannel::open(&config, &parts, &telemetry)?;
-        let broker = BrokerChannel::start(&config, &parts)?;
+        let broker = BrokerChannel::start(&config, &parts, &telemetry)?;
         let (t8, operator) = (t8_listener.address, operator_listener.address);
         let deliverer = start_deliverer(&config, &parts, signing_key, vec![t8, operator])?;
         let (stop_sweeper, stopping) = watch::channel(false);

@@ -249,6 +249,22 @@ fn every_commented_default_in_the_template_is_the_default() {
 }
 
 #[test]
+fn what_is_wrong_with_the_broker_is_told_by_key() {
+    let section = "[mqtt_broker]\naddress = \"mqtt.example:8883\"\nserver_anchors = []\n\
+                   certificate = \"t8/server.pem\"\nkey = \"mqtt/none.key\"\nclient_id = \"a/b\"\n\
+                   session_expiry = \"1s\"\n\n[vault]";
+    let error = Spoiled::new().error("[vault]", section);
+    for key in ["server_anchors", "key", "client_id", "session_expiry"] {
+        let key = format!("`mqtt_broker.{key}`");
+        assert!(error.contains(&key), "{key}: {error}");
+    }
+    assert!(!error.contains("mqtt_broker.certificate"), "{error}");
+    let section = section.replace("mqtt.example:8883", "mqtts://mqtt.example");
+    let error = Spoiled::new().error("[vault]", &section);
+    assert!(error.contains("no address"), "{error}");
+}
+
+#[test]
 fn an_absent_file_points_to_init() {
     let error = Config::load(Path::new("/nonexistent/gateway.toml"))
         .unwrap_err()
