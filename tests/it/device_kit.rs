@@ -263,8 +263,6 @@ fn what_a_third_party_seals_opens_on_the_device_and_is_plain_nowhere_else() {
         format!("{SERVICE}/door"),
         format!("urn:uuid:{}", fresh_uuid()),
     );
-    // The gateway tells a UUID without its prefix.
-    let told = uti.trim_start_matches("urn:uuid:");
     let sealed = tool(&["seal", public.trim(), &service, &uti], CANARY);
     let sealed = sealed.trim();
     let shop = &world.shop.party;
