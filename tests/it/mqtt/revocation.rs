@@ -87,6 +87,8 @@ fn an_unregistered_device_may_forget_and_no_more() {
     assert_eq!(reason, Some(0x87));
     let last = empty.json()["v"].as_u64().expect("a version");
     assert!(last > version);
+    let taken = session.try_publish(&lock.topic("doc/ack"), &acknowledge(last));
+    assert_eq!(taken, Some(0));
     ends(&[&session], REVOKED, || ());
     is_not_let_in(&lock);
 }
