@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use ics_core::id::{DeviceId, SpId};
 use ics_core::port::{AuthorityError, Clock, Entropy, PortFuture};
-use ics_mqtt::{Awaited, Broker, BrokerSettings, BrokerState, Dial, Limits, Stranger, Ways, Wire};
+use ics_mqtt::{Awaited, Broker, BrokerSettings, Dial, Stranger, Ways, Wire};
 use ics_vault::{Authority, CertificateIdentity};
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -47,6 +47,8 @@ impl BrokerChannel {
         let ways = Arc::new(BrokerWays::open(section, devices, (clock, entropy))?);
         let awaited = Arc::new(Awaited::default());
         parts.device_bells.pass_to(Arc::clone(&awaited) as _);
+        // A device has its limits whichever way it comes.
+        let limits = config.mqtt.as_ref().map(|mqtt| mqtt.limits.limits());
         let broker = Broker {
             service: Arc::new(DeviceActs::new(
                 Arc::clone(&parts.service),
@@ -60,9 +62,8 @@ impl BrokerChannel {
             settings: BrokerSettings {
                 client_id: section.client_id.clone(),
                 session_expiry: section.session_expiry,
-                messages: Limits::default().messages,
+                messages: limits.unwrap_or_default().messages,
             },
-            state: watch::Sender::new(BrokerState::default()),
         };
         let (stop, mut stopping) = watch::channel(false);
         let stopped = async move {
