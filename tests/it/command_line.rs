@@ -59,6 +59,7 @@ fn every_verb_explains_itself_with_an_example() {
         "agreement",
         "device",
         "device import",
+        "mqtt recipe",
         "mapping",
         "outbox",
         "status",

@@ -25,7 +25,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ics_core::port::{Clock, Entropy};
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::allowance::Rate;
@@ -49,8 +48,6 @@ pub struct Broker {
     pub entropy: Arc<dyn Entropy>,
     /// What is chosen.
     pub settings: BrokerSettings,
-    /// Where it stands is told here.
-    pub state: watch::Sender<BrokerState>,
 }
 
 /// What is chosen of the gateway as a client.
@@ -62,20 +59,6 @@ pub struct BrokerSettings {
     pub session_expiry: Duration,
     /// Messages of a device.
     pub messages: Rate,
-}
-
-/// How the broker is found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum BrokerState {
-    /// On the way there.
-    #[default]
-    Connecting,
-    /// Devices are served through it.
-    Serving,
-    /// It cannot be reached; in its words.
-    Unreachable(String),
-    /// It is not served: it does not keep devices apart, or does not let the gateway in.
-    Refused(String),
 }
 
 /// How one try ended.
@@ -133,12 +116,10 @@ impl Broker {
         match probed {
             Ok(()) => {}
             Err(ProbeError::Gateway(error @ LinkError::Broken(_))) => {
-                return self.note_unreachable(&error);
+                return note_unreachable(&error);
             }
             Err(error) => {
                 tracing::error!(%error, "broker refused: no device is served through it");
-                let refused = BrokerState::Refused(error.to_string());
-                self.state.send_replace(refused);
                 return Ended::Refused;
             }
         }
@@ -148,30 +129,22 @@ impl Broker {
         };
         let (connection, is_known) = match opened {
             Ok(opened) => opened,
-            Err(error) => return self.note_unreachable(&error),
+            Err(error) => return note_unreachable(&error),
         };
         tracing::info!(
             session_present = is_known,
             "serving devices through the broker"
         );
-        self.state.send_replace(BrokerState::Serving);
         let since = Instant::now();
         // What a session held for devices is gone with it.
         let is_to_be_walked = std::mem::take(is_first) || !is_known;
         match connection.serve(self, is_to_be_walked, shutdown).await {
             None => Ended::Stopped,
             Some(error) => {
-                self.note_unreachable(&error);
+                note_unreachable(&error);
                 Ended::Lost(since.elapsed())
             }
         }
-    }
-
-    fn note_unreachable(&self, error: &LinkError) -> Ended {
-        tracing::warn!(%error, "no connection to the broker");
-        let unreachable = BrokerState::Unreachable(error.to_string());
-        self.state.send_replace(unreachable);
-        Ended::Again
     }
 
     /// Between a half and the whole of it: gateways that lost one broker do not come back at once.
@@ -181,4 +154,9 @@ impl Broker {
         let part = f64::from(u32::from_ne_bytes(random)) / f64::from(u32::MAX);
         pause.mul_f64(part.mul_add(0.5, 0.5))
     }
+}
+
+fn note_unreachable(error: &LinkError) -> Ended {
+    tracing::warn!(%error, "no connection to the broker");
+    Ended::Again
 }

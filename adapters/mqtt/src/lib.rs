@@ -44,8 +44,8 @@ mod topic;
 pub use allowance::Rate;
 pub use asyncapi::describe;
 pub use broker::{
-    Awaited, Broker, BrokerSettings, BrokerState, Dial, Disguise, LinkError, ProbeError, Stranger,
-    Ways, Wire, probe,
+    Awaited, Broker, BrokerSettings, Dial, Disguise, LinkError, ProbeError, Stranger, Ways, Wire,
+    probe,
 };
 pub use endpoint::{DeviceCertificate, Ended, Endpoint, Limits, PeerDevice};
 pub use guesses::GuessLimits;

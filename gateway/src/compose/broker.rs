@@ -48,6 +48,8 @@ impl BrokerChannel {
         let awaited = Arc::new(Awaited::default());
         let bell: Arc<dyn DeviceBell> = Arc::clone(&awaited) as _;
         parts.device_bells.pass_to(&bell);
+        // A device has its limits whichever way it comes.
+        let limits = config.mqtt.as_ref().map(|mqtt| mqtt.limits.limits());
         let broker = Broker {
             service: Arc::new(DeviceActs::new(
                 Arc::clone(&parts.service),
@@ -61,9 +63,8 @@ impl BrokerChannel {
             settings: BrokerSettings {
                 client_id: section.client_id.clone(),
                 session_expiry: section.session_expiry,
-                messages: Limits::default().messages,
+                messages: limits.unwrap_or_default().messages,
             },
-            state: watch::Sender::new(BrokerState::default()),
         };
         let (stop, mut stopping) = watch::channel(false);
         let stopped = async move {
