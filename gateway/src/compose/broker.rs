@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use ics_core::id::{DeviceId, SpId};
 use ics_core::port::{AuthorityError, Clock, DeviceBell, Entropy, PortFuture};
-use ics_mqtt::{Awaited, Broker, BrokerSettings, BrokerState, Dial, Limits, Stranger, Ways, Wire};
+use ics_mqtt::{Awaited, Broker, BrokerSettings, Dial, Stranger, Ways, Wire};
 use ics_vault::{Authority, CertificateIdentity};
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName};
