@@ -14,7 +14,9 @@ mod write;
 use ics_core::sealed::Sealed;
 use ics_core::time::Timestamp;
 
-pub(crate) use line::{Line, StateRecord, own_versions};
+#[cfg(feature = "fuzzing")]
+pub(crate) use line::own_versions;
+pub(crate) use line::{Line, StateRecord};
 pub use objection::Objections;
 pub use read::read_state;
 pub(crate) use read::walk_state;

@@ -13,7 +13,7 @@ use crate::telemetry::start_log;
 /// Run the gateway in the foreground until SIGTERM or SIGINT
 ///
 /// Prints a line `listening t8 ADDRESS operator ADDRESS mqtt ADDRESS` (without the last where
-/// there is no [mqtt]) on standard output when all listeners accept, and its log on standard error. On SIGTERM nothing new is taken, what is under way is
+/// there is no MQTT listener) on standard output when all listeners accept, and its log on standard error. On SIGTERM nothing new is taken, what is under way is
 /// finished within `drain`, and the exit status is 0. If a listener ends by itself the others are
 /// stopped the same way, and the exit status is 1: systemd begins anew. On SIGHUP `decisions.jsonl` is opened anew,
 /// and the configuration is read anew: certificates, keys and trust anchors of the listeners and

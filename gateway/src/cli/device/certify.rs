@@ -49,15 +49,15 @@ pub(super) struct CertifyArguments {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8884")]
     listen: SocketAddr,
 
-    /// What the endpoint shows, PEM [default: certificate of [mqtt] in --config]
+    /// What the endpoint shows, PEM [default: mqtt.certificate of --config]
     #[arg(long, value_name = "FILE", requires = "server_key")]
     server_certificate: Option<PathBuf>,
 
-    /// Its private key, PEM, mode 0600 [default: key of [mqtt] in --config]
+    /// Its private key, PEM, mode 0600 [default: mqtt.key of --config]
     #[arg(long, value_name = "FILE", requires = "server_certificate")]
     server_key: Option<PathBuf>,
 
-    /// Who certified the device, PEM [default: certificate of [devices] in --config]
+    /// Who certified the device, PEM [default: devices.certificate of --config]
     #[arg(long, value_name = "FILE")]
     device_ca: Option<PathBuf>,
 
