@@ -22,6 +22,8 @@ const MOST_WAITING: usize = 16 * 1024;
 const KEPT: usize = 512;
 /// How long a peer has to take the last words, and how long it is then waited for.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// How much it may send meanwhile that nobody reads, in bytes: one that floods does not listen.
+const MOST_DISCARDED: usize = 64 * 1024;
 
 /// One connection.
 pub(crate) struct Driver<Io> {
@@ -113,7 +115,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Driver<Io> {
     pub(crate) async fn close(mut self) {
         let said = timeout(FAREWELL, poll_fn(|cx| self.poll_finish(cx))).await;
         if matches!(said, Ok(true)) {
-            let _ = timeout(FAREWELL, poll_fn(|cx| self.poll_discard(cx))).await;
+            let mut left = MOST_DISCARDED;
+            let _ = timeout(FAREWELL, poll_fn(|cx| self.poll_discard(cx, &mut left))).await;
         }
     }
 
@@ -194,12 +197,14 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Driver<Io> {
         Poll::Ready(done.is_ok())
     }
 
-    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
+    fn poll_discard(&mut self, cx: &mut Context<'_>, left: &mut usize) -> Poll<()> {
+        while *left > 0 {
             self.inbox.clear();
             if ready!(self.poll_read(cx)).is_err() {
-                return Poll::Ready(());
+                break;
             }
+            *left = left.saturating_sub(self.inbox.len());
         }
+        Poll::Ready(())
     }
 }

@@ -64,6 +64,8 @@ async fn host_one(
         "uti": uti,
         "deviceSerialNumber": serial,
         "iotSpId": "acme-iot",
+        // Nobody is there: what is told rests in its road.
+        "notificationDestination": format!("{}/shop", domain.callback_url()),
         "userConsent": {
             "consentId": "c-81",
             "grantedAt": "2026-01-01T00:00:00Z",

@@ -1,6 +1,6 @@
 //! A hosted device, byte by byte: what a library of MQTT does not let one send.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -150,10 +150,13 @@ impl Line {
         Ok(())
     }
 
-    /// Waits for the end, whatever comes before.
-    pub(crate) fn wait_for_end(&mut self) {
+    /// Waits for the end, whatever comes before; answers whether it came.
+    pub(crate) fn wait_for_end(&mut self) -> bool {
         let mut rest = Vec::new();
-        let _ = self.0.read_to_end(&mut rest);
+        let ended = self.0.read_to_end(&mut rest);
+        let is_silent =
+            |error: io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+        !ended.is_err_and(is_silent)
     }
 }
 
