@@ -122,7 +122,7 @@ impl Rig {
         );
         let mut words = vec!["device", "certify", &self.hosted.id, "--listen", &listen];
         words.extend(["--config", configuration.to_str().expect("UTF-8")]);
-        words.extend(["--restart", &restart, "--held", &held, "--patience", "20"]);
+        words.extend(["--restart", &restart, "--held", &held, "--patience", "50"]);
         words.extend(more);
         self.power("on");
         Gateway::run(&words)
@@ -204,7 +204,7 @@ fn a_device_that_takes_older_documents_is_not_certified_and_the_vectors_are_name
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
         error.contains("not certified: 4 vectors do not hold, 0 were skipped"),
-        "{error}"
+        "{error}{said}"
     );
 }
 

@@ -74,6 +74,8 @@ impl<'o> Caller<'o> {
             let token = self.office.token(stale.as_deref());
             match self.try_call((method, path), &token, body) {
                 Some(answer) if answer.status == 401 => stale = Some(token),
+                // Suspended after its token was looked at.
+                Some(answer) if answer.status == 403 && answer.cause() == "INSUFFICIENT_SCOPE" => {}
                 Some(answer) if !matches!(answer.status, 408 | 429 | 503) => return answer,
                 Some(_) => self.asked_again = true,
                 None => {

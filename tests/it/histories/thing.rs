@@ -109,7 +109,7 @@ impl<'w> Thing<'w> {
             device_id: self.id.clone(),
             tls: None,
             room: 16,
-            pause: (Duration::from_millis(100), Duration::from_secs(1)),
+            pause: (Duration::from_millis(200), Duration::from_secs(3)),
         };
         let (send, commands) = mpsc::channel(8);
         // Its user wants nothing of that kind.

@@ -48,8 +48,8 @@ struct State {
     due: Option<DeviceDocument>,
     /// The newest that was sent: what a device that comes back gets.
     newest: DeviceDocument,
-    /// The next acknowledgement gets no answer.
-    is_deaf: bool,
+    /// An acknowledgement of this version gets no answer.
+    deaf_to: Option<u64>,
 }
 
 impl Bench {
@@ -68,15 +68,15 @@ impl Bench {
     /// not answered.
     pub(super) fn send(&self, document: DeviceDocument, is_deaf: bool) {
         let mut state = self.lock();
+        state.deaf_to = is_deaf.then_some(document.version);
         state.due = Some(document);
-        state.is_deaf = is_deaf;
         drop(state);
         self.sessions.ring(&self.device, None);
     }
 
     /// Breaks the device's connection.
     pub(super) fn cut(&self) {
-        self.lock().is_deaf = false;
+        self.lock().deaf_to = None;
         self.cuts.send_modify(|cuts| *cuts = cuts.wrapping_add(1));
     }
 
@@ -208,7 +208,7 @@ impl DeviceService for Bench {
         _: Timestamp,
     ) -> PortFuture<'a, Result<AcknowledgementMeaning, ChannelError>> {
         Box::pin(async move {
-            let is_deaf = self.lock().is_deaf;
+            let is_deaf = self.lock().deaf_to == Some(acknowledgement.version);
             self.say(Word::Acknowledged(acknowledgement.clone()));
             if is_deaf {
                 // Until the line is cut.

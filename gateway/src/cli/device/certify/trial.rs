@@ -87,11 +87,12 @@ impl Trial<'_> {
             if let Act::Send { document, .. } = &step.act {
                 self.base = self.base.max(base.saturating_add(document.version));
             }
-            let done = self.act(step, base).await;
-            done.map_err(|fault| Fault {
-                step: Some(n.saturating_add(1)),
-                ..fault
-            })?;
+            if let Err(fault) = self.act(step, base).await {
+                // What was left half done is not the next vector's.
+                self.bench.cut();
+                let step = Some(n.saturating_add(1));
+                return Err(Fault { step, ..fault });
+            }
         }
         Ok(())
     }
