@@ -6,7 +6,7 @@
 
 mod world;
 
-use ics_tests::{Library, Version, eventually, fresh_uuid};
+use ics_tests::{DeviceMessage, Library, Version, eventually, fresh_uuid};
 use serde_json::json;
 
 use super::story::Device as _;
@@ -102,7 +102,7 @@ fn an_answer_on_a_topic_that_devices_publish_on_is_no_question() {
     let came = device.client.messages();
     let is_refusal = |topic: &str| topic.ends_with("/rejected");
     assert!(came.iter().all(|m| !is_refusal(&m.topic)), "{came:?}");
-    let answered = |m: &&ics_tests::DeviceMessage| m.correlation.as_deref() == Some(b"inq/here");
+    let answered = |m: &&DeviceMessage| m.correlation.as_deref() == Some(b"inq/here");
     let answered = came
         .iter()
         .filter(answered)
@@ -123,7 +123,7 @@ fn the_broker_tells_a_device_0x87_that_publishes_to_another_s_topic() {
 fn messages_of_a_device_whose_certificate_was_revoked_are_ignored() {
     let mut brokered = Brokered::start();
     let mut device = Program::connect(&brokered.world.thing, Library::Paho, Version::V5);
-    let (_, _, id) = brokered.world.map(&mut device);
+    let (service, uti, id) = brokered.world.map(&mut device);
     let (acme, thing) = (&brokered.world.acme, &brokered.world.thing);
     let path = acme.path("ics-device", "devices");
     let credentials = format!("{path}/{}/credentials", thing.id);
@@ -132,16 +132,16 @@ fn messages_of_a_device_whose_certificate_was_revoked_are_ignored() {
         let name = credential["credentialId"].as_str().expect("a name");
         acme.delete(&format!("{credentials}/{name}")).expect(204);
     }
-    is_ignored(&brokered, &mut device, &id);
+    is_ignored(&brokered, &mut device, (&service, &uti, &id));
 }
 
 #[test]
 fn messages_of_a_device_of_a_suspended_provider_are_ignored_until_it_resumes() {
     let mut brokered = Brokered::start();
     let mut device = Program::connect(&brokered.world.thing, Library::Paho, Version::V5);
-    let (_, _, id) = brokered.world.map(&mut device);
+    let (service, uti, id) = brokered.world.map(&mut device);
     brokered.set("suspend");
-    is_ignored(&brokered, &mut device, &id);
+    is_ignored(&brokered, &mut device, (&service, &uti, &id));
     brokered.set("resume");
     assert_eq!(
         device.ask("inq", b"", true)["did"],
@@ -149,31 +149,29 @@ fn messages_of_a_device_of_a_suspended_provider_are_ignored_until_it_resumes() {
     );
 }
 
-/// What the device says from now on has no effect and no answer: the gateway hears it, and leaves it.
-fn is_ignored(brokered: &Brokered, device: &mut Program, id: &str) {
+/// What the device says from now on has no effect and no answer: the gateway settles it, and that is
+/// all.
+fn is_ignored(brokered: &Brokered, device: &mut Program, (service, uti, id): (&str, &str, &str)) {
     let thing = &brokered.world.thing;
-    let (before, settled) = (device.client.messages().len(), brokered.settled());
+    let (before, settled) = (device.client.messages().len(), brokered.wait_settled(1));
     let event = format!(r#"{{"id":"{id}","data":"after the end"}}"#);
     device.publish("evt", event.as_bytes());
     device.publish("rev", json!({ "id": id }).to_string().as_bytes());
     let late = thing.topic("inq/late");
     device.client.publish(&late, b"");
-    eventually("all of it to be settled", || {
-        brokered.settled() >= settled + 3
-    });
+    brokered.wait_settled(settled + 3);
     let came = device.client.messages();
     // The device hears its own question, and nothing else.
-    assert!(
-        came.iter().skip(before).all(|m| m.topic == late),
-        "{came:?}"
-    );
-    let told = brokered.world.shop.inbox.all();
+    let is_own = |message: &DeviceMessage| message.topic == late;
+    assert!(came.iter().skip(before).all(is_own), "{came:?}");
+    let shop = &brokered.world.shop;
+    let told = shop.inbox.about(uti);
     assert!(
         told.iter().all(|body| !body["data"].is_string()),
         "{told:?}"
     );
-    let (version, acknowledged) = brokered.world.versions();
-    assert_eq!(version, acknowledged, "nothing was given up");
+    // Nothing was given up.
+    shop.inquire(service, uti).expect(200);
 }
 
 #[test]

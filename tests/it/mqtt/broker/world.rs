@@ -32,10 +32,15 @@ impl Brokered {
         });
     }
 
-    /// How many messages of devices the gateway has settled, as the broker tells.
-    pub(super) fn settled(&self) -> usize {
-        let log = self.broker.log();
-        log.matches("Received PUBACK from ics-gateway-1 ").count()
+    /// Waits until the gateway has settled all messages of devices that the broker passed on, at
+    /// least so many; answers how many.
+    pub(super) fn wait_settled(&self, at_least: usize) -> usize {
+        wait_for("all messages to be settled", || {
+            let log = self.broker.log();
+            let passed_on = log.matches("Sending PUBLISH to ics-gateway-1 ").count();
+            let settled = log.matches("Received PUBACK from ics-gateway-1 ").count();
+            (settled == passed_on && settled >= at_least).then_some(settled)
+        })
     }
 
     /// The device's IoT SP is suspended, or resumes.
