@@ -210,9 +210,9 @@ failure_jitter = "@JITTER@"
 # Forms of device IDs that are taken although, by chance, they look like the number of a subscription
 # or a mail address. Built in: uuid, oid, did, gs1, onem2m, 3gpp-external-id (with `extid-`). The
 # pattern is that of the whole ID; what exactly is such a number no scheme lets through.
-#[[identifier_scheme]]
-#name = "acme-unit"
-#pattern = "unit/[0-9]{4}/[0-9]{10}[A-Z]"
+# [[identifier_scheme]]
+# name = "acme-unit"
+# pattern = "unit/[0-9]{4}/[0-9]{10}[A-Z]"
 
 [decisions]
 # decisions.jsonl: one JSON line for each access and each attempt, allowed or denied. Move the

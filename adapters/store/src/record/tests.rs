@@ -338,13 +338,14 @@ fn counters_from_before_a_table_was_added_are_read() {
 /// a new version of the record, and a new line here.
 #[test]
 fn golden_bytes() {
-    let golden = include_str!("golden.txt");
-    let mut lines = golden.lines().filter(|line| !line.starts_with('#'));
-    for (name, bytes) in samples() {
-        let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-        assert_eq!(lines.next(), Some(format!("{name} {hex}").as_str()));
-    }
-    assert_eq!(lines.next(), None);
+    let golden = include_str!("golden.txt").lines();
+    let golden: Vec<_> = golden.filter(|line| !line.starts_with('#')).collect();
+    let hex = |bytes: Vec<u8>| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let found: Vec<_> = samples()
+        .into_iter()
+        .map(|(name, bytes)| format!("{name} {}", hex(bytes)))
+        .collect();
+    assert_eq!(found, golden);
 }
 
 /// What an older release wrote is read as what it meant.
