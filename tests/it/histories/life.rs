@@ -15,6 +15,7 @@ use super::world::{SERVICE, World};
 /// What histories came to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Report {
+    pub(super) histories: usize,
     pub(super) rows: usize,
     /// At quiet.
     pub(super) established: usize,
@@ -24,6 +25,7 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) const fn add(&mut self, other: &Self) {
+        self.histories += other.histories;
         self.rows += other.rows;
         self.established += other.established;
         self.revoked += other.revoked;
@@ -35,8 +37,9 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} rows, {} established at quiet, {} known to be revoked, {} devices unregistered",
-            self.rows, self.established, self.revoked, self.unregistered
+            "{} histories, {} rows, {} established at quiet, {} known to be revoked, {} devices \
+             unregistered",
+            self.histories, self.rows, self.established, self.revoked, self.unregistered
         )
     }
 }
@@ -365,6 +368,7 @@ impl Life<'_> {
             self.tell("")
         );
         Report {
+            histories: 1,
             established: established.len(),
             revoked: self.rows.iter().filter(|row| row.is_revoked).count(),
             ..self.report
