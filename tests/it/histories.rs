@@ -47,7 +47,11 @@ fn whatever_happened_a_device_holds_exactly_its_established_rows() {
                         }
                         let dice = Dice::of(seed).beside(number.into());
                         let report = live(&world, number, dice);
-                        total.lock().unwrap().add(&report);
+                        let mut total = total.lock().unwrap();
+                        total.add(&report);
+                        if total.histories.is_multiple_of(100) {
+                            println!("{:?}: {total}", begun.elapsed());
+                        }
                     }
                 })
             })
@@ -61,7 +65,7 @@ fn whatever_happened_a_device_holds_exactly_its_established_rows() {
     });
     let total = total.into_inner().unwrap();
     println!(
-        "{histories} histories in {:?}: {total}; {kills} kills, {suspensions} suspensions",
+        "in {:?}: {total}; {kills} kills, {suspensions} suspensions",
         begun.elapsed()
     );
     assert!(kills > 0, "the gateway was never killed");

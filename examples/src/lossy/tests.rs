@@ -3,13 +3,13 @@ use super::*;
 /// QoS 1, DUP, identifier 9, topic `a/b`, no properties, payload of `n` bytes.
 fn publish(n: usize) -> Vec<u8> {
     let body = [&[0, 3][..], b"a/b", &[0, 9, 0], &vec![b'x'; n]].concat();
-    assert!(body.len() < 128 || body.len() < 16_384);
     let byte = |n: usize| u8::try_from(n).expect("seven bits");
-    let length = body.len();
+    let length = u16::try_from(body.len()).unwrap();
+    let [high, low] = (length << 1).to_be_bytes();
     let head = if length < 128 {
-        vec![0x3a, byte(length)]
+        vec![0x3a, low >> 1]
     } else {
-        vec![0x3a, byte(length & 0x7f) | 0x80, byte(length >> 7)]
+        vec![0x3a, low >> 1 | 0x80, high]
     };
     [head, body].concat()
 }

@@ -15,6 +15,7 @@ use super::world::{SERVICE, World};
 /// What histories came to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Report {
+    pub(super) histories: usize,
     pub(super) rows: usize,
     /// At quiet.
     pub(super) established: usize,
@@ -24,6 +25,7 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) const fn add(&mut self, other: &Self) {
+        self.histories += other.histories;
         self.rows += other.rows;
         self.established += other.established;
         self.revoked += other.revoked;
@@ -35,8 +37,9 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} rows, {} established at quiet, {} known to be revoked, {} devices unregistered",
-            self.rows, self.established, self.revoked, self.unregistered
+            "{} histories, {} rows, {} established at quiet, {} known to be revoked, {} devices \
+             unregistered",
+            self.histories, self.rows, self.established, self.revoked, self.unregistered
         )
     }
 }
@@ -141,15 +144,19 @@ impl Life<'_> {
         let party = self.world.party("shop");
         let request = party.request(&service, &uti, &self.serial);
         let path = party.path("ics-mapping", "mappings");
-        let answer = self.shop.call("POST", &path, Some(&request));
+        let answer = loop {
+            let answer = self.shop.call("POST", &path, Some(&request));
+            // While the IoT SP is suspended nobody has such a device, not even where the row was
+            // made before and its answer lost: whether it was is known when it is asked again.
+            if answer.cause() != "IOT_SP_NOT_FOUND" {
+                break answer;
+            }
+            sleep(Duration::from_millis(50));
+        };
         if !matches!(answer.status, 200 | 201) {
-            // Its UTI died meanwhile, for the device gave it up; or nobody has such devices while
-            // the IoT SP is suspended.
-            let is_known = shared.is_some() || answer.cause() == "IOT_SP_NOT_FOUND";
-            assert!(
-                is_known && (400..500).contains(&answer.status),
-                "{answer:?}"
-            );
+            // Its UTI died meanwhile, for the device gave it up, or was another device's.
+            let is_known = shared.is_some() && (400..500).contains(&answer.status);
+            assert!(is_known, "{answer:?}");
             return self.note("not mapped", &answer.cause());
         }
         let own = answer.json()["self"].as_str().expect("a link").to_owned();
@@ -365,6 +372,7 @@ impl Life<'_> {
             self.tell("")
         );
         Report {
+            histories: 1,
             established: established.len(),
             revoked: self.rows.iter().filter(|row| row.is_revoked).count(),
             ..self.report
