@@ -35,7 +35,8 @@ const ENGINES: [(&str, &[&str]); 7] = [
     ("redb", &["ics-store-redb"]),
     ("sled", &["ics-store-sled"]),
     ("oxide-auth", &["ics-oauth"]),
-    ("rumqttc-next", &["ics-mqtt"]),
+    // As the gateway behind a broker; as a device, in the demo and in the device kit.
+    ("rumqttc-next", &["ics-mqtt", "ics-gateway", "ics-examples"]),
     ("rcgen", &["ics-vault"]),
     // A second reading of MQTT, for the tests of ours.
     ("mqtt-protocol-core", &[]),
