@@ -25,7 +25,6 @@ pub(super) struct World {
     /// IoT SPs whose agreement with `shop` is of another kind.
     ended: Party,
     pairing: Party,
-    confirming: Party,
     lock: HostedDevice,
     lines: Vec<[String; 5]>,
 }
@@ -82,7 +81,6 @@ impl World {
             bolt,
             ended,
             pairing,
-            confirming,
             lock,
             lines: Vec::new(),
         }

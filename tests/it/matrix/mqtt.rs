@@ -113,9 +113,9 @@ fn inquire(world: &mut World, who: &Who<'_>) {
 
 /// Publishes under the device's own subtree about rows of the lock, and under the lock's.
 fn write(world: &mut World, who: &Who<'_>, held: &Mapping) {
-    let mut publish = |world: &mut World,
-                       [operation, object, state]: [&str; 3],
-                       (topic, payload): (String, Value)| {
+    let publish = |world: &mut World,
+                   [operation, object, state]: [&str; 3],
+                   (topic, payload): (String, Value)| {
         let mut client = who.device.connect(Library::Paho, Version::V5);
         let reason = client.try_publish(&topic, payload.to_string().as_bytes());
         client.close();
