@@ -207,12 +207,18 @@ fn without_the_section_no_devices_are_hosted() {
     let domain = Spoiled::new();
     let text = std::fs::read_to_string(&domain.file).unwrap();
     assert!(Config::load(&domain.file).unwrap().devices.is_some());
-    let lines = text.lines();
-    let without: Vec<_> = lines
-        .filter(|line| *line != "[devices]" && !line.contains("device-ca"))
+    // Nor anything that serves them.
+    let mut section = "";
+    let without: Vec<_> = text
+        .lines()
+        .filter(|line| {
+            section = if line.starts_with('[') { line } else { section };
+            !["[devices]", "[mqtt]"].contains(&section)
+        })
         .collect();
     let config = Config::parse(&domain.file, &without.join("\n")).unwrap();
     assert!(config.devices.is_none());
+    assert!(config.mqtt.is_none());
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn a_device_that_acknowledged_a_later_version_takes_the_document_of_a_restored_s
     let taken = taken.expect("a hosted device");
     let (file, summary) = export(&store);
     // After the export the device is told more, stores it and says so.
-    let mut copy = DeviceDocument {
+    let told = DeviceDocument {
         version: taken.document.version + 1000,
         entries: Vec::new(),
     };
@@ -150,7 +150,7 @@ fn a_device_that_acknowledged_a_later_version_takes_the_document_of_a_restored_s
             entries: Vec::new(),
         };
         let late = Acknowledgement {
-            version: copy.version,
+            version: told.version,
             refused: Vec::new(),
         };
         assert_eq!(
@@ -158,7 +158,7 @@ fn a_device_that_acknowledged_a_later_version_takes_the_document_of_a_restored_s
             AcknowledgementMeaning::Stale,
             "owed the newest"
         );
-        copy = copy.replaced_by(&sent);
+        let copy = told.replaced_by(&sent);
         assert_eq!(copy.version, device.document.version, "taken");
         assert_eq!(copy.version, 1_700_000_000_000);
     }

@@ -71,10 +71,10 @@ Examples:
         FR-2291-00031,acme,password FR-2291-00032,acme,certificate > devices.csv
     ics-gateway device import devices.csv --sp acme \\
         --answers devices.ndjson --config gateway.toml
-    jq -r 'select(.result == \"REGISTERED\") | [.deviceSerialNumber, .deviceId] | @tsv' devices.ndjson
+    jq -r 'select(.result == \"REGISTERED\") | .deviceId' devices.ndjson
   Go on where it stopped:
-    ics-gateway device import devices.csv --sp acme --answers more.ndjson --skip-registered \\
-        --config gateway.toml
+    ics-gateway device import devices.csv --sp acme --skip-registered \\
+        --answers more.ndjson --config gateway.toml
 
 Exit status: 0 all are hosted, 1 some are not, 2 usage, 3 gateway not reachable.";
 
