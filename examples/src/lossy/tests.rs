@@ -3,7 +3,6 @@ use super::*;
 /// QoS 1, DUP, identifier 9, topic `a/b`, no properties, payload of `n` bytes.
 fn publish(n: usize) -> Vec<u8> {
     let body = [&[0, 3][..], b"a/b", &[0, 9, 0], &vec![b'x'; n]].concat();
-    let byte = |n: usize| u8::try_from(n).expect("seven bits");
     let length = u16::try_from(body.len()).unwrap();
     let [high, low] = (length << 1).to_be_bytes();
     let head = if length < 128 {
