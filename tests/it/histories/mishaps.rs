@@ -11,10 +11,17 @@ use super::world::World;
 /// Goes on until the world is told that it is over; how often each of the two happened.
 pub(super) fn happen(world: &World, mut dice: Dice) -> (u32, u32) {
     let (mut kills, mut suspensions) = (0, 0);
-    while wait(world, Duration::from_millis(2_000 + dice.below(3_000))) {
+    // A machine on which it takes long to start needs longer for everything between two kills.
+    let mut start = Duration::ZERO;
+    while wait(
+        world,
+        Duration::from_millis(2_000 + dice.below(3_000)) + 8 * start,
+    ) {
         if dice.is_hit(70) {
             world.domain.kill();
+            let begun = Instant::now();
             world.domain.serve();
+            start = begun.elapsed();
             kills += 1;
         } else {
             set(world, "suspend");
