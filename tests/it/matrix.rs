@@ -31,7 +31,12 @@ pub(super) struct World {
 
 impl World {
     fn start() -> Self {
-        let domain = Domain::start(|configuration| configuration);
+        // One device asks everything, each time anew.
+        let domain = Domain::start(|configuration| {
+            configuration
+                .replace("#connects_at_once = 10\n", "connects_at_once = 1000\n")
+                .replace("#connects_per_second = 1\n", "connects_per_second = 100\n")
+        });
         let iot_sp = |id: &str| {
             let prefix = format!("{}-", id.to_uppercase());
             let mut party = domain.onboard(&json!({

@@ -17,7 +17,8 @@ pub(super) fn happen(world: &World, mut dice: Dice) -> (u32, u32) {
         world,
         Duration::from_millis(2_000 + dice.below(3_000)) + 8 * start,
     ) {
-        if dice.is_hit(70) {
+        // The first is a kill: without any there is nothing to see.
+        if dice.is_hit(70) || kills == 0 {
             world.domain.kill();
             let begun = Instant::now();
             world.domain.serve();
