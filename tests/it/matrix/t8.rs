@@ -206,7 +206,7 @@ const CELLS: [(&str, &str, &str, Make); 35] = [
     ("list assignments", "own", "", |world, who| {
         (
             "GET",
-            world.path(who, "ics-device-mapping", "assignments?limit=1"),
+            world.path(who, "ics-device-mapping", "assignments?status=PENDING&limit=1"),
             None,
         )
     }),
