@@ -145,8 +145,17 @@ mod tests {
             let end = line.find([';', '|', '>', '&']).unwrap_or(line.len());
             line.get(from..end)
         });
-        let words = |call: &str| call.split_whitespace().map(ToOwned::to_owned).collect();
         calls.map(words).collect()
+    }
+
+    /// What is between single quotes is one word.
+    fn words(call: &str) -> Vec<String> {
+        let parts = call.split('\'').enumerate();
+        let words = parts.flat_map(|(n, part)| match n % 2 {
+            0 => part.split_whitespace().map(ToOwned::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        });
+        words.collect()
     }
 
     #[test]

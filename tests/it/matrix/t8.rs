@@ -206,7 +206,11 @@ const CELLS: [(&str, &str, &str, Make); 35] = [
     ("list assignments", "own", "", |world, who| {
         (
             "GET",
-            world.path(who, "ics-device-mapping", "assignments?status=PENDING&limit=1"),
+            world.path(
+                who,
+                "ics-device-mapping",
+                "assignments?status=PENDING&limit=1",
+            ),
             None,
         )
     }),
