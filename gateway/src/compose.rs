@@ -255,10 +255,8 @@ pub(crate) fn mqtt_tls(config: &Config) -> Result<Option<ServerConfig>, StartErr
     let (Some(section), Some(devices)) = (&config.mqtt, &config.devices) else {
         return Ok(None);
     };
-    let (anchors, credential) = mqtt_credentials(devices, section)?;
-    let clock = Arc::new(crate::ambient::SystemClock::new());
-    let tls = ReloadableTls::for_devices(anchors, credential, section.passwords)?;
-    Ok(Some(tls.server_config(clock, section.tls12)?))
+    let credentials = mqtt_credentials(devices, section)?;
+    without_a_store(credentials, section.passwords, section.tls12).map(Some)
 }
 
 /// TLS of an endpoint for devices that `authority` certified, without a store behind it.
@@ -272,8 +270,16 @@ pub(crate) fn devices_tls(
 ) -> Result<ServerConfig, StartError> {
     let anchors = load_anchors(authority, &Namespace::DEVICES)?;
     let credential = Credential::load(certificate, key)?;
+    without_a_store((anchors, credential), false, tls12)
+}
+
+fn without_a_store(
+    (anchors, credential): (Vec<TrustAnchor>, Credential),
+    passwords: bool,
+    tls12: bool,
+) -> Result<ServerConfig, StartError> {
     let clock = Arc::new(crate::ambient::SystemClock::new());
-    ReloadableTls::for_devices(anchors, credential, false)?.server_config(clock, tls12)
+    ReloadableTls::for_devices(anchors, credential, passwords)?.server_config(clock, tls12)
 }
 
 /// TLS of the T8 listener without a store behind it, for the bench's yardstick.

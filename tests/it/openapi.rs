@@ -67,7 +67,7 @@ fn document_is_openapi_3_1_and_names_every_operation() {
                 .count()
         })
         .sum();
-    // Thirty of T8 and four of OAuth.
+    // Thirty-three of T8 and four of OAuth.
     assert_eq!(operations, 37, "{document}");
 }
 

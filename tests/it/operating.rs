@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ics_tests::openssl::try_openssl;
 use ics_tests::{Dialer, Domain, Gateway, Party, Sandbox, eventually, fresh_device, wait_for};
 use serde_json::{Value, json};
 
@@ -294,6 +295,18 @@ fn a_reload_keeps_open_connections_reopens_the_log_and_names_what_waits() {
     assert!(domain.stop().success());
 }
 
+/// The certificate that the T8 listener shows whoever comes, in PEM.
+fn shown_by_t8(domain: &Domain) -> String {
+    let address = domain.t8_address();
+    let said = try_openssl(&["s_client", "-connect", &address]);
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    let begin = said.find("-----BEGIN CERTIFICATE-----");
+    let end = said
+        .find("-----END CERTIFICATE-----")
+        .expect("a certificate");
+    said[begin.expect("a certificate")..end].to_owned()
+}
+
 #[test]
 fn a_reload_of_a_bad_configuration_reopens_the_log_and_keeps_what_is_in_use() {
     let domain = Domain::start(|text| text);
@@ -337,6 +350,25 @@ fn a_reload_of_a_bad_configuration_reopens_the_log_and_keeps_what_is_in_use() {
         domain.log().contains("anchors of the listeners reloaded")
     });
     assert_eq!(end_of("notify-client"), client, "that in use");
+
+    // A file that does not fit holds back the others, whichever listener it is of.
+    let (certificate, key) = domain.server_certificate("next", "IP:127.0.0.1");
+    let shown = |what: &str| std::fs::read(domain.file(what)).expect("a file");
+    let kept = ["t8/server.pem", "t8/server.key"].map(|file| (file, shown(file)));
+    let (t8, mqtt) = (shown_by_t8(&domain), shown("mqtt/server.pem"));
+    for (from, to) in [(certificate, kept[0].0), (key, kept[1].0)] {
+        std::fs::write(domain.file(to), std::fs::read(from).expect("a file")).expect("a copy");
+    }
+    std::fs::write(domain.file("mqtt/server.pem"), "no certificate\n").expect("a writable file");
+    let refused = || domain.log().matches("reload refused").count();
+    let before = refused();
+    domain.signal("HUP");
+    eventually("the refusal to be told", || refused() > before);
+    assert_eq!(shown_by_t8(&domain), t8, "that of before");
+    std::fs::write(domain.file("mqtt/server.pem"), mqtt).expect("a writable file");
+    for (file, bytes) in kept {
+        std::fs::write(domain.file(file), bytes).expect("a writable file");
+    }
     assert!(domain.stop().success());
     domain.serve();
     assert_ne!(end_of("notify-client"), client, "the new one");

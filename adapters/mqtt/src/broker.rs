@@ -85,9 +85,9 @@ impl Broker {
         let mut shutdown = pin!(shutdown);
         let mut pause = FIRST_PAUSE;
         // The broker may have been told things we do not remember, and the other way round.
-        let mut is_first = true;
+        let mut is_walk_owed = true;
         loop {
-            let rest = match self.try_once(&mut is_first, shutdown.as_mut()).await {
+            let rest = match self.try_once(&mut is_walk_owed, shutdown.as_mut()).await {
                 Ended::Stopped => return,
                 Ended::Lost(served) if served >= GOOD => {
                     pause = FIRST_PAUSE;
@@ -106,7 +106,7 @@ impl Broker {
 
     async fn try_once(
         &self,
-        is_first: &mut bool,
+        is_walk_owed: &mut bool,
         mut shutdown: Pin<&mut (impl Future<Output = ()> + Send)>,
     ) -> Ended {
         let probed = tokio::select! {
@@ -137,8 +137,8 @@ impl Broker {
         );
         let since = Instant::now();
         // What a session held for devices is gone with it.
-        let is_to_be_walked = std::mem::take(is_first) || !is_known;
-        match connection.serve(self, is_to_be_walked, shutdown).await {
+        *is_walk_owed |= !is_known;
+        match connection.serve(self, is_walk_owed, shutdown).await {
             None => Ended::Stopped,
             Some(error) => {
                 note_unreachable(&error);

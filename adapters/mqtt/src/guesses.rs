@@ -58,11 +58,11 @@ struct Wrong(i64);
 
 impl Wrong {
     /// Whether one more may be tried.
-    fn allows(self, most: u32, limits: &GuessLimits, now: Timestamp) -> bool {
+    fn allows(&mut self, most: u32, limits: &GuessLimits, now: Timestamp) -> bool {
         let span = millis(limits.forgotten_after).saturating_mul(most.into());
         // A clock that was put back must not lock anybody out for longer.
-        let until = self.0.min(now.millis().saturating_add(span));
-        until.saturating_add(millis(limits.forgotten_after)) <= now.millis().saturating_add(span)
+        self.0 = self.0.min(now.millis().saturating_add(span));
+        self.0.saturating_add(millis(limits.forgotten_after)) <= now.millis().saturating_add(span)
     }
 
     fn count(&mut self, limits: &GuessLimits, now: Timestamp) {
@@ -84,13 +84,16 @@ impl Guesses {
         now: Timestamp,
     ) -> bool {
         let address = network_of(address);
-        let state = self.lock();
-        let wrong = state.addresses.get(&address).copied().unwrap_or_default();
-        if !wrong.allows(limits.of_address, limits, now) {
+        let mut state = self.lock();
+        let wrong = state.addresses.get_mut(&address);
+        if wrong.is_some_and(|wrong| !wrong.allows(limits.of_address, limits, now)) {
             return false;
         }
-        let wrong = state.devices.get(device).copied().unwrap_or_default();
-        state.homes.get(device) == Some(&address) || wrong.allows(limits.of_device, limits, now)
+        if state.homes.get(device) == Some(&address) {
+            return true;
+        }
+        let wrong = state.devices.get_mut(device);
+        wrong.is_none_or(|wrong| wrong.allows(limits.of_device, limits, now))
     }
 
     /// The password was wrong, or there is no such device.
@@ -205,6 +208,8 @@ mod tests {
         assert!(guesses.allow((from, &device(9)), &LIMITS, at(20)));
         // The clock is put back by an hour: locked out for no longer than the limit takes.
         assert!(!guesses.allow((from, &device(9)), &LIMITS, at(-3600)));
+        assert!(!guesses.allow((from, &device(9)), &LIMITS, at(-3581)));
+        assert!(guesses.allow((from, &device(9)), &LIMITS, at(-3580)));
     }
 
     #[test]

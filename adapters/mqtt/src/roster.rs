@@ -89,6 +89,8 @@ impl Sessions {
             signals: AtomicU8::new(0),
             notify: Notify::new(),
         });
+        // What was revoked between the look at the device and this seat rang nobody: look again.
+        seat.signal(CHANGED);
         if let Some(before) = place.seat.replace(Arc::clone(&seat)) {
             before.signal(TAKEN_OVER);
         }

@@ -198,8 +198,10 @@ impl<'e, Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'e, Io> {
     /// Whether the device may have this packet taken. PUBACKs answer to us, and cost nothing.
     fn is_within_rate(&mut self, packet: &Packet<'_>) -> Result<bool, End> {
         let rate = self.endpoint.limits.messages;
-        let is_answer = matches!(packet, Packet::Puback(_));
-        if is_answer || self.seated.messages.take(rate, self.endpoint.clock.now()) {
+        if matches!(packet, Packet::Puback(_)) {
+            return Ok(true);
+        }
+        if self.seated.messages.take(rate, self.endpoint.clock.now()) {
             self.excess = 0;
             return Ok(true);
         }

@@ -58,7 +58,7 @@ impl Broker {
     /// Answers every inquiry with these bytes, from now on, as a client of the broker.
     ///
     /// # Errors
-    /// [`BenchError`]; one that comes later ends the answers, and whoever asks waits in vain.
+    /// [`BenchError`]; one that comes later ends the answers, and whoever asks is not answered in time.
     pub(super) async fn answer_with(
         &self,
         device: &FleetDevice,

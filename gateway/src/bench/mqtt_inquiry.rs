@@ -6,12 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout;
+
 use super::broker::Broker;
 use super::device_line::{DeviceLine, FleetDevice};
 use super::figures::{Report, Rounds, ours_to_yardstick, yardstick_to_ours};
 use super::load::{Measured, cpu_time};
 use super::stage::Stage;
 use super::{BenchError, CONNECTIONS, Options, fleet, progress};
+
+/// How long an answer may take before the bench gives up.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Measures it.
 ///
@@ -112,7 +117,9 @@ impl Inquirers {
             let answered = Arc::clone(&answered);
             tasks.push(tokio::spawn(async move {
                 while start.elapsed() < span {
-                    line.ask(&topics.question, &topics.answer).await?;
+                    let asked = line.ask(&topics.question, &topics.answer);
+                    let late = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
+                    timeout(PATIENCE, asked).await.map_err(late)??;
                     answered.fetch_add(1, Ordering::Relaxed);
                 }
                 Ok::<_, BenchError>((line, topics))

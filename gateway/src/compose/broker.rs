@@ -78,15 +78,18 @@ impl BrokerChannel {
         }))
     }
 
-    /// Shows what the files hold by now, from the next connection on.
+    /// What the files hold by now.
     ///
     /// # Errors
-    /// [`StartError`]; nothing changed then.
-    pub(super) fn reload(&self, config: &Config) -> Result<(), StartError> {
-        if let Some(section) = &config.mqtt_broker {
-            self.ways.reload(section)?;
-        }
-        Ok(())
+    /// [`StartError`].
+    pub(super) fn load(&self, section: &MqttBrokerSection) -> Result<Shown, StartError> {
+        Ok(load(section, &self.ways.clock)?)
+    }
+
+    /// Shows and believes these from the next connection on.
+    pub(super) fn replace(&self, (gateway, roots): Shown) {
+        self.ways.gateway.store(Arc::new(gateway));
+        self.ways.roots.store(Arc::new(roots));
     }
 
     /// Ends what is under way, and takes leave.
@@ -96,6 +99,9 @@ impl BrokerChannel {
         let _ = self.task.await;
     }
 }
+
+/// How the gateway shows itself to a broker, and the authorities it believes.
+type Shown = (ClientConfig, Vec<CertificateDer<'static>>);
 
 /// How the broker is reached.
 pub(crate) struct BrokerWays {
@@ -145,13 +151,6 @@ impl BrokerWays {
         Self::open(section, devices, (clock, entropy)).map(Some)
     }
 
-    fn reload(&self, section: &MqttBrokerSection) -> Result<(), StartError> {
-        let (gateway, roots) = load(section, &self.clock)?;
-        self.gateway.store(Arc::new(gateway));
-        self.roots.store(Arc::new(roots));
-        Ok(())
-    }
-
     fn make_stranger(&self) -> io::Result<Stranger> {
         let mint = || {
             let mut random = [0; 16];
@@ -186,10 +185,7 @@ impl BrokerWays {
 }
 
 /// The gateway's TLS towards the broker, and whom it believes.
-fn load(
-    section: &MqttBrokerSection,
-    clock: &Arc<dyn Clock>,
-) -> Result<(ClientConfig, Vec<CertificateDer<'static>>), CredentialError> {
+fn load(section: &MqttBrokerSection, clock: &Arc<dyn Clock>) -> Result<Shown, CredentialError> {
     let mut roots = Vec::new();
     for anchor in &section.server_anchors {
         roots.extend(load_certificates(anchor)?);

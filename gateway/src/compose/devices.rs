@@ -15,6 +15,7 @@ use super::{Parts, ReloadableTls, StartError, mqtt_credentials};
 use crate::config::Config;
 use crate::listener::{Admission, Listener, MqttListener};
 use crate::telemetry::{DeviceActs, MQTT, Telemetry};
+use crate::tls::{Credential, TrustAnchor};
 
 /// Passes rings on to the device channels, once there are any. The service is made before them.
 #[derive(Default)]
@@ -109,16 +110,15 @@ impl MqttChannel {
         Ok(Some(Self { listener, tls }))
     }
 
-    /// Shows and believes what the files hold by now, from the next handshake on.
+    /// Shows and believes these from the next handshake on.
     ///
     /// # Errors
     /// [`StartError`]; nothing changed then.
-    pub(super) fn reload(&self, config: &Config) -> Result<(), StartError> {
-        if let (Some(section), Some(devices)) = (&config.mqtt, &config.devices) {
-            let (anchors, credential) = mqtt_credentials(devices, section)?;
-            self.tls.replace(anchors, credential)?;
-        }
-        Ok(())
+    pub(super) fn replace(
+        &self,
+        (anchors, credential): (Vec<TrustAnchor>, Credential),
+    ) -> Result<(), StartError> {
+        Ok(self.tls.replace(anchors, credential)?)
     }
 }
 

@@ -24,7 +24,9 @@ use super::observation::{SelfObservation, certificate_ends};
 use super::reload::find_waiting;
 use super::serving::{ListenerEnded, Serving};
 use super::sweeper::sweep;
-use super::{Parts, ReloadableTls, StartError, operator_credentials, t8_credentials};
+use super::{
+    Parts, ReloadableTls, StartError, mqtt_credentials, operator_credentials, t8_credentials,
+};
 use crate::ambient::check_wall_clock;
 use crate::config::Config;
 use crate::listener::{Admission, Gate, Listener, OpenListener};
@@ -176,13 +178,24 @@ impl Running {
     pub(crate) fn reload(&self, config: &Config) -> Result<Vec<String>, StartError> {
         let (operator_anchors, operator) = operator_credentials(&config.operator)?;
         let (t8_anchors, t8) = t8_credentials(config)?;
+        let mqtt = match (&self.mqtt, &config.mqtt, &config.devices) {
+            (Some(mqtt), Some(section), Some(devices)) => {
+                Some((mqtt, mqtt_credentials(devices, section)?))
+            }
+            _ => None,
+        };
+        let broker = match (&self.broker, &config.mqtt_broker) {
+            (Some(broker), Some(section)) => Some((broker, broker.load(section)?)),
+            _ => None,
+        };
+        // All of them were read, and fit.
         self.operator_tls.replace(operator_anchors, operator)?;
         self.t8_tls.replace(t8_anchors, t8)?;
-        if let Some(mqtt) = &self.mqtt {
-            mqtt.reload(config)?;
+        if let Some((mqtt, shown)) = mqtt {
+            mqtt.replace(shown)?;
         }
-        if let Some(broker) = &self.broker {
-            broker.reload(config)?;
+        if let Some((broker, shown)) = broker {
+            broker.replace(shown);
         }
         let [t8_gate, _] = &self.gates;
         t8_gate.set_per_party(config.t8.connections.max_connections_per_party);

@@ -141,8 +141,7 @@ impl DemoDevice {
     /// [`DeviceError`].
     pub(super) async fn acknowledge(&mut self) -> Result<bool, DeviceError> {
         let told = json!({ "v": self.version }).to_string();
-        self.publish("doc/ack", told, PublishProperties::default())
-            .await
+        self.publish("doc/ack", told).await
     }
 
     /// Tells the service behind a pair something; whether the gateway took it.
@@ -151,8 +150,7 @@ impl DemoDevice {
     /// [`DeviceError`].
     pub(super) async fn report(&mut self, pair: &Pair, data: &str) -> Result<bool, DeviceError> {
         let event = format!(r#"{{"id":"{}","data":{data}}}"#, pair.mapping);
-        self.publish("evt", event, PublishProperties::default())
-            .await
+        self.publish("evt", event).await
     }
 
     /// Asks which pairs hold (figure 5).
@@ -190,15 +188,10 @@ impl DemoDevice {
         let _ = timeout(LIMIT, self.listening).await;
     }
 
-    async fn publish(
-        &mut self,
-        own: &str,
-        payload: String,
-        properties: PublishProperties,
-    ) -> Result<bool, DeviceError> {
+    async fn publish(&mut self, own: &str, payload: String) -> Result<bool, DeviceError> {
         // One at a time: settlements of others are behind us.
         while self.heard.try_recv().is_ok() {}
-        let options = PublishOptions::at_least_once().properties(properties);
+        let options = PublishOptions::at_least_once();
         self.client
             .publish(self.topic(own), payload, options)
             .await?;

@@ -145,7 +145,7 @@ key = "mqtt/server.key"
 #connects_at_once = 10
 #connects_per_second = 1
 
-# As for [t8.connections]; those that are about requests mean nothing here.
+# As for [t8.connections]; those that are about requests or parties mean nothing here.
 [mqtt.connections]
 #max_connections = 8000
 #max_handshakes = 256
@@ -162,6 +162,7 @@ key = "mqtt/server.key"
 #     # What the gateway shows to the broker.
 #     certificate = "mqtt/ics-gateway.pem"
 #     key = "mqtt/ics-gateway.key"
+#     # A device has the limits of [mqtt.limits], and without [mqtt] those that are the default there.
 #     # The name of this gateway's session: another one for each gateway.
 #     client_id = "ics-gateway"
 #     # How long the broker keeps messages for this gateway while it is away.

@@ -492,7 +492,8 @@ impl IcsService {
     /// durable, and will be told to the third party, byte-exact, when this returns.
     ///
     /// # Errors
-    /// [`ChannelError::NotFound`] for a row that is not established, or is somebody else's.
+    /// [`ChannelError::NotFound`] for a row that is not established, is somebody else's, or whose
+    /// third party named nowhere to be told.
     pub async fn report_event(
         &self,
         (identity, channel): (&Arc<DeviceIdentity>, Channel),
@@ -505,13 +506,13 @@ impl IcsService {
             let row = self.load(id).await?;
             let own = row.filter(|row| row.hosted.as_ref() == Some(&identity.device_id));
             let row = self.settle(own.ok_or(ChannelError::NotFound)?, now).await?;
-            if !self.answers_own(&principal, &row, now) {
+            let listeners = self.listeners(&row);
+            if !listeners.third_party_sp || !self.answers_own(&principal, &row, now) {
                 return Err(ChannelError::NotFound);
             }
             let sealer = self.ports.sealer.as_ref();
             let sealed = sealer.seal(row.id.as_bytes(), data);
             let sealed = sealed.map_err(Failure::from)?;
-            let listeners = self.listeners(&row);
             let change = decide_event(&row, (sealed, is_json), listeners, (&self.knobs, now));
             if self.commit(change).await? == Committed::Yes {
                 return Ok(());

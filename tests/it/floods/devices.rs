@@ -203,8 +203,10 @@ fn connects_a_byte_at_a_time_keep_no_device_waiting() {
     let mut slow: Vec<Line> = (0..SLOW)
         .map(|_| device.dial().expect("it listens"))
         .collect();
-    // Longer than ten seconds at this pace, and at the end the packet would be whole.
-    let connect = packet(0x10, &[0; 2_000]);
+    // Longer than ten seconds at this pace, and at the end the packet would be whole: of 3.1.1,
+    // with a long client id.
+    let head = b"\0\x04MQTT\x04\x02\0\x3c\x07\xc6";
+    let connect = packet(0x10, &[&head[..], &[b'c'; 0x07c6]].concat());
     let began = Instant::now();
     let took = std::thread::scope(|scope| {
         let trickling = scope.spawn(move || {
@@ -223,6 +225,8 @@ fn connects_a_byte_at_a_time_keep_no_device_waiting() {
         trickling.join().expect("cut off")
     });
     println!("256 slow CONNECTs: all cut off after {took:.1?}");
+    // Neither at once, for its form, nor when it was whole.
+    assert!((9..60).contains(&took.as_secs()), "{took:?}");
     bound.assert_kept("256 slow CONNECTs");
     world.assert_served("after");
     assert!(world.domain.stop().success());

@@ -167,6 +167,15 @@ fn is_ignored(brokered: &Brokered, device: &mut Program, (service, uti, id): (&s
     // The device hears its own question, and nothing else.
     let is_own = |message: &DeviceMessage| message.topic == late;
     assert!(came.iter().skip(before).all(is_own), "{came:?}");
+    // All that was to be told has been.
+    eventually("an empty outbox", || {
+        let outbox = brokered
+            .world
+            .sandbox
+            .operator("GET", "/operator/v1/outbox", None);
+        let outbox = outbox.expect(200).json();
+        outbox["items"].as_array().is_some_and(Vec::is_empty)
+    });
     let shop = &brokered.world.shop;
     let told = shop.inbox.about(uti);
     assert!(

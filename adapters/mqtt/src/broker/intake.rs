@@ -12,18 +12,18 @@ pub(super) struct Intake<M, A> {
     /// The number of the first of them.
     first: u64,
     /// What waits behind a message of the same device that is acted upon.
-    lanes: HashMap<DeviceId, VecDeque<(u64, M)>>,
+    lanes: HashMap<DeviceId, VecDeque<(Option<u64>, M)>>,
 }
 
 struct Unsettled<A> {
-    ack: Option<A>,
+    ack: A,
     is_done: bool,
 }
 
 /// A message whose turn it is.
 pub(super) struct Turn<M> {
-    /// Its number on the connection.
-    pub(super) number: u64,
+    /// Its number on the connection; none of a message that nobody waits to see settled (QoS 0).
+    pub(super) number: Option<u64>,
     pub(super) device: DeviceId,
     pub(super) message: M,
 }
@@ -39,7 +39,7 @@ impl<M, A> Intake<M, A> {
 
     /// Takes a message of `device`; it comes back if it is its turn.
     pub(super) fn take(&mut self, device: DeviceId, message: M, ack: Option<A>) -> Option<Turn<M>> {
-        let number = self.enter(ack, false);
+        let number = ack.map(|ack| self.enter(ack, false));
         if let Some(lane) = self.lanes.get_mut(&device) {
             lane.push_back((number, message));
             return None;
@@ -54,18 +54,21 @@ impl<M, A> Intake<M, A> {
 
     /// Takes a message that nobody will act upon.
     pub(super) fn ignore(&mut self, ack: Option<A>) {
-        self.enter(ack, true);
+        if let Some(ack) = ack {
+            self.enter(ack, true);
+        }
     }
 
-    fn enter(&mut self, ack: Option<A>, is_done: bool) -> u64 {
+    fn enter(&mut self, ack: A, is_done: bool) -> u64 {
         let number = self.first.saturating_add(self.unsettled.len() as u64);
         self.unsettled.push_back(Unsettled { ack, is_done });
         number
     }
 
     /// A message has been acted upon; the next of its device, if one waits, has its turn.
-    pub(super) fn finish(&mut self, number: u64, device: DeviceId) -> Option<Turn<M>> {
-        let place = usize::try_from(number.saturating_sub(self.first)).ok();
+    pub(super) fn finish(&mut self, number: Option<u64>, device: DeviceId) -> Option<Turn<M>> {
+        let place = number.and_then(|number| number.checked_sub(self.first));
+        let place = place.and_then(|place| usize::try_from(place).ok());
         if let Some(unsettled) = place.and_then(|place| self.unsettled.get_mut(place)) {
             unsettled.is_done = true;
         }
@@ -83,13 +86,9 @@ impl<M, A> Intake<M, A> {
 
     /// The next that may be settled: all before it are.
     pub(super) fn settle(&mut self) -> Option<A> {
-        loop {
-            let first = self.unsettled.pop_front_if(|first| first.is_done)?;
-            self.first = self.first.saturating_add(1);
-            if let Some(ack) = first.ack {
-                return Some(ack);
-            }
-        }
+        let first = self.unsettled.pop_front_if(|first| first.is_done)?;
+        self.first = self.first.saturating_add(1);
+        Some(first.ack)
     }
 
     /// Whether nothing is left to be done.

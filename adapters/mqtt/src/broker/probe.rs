@@ -146,7 +146,7 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    async fn come(&self) -> Option<Party> {
+    async fn come(&self) -> Result<Option<Party>, ProbeError> {
         let (client_id, user_name) = match self.disguise {
             Disguise::None => (format!("{}-2", self.stranger.device.as_str()), None),
             Disguise::ClientId => (self.stranger.victim.as_str().to_owned(), None),
@@ -155,15 +155,18 @@ impl Trial<'_> {
                 (victim.to_owned(), Some(victim.to_owned()))
             }
         };
-        // Who is not let in is not let through.
-        Party::connect(&client_id, user_name, &self.stranger.dial)
-            .await
-            .ok()
+        match Party::connect(&client_id, user_name, &self.stranger.dial).await {
+            Ok(party) => Ok(Some(party)),
+            // As itself it was let in a moment ago: nothing was tried, so nothing is known.
+            Err(error) if self.disguise == Disguise::None => Err(ProbeError::Device(error)),
+            // Who is not let in is not let through.
+            Err(_) => Ok(None),
+        }
     }
 
     /// Whether the victim's topics can be written.
     async fn write(&mut self) -> Result<(), ProbeError> {
-        let Some(party) = self.come().await else {
+        let Some(party) = self.come().await? else {
             return Ok(());
         };
         let victim = Subtree::of(&self.stranger.victim);
@@ -182,7 +185,7 @@ impl Trial<'_> {
 
     /// Whether the victim's topics can be read.
     async fn read(&mut self) -> Result<(), ProbeError> {
-        let Some(mut party) = self.come().await else {
+        let Some(mut party) = self.come().await? else {
             return Ok(());
         };
         let (own, victim) = (

@@ -65,7 +65,7 @@ struct Errand {
     speaker: Speaker,
 }
 
-type Acting = FuturesUnordered<PortFuture<'static, (u64, DeviceId)>>;
+type Acting = FuturesUnordered<PortFuture<'static, (Option<u64>, DeviceId)>>;
 type Sending = FuturesUnordered<PortFuture<'static, (Due, Outcome)>>;
 
 /// Connects and subscribes; tells whether the broker knew the session.
@@ -96,7 +96,7 @@ impl Connection {
     pub(super) async fn serve(
         mut self,
         broker: &Broker,
-        is_to_be_walked: bool,
+        is_walk_owed: &mut bool,
         mut shutdown: Pin<&mut (impl Future<Output = ()> + Send)>,
     ) -> Option<LinkError> {
         let errand = Errand {
@@ -107,8 +107,7 @@ impl Connection {
         };
         let mut acting = Acting::new();
         let mut sending = Sending::new();
-        let mut walk = std::pin::pin!(walk(&errand, is_to_be_walked));
-        let mut is_walked = false;
+        let mut walk = std::pin::pin!(walk(&errand));
         loop {
             while sending.len() < MOST_SENDING
                 && let Some(due) = errand.awaited.take(Instant::now())
@@ -132,7 +131,8 @@ impl Connection {
                     errand.awaited.settle(&due, outcome, Instant::now());
                 }
                 () = errand.awaited.wait(), if has_room => {}
-                () = walk.as_mut(), if !is_walked => is_walked = true,
+                // A connection that breaks before leaves it to the next.
+                () = walk.as_mut(), if *is_walk_owed => *is_walk_owed = false,
             }
             if let Err(error) = self.settle().await {
                 lose(&errand, sending).await;
@@ -153,16 +153,19 @@ impl Connection {
             self.intake.ignore(ack);
             return;
         };
-        let is_assured = ack.is_some();
         if let Some(turn) = self.intake.take(device, incoming, ack) {
-            acting.push(Box::pin(errand.clone().attend(turn, is_assured)));
+            acting.push(Box::pin(errand.clone().attend(turn)));
         }
     }
 
-    fn finish(&mut self, (number, device): (u64, DeviceId), errand: &Errand, acting: &Acting) {
+    fn finish(
+        &mut self,
+        (number, device): (Option<u64>, DeviceId),
+        errand: &Errand,
+        acting: &Acting,
+    ) {
         if let Some(turn) = self.intake.finish(number, device) {
-            // Behind another it has waited already; it is tried as one that must not be lost.
-            acting.push(Box::pin(errand.clone().attend(turn, true)));
+            acting.push(Box::pin(errand.clone().attend(turn)));
         }
     }
 
@@ -202,11 +205,8 @@ async fn lose(errand: &Errand, mut sending: Sending) {
 }
 
 /// Looks through all hosted devices for those that are owed a document.
-async fn walk(errand: &Errand, is_to_be_done: bool) {
+async fn walk(errand: &Errand) {
     let mut place: Option<AwaitedPlace> = None;
-    if !is_to_be_done {
-        return;
-    }
     loop {
         if errand.awaited.backlog() > PAGE {
             sleep(AGAIN).await;
@@ -233,7 +233,7 @@ async fn walk(errand: &Errand, is_to_be_done: bool) {
 
 impl Errand {
     /// Acts upon a message until something has come of it.
-    async fn attend(self, turn: Turn<Incoming>, is_assured: bool) -> (u64, DeviceId) {
+    async fn attend(self, turn: Turn<Incoming>) -> (Option<u64>, DeviceId) {
         let Turn {
             number,
             device,
@@ -243,7 +243,8 @@ impl Errand {
         while let Err(failure) = self.act_upon(&device, &message).await {
             tries += 1;
             let is_down = matches!(failure, Failure::Store(StoreError::Unavailable));
-            if !is_assured || (!is_down && tries >= MOST_TRIES) {
+            // Nobody waits to hear of a message of QoS 0.
+            if number.is_none() || (!is_down && tries >= MOST_TRIES) {
                 tracing::error!(error = %failure, "message of a device is lost");
                 break;
             }

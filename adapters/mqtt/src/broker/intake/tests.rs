@@ -42,9 +42,14 @@ fn a_message_of_quality_0_is_settled_by_nothing_and_holds_nothing_up() {
     let mut intake = Intake::new();
     let unassured = intake.take(device(1), "unassured", None).unwrap();
     intake.ignore(Some(2));
-    assert!(settled(&mut intake).is_empty());
-    intake.finish(unassured.number, unassured.device);
     assert_eq!(settled(&mut intake), [2]);
+    // Nor is anything kept of those that nobody acts upon, however long the first one takes.
+    let slow = intake.take(device(2), "slow", Some(3)).unwrap();
+    (0..1000).for_each(|_| intake.ignore(None));
+    assert_eq!(intake.unsettled.len(), 1);
+    assert!(intake.finish(unassured.number, unassured.device).is_none());
+    intake.finish(slow.number, slow.device);
+    assert_eq!(settled(&mut intake), [3]);
 }
 
 proptest! {
