@@ -267,6 +267,22 @@ fn an_iot_sp_that_confirms_first_is_asked_before_its_device() {
 }
 
 #[test]
+fn a_device_hosted_after_the_request_is_asked_all_the_same_once_its_iot_sp_confirmed() {
+    let world = World::new();
+    let row = world.request("asker", "LOCK-1", 1);
+    let lock = world.register("asker", "LOCK-1");
+    let input = AnswerInput::Accepted(lock.device_id.clone());
+    let asker = principal("asker");
+    let answered = world
+        .service
+        .answer_assignment(&asker, (row.id, &input), NOW);
+    assert_eq!(run(answered).unwrap().status(), MappingStatus::Pending);
+    assert_eq!(document(&world, &lock), (1, vec![row.id]));
+    acknowledge(&world, &lock, 1, &[]).unwrap();
+    assert_eq!(world.row(row.id).status(), MappingStatus::Established);
+}
+
+#[test]
 fn a_row_that_waited_is_offered_to_the_device_that_is_registered_for_its_serial_number() {
     let world = World::new();
     let row = world.request("acme", "LOCK-1", 1);

@@ -235,18 +235,31 @@ impl IcsService {
         input: &AnswerInput,
         now: Timestamp,
     ) -> Result<Confirmation, AnswerError> {
-        let (AnswerInput::Accepted(answered), State::Pending { deadline, .. }, Some(hosted)) =
-            (input, &row.state, &row.hosted)
+        let (AnswerInput::Accepted(answered), State::Pending { deadline, .. }) =
+            (input, &row.state)
         else {
             return Ok(Confirmation::NotHosted);
         };
-        if answered != hosted {
+        let store = self.ports.store.as_ref();
+        let hosted = match &row.hosted {
+            Some(hosted) => hosted.clone(),
+            // It may be hosted since the request came.
+            None => {
+                let since = store.find_device(&row.iot_sp, row.serial_index).await;
+                let since = since.map_err(Failure::from)?.map(|device| device.id);
+                match since.filter(|id| id == answered) {
+                    Some(hosted) => hosted,
+                    None => return Ok(Confirmation::NotHosted),
+                }
+            }
+        };
+        if *answered != hosted {
             return Err(AnswerError::DeviceAlreadyAssigned);
         }
         if row.is_to_be_held() {
             return Ok(Confirmation::Offered(Box::new(row.clone())));
         }
-        let device = self.ports.store.load_device(hosted).await;
+        let device = store.load_device(&hosted).await;
         let device = device
             .map_err(Failure::from)?
             .filter(|_| *deadline > now)

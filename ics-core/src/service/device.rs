@@ -214,7 +214,9 @@ impl IcsService {
         if self.commit(change).await? == Committed::Overtaken {
             return Err(DeviceError::SerialRegistered);
         }
-        self.offer_waiting(&device, now).await?;
+        // It is hosted, and what is told once must reach its owner whatever comes now: a row that
+        // could not be offered is when the device next acknowledges, or runs out.
+        let _ = self.offer_waiting(&device, now).await;
         Ok(RegisteredDevice {
             device,
             credentials,
