@@ -447,7 +447,14 @@ fn the_log_tells_what_store_was_opened_and_when_one_was_begun() {
             "{what}: {lines:?}"
         );
     };
-    let log = world.domain.log();
+    // The log is written beside: a gateway may serve before its lines are there.
+    let log_from = |seen: usize| {
+        wait_for("the line of the store", || {
+            let log = world.domain.log()[seen..].to_owned();
+            log.contains("store opened").then_some(log)
+        })
+    };
+    let log = log_from(0);
     assert!(log.contains(begun), "{log}");
     opened(
         &log,
@@ -457,7 +464,7 @@ fn the_log_tells_what_store_was_opened_and_when_one_was_begun() {
     assert!(world.domain.stop().success());
     let seen = world.domain.log().len();
     world.restart();
-    let log = world.domain.log()[seen..].to_owned();
+    let log = log_from(seen);
     assert!(!log.contains(begun), "{log}");
     opened(&log, "mappings=1 ");
     let year = "last_served=\"20";
@@ -469,7 +476,7 @@ fn the_log_tells_what_store_was_opened_and_when_one_was_begun() {
     fs::create_dir(&store).expect("a mount point");
     let seen = world.domain.log().len();
     world.domain.serve();
-    let log = world.domain.log()[seen..].to_owned();
+    let log = log_from(seen);
     let line = log.lines().find(|line| line.contains(begun));
     let line = line.unwrap_or_else(|| panic!("{log}"));
     assert!(
