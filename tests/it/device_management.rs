@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use ics_tests::openssl::{openssl, try_openssl};
 use ics_tests::{Domain, Gateway, Party};
@@ -241,6 +241,19 @@ fn key_fits_its_certificate(world: &World, answers: &[Value]) {
         of_key,
         public("certificate", &["x509", "-noout", "-pubkey"])
     );
+}
+
+#[test]
+fn what_a_cell_of_a_table_names_is_not_waited_for_and_not_read_without_end() {
+    let world = World::start();
+    let made = Command::new("mkfifo").arg(world.at("pipe")).status();
+    assert!(made.expect("coreutils").success());
+    let table = "deviceSerialNumber,certificateRequest\nFR-1,pipe\nFR-2,/dev/zero\n";
+    std::fs::write(world.at("odd.csv"), table).expect("written");
+    let told = world.import("odd.csv", "odd.ndjson", &[]);
+    let words = err(&told);
+    assert!(!told.status.success(), "{words}");
+    assert!(words.contains("no regular file"), "{words}");
 }
 
 #[test]

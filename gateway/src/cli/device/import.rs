@@ -245,6 +245,11 @@ impl ImportArguments {
         let mut made_here = None;
         if proofs.certificate {
             let request = match &proofs.request {
+                // Named by a cell of a table: nobody sits there to feed a pipe.
+                Some(file) if file.exists() && !file.is_file() => {
+                    let why = format!("cannot read `{}`: it is no regular file", file.display());
+                    return Err(UsageError(why).into());
+                }
                 Some(file) => read_text(file)?,
                 None => {
                     let made = make_request(&self.sp)?;

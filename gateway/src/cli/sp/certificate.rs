@@ -1,8 +1,9 @@
 //! `ics-gateway sp cert` (Y.4462 10.4).
 
 use std::error::Error;
+use std::fmt::Display;
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -222,9 +223,18 @@ impl OutFiles {
     }
 }
 
+/// The most bytes of a text that a verb reads: a table of some hundred thousand devices.
+const LONGEST: u64 = 64 << 20;
+
 pub(in crate::cli) fn read_text(file: &Path) -> Result<String, UsageError> {
-    std::fs::read_to_string(file)
-        .map_err(|error| UsageError(format!("cannot read `{}`: {error}", file.display())))
+    let refuse = |why: &dyn Display| UsageError(format!("cannot read `{}`: {why}", file.display()));
+    let mut text = String::new();
+    let opened = std::fs::File::open(file).map_err(|error| refuse(&error))?;
+    let read = opened.take(LONGEST + 1).read_to_string(&mut text);
+    if read.map_err(|error| refuse(&error))? as u64 > LONGEST {
+        return Err(refuse(&"it is longer than 64 MiB"));
+    }
+    Ok(text)
 }
 
 pub(in crate::cli) fn write_new(file: &Path, text: &str, mode: u32) -> Result<(), Box<dyn Error>> {
