@@ -16,7 +16,10 @@ fn at(seconds: u64) -> Timestamp {
 
 fn enter(sessions: &Arc<Sessions>, sp: &str, device: &str, now: Timestamp) -> Seated {
     let (sp, device) = (SpId::parse(sp).unwrap(), DeviceId::parse(device).unwrap());
-    sessions.enter((&sp, &device), RATE, now).unwrap()
+    let seated = sessions.enter((&sp, &device), RATE, now).unwrap();
+    // Each looks once by itself.
+    assert_eq!(heard(&seated), Some(CHANGED));
+    seated
 }
 
 /// What is signalled by now.
