@@ -32,8 +32,7 @@ pub(crate) use broker::BrokerWays;
 pub(crate) use embedded::{open_store, redb_options, sled_options};
 pub(crate) use examine::{examine, load_authority_of};
 pub(crate) use parts::{Parts, check_canary, check_keyring};
-pub(crate) use running::Running;
-pub(crate) use serving::ListenerEnded;
+pub(crate) use running::{PartEnded, Running};
 
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]

@@ -6,6 +6,7 @@
 //! mapping is and who may do what is decided elsewhere.
 
 mod ambient;
+mod background;
 mod bench;
 mod cli;
 mod compose;

@@ -139,6 +139,12 @@ impl Deliverer {
         }
     }
 
+    /// Returns when it delivers no more, whether it was asked to end or not.
+    pub async fn ended(&self) {
+        // Whatever delivers holds the other end.
+        self.stop.closed().await;
+    }
+
     /// Takes no more, waits for what is under way (at most the grace of [`Pace`]), and ends.
     pub async fn shutdown(self) {
         self.stop.send_replace(true);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::runtime::{Outcome, Request, Signals, block_on, say};
-use crate::compose::{ListenerEnded, Running};
+use crate::compose::{PartEnded, Running};
 use crate::config::Config;
 use crate::service_manager::ServiceManager;
 use crate::telemetry::start_log;
@@ -76,12 +76,12 @@ impl ServeArguments {
 /// Until the process is asked to end, `reload` whenever it is asked for that.
 ///
 /// # Errors
-/// [`ListenerEnded`].
+/// [`PartEnded`].
 pub(super) async fn until_end(
     signals: &mut Signals,
     running: &Running,
     mut reload: impl FnMut(),
-) -> Result<(), ListenerEnded> {
+) -> Result<(), PartEnded> {
     loop {
         tokio::select! {
             request = signals.next() => match request {

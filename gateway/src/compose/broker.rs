@@ -12,13 +12,12 @@ use ics_vault::{Authority, CertificateIdentity};
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 use super::examine::load_authority_of;
 use super::{Parts, StartError};
 use crate::ambient::{SystemClock, SystemEntropy};
+use crate::background::Background;
 use crate::config::{BrokerAddress, Config, DevicesSection, MqttBrokerSection};
 use crate::telemetry::{DeviceActs, MQTT, Telemetry};
 use crate::tls::{Credential, CredentialError, by_clock, client_config, load_certificates};
@@ -26,8 +25,7 @@ use crate::tls::{Credential, CredentialError, by_clock, client_config, load_cert
 /// Devices served through a broker.
 pub(super) struct BrokerChannel {
     ways: Arc<BrokerWays>,
-    stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
+    pub(super) task: Background,
 }
 
 impl BrokerChannel {
@@ -66,16 +64,9 @@ impl BrokerChannel {
                 messages: limits.unwrap_or_default().messages,
             },
         };
-        let (stop, mut stopping) = watch::channel(false);
-        let stopped = async move {
-            // Behind an error the gateway is gone, which stops as well.
-            let _ = stopping.wait_for(|stop| *stop).await;
-        };
-        Ok(Some(Self {
-            ways,
-            stop,
-            task: tokio::spawn(broker.run(stopped)),
-        }))
+        let task =
+            Background::begin(|mut stopping| broker.run(async move { stopping.asked().await }));
+        Ok(Some(Self { ways, task }))
     }
 
     /// What the files hold by now.
@@ -90,13 +81,6 @@ impl BrokerChannel {
     pub(super) fn replace(&self, (gateway, roots): Shown) {
         self.ways.gateway.store(Arc::new(gateway));
         self.ways.roots.store(Arc::new(roots));
-    }
-
-    /// Ends what is under way, and takes leave.
-    pub(super) async fn stop(self) {
-        self.stop.send_replace(true);
-        // It has ended, well or not; a panic of it was logged by its runtime.
-        let _ = self.task.await;
     }
 }
 

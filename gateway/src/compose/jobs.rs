@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use ics_core::port::Clock;
 use ics_core::service::IcsService;
-use tokio::sync::watch;
+
+use crate::background::Stopping;
 
 /// How often new jobs are looked for, in memory.
 const LOOK: Duration = Duration::from_millis(100);
@@ -17,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) async fn run_jobs(
     service: Arc<IcsService>,
     clock: Arc<dyn Clock>,
-    mut stopping: watch::Receiver<bool>,
+    mut stopping: Stopping,
 ) {
     loop {
         let wait = match service.step_jobs(clock.now()).await {
@@ -30,7 +31,7 @@ pub(super) async fn run_jobs(
         };
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            _ = stopping.wait_for(|stop| *stop) => return,
+            () = stopping.asked() => return,
         }
     }
 }

@@ -13,8 +13,6 @@ use ics_operator::{OperatorApi, StatusSource, StoreCounts};
 use ics_store::{Table, Upkeep};
 use ics_t8::{ResourceUris, T8Api};
 use ics_vault::SigningKey;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use super::archive::StoreArchive;
 use super::broker::BrokerChannel;
@@ -22,18 +20,25 @@ use super::devices::MqttChannel;
 use super::jobs::run_jobs;
 use super::observation::{SelfObservation, certificate_ends};
 use super::reload::find_waiting;
-use super::serving::{ListenerEnded, Serving};
+use super::serving::Serving;
 use super::sweeper::sweep;
 use super::{
     Parts, ReloadableTls, StartError, mqtt_credentials, operator_credentials, t8_credentials,
 };
 use crate::ambient::check_wall_clock;
+use crate::background::Background;
 use crate::config::Config;
 use crate::listener::{Admission, Gate, Listener, OpenListener};
 use crate::telemetry::{
     DecisionLog, DecisionWriter, Metrics, OPERATOR, RequestLines, T8, Telemetry,
 };
 use crate::tls::{Credential, by_clock, client_config, load_certificates};
+
+/// A part of the gateway ended that was not asked to; the log says why if that is known. Nothing
+/// here begins it anew: whoever supervises the process does, once it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} ended by itself, so the gateway ends")]
+pub(crate) struct PartEnded(&'static str);
 
 /// A gateway that serves.
 pub(crate) struct Running {
@@ -46,9 +51,8 @@ pub(crate) struct Running {
     operator_tls: ReloadableTls,
     serving: Serving,
     deliverer: Deliverer,
-    stop_sweeper: watch::Sender<bool>,
-    sweeper: JoinHandle<()>,
-    jobs: JoinHandle<()>,
+    sweeper: Background,
+    jobs: Background,
     telemetry: Telemetry,
     observation: Arc<SelfObservation>,
     gates: [Arc<Gate>; 2],
@@ -92,17 +96,10 @@ impl Running {
         let broker = BrokerChannel::start(&config, &parts, &telemetry)?;
         let (t8, operator) = (t8_listener.address, operator_listener.address);
         let deliverer = start_deliverer(&config, &parts, signing_key, vec![t8, operator])?;
-        let (stop_sweeper, stopping) = watch::channel(false);
-        let jobs = tokio::spawn(run_jobs(
-            Arc::clone(&parts.service),
-            Arc::clone(&parts.clock),
-            stopping.clone(),
-        ));
-        let sweeper = tokio::spawn(sweep(
-            Arc::clone(&parts.clocks),
-            Arc::clone(&telemetry.metrics),
-            stopping,
-        ));
+        let (service, clock) = (Arc::clone(&parts.service), Arc::clone(&parts.clock));
+        let jobs = Background::begin(|stopping| run_jobs(service, clock, stopping));
+        let (clocks, metrics) = (Arc::clone(&parts.clocks), Arc::clone(&telemetry.metrics));
+        let sweeper = Background::begin(|stopping| sweep(clocks, metrics, stopping));
         let gates = [&t8_listener, &operator_listener].map(|open| Arc::clone(&open.gate));
         let servers = [(OPERATOR, operator_listener), (T8, t8_listener)];
         let serving = Serving::begin(servers.map(|(name, open)| (name, open.server)));
@@ -116,7 +113,6 @@ impl Running {
             operator_tls,
             serving,
             deliverer,
-            stop_sweeper,
             sweeper,
             jobs,
             telemetry,
@@ -147,18 +143,23 @@ impl Running {
         &self.parts.service
     }
 
-    /// Returns when a listener has ended that was not asked to.
-    pub(crate) async fn ended(&self) -> ListenerEnded {
-        let mqtt = async {
-            match &self.mqtt {
-                Some(channel) => channel.listener.ended().await,
-                None => std::future::pending().await,
-            }
+    /// Returns when a part of it has ended that was not asked to.
+    pub(crate) async fn ended(&self) -> PartEnded {
+        let mqtt = self.mqtt.as_ref().map(|channel| &channel.listener.task);
+        let broker = self.broker.as_ref().map(|channel| &channel.task);
+        let ended = async |task: Option<&Background>| match task {
+            Some(task) => task.ended().await,
+            None => std::future::pending().await,
         };
-        tokio::select! {
-            ended = self.serving.ended() => ended,
-            () = mqtt => ListenerEnded,
-        }
+        let part = tokio::select! {
+            () = self.serving.ended() => "a listener",
+            () = ended(mqtt) => "the listener of devices over MQTT",
+            () = ended(broker) => "the channel through the broker",
+            () = self.sweeper.ended() => "the sweeper",
+            () = self.jobs.ended() => "what runs jobs",
+            () = self.deliverer.ended() => "what delivers notifications",
+        };
+        PartEnded(part)
     }
 
     /// Opens the decision log anew, under its name: whoever rotated it waits for that, whatever is
@@ -210,18 +211,16 @@ impl Running {
         self.parts.sockets.close_all();
         let mqtt = async {
             if let Some(channel) = self.mqtt {
-                channel.listener.stop().await;
+                channel.listener.task.stop().await;
             }
         };
         let broker = async {
             if let Some(channel) = self.broker {
-                channel.stop().await;
+                channel.task.stop().await;
             }
         };
         futures_util::future::join3(self.serving.stop(), mqtt, broker).await;
-        self.stop_sweeper.send_replace(true);
-        let _ = self.sweeper.await;
-        let _ = self.jobs.await;
+        futures_util::future::join(self.sweeper.stop(), self.jobs.stop()).await;
         self.deliverer.shutdown().await;
     }
 }

@@ -1,16 +1,9 @@
-//! The servers of the listeners: all of them run, or the process ends.
-//!
-//! A listener that ended by itself, as when its workers panic while they start, serves nobody and
-//! is not begun anew by anything here. Whoever supervises the process does that, if it ends.
+//! The servers of the listeners: all of them run, or the process ends. One ends by itself when, for
+//! instance, its workers panic while they start.
 
 use actix_web::dev::{Server, ServerHandle};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-
-/// A listener ended that was not asked to; the log says which, and why if that is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a listener ended by itself: nothing is served there any more, so the gateway ends")]
-pub(crate) struct ListenerEnded;
 
 /// Servers that run.
 pub(super) struct Serving {
@@ -38,10 +31,9 @@ impl Serving {
     }
 
     /// Returns when one of them has ended.
-    pub(super) async fn ended(&self) -> ListenerEnded {
+    pub(super) async fn ended(&self) {
         // The sender is here: it is waited for until one has.
         let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
-        ListenerEnded
     }
 
     /// Nothing new is taken, what is under way ends.
@@ -92,8 +84,7 @@ mod tests {
     #[actix_web::test]
     async fn a_listener_whose_workers_panic_ends_the_others_too() {
         let serving = Serving::begin([server(false), server(true)]);
-        let ended = timeout(LONG, serving.ended()).await;
-        assert_eq!(ended, Ok(ListenerEnded));
+        timeout(LONG, serving.ended()).await.unwrap();
         // And nothing is in the way of a good end.
         timeout(LONG, serving.stop()).await.unwrap();
     }

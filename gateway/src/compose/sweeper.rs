@@ -9,9 +9,9 @@ use std::time::Duration;
 use ics_core::port::{ClockReport, ClockWatch, PortFuture, StoreError};
 use ics_core::service::{Failure, IcsService};
 use ics_core::timekeeping::{ClockStanding, Timekeeper};
-use tokio::sync::watch;
 
 use crate::ambient::SystemClock;
+use crate::background::Stopping;
 use crate::telemetry::Metrics;
 
 /// How often what is due by itself is looked for.
@@ -74,11 +74,7 @@ const fn store_error(failure: Failure) -> StoreError {
 }
 
 /// Does what time does by itself, until told to stop.
-pub(super) async fn sweep(
-    keeper: Arc<ClockKeeper>,
-    metrics: Arc<Metrics>,
-    mut stopping: watch::Receiver<bool>,
-) {
+pub(super) async fn sweep(keeper: Arc<ClockKeeper>, metrics: Arc<Metrics>, mut stopping: Stopping) {
     let service = &keeper.service;
     let mut round = 0_u32;
     let mut believed = true;
@@ -109,7 +105,7 @@ pub(super) async fn sweep(
         metrics.sweeps.inc();
         tokio::select! {
             () = tokio::time::sleep(SWEEP) => {}
-            _ = stopping.wait_for(|stop| *stop) => break,
+            () = stopping.asked() => break,
         }
     }
     let remembered = keeper.remember(keeper.clock.look()).await;

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use ics_mqtt::{Endpoint, PeerDevice};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use super::accept::Acceptor;
 use super::gate::Gate;
 use super::{Listener, bind};
+use crate::background::{Background, Stopping};
 
 /// How long accepting rests after it failed: descriptors are short, and come back.
 const REST: Duration = Duration::from_millis(100);
@@ -22,23 +23,8 @@ const REST: Duration = Duration::from_millis(100);
 pub(crate) struct MqttListener {
     /// Where it listens.
     pub(crate) address: SocketAddr,
-    stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
-}
-
-impl MqttListener {
-    /// Returns when it serves no more, whether it was stopped or not.
-    pub(crate) async fn ended(&self) {
-        // What serves holds the other end, and so does every connection.
-        self.stop.closed().await;
-    }
-
-    /// Says goodbye to every device and waits until all are gone.
-    pub(crate) async fn stop(self) {
-        self.stop.send_replace(true);
-        // It has ended, well or not; a panic of it was logged by its runtime.
-        let _ = self.task.await;
-    }
+    /// What accepts and serves; asked to stop, it says goodbye to every device.
+    pub(crate) task: Background,
 }
 
 impl Listener {
@@ -51,19 +37,19 @@ impl Listener {
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;
         let gate = Arc::new(Gate::new(&self.connections));
-        let (stop, stopping) = watch::channel(false);
         let most = self.connections.max_connections;
-        let devices = Devices {
-            socket: TcpListener::from_std(socket)?,
-            acceptor: self.acceptor(&gate),
+        let socket = TcpListener::from_std(socket)?;
+        let acceptor = self.acceptor(&gate);
+        let devices = |stopping| Devices {
+            socket,
+            acceptor,
             endpoint,
             open: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
             stopping,
         };
         Ok(MqttListener {
             address,
-            stop,
-            task: tokio::spawn(devices.serve()),
+            task: Background::begin(|stopping| devices(stopping).serve()),
         })
     }
 }
@@ -73,7 +59,7 @@ struct Devices {
     acceptor: Acceptor,
     endpoint: Arc<Endpoint>,
     open: Arc<Semaphore>,
-    stopping: watch::Receiver<bool>,
+    stopping: Stopping,
 }
 
 impl Devices {
@@ -85,7 +71,7 @@ impl Devices {
                 break;
             };
             let accepted = tokio::select! {
-                _ = self.stopping.wait_for(|stop| *stop) => break,
+                () = self.stopping.asked() => break,
                 accepted = self.socket.accept() => accepted,
             };
             match accepted {
@@ -124,10 +110,7 @@ impl Devices {
                 certificate: connection.device(),
                 address,
             };
-            let stopped = async move {
-                // Behind an error the listener is gone, which stops as well.
-                let _ = stopping.wait_for(|stop| *stop).await;
-            };
+            let stopped = async move { stopping.asked().await };
             let ended = endpoint.serve(connection, peer, stopped).await;
             tracing::debug!(?ended, "device connection ended");
         }
