@@ -1,7 +1,7 @@
 //! `ics-gateway device certify`: does a device hold its side of the mapping document?
 
-mod bench;
 mod endpoint;
+mod stand;
 mod trial;
 mod vectors;
 
@@ -18,7 +18,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use self::bench::Bench;
+use self::stand::Stand;
 use self::trial::{Fault, Told, Trial};
 use self::vectors::{Vector, parse_vectors};
 use super::parse_device;
@@ -141,13 +141,13 @@ impl CertifyArguments {
         let socket = TcpListener::bind(self.listen).await?;
         let address = socket.local_addr()?;
         let (hear, words) = mpsc::unbounded_channel();
-        let bench = Arc::new(Bench::new(device, hear));
-        let serving = endpoint::serve(socket, Arc::new(tls), Arc::clone(&bench));
+        let stand = Arc::new(Stand::new(device, hear));
+        let serving = endpoint::serve(socket, Arc::new(tls), Arc::clone(&stand));
         if !access.is_json() {
             say(&format!("listening {address}; waiting for the device"))?;
         }
         let trial = Trial {
-            bench: &bench,
+            stand: &stand,
             words,
             patience: Duration::from_secs(self.patience),
             restart: self.restart.as_deref(),

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::bench::Bench;
+use super::stand::Stand;
 use crate::ambient::SystemClock;
 use crate::tls::read_device;
 
@@ -29,14 +29,14 @@ const OFTEN: Rate = Rate {
 pub(super) async fn serve(
     socket: TcpListener,
     tls: Arc<ServerConfig>,
-    bench: Arc<Bench>,
+    stand: Arc<Stand>,
 ) -> Infallible {
     let limits = Limits {
         messages: OFTEN,
         connects: OFTEN,
         ..Limits::default()
     };
-    let (service, sessions) = (Arc::clone(&bench), Arc::clone(&bench.sessions));
+    let (service, sessions) = (Arc::clone(&stand), Arc::clone(&stand.sessions));
     let clock = Arc::new(SystemClock::new());
     let endpoint = Arc::new(Endpoint::new(service as _, sessions, clock, limits));
     let mut connections = JoinSet::new();
@@ -44,7 +44,7 @@ pub(super) async fn serve(
         match socket.accept().await {
             Ok((io, _)) => {
                 let tls = TlsAcceptor::from(Arc::clone(&tls));
-                let (endpoint, mut cuts) = (Arc::clone(&endpoint), bench.cuts());
+                let (endpoint, mut cuts) = (Arc::clone(&endpoint), stand.cuts());
                 connections.spawn(async move {
                     tokio::select! {
                         () = attend(io, &tls, &endpoint) => {}

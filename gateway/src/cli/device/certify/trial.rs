@@ -14,12 +14,12 @@ use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::bench::{Bench, Word};
+use super::stand::{Stand, Word};
 use super::vectors::{Act, Step, Vector};
 
 /// A device under trial.
 pub(super) struct Trial<'a> {
-    pub(super) bench: &'a Bench,
+    pub(super) stand: &'a Stand,
     pub(super) words: mpsc::UnboundedReceiver<Word>,
     pub(super) patience: Duration,
     pub(super) restart: Option<&'a str>,
@@ -89,7 +89,7 @@ impl Trial<'_> {
             }
             if let Err(fault) = self.act(step, base).await {
                 // What was left half done is not the next vector's.
-                self.bench.cut();
+                self.stand.cut();
                 let step = Some(n.saturating_add(1));
                 return Err(Fault { step, ..fault });
             }
@@ -108,19 +108,19 @@ impl Trial<'_> {
                     version: base.saturating_add(document.version),
                     entries: document.entries.clone(),
                 };
-                self.bench.send(document.clone(), *is_lost);
+                self.stand.send(document.clone(), *is_lost);
                 if !is_acknowledged {
                     // It is sent before the next one; what is said of it is heard with that.
                     return self.wait_until_sent().await;
                 }
                 self.hear(&document, base).await?;
                 if *is_lost {
-                    self.bench.cut();
+                    self.stand.cut();
                 }
             }
-            Act::Reconnect => self.bench.cut(),
+            Act::Reconnect => self.stand.cut(),
             Act::Restart => {
-                self.bench.cut();
+                self.stand.cut();
                 self.restart().await?;
             }
         }
@@ -129,7 +129,7 @@ impl Trial<'_> {
 
     /// Until the endpoint has sent the document that was due.
     async fn wait_until_sent(&self) -> Result<(), Fault> {
-        let sent = timeout(self.patience, self.bench.taken()).await;
+        let sent = timeout(self.patience, self.stand.taken()).await;
         sent.map_err(|_| Fault::because("the device takes no document"))
     }
 
@@ -156,7 +156,7 @@ impl Trial<'_> {
                 return Err(Fault::because(reason));
             }
             // Of a document that was sent before: this one is not out yet.
-            if self.bench.is_due() {
+            if self.stand.is_due() {
                 continue;
             }
             return self.judge(&said, document);

@@ -31,7 +31,7 @@ pub(super) enum Word {
 }
 
 /// The service of a trial.
-pub(super) struct Bench {
+pub(super) struct Stand {
     device: DeviceId,
     pub(super) sessions: Arc<Sessions>,
     state: Mutex<State>,
@@ -52,7 +52,7 @@ struct State {
     deaf_to: Option<u64>,
 }
 
-impl Bench {
+impl Stand {
     pub(super) fn new(device: DeviceId, hear: mpsc::UnboundedSender<Word>) -> Self {
         Self {
             device,
@@ -155,7 +155,7 @@ impl Bench {
     }
 }
 
-impl DeviceService for Bench {
+impl DeviceService for Stand {
     fn authenticate<'a>(
         &'a self,
         claim: DeviceClaim<'a>,
