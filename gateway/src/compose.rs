@@ -11,6 +11,7 @@ mod parts;
 mod reload;
 mod running;
 mod serving;
+mod stretching;
 mod sweeper;
 
 use std::path::{Path, PathBuf};

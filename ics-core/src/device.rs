@@ -178,6 +178,8 @@ pub enum CredentialKind {
     Certificate(CertificateThumbprint),
     /// A password minted here, of 128 random bits: keyed hash of (device ID, password).
     Password(BlindIndex),
+    /// A password its IoT SP chose: keyed hash of (device ID, Argon2id of the password).
+    ChosenPassword(BlindIndex),
 }
 
 impl DeviceCredential {

@@ -21,7 +21,8 @@ pub use ambient::{Clock, DeviceBell, DirectorySource, Entropy, OutboxBell};
 pub use naming::ResourceNames;
 pub use notification_socket::{NotificationSockets, SocketClosed};
 pub use secrets::{
-    AuthorityError, CertificateAuthority, DeviceAuthority, IssuedCertificate, SealError, Sealer,
+    AuthorityError, CertificateAuthority, DeviceAuthority, HasherUnavailable, IssuedCertificate,
+    PasswordHasher, SealError, Sealer,
 };
 pub use store::{CommitError, Cursor, DueEntries, DuePlace, Page, Selection, Store, StoreError};
 pub use timekeeping::{ClockReport, ClockWatch};

@@ -63,8 +63,12 @@ pub enum BlindIndexDomain {
     Device,
     /// A serial number: idempotency of a mapping request.
     Serial,
-    /// (device ID, password): how a hosted device proves itself.
+    /// (device ID, password): how a hosted device proves itself by a password minted here.
     DevicePassword,
+    /// (device ID, stretched password): by a password that its IoT SP chose.
+    ChosenPassword,
+    /// A device ID: the salt its chosen password is stretched with.
+    PasswordSalt,
     /// (device ID, pairing code): that who asks for a mapping has the device at hand.
     PairingCode,
     /// (third party SP, IoT SP, device ID): the pairwise pseudonym a third party is shown.
@@ -80,6 +84,8 @@ impl BlindIndexDomain {
             Self::Device => "ics.device",
             Self::Serial => "ics.serial",
             Self::DevicePassword => "ics.device-password",
+            Self::ChosenPassword => "ics.device-password.chosen",
+            Self::PasswordSalt => "ics.device-password.salt",
             Self::PairingCode => "ics.pairing-code",
             Self::PairwiseDeviceId => "ics.pairwise-device",
         }

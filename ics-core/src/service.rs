@@ -30,8 +30,8 @@ pub use channel::{ChannelError, DeviceClaim, DeviceRefusal, Given, OwnMapping, U
 pub use delivery::{Consignment, Route};
 pub use demapping::{DemapError, DemapOutcome, DemapRequest, Demapped, Selector};
 pub use device::{
-    AwaitedPage, AwaitedPlace, DeviceAmendment, DeviceError, DeviceTerms, IssuedCredential,
-    Manager, NewCredential, RegisteredDevice,
+    AwaitedPage, AwaitedPlace, ChosenPassword, DeviceAmendment, DeviceError, DeviceTerms,
+    InvalidPassword, IssuedCredential, Manager, NewCredential, RegisteredDevice,
 };
 pub use inquiry::{DeviceAnswer, InquiryError, TransactionAnswer};
 pub use job::JobError;
@@ -46,7 +46,7 @@ use crate::mapping::{Mapping, MappingKey, State, UtiRecord};
 use crate::party::PartyStatus;
 use crate::port::{
     CommitError, DecisionPoint, Denied, DeviceAuthority, DeviceBell, DirectorySource, Entropy,
-    OutboxBell, RateLimiter, SealError, Sealer, Store, StoreError,
+    OutboxBell, PasswordHasher, RateLimiter, SealError, Sealer, Store, StoreError,
 };
 use crate::principal::Principal;
 use crate::procedure::access::authorize_own;
@@ -80,6 +80,8 @@ pub struct Ports {
     pub device_bell: Arc<dyn DeviceBell>,
     /// Certificates of hosted devices.
     pub device_authority: Arc<dyn DeviceAuthority>,
+    /// Stretches passwords that IoT SPs choose for their devices; without it none are taken.
+    pub password_hasher: Option<Arc<dyn PasswordHasher>>,
 }
 
 /// The identity correlation service.

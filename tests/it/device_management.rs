@@ -17,7 +17,11 @@ struct World {
 
 impl World {
     fn start() -> Self {
-        let domain = Domain::start(|configuration| configuration);
+        Self::start_with(|configuration| configuration)
+    }
+
+    fn start_with(edit: impl FnOnce(String) -> String) -> Self {
+        let domain = Domain::start(edit);
         let acme = domain.onboard(&json!({
             "id": "acme", "roles": ["IOT_SP"], "serialNamespaces": [{ "prefix": "FR-" }],
             "callbackOrigins": ["https://acme.example"],
@@ -269,4 +273,25 @@ fn an_import_that_meets_no_gateway_stops_and_says_so() {
     world.domain.serve();
     let more = world.import("devices.csv", "more.ndjson", &["--skip-registered"]);
     assert_eq!(more.status.code(), Some(0), "{more:?}");
+}
+
+#[test]
+fn a_chosen_password_comes_from_a_file_and_is_refused_where_none_is_taken() {
+    let file = |world: &World| {
+        std::fs::write(world.at("password"), "korrekt Pferd Batterie 7\n").expect("written");
+        world.at("password")
+    };
+    let world = World::start();
+    let refused = world.device(&["register", "FR-1", "--password-file", &file(&world)]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(err(&refused).contains("chosen_passwords"), "{refused:?}");
+
+    let world = World::start_with(|text| {
+        text.replace("#chosen_passwords = false", "chosen_passwords = true")
+    });
+    let made = world.answer(&["register", "FR-1", "--password-file", &file(&world)]);
+    let credential = &made["credentials"][0];
+    assert_eq!(credential["kind"], "PASSWORD");
+    assert!(credential["password"].is_null(), "{made}");
+    assert!(!world.domain.log().contains("korrekt"));
 }

@@ -119,6 +119,10 @@ impl Refusal {
             // None at all was refused for its form, and so was a validity.
             DeviceError::Credentials => Self::CredentialsFull,
             DeviceError::ValidityOutOfRange => Self::incorrect("", "has a validity out of range"),
+            DeviceError::PasswordNotTaken => Self::incorrect(
+                "",
+                "names a chosen password, and none is taken without `chosen_passwords` in `[devices]`",
+            ),
             DeviceError::Certificate(error) => Self::Authority(error),
             DeviceError::Failure(failure) => Self::Failure(failure),
         }

@@ -56,6 +56,7 @@ impl World {
             bell: bell.clone(),
             device_bell: bell.clone(),
             device_authority: surroundings.clone(),
+            password_hasher: None,
         };
         let ports = Ports {
             service: Arc::new(IcsService::new(ports, Knobs::default())),

@@ -188,6 +188,10 @@ pub(crate) fn refuse_device(error: DeviceError, orders: &'static str) -> Problem
             Cause::OptionalIeIncorrect,
             "has a validity that is none, or over ten years",
         ),
+        DeviceError::PasswordNotTaken => refuse_order(
+            Cause::OptionalIeIncorrect,
+            "names a password of your own, and the operator takes none: have one minted",
+        ),
         DeviceError::Certificate(AuthorityError::BadRequest) => refuse_order(
             Cause::MandatoryIeIncorrect,
             "has a certificate request that is not readable, or not signed by its own key",

@@ -381,8 +381,12 @@ fn order(order: &CredentialOrder<'_>) -> Value {
             ("validity", order.0.validity.map(whole)),
         ])
     });
-    let password = order.password.as_ref();
-    let password = password.map(|order| members([("validity", order.0.validity.map(whole))]));
+    let password = order.password.as_ref().map(|order| {
+        members([
+            ("value", order.0.value.as_ref().map(text)),
+            ("validity", order.0.validity.map(whole)),
+        ])
+    });
     members([("certificate", certificate), ("password", password)])
 }
 

@@ -46,6 +46,7 @@ mod ecdsa;
 #[doc(hidden)]
 pub mod fuzzing;
 mod keyring;
+mod password;
 mod pem;
 mod profile;
 mod request;
@@ -58,6 +59,7 @@ pub use certificate::{
     read_certificate,
 };
 pub use keyring::{Keyring, KeyringError};
+pub use password::stretch_password;
 pub use pem::InvalidKeyMaterial;
 pub use profile::ProfileViolation;
 pub use request::{CertificateRequest, make_request};

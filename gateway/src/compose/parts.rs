@@ -17,6 +17,7 @@ use ics_t8::Sockets;
 use ics_vault::{Authority, Keyring, SigningKey, Vault};
 
 use super::devices::{DeviceBells, open_device_authority};
+use super::stretching::password_hasher;
 use super::sweeper::ClockKeeper;
 use super::{StartError, open_store, read_key};
 use crate::ambient::{SharedDirectory, SystemClock, SystemEntropy};
@@ -82,6 +83,7 @@ impl Parts {
             bell: Arc::clone(&bell) as _,
             device_bell: Arc::clone(&device_bells) as _,
             device_authority: open_device_authority(config, &entropy)?,
+            password_hasher: password_hasher(config),
         };
         let service = IcsService::new(ports, config.knobs()).with_schemes(config.schemes());
         let service = Arc::new(service);

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::PortFuture;
 use crate::id::{DeviceId, SpId};
 use crate::principal::{CertificateSerial, CertificateThumbprint};
 use crate::sealed::{BlindIndex, BlindIndexDomain, Sealed};
@@ -90,6 +91,25 @@ pub trait CertificateAuthority: Send + Sync {
     /// # Errors
     /// [`AuthorityError::BadRequest`] when it is no certificate naming an SP.
     fn inspect(&self, certificate_pem: &str) -> Result<(SpId, IssuedCertificate), AuthorityError>;
+}
+
+/// Nothing was hashed: too many passwords wait for their turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("password hasher unavailable")]
+pub struct HasherUnavailable;
+
+/// Stretches passwords that somebody chose, so that each guess at one costs.
+pub trait PasswordHasher: Send + Sync {
+    /// Argon2id (RFC 9106) of a password: the same for the same password and salt, at any time. May
+    /// wait for its turn.
+    ///
+    /// # Errors
+    /// [`HasherUnavailable`].
+    fn hash<'a>(
+        &'a self,
+        password: &'a str,
+        salt: [u8; 32],
+    ) -> PortFuture<'a, Result<[u8; 32], HasherUnavailable>>;
 }
 
 /// Issues the certificates hosted devices prove themselves with. An authority of its own: what it

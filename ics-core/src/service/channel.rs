@@ -131,6 +131,17 @@ pub struct OwnMapping {
     pub key: MappingKey,
 }
 
+/// The credential a device has shown: one that holds, of those that are the same; where none does,
+/// the newest, so that the reason is told.
+fn shown_credential(
+    device: &HostedDevice,
+    shown: CredentialKind,
+    now: Timestamp,
+) -> Option<&DeviceCredential> {
+    let same = device.credentials.iter().filter(|c| c.kind == shown);
+    same.max_by_key(|c| (c.holds(now), c.id))
+}
+
 /// The certificate a device may have shown to whoever vouches for it: one that holds; where none
 /// does, the newest, so that the reason is told.
 fn vouched_credential(device: &HostedDevice, now: Timestamp) -> Option<&DeviceCredential> {
@@ -153,28 +164,27 @@ impl IcsService {
         let (DeviceClaim::Certificate { device_id, .. }
         | DeviceClaim::Password { device_id, .. }
         | DeviceClaim::Vouched { device_id }) = claim;
+        let found = self.ports.store.load_device(device_id).await;
+        let found = found.map_err(Failure::from)?;
         let shown = match claim {
             DeviceClaim::Certificate { thumbprint, .. } => {
                 Some(CredentialKind::Certificate(thumbprint))
             }
             DeviceClaim::Password { password, .. } => {
-                // A keyed hash, and one look at it: its cost does not tell whether there is such a device.
-                let index = self.password_index(device_id, password);
-                Some(CredentialKind::Password(index))
+                // Before it is known whether there is such a device: its cost does not tell.
+                let named = (device_id, found.as_ref());
+                Some(self.recognise_password(named, password).await?)
             }
             DeviceClaim::Vouched { .. } => None,
         };
-        let found = self.ports.store.load_device(device_id).await;
-        let device = found
-            .map_err(Failure::from)?
-            .ok_or(Unauthenticated::Unknown)?;
+        let device = found.ok_or(Unauthenticated::Unknown)?;
         if let DeviceClaim::Certificate { iot_sp, .. } = claim
             && device.iot_sp != *iot_sp
         {
             return Err(Unauthenticated::Unknown.into());
         }
         let credential = match shown {
-            Some(shown) => device.credentials.iter().find(|c| c.kind == shown),
+            Some(shown) => shown_credential(&device, shown, now),
             None => vouched_credential(&device, now),
         };
         let credential = credential.ok_or(Unauthenticated::Credential)?;

@@ -2,27 +2,26 @@
 //! (Y.4462 clause 6: the IoT SP manages its devices; here it has them managed).
 
 mod amendment;
+mod credential;
 
 use alloc::collections::BTreeSet;
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
 pub use amendment::DeviceAmendment;
+pub use credential::{ChosenPassword, InvalidPassword, IssuedCredential, NewCredential};
 
 use super::demapping::Ending;
 use super::turn::give_way;
 use super::{ATTEMPTS, Committed, Failure, IcsService};
-use crate::device::{
-    Channels, CredentialId, CredentialKind, DeviceCredential, DeviceStatus, HostedDevice,
-};
+use crate::device::{Channels, CredentialId, DeviceStatus, HostedDevice};
 use crate::device_document::DocumentState;
 use crate::id::{DeviceId, DeviceSerialNumber, MappingId, SpId};
 use crate::mapping::{Attribute, DemappingCause, EndedBy, Mapping};
 use crate::party::{Party, PartyStatus};
-use crate::port::{AuthorityError, Denied, IssuedCertificate, Selection};
+use crate::port::{AuthorityError, Denied, Selection};
 use crate::principal::Principal;
 use crate::procedure::demapping::Demapping;
 use crate::procedure::hosting::{
@@ -59,42 +58,6 @@ impl DeviceTerms {
     /// How long a pairing code may hold.
     pub const PAIRING_VALIDITY: RangeInclusive<Duration> =
         Duration::from_secs(60)..=Duration::from_secs(30 * 24 * 3600);
-}
-
-/// A credential to be made.
-#[derive(Clone, Debug)]
-pub enum NewCredential {
-    /// A certificate for the public key of a PKCS#10 request.
-    Certificate {
-        /// PEM.
-        request: String,
-        /// How long it holds.
-        validity: Duration,
-    },
-    /// A password, minted here.
-    Password {
-        /// How long it holds.
-        validity: Duration,
-    },
-}
-
-/// A credential as it was made: what is secret of it is told this once.
-#[derive(Clone)]
-pub enum IssuedCredential {
-    /// The certificate.
-    Certificate(CredentialId, IssuedCertificate),
-    /// The password.
-    Password(CredentialId, String),
-}
-
-impl IssuedCredential {
-    /// Its name among those of its device.
-    #[must_use]
-    pub const fn id(&self) -> CredentialId {
-        match self {
-            Self::Certificate(id, _) | Self::Password(id, _) => *id,
-        }
-    }
 }
 
 /// A device as it was registered, with the credentials just made.
@@ -149,6 +112,9 @@ pub enum DeviceError {
     /// A validity outside what is allowed.
     #[error("validity out of range")]
     ValidityOutOfRange,
+    /// A chosen password, and none are taken here.
+    #[error("chosen passwords are not taken")]
+    PasswordNotTaken,
     /// The certificate was not issued.
     #[error(transparent)]
     Certificate(#[from] AuthorityError),
@@ -208,7 +174,7 @@ impl IcsService {
         }
         let mut credentials = Vec::with_capacity(terms.credentials.len());
         for wanted in &terms.credentials {
-            credentials.push(self.issue_credential(&mut device, wanted, now)?);
+            credentials.push(self.issue_credential(&mut device, wanted, now).await?);
         }
         let change = decide_registration(device.clone());
         if self.commit(change).await? == Committed::Overtaken {
@@ -293,7 +259,7 @@ impl IcsService {
             if after.credentials.len() >= HostedDevice::MOST_CREDENTIALS {
                 after.credentials.retain(|c| c.holds(now));
             }
-            let issued = self.issue_credential(&mut after, wanted, now)?;
+            let issued = self.issue_credential(&mut after, wanted, now).await?;
             let change = decide_amended_device(&before, after.clone(), now);
             if self.commit(change).await? == Committed::Yes {
                 return Ok(RegisteredDevice {
@@ -514,66 +480,5 @@ impl IcsService {
                 }
         });
         party.cloned().ok_or(Denied::Role(point.role()))
-    }
-
-    fn issue_credential(
-        &self,
-        device: &mut HostedDevice,
-        wanted: &NewCredential,
-        now: Timestamp,
-    ) -> Result<IssuedCredential, DeviceError> {
-        if device.credentials.len() >= HostedDevice::MOST_CREDENTIALS {
-            return Err(DeviceError::Credentials);
-        }
-        let id = device.next_credential();
-        let (NewCredential::Certificate { validity, .. } | NewCredential::Password { validity }) =
-            wanted;
-        if validity.is_zero() || *validity > DeviceTerms::LONGEST_VALIDITY {
-            return Err(DeviceError::ValidityOutOfRange);
-        }
-        let (kind, not_after, issued) = match wanted {
-            NewCredential::Certificate { request, validity } => {
-                let authority = self.ports.device_authority.as_ref();
-                let named = (&device.iot_sp, &device.id);
-                let issued = authority.issue_device(named, request, *validity, now)?;
-                let kind = CredentialKind::Certificate(issued.thumbprint);
-                let not_after = issued.not_after;
-                (kind, not_after, IssuedCredential::Certificate(id, issued))
-            }
-            NewCredential::Password { validity } => {
-                let password = self.mint_password();
-                let index = self.password_index(&device.id, &password);
-                let issued = IssuedCredential::Password(id, password);
-                (CredentialKind::Password(index), now.plus(*validity), issued)
-            }
-        };
-        device.credentials.push(DeviceCredential {
-            id,
-            kind,
-            not_before: now,
-            not_after,
-            revoked: None,
-        });
-        Ok(issued)
-    }
-
-    /// 128 random bits, as hexadecimal text.
-    fn mint_password(&self) -> String {
-        let mut random = [0; 16];
-        self.ports.entropy.fill(&mut random);
-        random.iter().fold(String::new(), |text, byte| {
-            text + &alloc::format!("{byte:02x}")
-        })
-    }
-
-    pub(super) fn password_index(
-        &self,
-        device: &DeviceId,
-        password: &str,
-    ) -> crate::sealed::BlindIndex {
-        let parts = [device.as_str().as_bytes(), password.as_bytes()];
-        self.ports
-            .sealer
-            .blind_index(BlindIndexDomain::DevicePassword, &parts)
     }
 }

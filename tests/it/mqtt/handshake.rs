@@ -243,3 +243,71 @@ fn passwords_are_taken_where_the_operator_lets_them() {
     let log = world.domain.log();
     assert!(!log.contains(&password) && !log.contains(&lock.id));
 }
+
+#[test]
+fn a_password_that_the_service_provider_chose_is_taken_where_the_operator_lets_it() {
+    let chosen = "korrekt Pferd Batterie 7";
+    let order = json!({ "password": { "value": chosen } });
+    let only_listened =
+        World::start_with(|text| text.replace("#passwords = false", "passwords = true"));
+    let path = format!(
+        "{}/credentials",
+        only_listened.path_of(&only_listened.device("LOCK"))
+    );
+    let refused = only_listened.acme.post(&path, &order).expect(400).json();
+    assert_eq!(refused["cause"], "OPTIONAL_IE_INCORRECT");
+    drop(only_listened);
+
+    let world = World::start_with(|text| {
+        assert!(text.contains("#chosen_passwords = false"));
+        text.replace("#passwords = false", "passwords = true")
+            .replace("#chosen_passwords = false", "chosen_passwords = true")
+    });
+    let (lock, light) = (world.device("LOCK"), world.device("LIGHT"));
+    let path = |device| format!("{}/credentials", world.path_of(device));
+    for (value, fault) in [
+        ("too short", "/password/value"),
+        ("with a\nline in it", "/password/value"),
+    ] {
+        let order = json!({ "password": { "value": value } });
+        let refused = world.acme.post(&path(&lock), &order).expect(400).json();
+        assert_eq!(refused["invalidParams"][0]["param"], fault);
+    }
+    let made = world.acme.post(&path(&lock), &order).expect(201);
+    assert!(!made.body.contains(chosen), "told again: {made:?}");
+    let minted = json!({ "password": {} });
+    let minted = world.acme.post(&path(&lock), &minted).expect(201).json();
+    let minted = minted["password"].as_str().expect("a password").to_owned();
+    let settings = |user: &str, password: &str| {
+        let mut settings = lock.settings(Version::V5);
+        settings["user"] = user.into();
+        settings["password"] = password.into();
+        for file in ["certificate", "key"] {
+            settings.as_object_mut().expect("an object").remove(file);
+        }
+        settings
+    };
+    for right in [chosen, &minted] {
+        let client = DeviceClient::start(Library::Paho, &settings(&lock.id, right));
+        client.wait_connected();
+    }
+    let unknown = format!("d-{}", "a".repeat(32));
+    for (user, password) in [
+        (&lock.id, "korrekt Pferd Batterie 8"),
+        (&light.id, chosen),
+        (&unknown, chosen),
+    ] {
+        let client = DeviceClient::start(Library::MqttJs, &settings(user, password));
+        assert_eq!(client.wait_refused(), Some(0x86));
+    }
+    // Revoked, it is none any more.
+    let id = made.json()["credentialId"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let gone = format!("{}/{id}", path(&lock));
+    world.acme.delete(&gone).expect(204);
+    let client = DeviceClient::start(Library::Paho, &settings(&lock.id, chosen));
+    assert_eq!(client.wait_refused(), Some(0x86));
+    assert!(!world.domain.log().contains(chosen));
+}

@@ -7,7 +7,7 @@ use ics_core::device::{
 };
 use ics_core::id::{DeviceId, DeviceSerialNumber};
 use ics_core::mapping::Attribute;
-use ics_core::service::{DeviceTerms, IssuedCredential, NewCredential};
+use ics_core::service::{ChosenPassword, DeviceTerms, IssuedCredential, NewCredential};
 use ics_core::time::Timestamp;
 
 use super::Faults;
@@ -90,13 +90,26 @@ fn take_order(order: &Order, place: &str, faults: &mut Faults) -> Option<NewCred
         faults.add(place, "must be 1 to 316224000 seconds");
         return None;
     }
-    Some(match &order.certificate {
-        Some(order) => NewCredential::Certificate {
+    if let Some(order) = &order.certificate {
+        return Some(NewCredential::Certificate {
             request: order.request.clone(),
             validity,
-        },
-        None => NewCredential::Password { validity },
-    })
+        });
+    }
+    let value = order
+        .password
+        .as_ref()
+        .and_then(|order| order.value.as_deref());
+    let chosen = value.map(ChosenPassword::parse).transpose();
+    let Ok(chosen) = chosen else {
+        let place = format!("{place}/password/value");
+        faults.add(
+            place,
+            "must have 12 to 128 bytes, and no control characters",
+        );
+        return None;
+    };
+    Some(NewCredential::Password { chosen, validity })
 }
 
 /// How long a pairing code shall hold.
@@ -172,13 +185,15 @@ pub(crate) fn show_credential(
     let (certificate, password) = match made {
         Some(IssuedCredential::Certificate(_, issued)) => (Some(issued.pem.clone()), None),
         Some(IssuedCredential::Password(_, password)) => (None, Some(password.clone())),
-        None => (None, None),
+        Some(IssuedCredential::Chosen(_)) | None => (None, None),
     };
     DeviceCredentialView {
         credential_id: credential.id.to_string(),
         kind: match credential.kind {
             CredentialKind::Certificate(_) => CredentialKindName::Certificate,
-            CredentialKind::Password(_) => CredentialKindName::Password,
+            CredentialKind::Password(_) | CredentialKind::ChosenPassword(_) => {
+                CredentialKindName::Password
+            }
         },
         not_before: credential.not_before.to_rfc3339(),
         not_after: credential.not_after.to_rfc3339(),

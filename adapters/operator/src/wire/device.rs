@@ -44,7 +44,7 @@ pub struct NewCredential {
     /// A certificate for the public key of a request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<NewDeviceCertificate>,
-    /// A password, minted by the gateway.
+    /// A password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<NewPassword>,
 }
@@ -61,10 +61,15 @@ pub struct NewDeviceCertificate {
     pub validity: Option<u32>,
 }
 
-/// A password to be minted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// A password to be minted, or taken.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewPassword {
+    /// The one its service provider insists on, where such are taken (`[devices]
+    /// chosen_passwords`); else one is minted, of 128 random bits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 12, max_length = 128)]
+    pub value: Option<String>,
     /// Seconds it holds; 365 days if left out, at most ten years.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 316_224_000)]

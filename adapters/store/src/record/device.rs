@@ -74,7 +74,7 @@ impl Record for HostedDevice {
     }
 }
 
-const CREDENTIALS: [&str; 2] = ["CERTIFICATE", "PASSWORD"];
+const CREDENTIALS: [&str; 3] = ["CERTIFICATE", "PASSWORD", "CHOSEN_PASSWORD"];
 
 fn write_credential(out: &mut impl Sink, credential: &DeviceCredential) {
     out.number("id", credential.id.0.into());
@@ -85,6 +85,10 @@ fn write_credential(out: &mut impl Sink, credential: &DeviceCredential) {
         }
         CredentialKind::Password(hash) => {
             out.tag("kind", 1, &CREDENTIALS);
+            put_index(out, "passwordIndex", hash);
+        }
+        CredentialKind::ChosenPassword(hash) => {
+            out.tag("kind", 2, &CREDENTIALS);
             put_index(out, "passwordIndex", hash);
         }
     }
@@ -99,6 +103,7 @@ fn read_credential<S: Source>(input: &mut S) -> Result<DeviceCredential, RecordE
         kind: match input.tag("kind", &CREDENTIALS)? {
             0 => CredentialKind::Certificate(CertificateThumbprint(input.fixed("thumbprint")?)),
             1 => CredentialKind::Password(index(input, "passwordIndex")?),
+            2 => CredentialKind::ChosenPassword(index(input, "passwordIndex")?),
             _ => return Err(RecordError::Value),
         },
         not_before: input.instant("notBefore")?,

@@ -257,6 +257,7 @@ impl World {
             bell: surroundings.clone(),
             device_bell: rung.clone(),
             device_authority: surroundings,
+            password_hasher: None,
         };
         let knobs = Knobs {
             failure_floor: Duration::ZERO,
@@ -277,7 +278,10 @@ impl World {
             model: None,
             owner: None,
             channels: Channels::from_iter([Channel::Mqtt]),
-            credentials: vec![NewCredential::Password { validity: DAY }],
+            credentials: vec![NewCredential::Password {
+                chosen: None,
+                validity: DAY,
+            }],
         };
         let by = principal(iot_sp);
         let registered = run(self

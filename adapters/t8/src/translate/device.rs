@@ -7,7 +7,9 @@ use ics_core::device::{
 };
 use ics_core::id::{DeviceId, DeviceSerialNumber};
 use ics_core::mapping::Attribute;
-use ics_core::service::{DeviceAmendment, DeviceTerms, IssuedCredential, NewCredential};
+use ics_core::service::{
+    ChosenPassword, DeviceAmendment, DeviceTerms, IssuedCredential, NewCredential,
+};
 
 use super::mapping::{read_seconds, read_serial};
 use super::read_optional;
@@ -124,6 +126,7 @@ fn read_credential_within(
             validity: read_validity(order.0.validity),
         }),
         (None, Some(order)) => Ok(NewCredential::Password {
+            chosen: read_chosen(order.0.value.as_ref(), place)?,
             validity: read_validity(order.0.validity),
         }),
         _ => Err(Problem::from(Cause::MandatoryIeIncorrect).at(
@@ -131,6 +134,15 @@ fn read_credential_within(
             "must have exactly one of certificate and password",
         )),
     }
+}
+
+fn read_chosen(value: Option<&Text<'_>>, place: &str) -> Result<Option<ChosenPassword>, Problem> {
+    let chosen = value.map(|text| ChosenPassword::parse(text.as_str()));
+    chosen.transpose().map_err(|_| {
+        let place = format!("{place}/password/value");
+        let reason = "must have 12 to 128 bytes, and no control characters";
+        Problem::from(Cause::OptionalIeIncorrect).at(place, reason)
+    })
 }
 
 /// Whether it is a PKCS#10 request, the device authority says.
@@ -203,14 +215,14 @@ pub(crate) fn show_credential<'a>(
     let (certificate, password) = match made {
         Some(IssuedCredential::Certificate(_, issued)) => (Some(issued.pem.as_str()), None),
         Some(IssuedCredential::Password(_, password)) => (None, Some(password.as_str())),
-        None => (None, None),
+        Some(IssuedCredential::Chosen(_)) | None => (None, None),
     };
     CredentialView {
         own: Shown(link(Target::Credential(device, credential.id))),
         credential_id: Shown(credential.id),
         kind: match credential.kind {
             CredentialKind::Certificate(_) => "certificate",
-            CredentialKind::Password(_) => "password",
+            CredentialKind::Password(_) | CredentialKind::ChosenPassword(_) => "password",
         },
         not_before: Shown(credential.not_before),
         not_after: Shown(credential.not_after),

@@ -42,8 +42,8 @@ pub struct DeviceRegistration<'a> {
 pub struct CredentialOrder<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     pub(crate) certificate: Option<Object<CertificateOrder<'a>>>,
-    #[serde(default, deserialize_with = "present")]
-    pub(crate) password: Option<Object<PasswordOrder>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(crate) password: Option<Object<PasswordOrder<'a>>>,
 }
 
 /// A certificate for the public key of a request.
@@ -56,10 +56,12 @@ pub(crate) struct CertificateOrder<'a> {
     pub(crate) validity: Option<Whole>,
 }
 
-/// A password, minted here.
+/// A password: minted here, or the one that is given.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct PasswordOrder {
+pub(crate) struct PasswordOrder<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(crate) value: Option<Text<'a>>,
     #[serde(default, deserialize_with = "present")]
     pub(crate) validity: Option<Whole>,
 }

@@ -7,7 +7,7 @@
 use ics_core::device::{Channel, HostedDevice};
 use ics_core::id::{DeviceId, DeviceSerialNumber, PairingCode, ServiceUri, Uti};
 use ics_core::job::JobStatus;
-use ics_core::service::DeviceTerms;
+use ics_core::service::{ChosenPassword, DeviceTerms};
 use utoipa::openapi::schema::{
     AdditionalProperties, ArrayBuilder, KnownFormat, ObjectBuilder, OneOfBuilder, Schema,
     SchemaFormat, SchemaType, Type,
@@ -441,7 +441,13 @@ pub(crate) fn credential_order() -> RefOr<Schema> {
         .property("request", request)
         .property("validity", validity())
         .required("request");
-    let password = closed().property("validity", validity());
+    let value = bounded(ChosenPassword::MIN, ChosenPassword::MAX).description(Some(
+        "One you insist on, where the operator takes those; it is not told again. By default one is \
+         minted, of 128 random bits.",
+    ));
+    let password = closed()
+        .property("value", value)
+        .property("validity", validity());
     let of =
         |name: &'static str, order: ObjectBuilder| closed().property(name, order).required(name);
     OneOfBuilder::new()

@@ -24,7 +24,7 @@ pub(super) enum CredentialVerb {
 
 /// Give a device one more credential; those it has go on to hold
 ///
-/// Name one: --password, --csr or --out.
+/// Name one: --password, --password-file, --csr or --out.
 #[derive(Debug, Args)]
 pub(super) struct AddArguments {
     #[command(flatten)]
@@ -51,6 +51,11 @@ pub(super) struct Wanted {
     /// Have a password minted; the user name is the device ID
     #[arg(long)]
     password: bool,
+
+    /// Take the password that is the first line of FILE, where the configuration has
+    /// `chosen_passwords = true` under [devices]: 12 to 128 bytes
+    #[arg(long, value_name = "FILE", conflicts_with = "password")]
+    password_file: Option<PathBuf>,
 
     /// Have a certificate for the key of this PKCS#10 request, PEM
     #[arg(long, value_name = "FILE")]
@@ -90,9 +95,15 @@ impl Wanted {
             (None, None) => None,
         };
         orders.extend(request.map(|request| order_certificate(request, validity)));
-        orders.extend(self.password.then(|| order_password(validity)));
+        if let Some(file) = &self.password_file {
+            let text = read_text(file)?;
+            let line = text.lines().next().unwrap_or_default();
+            orders.push(order_password(Some(line.to_owned()), validity));
+        }
+        orders.extend(self.password.then(|| order_password(None, validity)));
         if orders.is_empty() {
-            return Err(UsageError("name --password, --csr or --out".into()).into());
+            let wrong = "name --password, --password-file, --csr or --out";
+            return Err(UsageError(wrong.into()).into());
         }
         if let Some(directory) = &self.out {
             std::fs::create_dir_all(directory)
@@ -114,11 +125,11 @@ pub(super) fn order_certificate(request: String, validity: Option<u32>) -> NewCr
     }
 }
 
-/// An order of a password.
-pub(super) const fn order_password(validity: Option<u32>) -> NewCredential {
+/// An order of a password, chosen or minted.
+pub(super) const fn order_password(value: Option<String>, validity: Option<u32>) -> NewCredential {
     NewCredential {
         certificate: None,
-        password: Some(NewPassword { validity }),
+        password: Some(NewPassword { value, validity }),
     }
 }
 
@@ -172,7 +183,7 @@ impl AddArguments {
     async fn run(self, access: &Access, client: &OperatorClient) -> Outcome {
         let prepared = self.wanted.prepare(&self.named.sp)?;
         let [order] = prepared.orders.as_slice() else {
-            let wrong = "one credential at a time: --password, or --csr or --out";
+            let wrong = "one credential at a time: a password, or --csr or --out";
             return Err(UsageError(wrong.into()).into());
         };
         let path = format!("{}/credentials", self.named.path());

@@ -261,7 +261,7 @@ impl ImportArguments {
                 .push(order_certificate(request, validity));
         }
         if proofs.password {
-            device.credentials.push(order_password(validity));
+            device.credentials.push(order_password(None, validity));
         }
         Ok(made_here)
     }

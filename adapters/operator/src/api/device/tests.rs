@@ -36,7 +36,10 @@ async fn world() -> World {
 
 fn password(validity: Option<u32>) -> NewCredential {
     NewCredential {
-        password: Some(NewPassword { validity }),
+        password: Some(NewPassword {
+            value: None,
+            validity,
+        }),
         certificate: None,
     }
 }

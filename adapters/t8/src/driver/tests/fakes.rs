@@ -503,6 +503,7 @@ pub(in crate::driver) fn api() -> (Arc<T8Api>, Arc<FakeStore>) {
         bell: Arc::new(Silent),
         device_bell: Arc::new(Silent),
         device_authority: Arc::new(DeviceCa),
+        password_hasher: None,
     };
     let knobs = Knobs {
         failure_floor: Duration::ZERO,
