@@ -9,5 +9,6 @@ mod callbacks;
 mod connections;
 mod device;
 mod devices;
+mod flood;
 mod good;
 mod tokens;

@@ -1,6 +1,7 @@
 //! Devices over MQTT: the real gateway, clients nobody here wrote; straight and through a broker.
 
 mod acknowledgement;
+mod attempts;
 mod broker;
 mod cbor;
 mod handshake;

@@ -1,7 +1,12 @@
 //! How much a device may do in a time: the generic cell rate algorithm (ITU-T I.371) on time that
 //! comes in as an argument.
 
+use std::time::Duration;
+
 use ics_core::time::Timestamp;
+
+/// How long it is not told again that a device goes beyond its rate.
+pub const TOLD_AGAIN: Duration = Duration::from_secs(60);
 
 /// So many at once, and then so many a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +54,48 @@ impl Allowance {
     }
 }
 
+/// What a device has used of its messages, on whichever connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    allowance: Allowance,
+    /// When it was last told that it wants more.
+    told: Option<Timestamp>,
+}
+
+/// Whether one more may be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It may.
+    Within,
+    /// It may not; whether that is to be told.
+    Beyond { is_news: bool },
+}
+
+impl Usage {
+    /// Uses one, if there is one.
+    pub(crate) fn take(&mut self, rate: Rate, now: Timestamp) -> Taken {
+        if self.allowance.take(rate, now) {
+            return Taken::Within;
+        }
+        let is_news = !self.is_told(now);
+        if is_news {
+            self.told = Some(now);
+        }
+        Taken::Beyond { is_news }
+    }
+
+    /// Whether it is as if nothing had been used.
+    pub(crate) fn is_restored(&self, now: Timestamp) -> bool {
+        self.allowance.is_restored(now) && !self.is_told(now)
+    }
+
+    fn is_told(&self, now: Timestamp) -> bool {
+        // A clock that was put back must not silence it for longer.
+        self.told
+            .is_some_and(|told| told <= now && now.since(told) < TOLD_AGAIN)
+    }
+}
+
 const fn micros(time: Timestamp) -> i64 {
     time.millis().saturating_mul(1000)
 }
@@ -72,6 +119,27 @@ mod tests {
         assert!(!allowance.take(rate, at(100)));
         assert!(!allowance.is_restored(at(399)));
         assert!(allowance.is_restored(at(400)));
+    }
+
+    #[test]
+    fn that_a_device_goes_beyond_its_rate_is_news_once_a_minute() {
+        let rate = Rate {
+            per_second: 1,
+            burst: 1,
+        };
+        let at = |seconds: i64| Timestamp::from_millis(1_000_000 + seconds * 1000);
+        let mut usage = Usage::default();
+        assert_eq!(usage.take(rate, at(0)), Taken::Within);
+        assert_eq!(usage.take(rate, at(0)), Taken::Beyond { is_news: true });
+        for second in 1..60 {
+            assert_eq!(usage.take(rate, at(second)), Taken::Within);
+            let beyond = usage.take(rate, at(second));
+            assert_eq!(beyond, Taken::Beyond { is_news: false });
+        }
+        assert_eq!(usage.take(rate, at(60)), Taken::Within);
+        assert_eq!(usage.take(rate, at(60)), Taken::Beyond { is_news: true });
+        assert!(!usage.is_restored(at(119)));
+        assert!(usage.is_restored(at(120)));
     }
 
     #[test]

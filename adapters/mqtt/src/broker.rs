@@ -14,6 +14,8 @@
 //! whether the device is served is asked of the service on each message.
 
 mod awaited;
+#[cfg(test)]
+mod fake;
 mod intake;
 mod link;
 mod probe;
@@ -115,8 +117,12 @@ impl Broker {
         };
         match probed {
             Ok(()) => {}
-            Err(ProbeError::Gateway(error @ LinkError::Broken(_))) => {
+            Err(ProbeError::Gateway(error @ (LinkError::Broken(_) | LinkError::Refused(_)))) => {
                 return note_unreachable(&error);
+            }
+            Err(error @ ProbeError::Untried(..)) => {
+                tracing::warn!(%error, "no device is served through the broker yet");
+                return Ended::Again;
             }
             Err(error) => {
                 tracing::error!(%error, "broker refused: no device is served through it");
@@ -160,3 +166,6 @@ fn note_unreachable(error: &LinkError) -> Ended {
     tracing::warn!(%error, "no connection to the broker");
     Ended::Again
 }
+
+#[cfg(test)]
+mod tests;

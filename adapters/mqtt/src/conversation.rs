@@ -10,6 +10,7 @@ use ics_core::port::Clock;
 use ics_core::principal::DeviceIdentity;
 use ics_core::service::{ChannelError, DeviceRefusal, Failure, Unauthenticated};
 
+use crate::attempt::RefusedAttempt;
 use crate::packet::Reason;
 use crate::service::DeviceService;
 use crate::topic::{Subtree, Upward};
@@ -49,6 +50,8 @@ pub(crate) struct Answer {
     pub(crate) payload: Vec<u8>,
     pub(crate) format: Format,
     pub(crate) correlation_data: Option<Vec<u8>>,
+    /// Where it says no: why.
+    pub(crate) refusal: Option<Refusal>,
 }
 
 /// Why it was not done.
@@ -88,6 +91,14 @@ impl Conversation<'_> {
     /// # Errors
     /// [`Fault`].
     pub(crate) async fn act_upon(&self, said: Said<'_>) -> Result<Done, Fault> {
+        let outcome = self.take(said).await;
+        if let Some(attempt) = refused_attempt(&outcome) {
+            self.service.note_refused(Some(self.identity), attempt);
+        }
+        outcome
+    }
+
+    async fn take(&self, said: Said<'_>) -> Result<Done, Fault> {
         let own = self.subtree.own(said.topic);
         let own = own.ok_or(Fault::Stray(Reason::NotAuthorized))?;
         match Upward::read(own) {
@@ -201,6 +212,19 @@ fn fault(error: ChannelError) -> Fault {
     }
 }
 
+/// What was refused here, that the service does not know of.
+fn refused_attempt(outcome: &Result<Done, Fault>) -> Option<RefusedAttempt> {
+    let answered = |done: &Done| done.answer.as_ref().and_then(|answer| answer.refusal);
+    let refusal = match outcome {
+        Err(Fault::Stray(Reason::NotAuthorized)) => return Some(RefusedAttempt::PublishForeign),
+        Err(Fault::Stray(_)) => return Some(RefusedAttempt::PublishUnknown),
+        Err(Fault::Refused(refusal)) => Some(*refusal),
+        Ok(done) => answered(done),
+        Err(Fault::Failed(_) | Fault::Unserved(_)) => None,
+    };
+    (refusal == Some(Refusal::Payload)).then_some(RefusedAttempt::PublishUnreadable)
+}
+
 /// A refusal that can be answered; a device that is not served gets none.
 fn refusal_of<T>(done: Result<T, ChannelError>) -> Result<Result<T, Refusal>, Fault> {
     match done {
@@ -232,9 +256,12 @@ impl<'a> Way<'a> {
     }
 
     fn answer(self, told: Result<Vec<u8>, Refusal>) -> Done {
-        let (own, payload) = match told {
-            Ok(payload) => (self.accepted, payload),
-            Err(refusal) => (self.rejected, refusal.encode(self.format)),
+        let (own, payload, refusal) = match told {
+            Ok(payload) => (self.accepted, payload, None),
+            Err(refusal) => {
+                let payload = refusal.encode(self.format);
+                (self.rejected, payload, Some(refusal))
+            }
         };
         Done {
             contact: Contact::Other,
@@ -243,6 +270,7 @@ impl<'a> Way<'a> {
                 payload,
                 format: self.format,
                 correlation_data: self.correlation_data.map(<[u8]>::to_vec),
+                refusal,
             }),
         }
     }

@@ -50,11 +50,13 @@ pub struct Limits {
     pub connects: Rate,
     /// Wrong passwords.
     pub guesses: GuessLimits,
+    /// How long a session goes on whose device is unregistered and does not acknowledge that.
+    pub farewell: Duration,
 }
 
 impl Default for Limits {
     /// 10 s, 20 min, 30 s, 8,192 bytes, 16, 50 packets a second and 100 at once, one connection
-    /// in a second and 10 at once.
+    /// in a second and 10 at once; 5 min for a device that is unregistered.
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(10),
@@ -71,6 +73,7 @@ impl Default for Limits {
                 burst: 10,
             },
             guesses: GuessLimits::default(),
+            farewell: Duration::from_secs(300),
         }
     }
 }

@@ -22,6 +22,7 @@ use ics_core::service::{
 use ics_core::time::Timestamp;
 use tokio::sync::watch;
 
+use crate::attempt::RefusedAttempt;
 use crate::roster::Sessions;
 use crate::service::DeviceService;
 
@@ -50,6 +51,7 @@ pub(crate) struct FakeService {
     sessions: Arc<Sessions>,
     state: Mutex<State>,
     held: watch::Sender<bool>,
+    looks_held: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -57,6 +59,11 @@ struct State {
     devices: HashMap<DeviceId, (HostedDevice, Vec<DocumentEntry>)>,
     established: Vec<MappingId>,
     events: Vec<(MappingId, Vec<u8>, bool)>,
+    refused: Vec<(Option<DeviceId>, RefusedAttempt)>,
+    /// How many passwords were looked at.
+    looks: usize,
+    /// How often a device was looked up.
+    look_ups: usize,
     is_suspended: bool,
     is_down: bool,
 }
@@ -75,6 +82,7 @@ impl FakeService {
             sessions,
             state: Mutex::default(),
             held: watch::Sender::new(false),
+            looks_held: watch::Sender::new(false),
         }
     }
 
@@ -141,7 +149,8 @@ impl FakeService {
         identity: &DeviceIdentity,
         now: Timestamp,
     ) -> Result<(HostedDevice, Vec<DocumentEntry>), DeviceRefusal> {
-        let state = self.lock();
+        let mut state = self.lock();
+        state.look_ups += 1;
         if state.is_down {
             return Err(Failure::Store(StoreError::Unavailable).into());
         }
@@ -186,6 +195,21 @@ impl FakeService {
         self.held.send_replace(held);
     }
 
+    /// Lets no look at a password come to its end, or all.
+    pub(crate) fn hold_looks(&self, held: bool) {
+        self.looks_held.send_replace(held);
+    }
+
+    /// How many passwords were looked at.
+    pub(crate) fn looks(&self) -> usize {
+        self.lock().looks
+    }
+
+    /// How often a device was looked up.
+    pub(crate) fn look_ups(&self) -> usize {
+        self.lock().look_ups
+    }
+
     /// Gives no answer, or answers again.
     pub(crate) fn be_down(&self, is_down: bool) {
         self.lock().is_down = is_down;
@@ -198,6 +222,11 @@ impl FakeService {
 
     pub(crate) fn events(&self) -> Vec<(MappingId, Vec<u8>, bool)> {
         self.lock().events.clone()
+    }
+
+    /// What was refused since this was last asked, and of whom.
+    pub(crate) fn take_refused(&self) -> Vec<(Option<DeviceId>, RefusedAttempt)> {
+        std::mem::take(&mut self.lock().refused)
     }
 
     pub(crate) fn established(&self) -> Vec<MappingId> {
@@ -228,6 +257,11 @@ impl DeviceService for FakeService {
                 } => (device_id, password == password_of(device_id)),
                 DeviceClaim::Vouched { device_id } => (device_id, true),
             };
+            if matches!(claim, DeviceClaim::Password { .. }) {
+                self.lock().looks += 1;
+                // The sender lives as long as this.
+                let _ = self.looks_held.subscribe().wait_for(|held| !held).await;
+            }
             let known = self
                 .lock()
                 .devices
@@ -371,5 +405,14 @@ impl DeviceService for FakeService {
             let awaited = devices.filter(|(device, _)| device.is_awaited());
             Ok((awaited.map(|(device, _)| device.id.clone()).collect(), None))
         })
+    }
+
+    fn note_refused(&self, who: Option<&DeviceIdentity>, attempt: RefusedAttempt) {
+        let who = who.map(|identity| identity.device_id.clone());
+        let refused = &mut self.lock().refused;
+        // The fuzzer never asks.
+        if refused.len() < 1024 {
+            refused.push((who, attempt));
+        }
     }
 }

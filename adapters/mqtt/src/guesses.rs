@@ -4,15 +4,19 @@
 //! and a password that was copied somewhere must not be tried out on all devices. Beyond the limit
 //! nothing is looked up, and a right password is as good as a wrong one. An address a device last
 //! logged in from is exempt from the device's limit: who knows its ID cannot lock it out there.
+//! Those that are being looked at are as good as wrong until they are known, so many at once are no
+//! way around it.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ics_core::id::DeviceId;
 use ics_core::time::Timestamp;
+use tokio::sync::{Notify, Semaphore};
 
 /// How many wrong passwords there may be at once, and how long it takes until there may be one
 /// more.
@@ -39,10 +43,16 @@ impl Default for GuessLimits {
 
 /// No more entries than this of each kind.
 const MOST: usize = 65_536;
+/// So many wait until others are known; more are refused.
+const MOST_WAITING: usize = 256;
 
 /// What is remembered of wrong passwords.
-#[derive(Default)]
-pub(crate) struct Guesses(Mutex<State>);
+pub(crate) struct Guesses {
+    state: Mutex<State>,
+    /// One that was being looked at is known.
+    known: Notify,
+    places: Semaphore,
+}
 
 #[derive(Default)]
 struct State {
@@ -52,22 +62,51 @@ struct State {
     homes: HashMap<DeviceId, IpAddr>,
 }
 
-/// When all is as if nothing had been wrong, in milliseconds since 1970.
 #[derive(Clone, Copy, Default)]
-struct Wrong(i64);
+struct Wrong {
+    /// When all is as if nothing had been wrong, in milliseconds since 1970.
+    until: i64,
+    /// How many are being looked at.
+    under_way: u32,
+}
+
+/// Whether one more may be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Room {
+    Free,
+    /// Not before others are known.
+    Taken,
+    /// Too many were wrong.
+    None,
+}
+
+/// A password that is being looked at: as good as wrong until it is known.
+pub(crate) struct Guess<'g> {
+    guesses: &'g Guesses,
+    address: IpAddr,
+    device: DeviceId,
+}
 
 impl Wrong {
-    /// Whether one more may be tried.
-    fn allows(&mut self, most: u32, limits: &GuessLimits, now: Timestamp) -> bool {
-        let span = millis(limits.forgotten_after).saturating_mul(most.into());
+    fn room(&mut self, most: u32, limits: &GuessLimits, now: Timestamp) -> Room {
+        let one = millis(limits.forgotten_after);
+        let span = one.saturating_mul(most.into());
+        let most = now.millis().saturating_add(span);
         // A clock that was put back must not lock anybody out for longer.
-        self.0 = self.0.min(now.millis().saturating_add(span));
-        self.0.saturating_add(millis(limits.forgotten_after)) <= now.millis().saturating_add(span)
+        self.until = self.until.min(most);
+        let with_one = self.until.max(now.millis()).saturating_add(one);
+        if with_one > most {
+            Room::None
+        } else if with_one.saturating_add(one.saturating_mul(self.under_way.into())) > most {
+            Room::Taken
+        } else {
+            Room::Free
+        }
     }
 
     fn count(&mut self, limits: &GuessLimits, now: Timestamp) {
-        let begun = self.0.max(now.millis());
-        self.0 = begun.saturating_add(millis(limits.forgotten_after));
+        let begun = self.until.max(now.millis());
+        self.until = begun.saturating_add(millis(limits.forgotten_after));
     }
 }
 
@@ -75,68 +114,133 @@ fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
+impl Default for Guesses {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            known: Notify::new(),
+            places: Semaphore::new(MOST_WAITING),
+        }
+    }
+}
+
 impl Guesses {
-    /// Whether a password from `address` for `device` is looked at.
-    pub(crate) fn allow(
+    /// Room to look at a password from an address for a device; `None` when too many were wrong.
+    /// Waits while as many are being looked at as may still be wrong.
+    pub(crate) async fn begin(
         &self,
         (address, device): (IpAddr, &DeviceId),
         limits: &GuessLimits,
         now: Timestamp,
-    ) -> bool {
+    ) -> Option<Guess<'_>> {
         let address = network_of(address);
-        let mut state = self.lock();
-        let wrong = state.addresses.get_mut(&address);
-        if wrong.is_some_and(|wrong| !wrong.allows(limits.of_address, limits, now)) {
-            return false;
+        let mut place = None;
+        loop {
+            let mut known = pin!(self.known.notified());
+            known.as_mut().enable();
+            match self.enter((address, device), limits, now) {
+                Room::Free => {
+                    return Some(Guess {
+                        guesses: self,
+                        address,
+                        device: device.clone(),
+                    });
+                }
+                Room::None => return None,
+                Room::Taken => {}
+            }
+            if place.is_none() {
+                place = Some(self.places.try_acquire().ok()?);
+            }
+            known.await;
         }
-        if state.homes.get(device) == Some(&address) {
-            return true;
-        }
-        let wrong = state.devices.get_mut(device);
-        wrong.is_none_or(|wrong| wrong.allows(limits.of_device, limits, now))
     }
 
-    /// The password was wrong, or there is no such device.
-    pub(crate) fn note_wrong(
+    fn enter(
         &self,
         (address, device): (IpAddr, &DeviceId),
         limits: &GuessLimits,
         now: Timestamp,
-    ) {
-        let address = network_of(address);
+    ) -> Room {
         let mut state = self.lock();
-        count_in(&mut state.addresses, address, (limits, now));
-        count_in(&mut state.devices, device.clone(), (limits, now));
-    }
-
-    /// The password was right.
-    pub(crate) fn note_right(&self, (address, device): (IpAddr, &DeviceId)) {
-        let mut state = self.lock();
-        if state.homes.len() >= MOST && !state.homes.contains_key(device) {
-            state.homes.clear();
+        let wrong = entry_in(&mut state.addresses, address, now);
+        let mut room = wrong.room(limits.of_address, limits, now);
+        let is_home = state.homes.get(device) == Some(&address);
+        let wrong = entry_in(&mut state.devices, device.clone(), now);
+        if !is_home {
+            room = room.max(wrong.room(limits.of_device, limits, now));
         }
-        state.homes.insert(device.clone(), network_of(address));
+        if room == Room::Free {
+            wrong.under_way = wrong.under_way.saturating_add(1);
+            let wrong = entry_in(&mut state.addresses, address, now);
+            wrong.under_way = wrong.under_way.saturating_add(1);
+        } else {
+            forget_idle(&mut state.addresses, &address);
+            forget_idle(&mut state.devices, device);
+        }
+        room
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing is left half done under the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn count_in<K: Eq + Hash>(
-    all: &mut HashMap<K, Wrong>,
-    key: K,
-    (limits, now): (&GuessLimits, Timestamp),
-) {
+impl Guess<'_> {
+    /// The password was wrong, or there is no such device.
+    pub(crate) fn wrong(self, limits: &GuessLimits, now: Timestamp) {
+        let mut state = self.guesses.lock();
+        entry_in(&mut state.addresses, self.address, now).count(limits, now);
+        entry_in(&mut state.devices, self.device.clone(), now).count(limits, now);
+        drop(state);
+    }
+
+    /// The password was right.
+    pub(crate) fn right(self) {
+        let mut state = self.guesses.lock();
+        if state.homes.len() >= MOST && !state.homes.contains_key(&self.device) {
+            state.homes.clear();
+        }
+        state.homes.insert(self.device.clone(), self.address);
+        drop(state);
+    }
+}
+
+impl Drop for Guess<'_> {
+    fn drop(&mut self) {
+        let mut state = self.guesses.lock();
+        leave(&mut state.addresses, &self.address);
+        leave(&mut state.devices, &self.device);
+        drop(state);
+        self.guesses.known.notify_waiters();
+    }
+}
+
+fn entry_in<K: Eq + Hash>(all: &mut HashMap<K, Wrong>, key: K, now: Timestamp) -> &mut Wrong {
     if all.len() >= MOST && !all.contains_key(&key) {
-        all.retain(|_, wrong| wrong.0 > now.millis());
+        all.retain(|_, wrong| wrong.until > now.millis() || wrong.under_way > 0);
         // So many at once: whoever does that is kept busy by it, and memory is bounded.
         if all.len() >= MOST {
-            all.clear();
+            all.retain(|_, wrong| wrong.under_way > 0);
         }
     }
-    all.entry(key).or_default().count(limits, now);
+    all.entry(key).or_default()
+}
+
+fn leave<K: Eq + Hash>(all: &mut HashMap<K, Wrong>, key: &K) {
+    if let Some(wrong) = all.get_mut(key) {
+        wrong.under_way = wrong.under_way.saturating_sub(1);
+    }
+    forget_idle(all, key);
+}
+
+/// Nothing is kept of one that never was wrong.
+fn forget_idle<K: Eq + Hash>(all: &mut HashMap<K, Wrong>, key: &K) {
+    let is_idle = |wrong: &Wrong| wrong.until == 0 && wrong.under_way == 0;
+    if all.get(key).is_some_and(is_idle) {
+        all.remove(key);
+    }
 }
 
 /// Who has one IPv6 address has all of its /64.
@@ -151,74 +255,4 @@ fn network_of(address: IpAddr) -> IpAddr {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LIMITS: GuessLimits = GuessLimits {
-        of_address: 5,
-        of_device: 2,
-        forgotten_after: Duration::from_secs(20),
-    };
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_millis(1_000_000_000 + seconds * 1000)
-    }
-
-    fn device(n: u8) -> DeviceId {
-        DeviceId::mint([n; 16])
-    }
-
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn a_device_that_was_guessed_at_is_left_alone_for_a_while_from_anywhere_but_its_home() {
-        let guesses = Guesses::default();
-        let (home, stranger, third) = (
-            address("192.0.2.1"),
-            address("192.0.2.2"),
-            address("192.0.2.3"),
-        );
-        let lock = device(1);
-        guesses.note_right((home, &lock));
-        for _ in 0..2 {
-            assert!(guesses.allow((stranger, &lock), &LIMITS, at(0)));
-            guesses.note_wrong((stranger, &lock), &LIMITS, at(0));
-        }
-        assert!(!guesses.allow((stranger, &lock), &LIMITS, at(0)));
-        assert!(!guesses.allow((third, &lock), &LIMITS, at(19)));
-        assert!(guesses.allow((home, &lock), &LIMITS, at(0)));
-        assert!(guesses.allow((stranger, &device(2)), &LIMITS, at(0)));
-        assert!(guesses.allow((third, &lock), &LIMITS, at(20)));
-    }
-
-    #[test]
-    fn an_address_that_guesses_at_many_devices_is_heard_no_more_for_a_while() {
-        let guesses = Guesses::default();
-        let from = address("2001:db8:0:1::7");
-        for n in 0..5 {
-            assert!(guesses.allow((from, &device(n)), &LIMITS, at(0)));
-            guesses.note_wrong((from, &device(n)), &LIMITS, at(0));
-        }
-        let neighbour = address("2001:db8:0:1:ffff::9");
-        guesses.note_right((neighbour, &device(9)));
-        assert!(!guesses.allow((neighbour, &device(9)), &LIMITS, at(19)));
-        assert!(guesses.allow((address("2001:db8:0:2::7"), &device(9)), &LIMITS, at(0)));
-        assert!(guesses.allow((from, &device(9)), &LIMITS, at(20)));
-        // The clock is put back by an hour: locked out for no longer than the limit takes.
-        assert!(!guesses.allow((from, &device(9)), &LIMITS, at(-3600)));
-        assert!(!guesses.allow((from, &device(9)), &LIMITS, at(-3581)));
-        assert!(guesses.allow((from, &device(9)), &LIMITS, at(-3580)));
-    }
-
-    #[test]
-    fn what_is_remembered_is_bounded() {
-        let guesses = Guesses::default();
-        for n in 0..u32::try_from(MOST).unwrap() + 10 {
-            let from = IpAddr::V4(std::net::Ipv4Addr::from_bits(n));
-            guesses.note_wrong((from, &device(1)), &LIMITS, at(0));
-        }
-        assert!(guesses.lock().addresses.len() <= MOST);
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@ use ics_core::service::{DeviceClaim, DeviceRefusal, Unauthenticated};
 use ics_core::time::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::attempt::RefusedAttempt;
 use crate::driver::{Broken, Driver, Progress};
 use crate::endpoint::{Endpoint, PeerDevice};
 use crate::packet::{Connack, Connect, Frame, Reason, Version, Will, read_connect, write_connack};
@@ -97,21 +98,28 @@ async fn admit(
         return Err(Reason::ClientId);
     }
     let identity = authenticate(endpoint, peer, connect).await?;
+    let refuse = |attempt, reason| {
+        endpoint.service.note_refused(Some(&identity), attempt);
+        reason
+    };
     let subtree = Subtree::of(&identity.device_id);
     if let Some(will) = &connect.will {
-        check_will(will, &subtree)?;
+        let checked = check_will(will, &subtree);
+        checked.map_err(|reason| refuse(RefusedAttempt::ConnectWithWill, reason))?;
     }
     let now = endpoint.clock.now();
     let certified = peer.certificate.as_ref().map(|c| c.not_after);
     let until = certified.map_or(identity.not_after, |end| end.min(identity.not_after));
     if until <= now {
-        return Err(Reason::NotAuthorized);
+        let attempt = RefusedAttempt::ConnectAfterEnd;
+        return Err(refuse(attempt, Reason::NotAuthorized));
     }
     let named = (&identity.iot_sp, &identity.device_id);
     let seated = endpoint
         .sessions
         .enter(named, endpoint.limits.connects, now);
-    let seated = seated.map_err(|_| Reason::ConnectionRate)?;
+    let too_often = |_| refuse(RefusedAttempt::ConnectTooOften, Reason::ConnectionRate);
+    let seated = seated.map_err(too_often)?;
     let longest = endpoint.limits.longest_keep_alive;
     Ok(Admitted {
         until,
@@ -133,9 +141,9 @@ async fn authenticate(
     peer: &PeerDevice,
     connect: &Connect<'_>,
 ) -> Result<Arc<DeviceIdentity>, Reason> {
-    let now = endpoint.clock.now();
     let (asked, refused) = match &peer.certificate {
         Some(certificate) => {
+            let now = endpoint.clock.now();
             let claim = DeviceClaim::Certificate {
                 iot_sp: &certificate.iot_sp,
                 device_id: &certificate.device_id,
@@ -145,35 +153,54 @@ async fn authenticate(
             (asked, Reason::NotAuthorized)
         }
         None => {
-            let refused = Reason::BadCredentials;
-            let (name, password) = connect.user_name.zip(connect.password).ok_or(refused)?;
-            let device_id = &DeviceId::parse(name).map_err(|_| refused)?;
-            let password = std::str::from_utf8(password).map_err(|_| refused)?;
-            let claim = DeviceClaim::Password {
-                device_id,
-                password,
-            };
-            let guess = (peer.address.ip(), device_id);
-            let limits = &endpoint.limits.guesses;
-            if !endpoint.guesses.allow(guess, limits, now) {
-                return Err(Reason::ConnectionRate);
-            }
-            let asked = endpoint.service.authenticate(claim, now).await;
-            match &asked {
-                Ok(_) => endpoint.guesses.note_right(guess),
-                Err(DeviceRefusal::Unauthenticated(
-                    Unauthenticated::Unknown | Unauthenticated::Credential,
-                )) => endpoint.guesses.note_wrong(guess, limits, now),
-                // The password was right, or it was our fault.
-                Err(_) => {}
-            }
-            (asked, refused)
+            let asked = check_password(endpoint, peer, connect).await?;
+            (asked, Reason::BadCredentials)
         }
     };
     asked.map_err(|refusal| match refusal {
         DeviceRefusal::Unauthenticated(_) => refused,
         DeviceRefusal::Failure(_) => Reason::Unavailable,
     })
+}
+
+async fn check_password(
+    endpoint: &Endpoint,
+    peer: &PeerDevice,
+    connect: &Connect<'_>,
+) -> Result<Result<Arc<DeviceIdentity>, DeviceRefusal>, Reason> {
+    let Some((device_id, password)) = login_of(connect) else {
+        let attempt = RefusedAttempt::ConnectWithoutCredential;
+        endpoint.service.note_refused(None, attempt);
+        return Err(Reason::BadCredentials);
+    };
+    let now = endpoint.clock.now();
+    let (limits, address) = (&endpoint.limits.guesses, peer.address.ip());
+    let guess = endpoint.guesses.begin((address, &device_id), limits, now);
+    let Some(guess) = guess.await else {
+        let attempt = RefusedAttempt::ConnectAfterGuesses;
+        endpoint.service.note_refused(None, attempt);
+        return Err(Reason::ConnectionRate);
+    };
+    let claim = DeviceClaim::Password {
+        device_id: &device_id,
+        password,
+    };
+    let asked = endpoint.service.authenticate(claim, now).await;
+    match &asked {
+        Ok(_) => guess.right(),
+        Err(DeviceRefusal::Unauthenticated(
+            Unauthenticated::Unknown | Unauthenticated::Credential,
+        )) => guess.wrong(limits, now),
+        // The password was right, or it was our fault.
+        Err(_) => drop(guess),
+    }
+    Ok(asked)
+}
+
+fn login_of<'a>(connect: &Connect<'a>) -> Option<(DeviceId, &'a str)> {
+    let (name, password) = connect.user_name.zip(connect.password)?;
+    let device_id = DeviceId::parse(name).ok()?;
+    Some((device_id, std::str::from_utf8(password).ok()?))
 }
 
 fn check_will(will: &Will<'_>, subtree: &Subtree) -> Result<(), Reason> {

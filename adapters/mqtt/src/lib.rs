@@ -7,6 +7,7 @@
 //! | `endpoint` | the public face: one accepted connection is served to its end |
 //! | `roster` | who is connected; the core's `DeviceBell` |
 //! | `handshake` | CONNECT: who is it, by its credential alone |
+//! | `attempt` | what is refused before the service is asked |
 //! | `guesses` | how often a password may be wrong |
 //! | `session` | everything after it |
 //! | `broker` | the other way: as a client of a broker |
@@ -24,6 +25,7 @@
 
 mod allowance;
 mod asyncapi;
+mod attempt;
 mod broker;
 mod conversation;
 mod driver;
@@ -41,8 +43,9 @@ mod service;
 mod session;
 mod topic;
 
-pub use allowance::Rate;
+pub use allowance::{Rate, TOLD_AGAIN};
 pub use asyncapi::describe;
+pub use attempt::RefusedAttempt;
 pub use broker::{
     Awaited, Broker, BrokerSettings, Dial, Disguise, LinkError, ProbeError, Stranger, Ways, Wire,
     probe,

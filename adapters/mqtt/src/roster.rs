@@ -11,7 +11,7 @@ use ics_core::port::DeviceBell;
 use ics_core::time::Timestamp;
 use tokio::sync::Notify;
 
-use crate::allowance::{Allowance, Rate};
+use crate::allowance::{Allowance, Rate, Taken, Usage};
 
 /// The live sessions of hosted devices. Made before the service, which rings it, and shared with
 /// the [`Endpoint`](crate::Endpoint), which fills it.
@@ -32,7 +32,8 @@ struct Places {
 struct Place {
     seat: Option<Arc<Seat>>,
     connects: Allowance,
-    messages: Allowance,
+    /// Shared by all its sessions, those that were taken over included.
+    messages: Arc<Mutex<Usage>>,
 }
 
 /// The place of one session: where it is told that something is new.
@@ -57,7 +58,7 @@ pub(crate) struct Seated {
     device: DeviceId,
     seat: Arc<Seat>,
     /// What the device has left of its messages; outlives the connection.
-    pub(crate) messages: Allowance,
+    messages: Arc<Mutex<Usage>>,
 }
 
 /// Fewer places than this are not worth a look.
@@ -98,7 +99,7 @@ impl Sessions {
             sessions: Arc::clone(self),
             device: device.clone(),
             seat,
-            messages: place.messages,
+            messages: Arc::clone(&place.messages),
         })
     }
 
@@ -107,7 +108,6 @@ impl Sessions {
         let Some(place) = places.by_device.get_mut(&seated.device) else {
             return;
         };
-        place.messages = seated.messages;
         let is_own = |seat: &Arc<Seat>| Arc::ptr_eq(seat, &seated.seat);
         if place.seat.as_ref().is_some_and(is_own) {
             place.seat = None;
@@ -153,7 +153,9 @@ impl Places {
 
 impl Place {
     fn is_of_use(&self, now: Timestamp) -> bool {
-        self.seat.is_some() || !self.connects.is_restored(now) || !self.messages.is_restored(now)
+        self.seat.is_some()
+            || !self.connects.is_restored(now)
+            || !locked(&self.messages).is_restored(now)
     }
 }
 
@@ -164,7 +166,17 @@ impl Seat {
     }
 }
 
+fn locked(messages: &Mutex<Usage>) -> MutexGuard<'_, Usage> {
+    // Nothing is left half done under the lock.
+    messages.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Seated {
+    /// Uses one of the device's messages, if there is one.
+    pub(crate) fn take_message(&self, rate: Rate, now: Timestamp) -> Taken {
+        locked(&self.messages).take(rate, now)
+    }
+
     /// Waits until something is new. May be dropped and called again.
     pub(crate) async fn signalled(&self) -> u8 {
         loop {

@@ -13,6 +13,8 @@ use ics_core::service::{
 };
 use ics_core::time::Timestamp;
 
+use crate::attempt::RefusedAttempt;
+
 /// What of the service a device channel needs. What a call that writes answers is durable.
 pub trait DeviceService: Send + Sync {
     /// Who a device is, if it may come over MQTT.
@@ -75,6 +77,10 @@ pub trait DeviceService: Send + Sync {
         after: Option<&'a AwaitedPlace>,
         limit: usize,
     ) -> PortFuture<'a, Result<AwaitedPage, Failure>>;
+
+    /// Something a device tried was refused without the service being asked. Of `who`, as far as a
+    /// credential told.
+    fn note_refused(&self, who: Option<&DeviceIdentity>, attempt: RefusedAttempt);
 }
 
 impl DeviceService for IcsService {
@@ -144,5 +150,9 @@ impl DeviceService for IcsService {
         limit: usize,
     ) -> PortFuture<'a, Result<AwaitedPage, Failure>> {
         Box::pin(self.awaited_devices(after, limit))
+    }
+
+    fn note_refused(&self, _: Option<&DeviceIdentity>, _: RefusedAttempt) {
+        // The core keeps no log; who stands in front of it does.
     }
 }

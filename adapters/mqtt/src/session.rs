@@ -13,12 +13,15 @@ use std::time::Duration;
 
 use ics_channel::Format;
 use ics_channel::refusal::Refusal;
+use ics_core::device::DeviceStatus;
 use ics_core::principal::DeviceIdentity;
 use ics_core::service::{ChannelError, DeviceRefusal, Unauthenticated};
 use ics_core::time::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
+use crate::allowance::Taken;
+use crate::attempt::RefusedAttempt;
 use crate::driver::{Broken, Driver, Progress};
 use crate::endpoint::{Ended, Endpoint};
 use crate::handshake::Admitted;
@@ -57,6 +60,8 @@ pub(crate) struct Session<'e, Io> {
     ask_again: Option<Instant>,
     /// How many packets in a row were over the rate.
     excess: u32,
+    /// When it ends though the device, which is unregistered, has not acknowledged that.
+    farewell: Option<Instant>,
 }
 
 /// Why a session ends.
@@ -102,6 +107,7 @@ impl<'e, Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'e, Io> {
             expires: now + left.min(LONGEST_WAIT),
             ask_again: None,
             excess: 0,
+            farewell: None,
         }
     }
 
@@ -201,9 +207,16 @@ impl<'e, Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'e, Io> {
         if matches!(packet, Packet::Puback(_)) {
             return Ok(true);
         }
-        if self.seated.messages.take(rate, self.endpoint.clock.now()) {
-            self.excess = 0;
-            return Ok(true);
+        match self.seated.take_message(rate, self.endpoint.clock.now()) {
+            Taken::Within => {
+                self.excess = 0;
+                return Ok(true);
+            }
+            Taken::Beyond { is_news: false } => {}
+            Taken::Beyond { is_news: true } => {
+                let service = &self.endpoint.service;
+                service.note_refused(Some(&self.identity), RefusedAttempt::TooFast);
+            }
         }
         self.excess = self.excess.saturating_add(1);
         match packet {
@@ -221,6 +234,10 @@ impl<'e, Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'e, Io> {
         match self.endpoint.service.admit(&self.identity, now).await {
             Ok(device) => {
                 self.ask_again = None;
+                if matches!(device.status, DeviceStatus::Unregistering { .. }) {
+                    let at = || Instant::now() + self.endpoint.limits.farewell;
+                    self.farewell.get_or_insert_with(at);
+                }
                 self.delivery.learn(&device.document);
                 Ok(())
             }
@@ -239,6 +256,9 @@ impl<'e, Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'e, Io> {
         }
         if self.stuck_at().is_some_and(|at| now >= at) {
             return Err(End::Gone);
+        }
+        if self.farewell.is_some_and(|at| now >= at) {
+            return Err(End::Close(Reason::Administrative));
         }
         if now >= self.expires {
             let left = self.until.since(self.endpoint.clock.now());
@@ -259,6 +279,7 @@ impl<'e, Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'e, Io> {
         let others = [
             self.stuck_at(),
             self.ask_again,
+            self.farewell,
             self.delivery.next_deadline(),
         ];
         let others = others.into_iter().flatten();

@@ -88,7 +88,10 @@ async fn try_it(config: &Config, section: &MqttBrokerSection) -> Finding {
     let client_id = format!("{}-doctor", section.client_id);
     match probe(&ways, &client_id).await {
         Ok(()) => Finding::green(AREA, format!("{address} keeps devices apart: it was tried")),
-        Err(ProbeError::Gateway(error @ LinkError::Broken(_))) => {
+        Err(
+            ProbeError::Gateway(error @ (LinkError::Broken(_) | LinkError::Refused(_)))
+            | ProbeError::Untried(_, error),
+        ) => {
             let fix = format!("openssl s_client -connect {address} -brief </dev/null");
             Finding::red(AREA, format!("{address} cannot be used: {error}"), fix)
         }

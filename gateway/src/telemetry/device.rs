@@ -17,7 +17,7 @@ use ics_core::service::{
     IcsService, OwnMapping, Unauthenticated,
 };
 use ics_core::time::Timestamp;
-use ics_mqtt::DeviceService;
+use ics_mqtt::{DeviceService, RefusedAttempt};
 
 use super::decision::{Act, DeviceEntry, Room, Verdict, render_device};
 use super::{RequestId, Telemetry};
@@ -59,6 +59,16 @@ const GIVE_UP: Doing = Doing {
 const REPORT: Doing = Doing {
     operation: "event",
     act: Act::Change,
+};
+
+/// Stands in the log only where it is refused: what is allowed is the acts.
+const SUBSCRIBE: Doing = Doing {
+    operation: "subscribe",
+    act: Act::Read,
+};
+const PUBLISH: Doing = Doing {
+    operation: "publish",
+    act: Act::Read,
 };
 
 /// An act under way: its line has its room already.
@@ -140,6 +150,24 @@ impl Attempt<'_> {
             Some(room) => room.write(line.as_bytes()),
             None => {}
         }
+    }
+}
+
+/// What was tried, and what was wrong with it: of a topic never its text.
+const fn words_of(attempt: RefusedAttempt) -> (Doing, &'static str) {
+    match attempt {
+        RefusedAttempt::ConnectWithoutCredential => (CONNECT, "CREDENTIAL_MISSING"),
+        RefusedAttempt::ConnectAfterGuesses => (CONNECT, "GUESSES_TOO_MANY"),
+        RefusedAttempt::ConnectAfterEnd => (CONNECT, "CREDENTIAL_EXPIRED"),
+        RefusedAttempt::ConnectWithWill => (CONNECT, "WILL_NOT_ALLOWED"),
+        RefusedAttempt::ConnectTooOften => (CONNECT, "CONNECTS_TOO_FAST"),
+        RefusedAttempt::SubscribeForeign => (SUBSCRIBE, "TOPIC_FOREIGN"),
+        RefusedAttempt::SubscribeMalformed => (SUBSCRIBE, "FILTER_MALFORMED"),
+        RefusedAttempt::SubscribeTooMuch => (SUBSCRIBE, "FILTERS_TOO_MANY"),
+        RefusedAttempt::PublishForeign => (PUBLISH, "TOPIC_FOREIGN"),
+        RefusedAttempt::PublishUnknown => (PUBLISH, "TOPIC_UNKNOWN"),
+        RefusedAttempt::PublishUnreadable => (PUBLISH, "PAYLOAD_MALFORMED"),
+        RefusedAttempt::TooFast => (PUBLISH, "MESSAGES_TOO_FAST"),
     }
 }
 
@@ -279,5 +307,15 @@ impl DeviceService for DeviceActs {
     ) -> PortFuture<'a, Result<AwaitedPage, Failure>> {
         // The gateway's own question, no device's act.
         DeviceService::awaited(&*self.service, after, limit)
+    }
+
+    fn note_refused(&self, who: Option<&DeviceIdentity>, attempt: RefusedAttempt) {
+        let (doing, cause) = words_of(attempt);
+        // It is refused with or without a line; a line for which there is no room is counted.
+        let Ok(begun) = self.begin(doing) else {
+            return;
+        };
+        let who = who.map(|identity| self.who(identity));
+        begun.end(who.as_ref(), Some((cause, Verdict::Denied)));
     }
 }

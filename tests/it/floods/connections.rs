@@ -1,25 +1,23 @@
 //! Connections that say nothing, stop in the handshake, or send a byte at a time.
 
 use std::collections::VecDeque;
-use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ics_tests::{Connection, Dialer, Domain, Party, eventually};
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 
+use super::flood::{FLOOD, Flooded, SLOW, flood, trickle};
 use super::good::{Bound, GoodClient, raise_descriptors};
-
-const FLOOD: usize = 1_000;
-const SLOW: usize = 256;
 
 struct World {
     domain: Domain,
     shop: Party,
+    good: GoodClient,
 }
 
 impl World {
@@ -44,33 +42,25 @@ impl World {
             "callbackOrigins": ["https://shop.example"],
             "limits": { "requestsPerSecond": 1_000_000, "failedMappingsPerDay": 1_000 },
         }));
-        Self { domain, shop }
+        let good = GoodClient::of(&shop);
+        Self { domain, shop, good }
     }
 
     fn connect(&self) -> TcpStream {
         TcpStream::connect(self.domain.t8_address()).expect("it listens")
     }
+}
 
-    /// A number the gateway serves, by the beginning of its line.
-    fn metric(&self, name: &str) -> u64 {
-        let served = self.domain.operator("GET", "/operator/v1/metrics", None);
-        let text = served.expect(200).body;
-        let line = text.lines().find_map(|line| line.strip_prefix(name));
-        let value = line.and_then(|line| line.trim().parse().ok());
-        value.unwrap_or_else(|| panic!("{name} in {text}"))
+impl Flooded for World {
+    const LISTENER: &'static str = "t8";
+
+    fn domain(&self) -> &Domain {
+        &self.domain
     }
 
-    /// Waits until the gateway has cut off `count` connections for their handshakes.
-    fn wait_for_cut_off(&self, count: u64) {
-        eventually("the flood to be cut off", || {
-            self.refused("HANDSHAKE_TIMEOUT") >= count
-        });
-    }
-
-    fn refused(&self, cause: &str) -> u64 {
-        self.metric(&format!(
-            r#"ics_connections_refused_total{{listener="t8",cause="{cause}"}}"#
-        ))
+    #[track_caller]
+    fn assert_served(&mut self, meanwhile: &str) {
+        self.good.assert_served(meanwhile);
     }
 }
 
@@ -83,41 +73,12 @@ fn client_hello(world: &World) -> Vec<u8> {
     hello
 }
 
-/// A thousand connections that say `bytes` and no more.
-fn flood(world: &World, bytes: &[u8]) -> Vec<TcpStream> {
-    let flood = (0..FLOOD).map(|_| {
-        let mut stream = world.connect();
-        stream.write_all(bytes).expect("room in the socket");
-        stream
-    });
-    flood.collect()
-}
-
 /// Served while a flood of those comes, while it waits, and after.
 fn served_during(name: &str, bytes: impl FnOnce(&World) -> Vec<u8>) {
-    let world = World::start();
-    let bytes = bytes(&world);
-    let mut good = GoodClient::of(&world.shop);
-    good.assert_served("before");
-    let bound = Bound::begin(world.domain.pid(), 96 << 20);
-    let mut waves = std::thread::scope(|scope| {
-        let flooding = scope.spawn(|| flood(&world, &bytes));
-        good.assert_served(&format!("{name}, as they come"));
-        flooding.join().expect("connections")
-    });
-    waves.extend(flood(&world, &bytes));
-    good.assert_served(&format!("{name}, as they wait"));
-    world.wait_for_cut_off(2 * FLOOD as u64);
-    bound.assert_kept(name);
-    for stream in waves.iter_mut().take(50) {
-        let _ = stream.set_read_timeout(Some(Duration::from_secs(30)));
-        let mut rest = Vec::new();
-        // An alert, the server's part, or nothing: then the end.
-        let _ = stream.read_to_end(&mut rest);
-    }
-    good.assert_served("after");
-    assert_eq!(world.metric(r#"ics_handshakes{listener="t8"}"#), 0);
-    assert!(world.domain.stop().success());
+    let mut world = World::start();
+    let (bytes, to) = (bytes(&world), world.domain.t8_address());
+    let connect = || TcpStream::connect(&to).expect("it listens");
+    world.assert_served_beside(name, connect, &bytes);
 }
 
 #[test]
@@ -165,9 +126,8 @@ fn flood_silently(to: &str, done: &AtomicBool) -> usize {
 
 #[test]
 fn one_address_cannot_take_the_listener() {
-    let world = World::start_with(("#max_connections = 8000", "max_connections = 200"));
-    let mut good = GoodClient::of(&world.shop);
-    good.assert_served("before");
+    let mut world = World::start_with(("#max_connections = 8000", "max_connections = 200"));
+    world.assert_served("before");
     let (to, done) = (world.domain.t8_address(), AtomicBool::new(false));
     let bound = Bound::begin(world.domain.pid(), 64 << 20);
     let count = std::thread::scope(|scope| {
@@ -177,7 +137,7 @@ fn one_address_cannot_take_the_listener() {
                 world.refused("TOO_MANY_HANDSHAKES") > 1_000
             });
             for _ in 0..3 {
-                good.assert_served("silent connections of one address, over and over");
+                world.assert_served("silent connections of one address, over and over");
             }
         }));
         done.store(true, Ordering::Relaxed);
@@ -201,37 +161,19 @@ fn slow_connections(world: &World, head: &str) -> Vec<Connection> {
     slow.collect()
 }
 
-/// Sends a byte on each, again and again, until each has ended; `good` is served meanwhile.
-fn trickle(slow: Vec<Connection>, byte: &str, mut good: impl FnMut()) -> Duration {
-    let began = Instant::now();
-    std::thread::scope(|scope| {
-        let trickling = scope.spawn(move || {
-            let mut open = slow;
-            while !open.is_empty() {
-                open.retain_mut(|connection| connection.write(byte).is_ok());
-                // Slower than any honest sender, and far from silent.
-                std::thread::sleep(Duration::from_millis(100));
-                assert!(began.elapsed() < Duration::from_secs(60), "never cut off");
-            }
-        });
-        good();
-        trickling.join().expect("cut off");
-    });
-    began.elapsed()
-}
-
 fn trickling(name: &str, head: impl FnOnce(&World) -> String, byte: &str) {
-    let world = World::start();
-    let mut good = GoodClient::of(&world.shop);
+    let mut world = World::start();
     let bound = Bound::begin(world.domain.pid(), 96 << 20);
     let slow = slow_connections(&world, &head(&world));
-    let took = trickle(slow, byte, || {
-        good.assert_served(name);
-        good.assert_served(name);
+    let pieces = std::iter::repeat_with(|| byte.as_bytes().to_vec());
+    let send = |connection: &mut Connection, _: &[u8]| connection.write(byte);
+    let took = trickle(slow, pieces, send, || {
+        world.assert_served(name);
+        world.assert_served(name);
     });
     println!("{name}: all {SLOW} cut off after {took:.1?}");
     bound.assert_kept(name);
-    good.assert_served("after");
+    world.assert_served("after");
     // The room of their lines in the decision log is back.
     eventually("the room of their lines", || {
         world.metric("ics_decision_log_waiting_bytes ") < 8 << 10
@@ -273,7 +215,7 @@ fn chunked_bodies_that_are_refused_are_not_waited_for() {
 fn silent_connections_take_no_room_of_the_decision_log() {
     let world = World::start();
     let waiting = "ics_decision_log_waiting_bytes ";
-    let silent = flood(&world, &[]);
+    let silent = flood(|| world.connect(), &[]);
     eventually("the flood to be accepted", || {
         // Each is a descriptor of the gateway's.
         world.metric("ics_open_descriptors ") > FLOOD as u64

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ics_tests::MqttPlace;
+use ics_tests::{MqttPlace, Version};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -87,34 +87,37 @@ impl Device {
         Ok(line)
     }
 
-    /// CONNECT of MQTT 3.1.1.
-    pub(crate) fn connect_packet(&self) -> Vec<u8> {
+    fn connect_packet(&self, version: Version) -> Vec<u8> {
+        let head = match version {
+            Version::V3 => &b"\x00\x04MQTT\x04\xc2\x00\x3c"[..],
+            // No properties.
+            Version::V5 => b"\x00\x04MQTT\x05\xc2\x00\x3c\x00",
+        };
         let fields = [text("flood"), text(&self.id), text(&self.password)].concat();
-        packet(
-            0x10,
-            &[b"\x00\x04MQTT\x04\xc2\x00\x3c", &fields[..]].concat(),
-        )
+        packet(0x10, &[head, &fields].concat())
     }
 
     /// Opens a connection and is let in; answers the code of CONNACK if not.
     ///
     /// # Errors
     /// [`io::Error`]: the connection ended.
-    pub(crate) fn enter(&self) -> io::Result<Result<Line, u8>> {
+    pub(crate) fn enter(&self, version: Version) -> io::Result<Result<Line, u8>> {
         let mut line = self.dial()?;
-        line.send(&self.connect_packet())?;
+        line.send(&self.connect_packet(version))?;
         let connack = line.receive()?;
-        assert_eq!((connack.0, connack.1.len()), (0x20, 2), "{connack:?}");
+        assert!(connack.0 == 0x20 && connack.1.len() >= 2, "{connack:?}");
         Ok(match connack.1[1] {
             0 => Ok(line),
             code => Err(code),
         })
     }
 
-    /// PUBLISH at QoS 1 on a topic of its own.
+    /// PUBLISH of MQTT 5 at QoS 1 on a topic of its own.
     pub(crate) fn publish_packet(&self, own: &str, id: u16, payload: &[u8]) -> Vec<u8> {
         let topic = text(&self.topic(own));
-        packet(0x32, &[&topic[..], &id.to_be_bytes(), payload].concat())
+        let no_properties = [0];
+        let fields = [&topic[..], &id.to_be_bytes(), &no_properties, payload];
+        packet(0x32, &fields.concat())
     }
 }
 
@@ -148,6 +151,33 @@ impl Line {
         self.send(b"\xc0\x00")?;
         assert_eq!(self.receive()?, (0xd0, Vec::new()));
         Ok(())
+    }
+
+    /// Waits for the end; answers the reason that DISCONNECT of MQTT 5 gave for it.
+    pub(crate) fn wait_for_reason(&mut self) -> Option<u8> {
+        // Not by way of the stream: that writes first what the other end does not take any more.
+        let StreamOwned { conn, sock } = &mut self.0;
+        let mut said = Vec::new();
+        loop {
+            let _ = conn.reader().read_to_end(&mut said);
+            match conn.read_tls(sock) {
+                Ok(0) | Err(_) => break,
+                Ok(_) => {
+                    conn.process_new_packets().expect("TLS");
+                }
+            }
+        }
+        let _ = conn.reader().read_to_end(&mut said);
+        // All that comes before it is short.
+        let mut rest = said.as_slice();
+        while let [first, length, body @ ..] = rest {
+            assert!(*length < 128, "{rest:?}");
+            if *first == 0xe0 {
+                return body.first().copied();
+            }
+            rest = body.get(usize::from(*length)..)?;
+        }
+        None
     }
 
     /// Waits for the end, whatever comes before; answers whether it came.

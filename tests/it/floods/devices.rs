@@ -1,19 +1,16 @@
 //! Devices, and what is none, in numbers at the MQTT listener: others connect and are answered
 //! within a second.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
+use ics_tests::Version::{V3, V5};
 use ics_tests::{Domain, Gateway, eventually};
 use serde_json::{Value, json};
 
 use super::device::{Device, Line, packet, tls_of};
+use super::flood::{FLOOD, Flooded, SLOW, trickle};
 use super::good::{Bound, Times, assert_within, raise_descriptors};
 
-const FLOOD: usize = 1_000;
-const SLOW: usize = 256;
 /// Good devices take turns: one may connect ten times at once, and then once a second.
 const GOOD: usize = 40;
 
@@ -45,7 +42,7 @@ impl World {
         domain.onboard(&acme);
         let mut good = import(&domain, GOOD + bad);
         let bad = good.split_off(GOOD);
-        let kept = good[0].enter().expect("it listens").expect("let in");
+        let kept = good[0].enter(V3).expect("it listens").expect("let in");
         Self {
             domain,
             good,
@@ -53,6 +50,14 @@ impl World {
             kept,
             bad,
         }
+    }
+}
+
+impl Flooded for World {
+    const LISTENER: &'static str = "mqtt";
+
+    fn domain(&self) -> &Domain {
+        &self.domain
     }
 
     /// 30 answers on the kept connection, and 30 on connections made for them.
@@ -62,38 +67,10 @@ impl World {
         let new = Times::of(|| {
             // The first one is the kept connection's.
             self.next = self.next % (GOOD - 1) + 1;
-            let line = self.good[self.next].enter().expect("a new connection");
+            let line = self.good[self.next].enter(V3).expect("a new connection");
             line.expect("let in").ping().expect("an answer");
         });
         assert_within(meanwhile, &kept, &new);
-    }
-
-    /// Served while `flood` goes on, which is over by itself.
-    #[track_caller]
-    fn assert_served_during<T: Send>(
-        &mut self,
-        meanwhile: &str,
-        flood: impl FnOnce() -> T + Send,
-    ) -> T {
-        std::thread::scope(|scope| {
-            let flooding = scope.spawn(flood);
-            self.assert_served(meanwhile);
-            flooding.join().expect("a flood")
-        })
-    }
-
-    fn metric(&self, name: &str) -> u64 {
-        let served = self.domain.operator("GET", "/operator/v1/metrics", None);
-        let text = served.expect(200).body;
-        let line = text.lines().find_map(|line| line.strip_prefix(name));
-        let value = line.and_then(|line| line.trim().parse().ok());
-        value.unwrap_or_else(|| panic!("{name} in {text}"))
-    }
-
-    fn refused(&self, cause: &str) -> u64 {
-        self.metric(&format!(
-            r#"ics_connections_refused_total{{listener="mqtt",cause="{cause}"}}"#
-        ))
     }
 }
 
@@ -139,40 +116,12 @@ fn import(domain: &Domain, count: usize) -> Vec<Device> {
     text.lines().map(device).collect()
 }
 
-/// A thousand connections that say `bytes` and no more.
-fn flood(device: &Device, bytes: &[u8]) -> Vec<TcpStream> {
-    let flood = (0..FLOOD).map(|_| {
-        let mut stream = device.connect_tcp();
-        stream.write_all(bytes).expect("room in the socket");
-        stream
-    });
-    flood.collect()
-}
-
 /// Served while a flood of those comes, while it waits, and after.
 fn served_during(name: &str, bytes: impl FnOnce(&Device) -> Vec<u8>) {
     let mut world = World::start(1);
     let device = world.bad[0].clone();
     let bytes = bytes(&device);
-    world.assert_served("before");
-    let bound = Bound::begin(world.domain.pid(), 96 << 20);
-    let coming = format!("{name} at MQTT, as they come");
-    let mut waves = world.assert_served_during(&coming, || flood(&device, &bytes));
-    waves.extend(flood(&device, &bytes));
-    world.assert_served(&format!("{name} at MQTT, as they wait"));
-    eventually("the flood to be cut off", || {
-        world.refused("HANDSHAKE_TIMEOUT") >= 2 * FLOOD as u64
-    });
-    bound.assert_kept(name);
-    for stream in waves.iter_mut().take(50) {
-        let _ = stream.set_read_timeout(Some(Duration::from_secs(30)));
-        let mut rest = Vec::new();
-        // An alert, the server's part, or nothing: then the end.
-        let _ = stream.read_to_end(&mut rest);
-    }
-    world.assert_served("after");
-    assert_eq!(world.metric(r#"ics_handshakes{listener="mqtt"}"#), 0);
-    assert!(world.domain.stop().success());
+    world.assert_served_beside(name, || device.connect_tcp(), &bytes);
 }
 
 #[test]
@@ -200,29 +149,17 @@ fn connects_a_byte_at_a_time_keep_no_device_waiting() {
     let mut world = World::start(1);
     let device = world.bad[0].clone();
     let bound = Bound::begin(world.domain.pid(), 96 << 20);
-    let mut slow: Vec<Line> = (0..SLOW)
+    let slow: Vec<Line> = (0..SLOW)
         .map(|_| device.dial().expect("it listens"))
         .collect();
     // Longer than ten seconds at this pace, and at the end the packet would be whole: of 3.1.1,
     // with a long client id.
     let head = b"\0\x04MQTT\x04\x02\0\x3c\x07\xc6";
     let connect = packet(0x10, &[&head[..], &[b'c'; 0x07c6]].concat());
-    let began = Instant::now();
-    let took = std::thread::scope(|scope| {
-        let trickling = scope.spawn(move || {
-            for byte in connect.chunks(1) {
-                slow.retain_mut(|line| line.send(byte).is_ok());
-                if slow.is_empty() {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(100));
-            }
-            assert!(slow.is_empty(), "never cut off");
-            began.elapsed()
-        });
+    let bytes = connect.chunks(1).map(<[u8]>::to_vec);
+    let took = trickle(slow, bytes, Line::send, || {
         world.assert_served("256 slow CONNECTs");
         world.assert_served("256 slow CONNECTs");
-        trickling.join().expect("cut off")
     });
     println!("256 slow CONNECTs: all cut off after {took:.1?}");
     // Neither at once, for its form, nor when it was whole.
@@ -240,7 +177,7 @@ fn a_thousand_devices_that_never_subscribe_keep_no_device_waiting() {
     let bound = Bound::begin(world.domain.pid(), 128 << 20);
     let name = "1,000 devices that never subscribe";
     let mut idle = world.assert_served_during(&format!("{name}, as they come"), || {
-        let enter = |device: &Device| device.enter().expect("it listens").expect("let in");
+        let enter = |device: &Device| device.enter(V3).expect("it listens").expect("let in");
         bad.iter().map(enter).collect::<Vec<_>>()
     });
     world.assert_served(&format!("{name}, as they stay"));
@@ -264,7 +201,7 @@ fn a_device_that_connects_over_and_over_keeps_no_other_waiting() {
         let flooding = scope.spawn(|| {
             let (mut let_in, mut refused) = (Vec::new(), 0);
             while !done.load(Ordering::Relaxed) || refused < 100 {
-                match device.enter().expect("it listens") {
+                match device.enter(V3).expect("it listens") {
                     Ok(line) => let_in.push(line),
                     Err(3) => refused += 1,
                     Err(code) => panic!("refused with {code}"),
@@ -280,6 +217,10 @@ fn a_device_that_connects_over_and_over_keeps_no_other_waiting() {
     });
     println!("{} times let in, {refused} times refused", let_in.len());
     assert!(refused >= 100 && let_in.len() >= 10);
+    eventually("a line for each that was refused", || {
+        let log = std::fs::read_to_string(world.domain.file("decisions/decisions.jsonl"));
+        log.unwrap_or_default().matches("CONNECTS_TOO_FAST").count() == refused
+    });
     bound.assert_kept("a device that connects over and over");
     let mut let_in = let_in;
     let mut last = let_in.pop().expect("a last one");
@@ -288,9 +229,13 @@ fn a_device_that_connects_over_and_over_keeps_no_other_waiting() {
     assert!(world.domain.stop().success());
 }
 
-/// Sends `bytes` over and over on a new connection each time, as long as it is taken; the
-/// connection is cut off each time.
-fn cut_off_again_and_again(name: &str, devices: usize, bytes: impl Fn(&Device) -> Vec<u8> + Sync) {
+/// Sends `bytes` over and over on a new connection of MQTT 5 each time, as long as it is taken; the
+/// connection is cut off each time, for this reason.
+fn cut_off_again_and_again(
+    (name, reason): (&str, u8),
+    devices: usize,
+    bytes: impl Fn(&Device) -> Vec<u8> + Sync,
+) {
     let mut world = World::start(devices);
     let bad = std::mem::take(&mut world.bad);
     let bound = Bound::begin(world.domain.pid(), 64 << 20);
@@ -307,13 +252,13 @@ fn cut_off_again_and_again(name: &str, devices: usize, bytes: impl Fn(&Device) -
                         if done.load(Ordering::Relaxed) {
                             break;
                         }
-                        let Ok(mut line) = device.enter().expect("it listens") else {
+                        let Ok(mut line) = device.enter(V5).expect("it listens") else {
                             continue;
                         };
                         let bytes = bytes(device);
                         // Far more often than it may; what is cut off early takes no more.
                         let _ = (0..500).try_for_each(|_| line.send(&bytes));
-                        assert!(line.wait_for_end(), "never cut off");
+                        assert_eq!(line.wait_for_reason(), Some(reason), "{name}");
                         cut += 1;
                     }
                     cut
@@ -338,7 +283,7 @@ fn cut_off_again_and_again(name: &str, devices: usize, bytes: impl Fn(&Device) -
 
 #[test]
 fn messages_beyond_the_rate_end_the_connection_and_keep_no_other_device_waiting() {
-    cut_off_again_and_again("messages beyond the rate", 50, |device| {
+    cut_off_again_and_again(("messages beyond the rate", 0x97), 50, |device| {
         device.publish_packet("inq/r", 1, b"")
     });
 }
@@ -346,7 +291,7 @@ fn messages_beyond_the_rate_end_the_connection_and_keep_no_other_device_waiting(
 /// The length is refused where it stands, not when the packet is there.
 #[test]
 fn packets_that_are_too_long_end_the_connection_and_keep_no_other_device_waiting() {
-    cut_off_again_and_again("packets of 256 MiB", 50, |_| {
+    cut_off_again_and_again(("packets of 256 MiB", 0x95), 50, |_| {
         let mut bytes = vec![0x30, 0xff, 0xff, 0xff, 0x7f];
         bytes.resize(16 << 10, 0);
         bytes

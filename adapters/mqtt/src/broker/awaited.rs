@@ -6,12 +6,13 @@
 //! truth is in the store. Nothing is kept of a device that is owed nothing.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ics_core::device::{Channel, HostedDevice};
 use ics_core::id::{DeviceId, SpId};
 use ics_core::port::DeviceBell;
+use ics_core::principal::DeviceIdentity;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
@@ -33,9 +34,10 @@ struct State {
     due: BTreeSet<(Instant, DeviceId)>,
 }
 
-#[derive(Clone, Copy)]
 struct Entry {
     stage: Stage,
+    /// Who it was a moment ago, when it was heard of.
+    heard: Option<Arc<DeviceIdentity>>,
     /// Though it has acknowledged the newest version: it may have lost it.
     is_forced: bool,
     /// The newest version that a ring told of.
@@ -67,6 +69,8 @@ pub(super) struct Due {
     pub(super) device: DeviceId,
     /// Though it has acknowledged the newest version.
     pub(super) is_forced: bool,
+    /// Who it was a moment ago, if that is known: whether it still is, is asked.
+    pub(super) heard: Option<Arc<DeviceIdentity>>,
     /// The version that went out last, and how often it did.
     sent: Option<(u64, usize)>,
 }
@@ -102,11 +106,12 @@ impl Due {
 
 impl Awaited {
     /// The device was heard of: if it is owed something, it goes out, unless it just has.
-    pub(super) fn contact(&self, device: &DeviceId, now: Instant) {
+    pub(super) fn contact(&self, identity: &Arc<DeviceIdentity>, now: Instant) {
+        let device = &identity.device_id;
         let mut state = self.lock();
         let sent = state.entries.get(device).and_then(|entry| entry.sent);
         if sent.is_none_or(|sent| now >= sent.at + FRESH) {
-            state.want(device, false);
+            state.want(device, false).heard = Some(Arc::clone(identity));
             self.changed.notify_one();
         }
     }
@@ -137,6 +142,7 @@ impl Awaited {
                 return Some(Due {
                     device,
                     is_forced,
+                    heard: entry.heard.take(),
                     sent,
                 });
             }
@@ -211,6 +217,7 @@ impl State {
     fn want(&mut self, device: &DeviceId, is_forced: bool) -> &mut Entry {
         let entry = self.entries.entry(device.clone()).or_insert(Entry {
             stage: Stage::Idle,
+            heard: None,
             is_forced: false,
             newest: 0,
             sent: None,

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use ics_core::port::PortFuture;
 use rumqttc::{
-    AckMode, AsyncClient, Event, EventLoop, ManualAck, MqttOptions, Packet, PersistedAckMode,
-    PersistedSession, PubAckReason, PublishOptions, PublishProperties, PublishResult, QoS,
-    SessionStore, SessionStoreError, SessionStoreKey, SubscribeFilter, SubscribeReasonCode,
+    AckMode, AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, ManualAck,
+    MqttOptions, Packet, PersistedAckMode, PersistedSession, PubAckReason, PublishOptions,
+    PublishProperties, PublishResult, QoS, SessionStore, SessionStoreError, SessionStoreKey,
+    SubscribeFilter, SubscribeReasonCode,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -35,6 +36,9 @@ pub enum LinkError {
     /// It could not be made, or broke; in the words of socket, TLS or broker.
     #[error("{0}")]
     Broken(String),
+    /// The broker answered that it does not let this client in.
+    #[error("the broker refuses the client: {0}")]
+    Refused(String),
     /// The broker takes no subscription of ours.
     #[error("the broker does not let the gateway subscribe ({0})")]
     NotSubscribed(String),
@@ -123,7 +127,7 @@ pub(super) async fn open(
         match events.poll().await {
             Ok(Event::Incoming(Packet::ConnAck(connack))) => break connack.session_present,
             Ok(_) => {}
-            Err(error) => return Err(broken(&error)),
+            Err(error) => return Err(not_let_in(&error)),
         }
     };
     let (tell, incoming) = mpsc::unbounded_channel();
@@ -194,7 +198,21 @@ async fn drive(
     }
 }
 
-fn broken(error: &rumqttc::ConnectionError) -> LinkError {
+/// A broker that is busy or stops refuses whoever comes; that says nothing of the client.
+fn not_let_in(error: &ConnectionError) -> LinkError {
+    match error {
+        ConnectionError::ConnectionRefused(
+            code @ (ConnectReturnCode::BadClientId
+            | ConnectReturnCode::ClientIdentifierNotValid
+            | ConnectReturnCode::BadUserNamePassword
+            | ConnectReturnCode::NotAuthorized
+            | ConnectReturnCode::Banned),
+        ) => LinkError::Refused(format!("{code:?}")),
+        error => broken(error),
+    }
+}
+
+fn broken(error: &ConnectionError) -> LinkError {
     LinkError::Broken(error.to_string())
 }
 

@@ -3,7 +3,8 @@
 //! In broker mode a topic's device ID is the identity, because the broker lets nobody but that
 //! device speak on it. A device that was made up for this tries to speak and to listen on the
 //! topics of another one, under its own name and under the other's. A broker that lets it is not
-//! served: its access control is missing, or goes by what a client says of itself (`%c`).
+//! served: its access control is missing, or goes by what a client says of itself (`%c`). Nor is one
+//! where that could not be tried: a connection that breaks is no refusal.
 
 use std::io;
 use std::sync::Arc;
@@ -60,6 +61,9 @@ pub enum ProbeError {
         "the broker lets a device read topics of another device ({0}): its access control list must be by certificate, `pattern readwrite ics/v1/d/%u/#`"
     )]
     LetsRead(Disguise),
+    /// Whether it lets such a device could not be tried.
+    #[error("whether the broker keeps devices apart could not be tried, {0}: {1}")]
+    Untried(Disguise, LinkError),
 }
 
 /// As whom a device came that was let through.
@@ -159,9 +163,22 @@ impl Trial<'_> {
             Ok(party) => Ok(Some(party)),
             // As itself it was let in a moment ago: nothing was tried, so nothing is known.
             Err(error) if self.disguise == Disguise::None => Err(ProbeError::Device(error)),
-            // Who is not let in is not let through.
-            Err(_) => Ok(None),
+            // Who is not let in is not let through, if that is why.
+            Err(LinkError::Refused(_)) => {
+                self.come_as_itself().await?;
+                Ok(None)
+            }
+            Err(error) => Err(ProbeError::Untried(self.disguise, error)),
         }
+    }
+
+    /// The broker lets the same device in, under its own name: so it was refused for the other one.
+    async fn come_as_itself(&self) -> Result<(), ProbeError> {
+        let client_id = format!("{}-2", self.stranger.device.as_str());
+        let party = Party::connect(&client_id, None, &self.stranger.dial).await;
+        let party = party.map_err(|error| ProbeError::Untried(self.disguise, error))?;
+        party.speaker.leave().await;
+        Ok(())
     }
 
     /// Whether the victim's topics can be written.
@@ -299,3 +316,6 @@ impl Party {
         Some(incoming)
     }
 }
+
+#[cfg(test)]
+mod tests;

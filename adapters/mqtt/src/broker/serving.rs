@@ -11,6 +11,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use ics_channel::Format;
 use ics_core::id::DeviceId;
 use ics_core::port::{Clock, PortFuture, StoreError};
+use ics_core::principal::DeviceIdentity;
 use ics_core::service::{AwaitedPlace, ChannelError, DeviceClaim, DeviceRefusal, Failure};
 use ics_core::time::Timestamp;
 use tokio::time::{Instant, sleep};
@@ -21,7 +22,8 @@ use super::intake::{Intake, Turn};
 use super::link::{
     Ack, Greeting, Incoming, LinkError, Listener, Outgoing, Receipt, Speaker, open as connect,
 };
-use crate::allowance::{Allowance, Rate};
+use crate::allowance::{Rate, Taken, Usage};
+use crate::attempt::RefusedAttempt;
 use crate::conversation::{Answer, Contact, Conversation, Fault, Said};
 use crate::service::DeviceService;
 use crate::topic::{DOCUMENT, DOCUMENT_CBOR, Subtree, device_of};
@@ -52,8 +54,15 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub(super) struct Connection {
     speaker: Speaker,
     listener: Listener,
-    intake: Intake<Incoming, Ack>,
+    intake: Intake<Message, Ack>,
     meter: Meter,
+}
+
+/// What a device said.
+struct Message {
+    incoming: Incoming,
+    /// It is more than the device may say: only that it was said is told.
+    is_excess: bool,
 }
 
 /// What acts upon a message or sends a document: shared by all of them.
@@ -148,12 +157,24 @@ impl Connection {
         let ack = incoming.ack.take();
         let device = device_of(&incoming.topic).filter(|_| !incoming.is_own);
         let now = errand.clock.now();
-        // More than it may say is not heard: there is no way to tell a device to be quiet.
-        let Some(device) = device.filter(|device| self.meter.take(device, now)) else {
+        let Some(device) = device else {
             self.intake.ignore(ack);
             return;
         };
-        if let Some(turn) = self.intake.take(device, incoming, ack) {
+        // More than it may say is not heard: there is no way to tell a device to be quiet.
+        let is_excess = match self.meter.take(&device, now) {
+            Taken::Within => false,
+            Taken::Beyond { is_news: true } => true,
+            Taken::Beyond { is_news: false } => {
+                self.intake.ignore(ack);
+                return;
+            }
+        };
+        let message = Message {
+            incoming,
+            is_excess,
+        };
+        if let Some(turn) = self.intake.take(device, message, ack) {
             acting.push(Box::pin(errand.clone().attend(turn)));
         }
     }
@@ -233,12 +254,17 @@ async fn walk(errand: &Errand) {
 
 impl Errand {
     /// Acts upon a message until something has come of it.
-    async fn attend(self, turn: Turn<Incoming>) -> (Option<u64>, DeviceId) {
+    async fn attend(self, turn: Turn<Message>) -> (Option<u64>, DeviceId) {
         let Turn {
             number,
             device,
             message,
         } = turn;
+        if message.is_excess {
+            self.note_excess(&device).await;
+            return (number, device);
+        }
+        let message = message.incoming;
         let mut tries = 0;
         while let Err(failure) = self.act_upon(&device, &message).await {
             tries += 1;
@@ -251,6 +277,16 @@ impl Errand {
             sleep(AGAIN).await;
         }
         (number, device)
+    }
+
+    /// Tells whose device says too much; of one that is unknown the service tells by itself.
+    async fn note_excess(&self, device: &DeviceId) {
+        let claim = DeviceClaim::Vouched { device_id: device };
+        let found = self.service.authenticate(claim, self.clock.now()).await;
+        if let Ok(identity) = found {
+            let attempt = RefusedAttempt::TooFast;
+            self.service.note_refused(Some(&identity), attempt);
+        }
     }
 
     async fn act_upon(&self, device: &DeviceId, message: &Incoming) -> Result<(), Failure> {
@@ -282,7 +318,7 @@ impl Errand {
                     Contact::Presence(_) => self.awaited.greet(device),
                     // A ring tells of it.
                     Contact::Acknowledged(_) => {}
-                    Contact::Other => self.awaited.contact(device, Instant::now()),
+                    Contact::Other => self.awaited.contact(&identity, Instant::now()),
                 }
                 if let Some(answer) = done.answer {
                     self.answer(&subtree, answer).await;
@@ -310,6 +346,26 @@ impl Errand {
         note_refusal(&self.speaker.publish(message).await);
     }
 
+    /// Who a device is by now, and whether it is owed its document.
+    async fn look_at(
+        &self,
+        due: &Due,
+        now: Timestamp,
+    ) -> Result<(Arc<DeviceIdentity>, bool), DeviceRefusal> {
+        // One look for a device that was just heard of, and is owed nothing, as most are.
+        if let Some(identity) = &due.heard
+            && let Ok(hosted) = self.service.admit(identity, now).await
+        {
+            return Ok((Arc::clone(identity), hosted.is_awaited()));
+        }
+        let claim = DeviceClaim::Vouched {
+            device_id: &due.device,
+        };
+        let identity = self.service.authenticate(claim, now).await?;
+        let hosted = self.service.admit(&identity, now).await?;
+        Ok((identity, hosted.is_awaited()))
+    }
+
     /// Sends a device the newest version of its document.
     async fn send(self, due: Due) -> (Due, Outcome) {
         let outcome = self.send_document(&due).await;
@@ -319,13 +375,8 @@ impl Errand {
     async fn send_document(&self, due: &Due) -> Outcome {
         let device = &due.device;
         let now = self.clock.now();
-        let claim = DeviceClaim::Vouched { device_id: device };
-        let identity = match self.service.authenticate(claim, now).await {
-            Ok(identity) => identity,
-            Err(refusal) => return outcome_of(refusal.into()),
-        };
-        let is_awaited = match self.service.admit(&identity, now).await {
-            Ok(hosted) => hosted.is_awaited(),
+        let (identity, is_awaited) = match self.look_at(due, now).await {
+            Ok(found) => found,
             Err(refusal) => return outcome_of(refusal.into()),
         };
         if !is_awaited && !due.is_forced {
@@ -379,7 +430,7 @@ fn note_refusal(receipt: &Result<Receipt, LinkError>) {
 /// How much each device has said of late.
 struct Meter {
     rate: Rate,
-    by_device: HashMap<DeviceId, Allowance>,
+    by_device: HashMap<DeviceId, Usage>,
     /// With so many, those that rest are looked for.
     sweep_at: usize,
 }
@@ -396,13 +447,12 @@ impl Meter {
         }
     }
 
-    fn take(&mut self, device: &DeviceId, now: Timestamp) -> bool {
+    fn take(&mut self, device: &DeviceId, now: Timestamp) -> Taken {
         if self.by_device.len() >= self.sweep_at {
-            self.by_device
-                .retain(|_, allowance| !allowance.is_restored(now));
+            self.by_device.retain(|_, usage| !usage.is_restored(now));
             self.sweep_at = self.by_device.len().saturating_mul(2).max(FEW);
         }
-        let allowance = self.by_device.entry(device.clone()).or_default();
-        allowance.take(self.rate, now)
+        let usage = self.by_device.entry(device.clone()).or_default();
+        usage.take(self.rate, now)
     }
 }

@@ -64,18 +64,33 @@ fn the_older_session_is_told_and_its_leaving_is_not_that_of_the_newer() {
 }
 
 #[test]
+fn a_device_that_takes_itself_over_has_no_more_messages_for_it() {
+    let sessions = Arc::new(Sessions::default());
+    let old = enter(&sessions, "acme", "d-one", at(0));
+    assert_eq!(old.take_message(RATE, at(0)), Taken::Within);
+    let new = enter(&sessions, "acme", "d-one", at(0));
+    assert_eq!(new.take_message(RATE, at(0)), Taken::Within);
+    assert_ne!(new.take_message(RATE, at(0)), Taken::Within);
+    assert_ne!(old.take_message(RATE, at(0)), Taken::Within);
+    // What the older one leaves behind gives nothing back.
+    drop(old);
+    assert_ne!(new.take_message(RATE, at(0)), Taken::Within);
+}
+
+#[test]
 fn what_a_device_used_up_outlives_its_connection_and_then_nothing_does() {
     let sessions = Arc::new(Sessions::default());
     let (sp, device) = (
         SpId::parse("acme").unwrap(),
         DeviceId::parse("d-one").unwrap(),
     );
-    let mut seated = enter(&sessions, "acme", "d-one", at(0));
-    assert!(seated.messages.take(RATE, at(0)));
-    let used = seated.messages;
+    let seated = enter(&sessions, "acme", "d-one", at(0));
+    assert_eq!(seated.take_message(RATE, at(0)), Taken::Within);
     drop(seated);
     let seated = enter(&sessions, "acme", "d-one", at(0));
-    assert_eq!(seated.messages, used);
+    assert_eq!(seated.take_message(RATE, at(0)), Taken::Within);
+    let beyond = Taken::Beyond { is_news: true };
+    assert_eq!(seated.take_message(RATE, at(0)), beyond);
     let often = sessions.enter((&sp, &device), RATE, at(0));
     assert_eq!(often.err(), Some(TooOften));
     drop(seated);

@@ -1,5 +1,6 @@
 //! What a device publishes, settled. PUBACK follows the durable commit; 3.1.1, which has no reason in
-//! it, gets `/rejected` where there is a request to answer, or is closed.
+//! it, gets `/rejected` where there is a request to answer, or is closed. A refusal that the device
+//! does not hear as an answer is told like one that has none.
 
 use ics_channel::refusal::Refusal;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -23,14 +24,15 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'_, Io> {
             response_topic: publish.response_topic,
             correlation_data: publish.correlation_data,
         });
-        let done = done.await.map(|done| self.take_in(done));
+        let untold = done.await.map(|done| self.take_in(done));
         // Whatever it said: it is there.
         self.delivery.contact(Instant::now());
-        match done {
-            Ok(()) => {
+        match untold {
+            Ok(None) => {
                 self.settle(publish, Reason::Success);
                 Ok(())
             }
+            Ok(Some(refusal)) => self.settle_refused(publish, refusal),
             Err(Fault::Stray(reason)) => self.refuse(publish, reason),
             Err(Fault::Refused(refusal)) => self.settle_refused(publish, refusal),
             Err(Fault::Failed(_)) => self.settle_refused(publish, Refusal::Unavailable),
@@ -38,15 +40,16 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'_, Io> {
         }
     }
 
-    fn take_in(&mut self, done: Done) {
+    /// Answers; gives back a refusal that the device does not hear as an answer.
+    fn take_in(&mut self, done: Done) -> Option<Refusal> {
         match done.contact {
             Contact::Presence(document) => self.delivery.learn(&document),
             Contact::Acknowledged(version) => self.delivery.acknowledge(version),
             Contact::Other => {}
         }
-        if let Some(answer) = done.answer {
-            self.answer(&answer);
-        }
+        let answer = done.answer?;
+        let is_told = self.answer(&answer);
+        answer.refusal.filter(|_| !is_told)
     }
 
     /// Refuses what is not to be repeated: in MQTT 5 by a reason, else by leaving.
@@ -86,10 +89,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'_, Io> {
         }
     }
 
-    /// Answers, if the device listens there.
-    fn answer(&mut self, answer: &Answer) {
+    /// Answers; `false` when the device does not listen there, or takes nothing of this length.
+    fn answer(&mut self, answer: &Answer) -> bool {
         let Some(at_least_once) = self.subscriptions.quality_of(&answer.own) else {
-            return;
+            return false;
         };
         // One more than it takes at once goes at QoS 0: nothing waits, nothing piles up.
         let packet_id = at_least_once
@@ -102,6 +105,6 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'_, Io> {
             correlation_data: answer.correlation_data.as_deref(),
             payload: &answer.payload,
         };
-        self.publish(&publication);
+        self.publish(&publication)
     }
 }

@@ -5,6 +5,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::{End, Session, reason_of};
+use crate::attempt::RefusedAttempt;
 use crate::packet::{Answered, Filter, Reason, write_suback, write_unsuback};
 use crate::topic::{DOCUMENT, DOCUMENT_CBOR, does_match, is_filter};
 use ics_core::service::DeviceRefusal;
@@ -61,6 +62,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'_, Io> {
                 vec![Answered::Refused(Reason::Unspecified); filters.len()]
             }
         };
+        self.note_refused(&answers);
         write_suback(self.driver.outbox(), self.version, id, &answers);
         let granted = filters.iter().zip(&answers);
         let mut granted = granted.filter(|(_, answer)| matches!(answer, Answered::Granted(_)));
@@ -74,6 +76,21 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'_, Io> {
             self.delivery.contact(Instant::now());
         }
         Ok(())
+    }
+
+    /// A line for the packet, not for each of its filters.
+    fn note_refused(&self, answers: &[Answered]) {
+        let refused = answers.iter().find_map(|answer| match answer {
+            Answered::Refused(Reason::NotAuthorized) => Some(RefusedAttempt::SubscribeForeign),
+            Answered::Refused(Reason::TopicFilter) => Some(RefusedAttempt::SubscribeMalformed),
+            Answered::Refused(Reason::Quota) => Some(RefusedAttempt::SubscribeTooMuch),
+            // The service failed.
+            Answered::Refused(_) | Answered::Granted(_) => None,
+        });
+        if let Some(attempt) = refused {
+            let service = &self.endpoint.service;
+            service.note_refused(Some(&self.identity), attempt);
+        }
     }
 
     fn grant(&mut self, filter: &Filter<'_>) -> Answered {

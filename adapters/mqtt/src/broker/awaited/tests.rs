@@ -1,3 +1,4 @@
+use ics_core::device::CredentialId;
 use ics_core::id::SpId;
 use ics_core::time::Timestamp;
 
@@ -15,11 +16,20 @@ fn at(seconds: u64) -> Instant {
     *START.get_or_init(Instant::now) + Duration::from_secs(seconds)
 }
 
+fn identity() -> Arc<DeviceIdentity> {
+    Arc::new(DeviceIdentity {
+        iot_sp: SpId::parse("iot").unwrap(),
+        device_id: device(),
+        credential: CredentialId(1),
+        not_after: Timestamp::MAX,
+    })
+}
+
 static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
 
 /// A hosted device whose document is so.
 async fn hosted(version: u64, acknowledged: u64) -> HostedDevice {
-    let service = FakeService::new(std::sync::Arc::new(Sessions::default()));
+    let service = FakeService::new(Arc::new(Sessions::default()));
     let iot_sp = SpId::parse("iot").unwrap();
     service.register(&iot_sp, &device(), Timestamp::from_millis(i64::MAX));
     service.change(&device(), |device, _| {
@@ -86,12 +96,12 @@ async fn an_acknowledgement_ends_it_and_one_of_an_older_version_does_not() {
 #[tokio::test]
 async fn a_contact_sends_again_what_did_not_just_go_out_and_a_greeting_always() {
     let awaited = Awaited::default();
-    awaited.contact(&device(), at(0));
+    awaited.contact(&identity(), at(0));
     assert!(!awaited.take(at(0)).is_some_and(|due| due.is_forced));
     let awaited = Awaited::default();
     awaited.ring(&device(), Some(&hosted(7, 6).await));
     assert!(send(&awaited, 7, at(0)).is_some());
-    awaited.contact(&device(), at(4));
+    awaited.contact(&identity(), at(4));
     assert_eq!(awaited.take(at(4)), None);
     awaited.greet(&device());
     assert!(awaited.take(at(4)).unwrap().is_forced);
@@ -109,7 +119,7 @@ async fn what_was_lost_with_a_connection_goes_out_on_the_next() {
 #[tokio::test]
 async fn what_failed_waits_and_what_is_not_owed_is_forgotten() {
     let awaited = Awaited::default();
-    awaited.contact(&device(), at(0));
+    awaited.contact(&identity(), at(0));
     let due = awaited.take(at(0)).unwrap();
     awaited.settle(&due, Outcome::Failed, at(0));
     assert_eq!(awaited.take(at(29)), None);
@@ -121,7 +131,7 @@ async fn what_failed_waits_and_what_is_not_owed_is_forgotten() {
 #[tokio::test(start_paused = true)]
 async fn who_waits_is_woken_by_a_ring_and_by_time() {
     let awaited = Awaited::default();
-    awaited.contact(&device(), Instant::now());
+    awaited.contact(&identity(), Instant::now());
     awaited.wait().await;
     let due = awaited.take(Instant::now()).unwrap();
     awaited.settle(&due, Outcome::Failed, Instant::now());

@@ -8,6 +8,7 @@ use mqtt_protocol_core::mqtt::packet::{
 use tokio::time::Instant;
 
 use super::client::{BOTH, Connect, Seen, Stage, device, now};
+use crate::attempt::RefusedAttempt;
 use crate::packet::Version;
 use crate::{Ended, GuessLimits, Limits, PeerDevice, Rate};
 
@@ -54,6 +55,7 @@ async fn without_certificate_it_takes_device_id_and_password() {
     let wrong = with((id, "guess".to_owned()));
     let unknown = Connect::login(9);
     let unreadable = with(("a device".to_owned(), "x".to_owned()));
+    let without = (None, RefusedAttempt::ConnectWithoutCredential);
     for (version, refused) in [(Version::V3, 4), (Version::V5, 0x86)] {
         let came = answer(&stage, stranger(), version, &good).await;
         assert_eq!(came, Seen::Connack(0));
@@ -61,6 +63,11 @@ async fn without_certificate_it_takes_device_id_and_password() {
             let came = answer(&stage, stranger(), version, bad).await;
             assert_eq!(came, Seen::Connack(refused), "{version:?}");
         }
+        // The service knows of the others.
+        assert_eq!(
+            stage.service.take_refused(),
+            [without.clone(), without.clone()]
+        );
     }
 }
 
@@ -93,6 +100,8 @@ async fn who_guesses_passwords_is_not_heard_for_a_while_even_with_a_right_one() 
     for last in [1, 2] {
         let came = answer(&stage, from(last), v5, &good).await;
         assert_eq!(came, Seen::Connack(0x9f), "{last}");
+        let refused = (None, RefusedAttempt::ConnectAfterGuesses);
+        assert_eq!(stage.service.take_refused(), [refused]);
     }
     assert_eq!(
         answer(&stage, from(2), v5, &Connect::login(2)).await,
@@ -115,6 +124,44 @@ async fn who_guesses_passwords_is_not_heard_for_a_while_even_with_a_right_one() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn guesses_that_come_at_once_are_not_all_looked_at() {
+    let stage = Stage::with(Limits {
+        guesses: GuessLimits {
+            of_address: 30,
+            of_device: 2,
+            forgotten_after: Duration::from_secs(20),
+        },
+        ..Limits::default()
+    });
+    stage.service.hold_looks(true);
+    let wrong = Connect {
+        login: Some((device(1).as_str().to_owned(), "guess".to_owned())),
+        ..Connect::default()
+    };
+    let mut all = Vec::new();
+    for _ in 0..10 {
+        let mut client = stage.open(stranger(), Version::V5, 4096);
+        client.connect(&wrong).await;
+        all.push(client);
+    }
+    // Idle: all that can be looked at by now are.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(stage.service.looks(), 2);
+    stage.service.hold_looks(false);
+    let mut answers = Vec::new();
+    for client in &mut all {
+        answers.push(client.next().await);
+    }
+    assert_eq!(stage.service.looks(), 2);
+    let of = |code| {
+        answers
+            .iter()
+            .filter(move |seen| **seen == Seen::Connack(code))
+    };
+    assert_eq!((of(0x86).count(), of(0x9f).count()), (2, 8));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_certificate_that_is_no_credential_of_the_device_is_refused() {
     let stage = Stage::new();
     for (version, refused) in [(Version::V3, 5), (Version::V5, 0x87)] {
@@ -129,6 +176,8 @@ async fn a_certificate_that_is_no_credential_of_the_device_is_refused() {
         peer.certificate.as_mut().unwrap().not_after = Timestamp::from_millis(1);
         let came = answer(&stage, peer, version, &Connect::default()).await;
         assert_eq!(came, Seen::Connack(refused));
+        let ended = (Some(device(1)), RefusedAttempt::ConnectAfterEnd);
+        assert_eq!(stage.service.take_refused(), [ended]);
     }
 }
 
@@ -189,6 +238,9 @@ async fn only_presence_may_be_a_will() {
         for (version, code) in [(Version::V3, v3), (Version::V5, v5)] {
             let came = answer(&stage, stage.certified(1), version, &connect).await;
             assert_eq!(came, Seen::Connack(code), "{:?}", connect.will);
+            let refused = (Some(device(1)), RefusedAttempt::ConnectWithWill);
+            let refused = (code != 0).then_some(refused);
+            assert_eq!(stage.service.take_refused(), Vec::from_iter(refused));
         }
     }
 }
@@ -271,9 +323,12 @@ async fn a_device_that_connects_all_the_time_is_told_to_wait() {
     });
     let connect = Connect::default();
     for expected in [0, 0, 0x9f] {
+        assert_eq!(stage.service.take_refused(), []);
         let came = answer(&stage, stage.certified(1), Version::V5, &connect).await;
         assert_eq!(came, Seen::Connack(expected));
     }
+    let refused = (Some(device(1)), RefusedAttempt::ConnectTooOften);
+    assert_eq!(stage.service.take_refused(), [refused]);
     let came = answer(&stage, stage.certified(1), Version::V3, &connect).await;
     assert_eq!(came, Seen::Connack(3));
     let came = answer(&stage, stage.certified(2), Version::V5, &connect).await;

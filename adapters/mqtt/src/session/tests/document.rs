@@ -329,3 +329,32 @@ async fn an_unregistered_device_forgets_and_is_closed_for_good() {
         assert_eq!(again.next().await, Seen::Connack(refused));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_unregistered_device_that_does_not_say_so_is_closed_in_five_minutes() {
+    for version in BOTH {
+        let stage = Stage::new();
+        stage.service.offer(&device(1), entry(1));
+        let mut client = stage.listen(version, &["doc"]).await;
+        // It never receives the one before, so that the next cannot go out.
+        let Seen::Message(_) = client.next().await else {
+            panic!("no document");
+        };
+        let begun = Instant::now();
+        stage.service.change(&device(1), |device, entries| {
+            device.status = DeviceStatus::Unregistering {
+                deadline: now().plus(Duration::from_secs(864_000)),
+            };
+            device.document = device.document.changed(&[], &[entry(1).mapping]);
+            entries.clear();
+        });
+        // What it does meanwhile gains it no time.
+        for _ in 0..9 {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            client.hears_nothing().await;
+        }
+        client.expect_close(0x98).await;
+        let lasted = begun.elapsed();
+        assert!(lasted >= Duration::from_secs(300) && lasted < Duration::from_secs(305));
+    }
+}

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use tokio::time::Instant;
 
 use super::client::{BOTH, Connect, Publish, Seen, Stage, device, entry, now};
+use crate::attempt::RefusedAttempt;
 use crate::packet::Version;
 use crate::{Ended, Limits, Rate};
 
@@ -116,6 +117,8 @@ async fn a_flood_is_refused_and_then_cut_off() {
     }
     client.publish("st", 11, "").await;
     client.expect_close(0x97).await;
+    let refused = (Some(device(1)), RefusedAttempt::TooFast);
+    assert_eq!(stage.service.take_refused(), [refused]);
     // A new connection is no new allowance; 3.1.1 has no reason to give.
     let mut client = stage.connect(1, Version::V3).await;
     client.publish("st", 1, "").await;
@@ -231,4 +234,23 @@ proptest! {
             client.ended().await;
         });
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_takes_itself_over_has_no_more_messages_for_it() {
+    let stage = Stage::with(Limits {
+        messages: Rate {
+            per_second: 1,
+            burst: 5,
+        },
+        ..Limits::default()
+    });
+    let mut first = stage.connect(1, Version::V5).await;
+    for id in 1..=5 {
+        first.publish("st", id, "").await;
+        assert_eq!(first.next().await, Seen::Puback(id, 0));
+    }
+    let mut second = stage.connect(1, Version::V5).await;
+    second.publish("st", 1, "").await;
+    assert_eq!(second.next().await, Seen::Puback(1, 0x97));
 }

@@ -1,7 +1,8 @@
 use ics_channel::{Format, inquiry, refusal::Refusal};
-use mqtt_protocol_core::mqtt::packet::Qos;
+use mqtt_protocol_core::mqtt::packet::{MaximumPacketSize, Property, Qos};
 
-use super::client::{BOTH, Client, Publish, Seen, Stage, device, entry};
+use super::client::{BOTH, Client, Connect, Publish, Seen, Stage, device, entry};
+use crate::attempt::RefusedAttempt;
 use crate::packet::Version;
 
 /// Device 1 with one row that holds, and one that is offered.
@@ -156,6 +157,98 @@ async fn a_row_is_given_up() {
         client.publish("rev", 6, key).await;
         assert_eq!(client.next().await, Seen::Puback(6, 0));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_is_not_heard_as_an_answer_is_told_with_the_puback() {
+    let absent = format!(r#"{{"id":"{}"}}"#, entry(3).mapping);
+    for version in BOTH {
+        let is_5 = version == Version::V5;
+        let stage = Stage::new();
+        // It hears that it was done, and not that it was not.
+        let mut client = held(&stage, version, &["rev/+/accepted"]).await;
+        client.publish("rev/x", 3, &absent).await;
+        let reason = if is_5 { 0x87 } else { 0 };
+        assert_eq!(client.next().await, Seen::Puback(3, reason));
+        client.publish("rev/x", 4, "eggs").await;
+        if !is_5 {
+            client.expect_close(0x99).await;
+            continue;
+        }
+        assert_eq!(client.next().await, Seen::Puback(4, 0x99));
+        client.publish("inq/x", 5, "eggs").await;
+        assert_eq!(client.next().await, Seen::Puback(5, 0x99));
+        stage.service.be_down(true);
+        client.publish("rev/x", 6, &absent).await;
+        assert_eq!(client.next().await, Seen::Puback(6, 0x80));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_the_device_does_not_take_is_told_with_the_puback() {
+    let stage = Stage::new();
+    let mut client = stage.open(stage.certified(1), Version::V5, 4096);
+    let connect = Connect {
+        properties: vec![Property::MaximumPacketSize(
+            MaximumPacketSize::new(128).unwrap(),
+        )],
+        ..Connect::default()
+    };
+    client.connect(&connect).await;
+    assert_eq!(client.next().await, Seen::Connack(0));
+    client.subscribe(&[client.own("rev/#")]).await;
+    assert_eq!(client.next().await, Seen::Suback(vec![1]));
+    let absent = format!(r#"{{"id":"{}"}}"#, entry(3).mapping);
+    let request = "r".repeat(64);
+    client.publish(&format!("rev/{request}"), 3, &absent).await;
+    assert_eq!(client.next().await, Seen::Puback(3, 0x87));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_before_the_service_is_asked_is_told_to_it() {
+    use RefusedAttempt::{
+        PublishForeign, PublishUnknown, PublishUnreadable, SubscribeForeign, SubscribeMalformed,
+        SubscribeTooMuch,
+    };
+    let stage = Stage::new();
+    let mut client = held(&stage, Version::V5, &["inq/+/+"]).await;
+    assert_eq!(stage.service.take_refused(), []);
+    let foreign = format!("ics/v1/d/{}/doc", device(2).as_str());
+    let many: Vec<String> = (0..17).map(|n| client.own(&format!("f{n}"))).collect();
+    for (filters, attempt) in [
+        (vec![client.own("doc/#/x")], SubscribeMalformed),
+        (vec![foreign.clone(), "#".to_owned()], SubscribeForeign),
+        (many, SubscribeTooMuch),
+    ] {
+        client.subscribe(&filters).await;
+        while !matches!(client.next().await, Seen::Suback(_)) {}
+        let refused = stage.service.take_refused();
+        assert_eq!(refused, [(Some(device(1)), attempt)]);
+    }
+    for (topic, payload, attempt) in [
+        (foreign, "", PublishForeign),
+        ("$SYS/x".to_owned(), "", PublishForeign),
+        (client.own("doc"), "", PublishUnknown),
+        (client.own("evt"), "eggs", PublishUnreadable),
+        (client.own("inq/1"), "eggs", PublishUnreadable),
+        (client.own("rev/1"), "eggs", PublishUnreadable),
+    ] {
+        let publish = Publish {
+            topic,
+            packet_id: Some(9),
+            payload: payload.into(),
+            properties: Vec::new(),
+        };
+        client.send(&publish.encode(Version::V5)).await;
+        while !matches!(client.next().await, Seen::Puback(9, _)) {}
+        let refused = stage.service.take_refused();
+        assert_eq!(refused, [(Some(device(1)), attempt)], "{}", publish.topic);
+    }
+    // What the service refuses, it knows.
+    let absent = format!(r#"{{"id":"{}"}}"#, entry(3).mapping);
+    client.publish("rev", 10, &absent).await;
+    while !matches!(client.next().await, Seen::Puback(10, 0x87)) {}
+    assert_eq!(stage.service.take_refused(), []);
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ use ics_core::service::{
     OwnMapping, Unauthenticated,
 };
 use ics_core::time::Timestamp;
-use ics_mqtt::{DeviceService, Sessions};
+use ics_mqtt::{DeviceService, RefusedAttempt, Sessions};
 use tokio::sync::{mpsc, watch};
 
 /// What is heard of the device.
@@ -252,5 +252,9 @@ impl DeviceService for Stand {
     ) -> PortFuture<'a, Result<AwaitedPage, Failure>> {
         // Asked by broker mode alone.
         Box::pin(async { Ok((Vec::new(), None)) })
+    }
+
+    fn note_refused(&self, _: Option<&DeviceIdentity>, _: RefusedAttempt) {
+        // The device under test hears it.
     }
 }

@@ -1,0 +1,31 @@
+//! What a device tries and does not get, before the service is asked: the service is told, so that it
+//! leaves a line as each act does. Of a topic only what is wrong with it; its text may name anything.
+
+/// What a device tried that was refused without the service being asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RefusedAttempt {
+    /// CONNECT, without a certificate, and without a device ID and a password.
+    ConnectWithoutCredential,
+    /// CONNECT with a password, after too many wrong ones; it was not looked at.
+    ConnectAfterGuesses,
+    /// CONNECT with a certificate that ended meanwhile.
+    ConnectAfterEnd,
+    /// CONNECT with a will on another topic than its own status, or of another kind.
+    ConnectWithWill,
+    /// CONNECT, too often.
+    ConnectTooOften,
+    /// SUBSCRIBE to a filter outside the device's own subtree.
+    SubscribeForeign,
+    /// SUBSCRIBE to a filter that is none.
+    SubscribeMalformed,
+    /// SUBSCRIBE to more, or longer, filters than a session may have.
+    SubscribeTooMuch,
+    /// PUBLISH to a topic outside the device's own subtree, or with an answer to go there.
+    PublishForeign,
+    /// PUBLISH to a topic of its own that is not one of those.
+    PublishUnknown,
+    /// PUBLISH of a payload that is not the message it should be.
+    PublishUnreadable,
+    /// Packets beyond the rate: told once in [`TOLD_AGAIN`](crate::TOLD_AGAIN).
+    TooFast,
+}
