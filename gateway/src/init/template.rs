@@ -124,6 +124,9 @@ key = "authority/sp-ca.key"
 # The authority that certifies hosted devices: of its own, believed by no other listener.
 certificate = "authority/device-ca.pem"
 key = "authority/device-ca.key"
+# How many events of one mapping wait while its third party cannot be told, given-up ones included:
+# more are refused, and of those that were given up the oldest go. 1 to 100000.
+#waiting_events = 100
 
 # Where hosted devices connect over MQTT, 3.1.1 or 5, over TLS: the gateway terminates it itself.
 # Without this section no device is served over MQTT.

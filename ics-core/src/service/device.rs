@@ -193,6 +193,7 @@ impl IcsService {
             owner: terms.owner.clone(),
             channels: terms.channels,
             credentials: Vec::new(),
+            credentials_given: 0,
             pairing: Vec::new(),
             document: DocumentState::default(),
             status: DeviceStatus::Active,
@@ -459,7 +460,7 @@ impl IcsService {
                     break;
                 };
                 let facts = self.row_facts(&row).await?;
-                let Some((_, change)) = decide_offer(&row, &device, facts.push.as_ref()) else {
+                let Ok((_, change)) = decide_offer(&row, &device, facts.push.as_ref()) else {
                     break;
                 };
                 if self.commit(change).await? == Committed::Yes {
@@ -547,7 +548,7 @@ impl IcsService {
                 (CredentialKind::Password(index), now.plus(*validity), issued)
             }
         };
-        device.credentials.push(DeviceCredential {
+        device.give_credential(DeviceCredential {
             id,
             kind,
             not_before: now,

@@ -126,6 +126,7 @@ impl Bench {
             owner: None,
             channels: Channels::NONE.with(Channel::Mqtt),
             credentials: Vec::new(),
+            credentials_given: 0,
             pairing: Vec::new(),
             document: DocumentState {
                 version,
