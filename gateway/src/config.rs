@@ -124,7 +124,12 @@ impl Config {
 
     /// The times of the state table, as this file sets them.
     pub(crate) fn knobs(&self) -> Knobs {
-        self.mapping.knobs(&self.notify)
+        let knobs = self.mapping.knobs(&self.notify);
+        let devices = self.devices.as_ref();
+        Knobs {
+            waiting_events: devices.map_or(knobs.waiting_events, |d| d.waiting_events),
+            ..knobs
+        }
     }
 
     /// The schemes identifiers are read by, as this file adds to them.

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use crate::device::HostedDevice;
 use crate::directory::{Directory, DirectoryKey, DirectoryRecord};
-use crate::id::{AgreementId, JobId};
+use crate::id::{AgreementId, DeviceId, JobId, MappingId, SpId};
 use crate::mapping::{Mapping, UtiRecord};
 use crate::outbox::OutboxEntry;
 use crate::sealed::BlindIndex;
@@ -34,6 +34,16 @@ pub enum Assumption {
     },
     /// This device ID (keyed hash) was not unregistered.
     DeviceAlive(BlindIndex),
+    /// The device the gateway hosts under a serial number is still the one that was read, as it was
+    /// read; or there is still none.
+    DeviceUnchanged {
+        /// Whose device.
+        iot_sp: SpId,
+        /// Keyed hash of the serial number.
+        serial: BlindIndex,
+        /// The device and the version it was read in, if there was one.
+        device: Option<(DeviceId, u64)>,
+    },
     /// Every fence in force is one of these: no row is made or established by a decision that
     /// did not know of it.
     FencesKnown(Vec<JobId>),
@@ -115,16 +125,35 @@ impl Change {
 
     /// Both changes as one, for a store to commit together. They must not touch the same records.
     #[must_use]
-    pub fn join(mut self, other: Self) -> Self {
+    pub fn join(mut self, mut other: Self) -> Self {
+        self.uti_records.append(&mut other.uti_records);
+        self.extend(other);
+        self
+    }
+
+    /// This change, and then `next`, which was decided on what this one makes of UTI records. They
+    /// must not touch the same records otherwise.
+    #[must_use]
+    pub fn followed_by(mut self, mut next: Self) -> Self {
+        for (index, write) in core::mem::take(&mut next.uti_records) {
+            match self.uti_records.iter_mut().find(|(of, _)| *of == index) {
+                Some((_, earlier)) => earlier.after = write.after,
+                None => self.uti_records.push((index, write)),
+            }
+        }
+        self.extend(next);
+        self
+    }
+
+    /// Takes in all of `other` but its UTI records.
+    fn extend(&mut self, other: Self) {
         self.mappings.extend(other.mappings);
-        self.uti_records.extend(other.uti_records);
         self.dead_devices.extend(other.dead_devices);
         self.devices.extend(other.devices);
         self.outbox.extend(other.outbox);
         self.directory.extend(other.directory);
         self.clock_mark = other.clock_mark.or(self.clock_mark);
         self.assumptions.extend(other.assumptions);
-        self
     }
 
     /// This change, valid only as long as every fence in force is one of `directory`'s.
@@ -133,6 +162,22 @@ impl Change {
         let known = directory.fences().map(|fence| fence.job).collect();
         self.assumptions.push(Assumption::FencesKnown(known));
         self
+    }
+
+    /// Whether that row is written.
+    pub(crate) fn writes_mapping(&self, id: MappingId) -> bool {
+        let named = |write: &Write<Mapping>| {
+            let row = write.before.as_ref().or(write.after.as_ref());
+            row.is_some_and(|row| row.id == id)
+        };
+        self.mappings.iter().any(named)
+    }
+
+    /// What becomes of that UTI record, if it is written.
+    pub(crate) fn uti_record_after(&self, index: BlindIndex) -> Option<UtiRecord> {
+        let mut writes = self.uti_records.iter();
+        let (_, write) = writes.find(|(of, _)| *of == index)?;
+        write.after
     }
 
     pub(crate) fn put_mapping(&mut self, before: Option<&Mapping>, after: Mapping) {

@@ -35,6 +35,8 @@ pub struct HostedDevice {
     pub channels: Channels,
     /// How it proves itself; several, so that one can take over from another.
     pub credentials: Vec<DeviceCredential>,
+    /// How many credentials it was ever given: no name of one that is gone comes again.
+    pub credentials_given: u32,
     /// Pairing codes that were not used up, expired ones among them.
     pub pairing: Vec<PairingTicket>,
     /// What it must hold, and what it said it holds.
@@ -233,8 +235,19 @@ impl HostedDevice {
     /// The name the next credential shall have.
     #[must_use]
     pub fn next_credential(&self) -> CredentialId {
-        let last = self.credentials.iter().map(|c| c.id.0).max();
-        CredentialId(last.unwrap_or(0).saturating_add(1))
+        CredentialId(self.credentials_given.saturating_add(1))
+    }
+
+    /// Gives it a credential of that name.
+    pub fn give_credential(&mut self, credential: DeviceCredential) {
+        self.credentials_given = self.credentials_given.max(credential.id.0);
+        self.credentials.push(credential);
+    }
+
+    /// How many credentials it was given, as far as those that are left tell.
+    #[must_use]
+    pub fn credentials_seen(credentials: &[DeviceCredential]) -> u32 {
+        credentials.iter().map(|c| c.id.0).max().unwrap_or(0)
     }
 
     /// When it is forgotten by itself.

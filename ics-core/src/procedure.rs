@@ -14,11 +14,12 @@ pub mod mapping;
 pub mod sweep;
 pub(crate) mod telling;
 
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 pub use telling::Listeners;
 
-/// The times of the state table (t8 A.8), as the operator set them.
+/// The times of the state table (t8 A.8) and the like, as the operator set them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Knobs {
     /// How long a request waits for its device when the third party does not say.
@@ -38,6 +39,8 @@ pub struct Knobs {
     pub failure_jitter: Duration,
     /// How long an unregistered device may take to fetch and acknowledge its empty document.
     pub unregistering: Duration,
+    /// How many events of a row wait to be told at most, dead letters included.
+    pub waiting_events: NonZeroU32,
     /// First wait before a notification is tried again.
     pub retry_first: Duration,
     /// Longest wait before a notification is tried again.
@@ -55,6 +58,7 @@ impl Default for Knobs {
             failure_floor: Duration::from_secs(60),
             failure_jitter: Duration::from_secs(30),
             unregistering: Duration::from_secs(30 * 24 * 3600),
+            waiting_events: NonZeroU32::MIN.saturating_add(99),
             retry_first: Duration::from_secs(1),
             retry_max: Duration::from_secs(60),
         }

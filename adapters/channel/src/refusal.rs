@@ -46,6 +46,7 @@ impl Refusal {
             ChannelError::NeverOffered => Ok(Self::NeverOffered),
             ChannelError::NotFound => Ok(Self::NoMapping),
             ChannelError::Unregistering => Ok(Self::Unregistering),
+            ChannelError::TooManyEvents => Ok(Self::TooMany),
         }
     }
 

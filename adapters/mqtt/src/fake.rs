@@ -103,6 +103,7 @@ impl FakeService {
                 not_after,
                 revoked: None,
             }],
+            credentials_given: 1,
             pairing: Vec::new(),
             document: DocumentState::default(),
             status: DeviceStatus::Active,

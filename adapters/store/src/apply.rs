@@ -18,7 +18,7 @@ use crate::engine::{EngineError, Overlay, ReadKeys};
 use crate::fault::Fault;
 use crate::index::{self, Key, Table};
 use crate::record::{DeadDevice, Record, Tally, encode, peek_version, stored_checksum};
-use crate::walk::{first_live_entry, load};
+use crate::walk::{find_device, first_live_entry, load};
 
 /// Why a change was not taken.
 #[derive(Debug)]
@@ -80,6 +80,14 @@ impl<R: ReadKeys> Writer<'_, '_, R> {
             }
             Assumption::DeviceAlive(index) => {
                 !self.view.holds(index::dead_device(*index).as_bytes())?
+            }
+            Assumption::DeviceUnchanged {
+                iot_sp,
+                serial,
+                device,
+            } => {
+                let found = find_device(self.view, (iot_sp, *serial))?;
+                found.map(|found| (found.id, found.version)) == *device
             }
             Assumption::FencesKnown(known) => self.are_fences_among(known)?,
         };

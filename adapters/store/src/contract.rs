@@ -113,6 +113,7 @@ macro_rules! store_contract {
             hosted_devices_are_compared_by_version
             hosted_devices_are_walked_in_the_order_of_their_ids
             devices_that_are_unregistering_fall_due
+            a_change_may_assume_the_device_of_a_serial_number
             an_agreement_changed_meanwhile_breaks_the_assumption
             a_fence_breaks_the_assumption_of_who_does_not_know_it
             of_many_changes_of_one_row_one_wins

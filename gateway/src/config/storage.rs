@@ -1,13 +1,18 @@
 //! `[store]`, `[vault]` and `[authority]`: what lies on the disk.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ics_core::procedure::Knobs;
 use serde::Deserialize;
 
 use super::fault::Fault;
 use super::literal::{byte_size, duration, within};
 use super::place::Place;
+
+/// How many events of one mapping may be made to wait.
+const MOST_WAITING_EVENTS: u32 = 100_000;
 
 /// `[store]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -106,12 +111,24 @@ pub(crate) struct DevicesSection {
     /// one then costs 20 ms of a core and 19 MiB for that time.
     #[serde(default)]
     pub(crate) chosen_passwords: bool,
+    /// How many events of one mapping wait for its third party, before more are refused.
+    #[serde(default = "default_waiting_events")]
+    pub(crate) waiting_events: NonZeroU32,
+}
+
+fn default_waiting_events() -> NonZeroU32 {
+    Knobs::default().waiting_events
 }
 
 impl DevicesSection {
     pub(super) fn check(&mut self, place: &Place) -> Result<(), Fault> {
         place.file("devices.certificate", &mut self.certificate)?;
-        place.secret("devices.key", &mut self.key)
+        place.secret("devices.key", &mut self.key)?;
+        if self.waiting_events.get() > MOST_WAITING_EVENTS {
+            let mend = "choose 1 to 100000";
+            return Err(Fault::new("devices.waiting_events", "out of range", mend));
+        }
+        Ok(())
     }
 }
 

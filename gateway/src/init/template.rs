@@ -127,6 +127,9 @@ key = "authority/device-ca.key"
 # Whether a password that an IoT service provider insists on is taken, beside those minted here. Then
 # each wrong password costs the gateway 20 ms of a core, and 19 MiB while it is looked at.
 #chosen_passwords = false
+# How many events of one mapping wait while its third party cannot be told, given-up ones included:
+# more are refused, and of those that were given up the oldest go. 1 to 100000.
+#waiting_events = 100
 
 # Where hosted devices connect over MQTT, 3.1.1 or 5, over TLS: the gateway terminates it itself.
 # Without this section no device is served over MQTT.

@@ -195,6 +195,7 @@ const fn cause_of_error(error: &ChannelError) -> (&'static str, Verdict) {
         ChannelError::NeverOffered => ("VERSION_NEVER_OFFERED", Verdict::Denied),
         ChannelError::NotFound => ("MAPPING_NOT_FOUND", Verdict::Denied),
         ChannelError::Unregistering => ("DEVICE_UNREGISTERING", Verdict::Denied),
+        ChannelError::TooManyEvents => ("EVENTS_WAITING", Verdict::Denied),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::change::{Change, Write};
 use crate::device::{DeviceStatus, HostedDevice};
 use crate::id::{DeviceId, MappingId};
 use crate::mapping::{Dispatch, Mapping, State};
-use crate::outbox::{Message, OutboxEntry};
+use crate::outbox::{Addressee, Message, OutboxEntry, OutboxKey, Subject};
 use crate::reference_point::Role;
 use crate::sealed::{BlindIndex, Sealed};
 use crate::time::Timestamp;
@@ -71,24 +71,43 @@ pub(crate) fn revise_document(
     }
 }
 
+/// Why a row is not offered to a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotOffered {
+    /// It does not wait for that: it is offered already, or no longer pending.
+    #[error("mapping does not wait for a device")]
+    NotWaiting,
+    /// The device is unregistering.
+    #[error("device is unregistering")]
+    Unregistering,
+    /// The device holds as many rows as it can.
+    #[error("device holds as many mappings as it can")]
+    DeviceFull,
+}
+
 /// Puts a pending row into the document of the device it is for, and takes back the push, if there
-/// is one. `None` when the row does not wait for that, or there is no room.
-#[must_use]
+/// is one.
+///
+/// # Errors
+/// [`NotOffered`].
 pub fn decide_offer(
     row: &Mapping,
     device: &HostedDevice,
     push: Option<&OutboxEntry>,
-) -> Option<(Mapping, Change)> {
+) -> Result<(Mapping, Change), NotOffered> {
     let State::Pending {
         serial,
         deadline,
         dispatch: Dispatch::Dispatching | Dispatch::AwaitingDevice,
     } = &row.state
     else {
-        return None;
+        return Err(NotOffered::NotWaiting);
     };
-    if device.status != DeviceStatus::Active || !device.document.has_room() {
-        return None;
+    if device.status != DeviceStatus::Active {
+        return Err(NotOffered::Unregistering);
+    }
+    if !device.document.has_room() {
+        return Err(NotOffered::DeviceFull);
     }
     let mut next = row.clone();
     next.hosted = Some(device.id.clone());
@@ -104,7 +123,7 @@ pub fn decide_offer(
     }
     hold(&mut change, device, row.id);
     change.put_mapping(Some(row), next.clone());
-    Some((next, change))
+    Ok((next, change))
 }
 
 /// Writes the device with `row` in its document: whoever else fills the last place is overtaken.
@@ -200,19 +219,52 @@ pub fn decide_documents_after_restore(devices: &[HostedDevice], now: Timestamp) 
     change
 }
 
-/// What a device says to the service it is mapped to (Appendix I.1): told to its third party,
-/// after everything else the row had to say.
+/// As many events of one row wait for its third party as may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("as many events wait as may")]
+pub struct TooManyEvents;
+
+/// The name of the entry that the next event of `row` may only follow once it is told: so many lie
+/// between them as may wait. An established row says nothing but events, so the names of those are
+/// one after the other, and one look tells whether there is room.
 #[must_use]
+pub fn place_before_room(row: &Mapping, knobs: &Knobs) -> Option<OutboxKey> {
+    let next = row.sequence.saturating_add(1);
+    let sequence = next.checked_sub(knobs.waiting_events.get().into())?;
+    Some(OutboxKey {
+        addressee: Addressee {
+            role: Role::ThirdPartySp,
+            sp: row.third_party_sp.clone(),
+        },
+        subject: Subject::Mapping(row.id),
+        sequence,
+    })
+}
+
+/// What a device says to the service it is mapped to (Appendix I.1): told to its third party,
+/// after everything else the row had to say. `before_room` is what lies in the place of that name
+/// ([`place_before_room`]): an event that waits is waited for, one that was given up makes room.
+///
+/// # Errors
+/// [`TooManyEvents`].
 pub fn decide_event(
     row: &Mapping,
     (data, is_json): (Sealed, bool),
-    listeners: Listeners,
+    (listeners, before_room): (Listeners, Option<&OutboxEntry>),
     (knobs, now): (&Knobs, Timestamp),
-) -> Change {
+) -> Result<Change, TooManyEvents> {
+    let mut change = Change::default();
+    if let Some(entry) = before_room
+        && matches!(entry.message, Message::Event { .. })
+    {
+        if entry.dead.is_none() {
+            return Err(TooManyEvents);
+        }
+        change.settle(entry);
+    }
     let mut next = row.clone();
     next.sequence = row.sequence.saturating_add(1);
     next.version = row.version.saturating_add(1);
-    let mut change = Change::default();
     tell(
         &mut change,
         (&next, listeners),
@@ -221,7 +273,7 @@ pub fn decide_event(
         (knobs, now),
     );
     change.put_mapping(Some(row), next);
-    change
+    Ok(change)
 }
 
 #[cfg(test)]

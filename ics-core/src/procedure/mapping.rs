@@ -161,6 +161,7 @@ pub fn decide_request(
     if failed {
         fail_pairing(&mut mapping, facts, now);
     }
+    assume_device(&mut change, permission, (new, facts.hosted));
     change.assumptions.push(Assumption::AgreementUnchanged {
         id: permission.facts().agreement,
         version: permission.facts().agreement_version,
@@ -248,6 +249,23 @@ fn offer(
     }
     if is_offered || is_used {
         change.put_device(Some(device), after);
+    }
+}
+
+/// A place that came free since, a device that was unregistered or registered: the request is
+/// decided again. Else its row would wait for what has happened already.
+fn assume_device(
+    change: &mut Change,
+    permission: &Authorized<RequestMapping>,
+    (new, hosted): (&NewMapping, Option<&HostedDevice>),
+) {
+    // What is written is compared by that.
+    if change.devices.is_empty() {
+        change.assumptions.push(Assumption::DeviceUnchanged {
+            iot_sp: permission.facts().iot_sp.clone(),
+            serial: new.serial_index,
+            device: hosted.map(|device| (device.id.clone(), device.version)),
+        });
     }
 }
 

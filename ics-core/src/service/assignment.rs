@@ -11,7 +11,7 @@ use crate::port::{Cursor, Denied, SealError, Selection};
 use crate::principal::Principal;
 use crate::procedure::access::authorize_establishment;
 use crate::procedure::assignment::{Answer, AnswerOutcome, AnswerRefusal, decide_answer};
-use crate::procedure::hosting::decide_offer;
+use crate::procedure::hosting::{NotOffered, decide_offer};
 use crate::procedure::mapping::decide_taken_over;
 use crate::reference_point::{ReferencePoint, Role};
 use crate::time::Timestamp;
@@ -39,7 +39,7 @@ pub enum AnswerInput {
 
 /// What the answer of an IoT SP means for a row of a hosted device.
 enum Confirmation {
-    /// Nothing special: the row is not for one, or the answer is no ACCEPTED.
+    /// Nothing special: the row is not for one that is served, or the answer is no ACCEPTED.
     NotHosted,
     /// The device is offered the row, now or already.
     Offered(Box<Mapping>),
@@ -259,14 +259,22 @@ impl IcsService {
         if row.is_to_be_held() {
             return Ok(Confirmation::Offered(Box::new(row.clone())));
         }
-        let device = store.load_device(&hosted).await;
-        let device = device
-            .map_err(Failure::from)?
-            .filter(|_| *deadline > now)
-            .ok_or(AnswerError::NotPending)?;
+        if *deadline <= now {
+            return Err(AnswerError::NotPending);
+        }
+        let device = store.load_device(&hosted).await.map_err(Failure::from)?;
+        // One that was unregistered is dead, as if its IoT SP had reached it itself.
+        let Some(device) = device else {
+            return Ok(Confirmation::NotHosted);
+        };
         let facts = self.row_facts(row).await?;
-        let (next, change) =
-            decide_offer(row, &device, facts.push.as_ref()).ok_or(AnswerError::DeviceFull)?;
+        let (next, change) = match decide_offer(row, &device, facts.push.as_ref()) {
+            Ok(offered) => offered,
+            Err(NotOffered::NotWaiting | NotOffered::Unregistering) => {
+                return Ok(Confirmation::NotHosted);
+            }
+            Err(NotOffered::DeviceFull) => return Err(AnswerError::DeviceFull),
+        };
         Ok(match self.commit(change).await? {
             Committed::Yes => Confirmation::Offered(Box::new(next)),
             Committed::Overtaken => Confirmation::Overtaken,

@@ -2,27 +2,22 @@
 //! the arm of its IoT SP, so steps 5 to 7 of Y.4462 10.1 are done here in that SP's name, and
 //! everything is asked of the decision point as if the SP had asked.
 
+mod acknowledgement;
+
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::demapping::Ending;
-use super::fence::date_establishment;
 use super::{ATTEMPTS, Committed, Failure, IcsService};
-use crate::change::Change;
 use crate::device::{Channel, CredentialKind, DeviceCredential, DeviceStatus, HostedDevice};
-use crate::device_document::{
-    Acknowledgement, AcknowledgementMeaning, DeviceDocument, DocumentEntry,
-};
+use crate::device_document::{DeviceDocument, DocumentEntry};
 use crate::id::{DeviceId, MappingId, ServiceUri, SpId};
-use crate::mapping::{CauseCode, DemappingCause, EndedBy, Mapping, MappingKey, State, sub_cause};
+use crate::mapping::{Mapping, MappingKey};
 use crate::party::PartyStatus;
 use crate::port::Selection;
 use crate::principal::{CertificateThumbprint, DeviceIdentity, Principal};
-use crate::procedure::access::{authorize_establishment, authorize_inquiry};
-use crate::procedure::assignment::{Answer, AnswerOutcome, decide_answer};
-use crate::procedure::demapping::Demapping;
-use crate::procedure::hosting::{decide_acknowledged, decide_event};
+use crate::procedure::access::authorize_inquiry;
+use crate::procedure::hosting::{TooManyEvents, decide_event, place_before_room};
 use crate::reference_point::ReferencePoint;
 use crate::time::Timestamp;
 
@@ -105,6 +100,9 @@ pub enum ChannelError {
     /// The device is unregistering: it may fetch and acknowledge its document, and nothing else.
     #[error("device is unregistering")]
     Unregistering,
+    /// As many events of the row wait for its third party as may. This one was not taken.
+    #[error("as many events wait as may")]
+    TooManyEvents,
 }
 
 impl From<Failure> for ChannelError {
@@ -289,129 +287,6 @@ impl IcsService {
         Err(Failure::Busy.into())
     }
 
-    /// The device says what it holds (Y.4462 10.1 step 6, and the proof of forgetting): rows that
-    /// were offered are established, those it refused fail. Idempotent; what it answers is durable.
-    ///
-    /// # Errors
-    /// [`ChannelError`].
-    pub async fn acknowledge_document(
-        &self,
-        (identity, channel): (&Arc<DeviceIdentity>, Channel),
-        acknowledgement: &Acknowledgement,
-        now: Timestamp,
-    ) -> Result<AcknowledgementMeaning, ChannelError> {
-        for _ in 0..ATTEMPTS {
-            let device = self.admit_device(identity, channel, now).await?;
-            let meaning = device.document.meaning_of(acknowledgement);
-            match meaning {
-                AcknowledgementMeaning::NeverOffered => return Err(ChannelError::NeverOffered),
-                AcknowledgementMeaning::Stale => return Ok(meaning),
-                AcknowledgementMeaning::Current => {}
-            }
-            let refused = |id: &MappingId| acknowledgement.refused.contains(id);
-            let (refused, stored): (Vec<MappingId>, Vec<MappingId>) =
-                device.document.rows.iter().copied().partition(refused);
-            for id in stored {
-                self.establish_stored(identity, id, now).await?;
-            }
-            // What was stored is said before what was refused takes its rows out of the document.
-            let change = decide_acknowledged(&device);
-            if self.commit(change).await? == Committed::Overtaken {
-                continue;
-            }
-            for id in refused {
-                self.end_refused(identity, id, now).await?;
-            }
-            if device.status == DeviceStatus::Active {
-                self.offer_waiting(&device, now).await?;
-            }
-            return Ok(meaning);
-        }
-        Err(Failure::Busy.into())
-    }
-
-    /// Step 7 in the name of the IoT SP: the device has stored the pair.
-    async fn establish_stored(
-        &self,
-        identity: &Arc<DeviceIdentity>,
-        id: MappingId,
-        now: Timestamp,
-    ) -> Result<(), Failure> {
-        let answer = |index, dead| Answer::Accepted {
-            device_id: identity.device_id.clone(),
-            device_index: index,
-            device_dead: dead,
-        };
-        self.answer_for(identity, (id, &answer), now).await
-    }
-
-    /// The device or its user refused a row: one that was offered fails, one that held is given up.
-    async fn end_refused(
-        &self,
-        identity: &Arc<DeviceIdentity>,
-        id: MappingId,
-        now: Timestamp,
-    ) -> Result<(), Failure> {
-        let row = self.load(id).await?;
-        if let Some(row) = row.filter(|row| matches!(row.state, State::Established { .. })) {
-            self.give_up(&row, now).await?;
-            return Ok(());
-        }
-        let answer = |_, _| Answer::Rejected {
-            cause: CauseCode::fixed(sub_cause::DEVICE_REFUSED),
-        };
-        self.answer_for(identity, (id, &answer), now).await
-    }
-
-    /// Answers the assignment of a row of this device; one that is answered already stays so.
-    async fn answer_for(
-        &self,
-        identity: &Arc<DeviceIdentity>,
-        (id, answer): (
-            MappingId,
-            &(dyn Fn(crate::sealed::BlindIndex, bool) -> Answer + Sync),
-        ),
-        now: Timestamp,
-    ) -> Result<(), Failure> {
-        let principal = identity.principal();
-        let index = self.device_index(&identity.iot_sp, &identity.device_id);
-        for _ in 0..ATTEMPTS {
-            let directory = self.directory();
-            let Some(row) = self.load(id).await? else {
-                return Ok(());
-            };
-            let row = self.settle(row, now).await?;
-            let is_offered = matches!(row.state, State::Pending { .. });
-            if !is_offered || row.hosted.as_ref() != Some(&identity.device_id) {
-                return Ok(());
-            }
-            let dead = self.ports.store.is_device_dead(index).await?;
-            let facts = self.row_facts(&row).await?;
-            let decision_point = self.ports.decision_point.as_ref();
-            let permission =
-                authorize_establishment(decision_point, &directory, &principal, &row, now);
-            let since = date_establishment(&directory, (&row, &identity.device_id), now);
-            let outcome = decide_answer(
-                &row,
-                answer(index, dead),
-                (permission, &facts),
-                (&self.knobs, self.disclose_at(row.created)),
-                (now, since),
-            );
-            let change = match outcome {
-                Ok(
-                    AnswerOutcome::Settled { change, .. } | AnswerOutcome::Overruled { change, .. },
-                ) => change,
-                Ok(AnswerOutcome::Replayed(_)) | Err(_) => return Ok(()),
-            };
-            let change = change.knowing_fences(&directory);
-            if self.commit(change).await? == Committed::Yes {
-                return Ok(());
-            }
-        }
-        Err(Failure::Busy)
-    }
-
     /// The device's own rows that hold, of one service or all (Y.4462 10.3 case 1).
     ///
     /// # Errors
@@ -449,61 +324,13 @@ impl IcsService {
         }
     }
 
-    /// The device, or its user by it, gives one of its rows up for ever (Y46): both SPs are told.
-    ///
-    /// # Errors
-    /// [`ChannelError`].
-    pub async fn give_up_mapping(
-        &self,
-        (identity, channel): (&Arc<DeviceIdentity>, Channel),
-        given: &Given,
-        now: Timestamp,
-    ) -> Result<(), ChannelError> {
-        self.admit_active(identity, channel, now).await?;
-        let row = match given {
-            Given::Mapping(id) => self.load(*id).await?,
-            Given::Key(key) => self.load_live(key).await?,
-        };
-        let own = row.filter(|row| row.hosted.as_ref() == Some(&identity.device_id));
-        let row = self.settle(own.ok_or(ChannelError::NotFound)?, now).await?;
-        match row.state {
-            State::Established { .. } => {
-                if self.give_up(&row, now).await? {
-                    Ok(())
-                } else {
-                    Err(ChannelError::NotFound)
-                }
-            }
-            State::Pending { .. } if row.is_to_be_held() => {
-                Ok(self.end_refused(identity, row.id, now).await?)
-            }
-            _ => Err(ChannelError::NotFound),
-        }
-    }
-
-    async fn give_up(&self, row: &Mapping, now: Timestamp) -> Result<bool, Failure> {
-        // channels.md A: becomes UTI_INVALID / DEVICE_REVOKED at the ICS.
-        let demapping = Demapping {
-            cause: DemappingCause::UtiInvalid,
-            sub_cause: Some(CauseCode::fixed(sub_cause::DEVICE_REVOKED)),
-            by: EndedBy::Device,
-        };
-        let ending = Ending {
-            demapping: &demapping,
-            told: &|_| true,
-            fence: None,
-        };
-        let rows = core::slice::from_ref(row);
-        let ended = self.end_rows(rows, ending, &Change::default(), now).await?;
-        Ok(ended.removed > 0)
-    }
-
     /// The device says something to the service one of its rows maps it to (Appendix I.1). It is
     /// durable, and will be told to the third party, byte-exact, when this returns.
     ///
     /// # Errors
     /// [`ChannelError::NotFound`] for a row that is not established, is somebody else's, or whose
-    /// third party named nowhere to be told.
+    /// third party named nowhere to be told; [`ChannelError::TooManyEvents`] until that third party
+    /// has taken some of those that wait.
     pub async fn report_event(
         &self,
         (identity, channel): (&Arc<DeviceIdentity>, Channel),
@@ -520,10 +347,17 @@ impl IcsService {
             if !listeners.third_party_sp || !self.answers_own(&principal, &row, now) {
                 return Err(ChannelError::NotFound);
             }
+            let before_room = match place_before_room(&row, &self.knobs) {
+                Some(place) => self.ports.store.load_entry(&place).await,
+                None => Ok(None),
+            };
+            let before_room = before_room.map_err(Failure::from)?;
             let sealer = self.ports.sealer.as_ref();
             let sealed = sealer.seal(row.id.as_bytes(), data);
-            let sealed = sealed.map_err(Failure::from)?;
-            let change = decide_event(&row, (sealed, is_json), listeners, (&self.knobs, now));
+            let event = (sealed.map_err(Failure::from)?, is_json);
+            let place = (listeners, before_room.as_ref());
+            let change = decide_event(&row, event, place, (&self.knobs, now))
+                .map_err(|TooManyEvents| ChannelError::TooManyEvents)?;
             if self.commit(change).await? == Committed::Yes {
                 return Ok(());
             }

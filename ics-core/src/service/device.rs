@@ -159,6 +159,7 @@ impl IcsService {
             owner: terms.owner.clone(),
             channels: terms.channels,
             credentials: Vec::new(),
+            credentials_given: 0,
             pairing: Vec::new(),
             document: DocumentState::default(),
             status: DeviceStatus::Active,
@@ -425,7 +426,7 @@ impl IcsService {
                     break;
                 };
                 let facts = self.row_facts(&row).await?;
-                let Some((_, change)) = decide_offer(&row, &device, facts.push.as_ref()) else {
+                let Ok((_, change)) = decide_offer(&row, &device, facts.push.as_ref()) else {
                     break;
                 };
                 if self.commit(change).await? == Committed::Yes {

@@ -201,6 +201,8 @@ impl Store {
                     .agreement(id)
                     .is_some_and(|agreement| agreement.version == *version),
                 Assumption::DeviceAlive(device) => !self.dead_devices.contains(device),
+                // The gateway hosts none here.
+                Assumption::DeviceUnchanged { device, .. } => device.is_none(),
                 Assumption::FencesKnown(known) => !self.fence_up || known.contains(&JOB),
             })?;
         }

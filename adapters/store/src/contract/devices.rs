@@ -1,10 +1,10 @@
 //! Hosted devices: by ID, by serial number, by IoT SP, by when they are forgotten.
 
-use ics_core::change::Change;
+use ics_core::change::{Assumption, Change};
 use ics_core::device::HostedDevice;
 use ics_core::port::CommitError;
 
-use super::sample::{at, hash, hosted, hosted_id, next_hosted, sp, unregistering};
+use super::sample::{at, hash, hosted, hosted_id, next_hosted, pending, sp, unregistering};
 use super::{Contender, block_on, commit};
 
 fn put(
@@ -114,4 +114,31 @@ pub fn devices_that_are_unregistering_fall_due(store: &dyn Contender) {
     assert_eq!(due(500, 9), [hosted_id(3), hosted_id(2)]);
     assert_eq!(due(500, 1), [hosted_id(3)]);
     assert_eq!(due(10_000, 9).len(), 3);
+}
+
+/// What was decided on the device of a serial number, or on there being none, is refused once that
+/// is no longer so.
+pub fn a_change_may_assume_the_device_of_a_serial_number(store: &dyn Contender) {
+    let try_with = |number, device: Option<&HostedDevice>| {
+        let assumption = Assumption::DeviceUnchanged {
+            iot_sp: sp("maker1"),
+            serial: hash(1),
+            device: device.map(|device| (device.id.clone(), device.version)),
+        };
+        let change = Change::default().with_mapping(None, Some(pending(number)));
+        commit(store, change.with_assumption(assumption))
+    };
+    let first = hosted(1);
+    let second = next_hosted(&first);
+    let conflict = Err(CommitError::Conflict);
+    assert_eq!(try_with(1, Some(&first)), conflict);
+    assert_eq!(try_with(1, None), Ok(()));
+    put(store, None, Some(&first)).unwrap();
+    assert_eq!(try_with(2, None), conflict);
+    assert_eq!(try_with(2, Some(&first)), Ok(()));
+    put(store, Some(&first), Some(&second)).unwrap();
+    assert_eq!(try_with(3, Some(&first)), conflict);
+    put(store, Some(&second), Some(&unregistering(&second))).unwrap();
+    assert_eq!(try_with(3, Some(&second)), conflict);
+    assert_eq!(try_with(3, None), Ok(()));
 }

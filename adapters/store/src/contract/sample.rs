@@ -400,6 +400,7 @@ pub fn hosted(number: u64) -> HostedDevice {
             ),
             credential(2, CredentialKind::Password(hash(number + 100)), None),
         ],
+        credentials_given: 2,
         pairing: vec![PairingTicket {
             index: hash(number + 200),
             not_after: at(900_000),

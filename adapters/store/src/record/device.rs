@@ -19,7 +19,8 @@ named!(Channel {
 });
 
 impl Record for HostedDevice {
-    const VERSION: u8 = 1;
+    /// 2: how many credentials it was given.
+    const VERSION: u8 = 2;
 
     fn write(&self, out: &mut impl Sink) {
         out.text("deviceId", self.id.as_str());
@@ -36,6 +37,7 @@ impl Record for HostedDevice {
         out.list("credentials", &self.credentials, |out, name, credential| {
             out.group(name, |out| write_credential(out, credential));
         });
+        out.number("credentialsGiven", self.credentials_given.into());
         out.list("pairing", &self.pairing, |out, name, ticket| {
             out.group(name, |out| {
                 put_index(out, "codeIndex", ticket.index);
@@ -49,8 +51,8 @@ impl Record for HostedDevice {
         out.number("version", self.version);
     }
 
-    fn read(_: u8, input: &mut impl Source) -> Result<Self, RecordError> {
-        Ok(Self {
+    fn read(version: u8, input: &mut impl Source) -> Result<Self, RecordError> {
+        let mut device = Self {
             id: device_id(input, "deviceId")?,
             iot_sp: sp(input, "iotSpId")?,
             serial: sealed(input, "serialSealed")?,
@@ -64,13 +66,28 @@ impl Record for HostedDevice {
             credentials: input.list("credentials", |input, name| {
                 input.group(name, read_credential)
             })?,
+            credentials_given: if version < 2 {
+                0
+            } else {
+                input.small("credentialsGiven")?
+            },
             pairing: input.list("pairing", |input, name| input.group(name, read_ticket))?,
             document: input.group("document", read_document)?,
             status: read_status(input)?,
             created: input.instant("createTime")?,
             updated: input.instant("updateTime")?,
             version: input.number("version")?,
-        })
+        };
+        let seen = Self::credentials_seen(&device.credentials);
+        if version < 2 {
+            device.credentials_given = seen;
+        }
+        // Else the next credential would have the name of one that is there.
+        if seen <= device.credentials_given {
+            Ok(device)
+        } else {
+            Err(RecordError::Value)
+        }
     }
 }
 

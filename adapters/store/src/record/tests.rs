@@ -373,6 +373,11 @@ fn records_of_older_versions_are_read() {
     let told = sample::entry(&sample::third_party("shop1"), 1, 300);
     let key = index::outbox(&told.key);
     assert_eq!(decode(key.as_bytes(), &older("outbox-1")), Ok(told));
+    for (name, device) in hosted_devices() {
+        // The highest of its credentials' names is how many it was given.
+        let key = index::hosted_device(&device.id);
+        assert_eq!(decode(key.as_bytes(), &older(name)), Ok(device), "{name}");
+    }
     let names = ["party", "agreement", "subscription", "certificate"];
     for (name, record) in names.into_iter().zip(directory()) {
         let key = index::directory(&record.key());
@@ -431,6 +436,15 @@ fn a_document_whose_rows_are_out_of_order_or_acknowledged_beyond_its_version_is_
     assert_eq!(read, Err(RecordError::Value));
     device.document.rows.reverse();
     device.document.acknowledged = device.document.version + 1;
+    let read = decode::<HostedDevice>(key.as_bytes(), &encode(key.as_bytes(), &device));
+    assert_eq!(read, Err(RecordError::Value));
+}
+
+#[test]
+fn a_device_with_more_credentials_than_it_was_given_is_refused() {
+    let mut device = sample::hosted(1);
+    device.credentials_given = 1;
+    let key = index::hosted_device(&device.id);
     let read = decode::<HostedDevice>(key.as_bytes(), &encode(key.as_bytes(), &device));
     assert_eq!(read, Err(RecordError::Value));
 }

@@ -25,10 +25,13 @@ pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const DAY: Duration = Duration::from_secs(86_400);
 
 pub(crate) struct World {
-    pub(crate) service: IcsService,
+    pub(crate) service: Arc<IcsService>,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) rung: Arc<Rung>,
+    surroundings: Arc<Surroundings>,
 }
+
+type Meanwhile = Box<dyn FnOnce() + Send>;
 
 /// Who was rung for, and in which version.
 #[derive(Default)]
@@ -48,6 +51,7 @@ impl DeviceBell for Rung {
 struct Surroundings {
     directory: Mutex<Arc<Directory>>,
     drawn: Mutex<u64>,
+    meanwhile: Mutex<Option<Meanwhile>>,
 }
 
 impl Sealer for Surroundings {
@@ -127,6 +131,12 @@ impl RateLimiter for Surroundings {
 
 impl Entropy for Surroundings {
     fn fill(&self, out: &mut [u8]) {
+        // The jitter of a failure: drawn once all is read that a request is decided on.
+        if out.len() == 4 {
+            let meanwhile = self.meanwhile.lock().unwrap().take();
+            let work = meanwhile.map(std::thread::spawn);
+            work.into_iter().for_each(|work| work.join().unwrap());
+        }
         let mut drawn = self.drawn.lock().unwrap();
         for byte in out {
             *drawn = drawn
@@ -220,21 +230,24 @@ pub(crate) fn run<F: Future>(future: F) -> F::Output {
         .block_on(future)
 }
 
+fn records() -> [DirectoryRecord; 7] {
+    [
+        party("shop", false),
+        party("acme", true),
+        party("asker", true),
+        party("pairer", true),
+        agreement("acme", ConsentMode::Asserted, 1),
+        agreement("asker", ConsentMode::IotSpConfirm, 2),
+        agreement("pairer", ConsentMode::Asserted, 3),
+    ]
+}
+
 impl World {
     /// `acme` agreed with `shop`; so did `asker`, which confirms each mapping first, and `pairer`,
     /// whose agreement takes a pairing code.
     pub(crate) fn new() -> Self {
-        let records = [
-            party("shop", false),
-            party("acme", true),
-            party("asker", true),
-            party("pairer", true),
-            agreement("acme", ConsentMode::Asserted, 1),
-            agreement("asker", ConsentMode::IotSpConfirm, 2),
-            agreement("pairer", ConsentMode::Asserted, 3),
-        ];
         let store = Arc::new(MemoryStore::in_memory().unwrap());
-        let change = records.iter().fold(Change::default(), |change, record| {
+        let change = records().iter().fold(Change::default(), |change, record| {
             let write = ics_core::change::Write {
                 before: None,
                 after: Some(record.clone()),
@@ -242,9 +255,15 @@ impl World {
             change.with_record(record.key(), write)
         });
         run(store.commit(change)).unwrap();
+        Self::over(store, Knobs::default())
+    }
+
+    /// The service started anew over what is stored, with these knobs; failures are told at once.
+    pub(crate) fn over(store: Arc<MemoryStore>, knobs: Knobs) -> Self {
         let surroundings = Arc::new(Surroundings {
-            directory: Mutex::new(Arc::new(Directory::from_records(records))),
+            directory: Mutex::new(Arc::new(Directory::from_records(records()))),
             drawn: Mutex::new(7),
+            meanwhile: Mutex::default(),
         });
         let rung = Arc::new(Rung::default());
         let ports = Ports {
@@ -256,18 +275,24 @@ impl World {
             entropy: surroundings.clone(),
             bell: surroundings.clone(),
             device_bell: rung.clone(),
-            device_authority: surroundings,
+            device_authority: surroundings.clone(),
             password_hasher: None,
         };
         let knobs = Knobs {
             failure_floor: Duration::ZERO,
-            ..Knobs::default()
+            ..knobs
         };
         Self {
-            service: IcsService::new(ports, knobs),
+            service: Arc::new(IcsService::new(ports, knobs)),
             store,
             rung,
+            surroundings,
         }
+    }
+
+    /// Does `work` once the next request has read what it is decided on, before it is committed.
+    pub(crate) fn meanwhile(&self, work: impl FnOnce() + Send + 'static) {
+        *self.surroundings.meanwhile.lock().unwrap() = Some(Box::new(work));
     }
 
     /// Registers a lock of `iot_sp`; answers its identity, as a channel would make it.
@@ -314,7 +339,18 @@ impl World {
     /// The same, with a pairing code; and whether it is a new row.
     pub(crate) fn request_with(
         &self,
-        (iot_sp, serial): (&str, &str),
+        of: (&str, &str),
+        n: usize,
+        pairing_code: Option<PairingCode>,
+    ) -> Result<(Mapping, bool), RequestError> {
+        let uti = format!("uti-of-the-lock-at-service-{n}");
+        self.request_under((of, &uti), n, pairing_code)
+    }
+
+    /// The same, for a UTI of that name.
+    pub(crate) fn request_under(
+        &self,
+        ((iot_sp, serial), uti): ((&str, &str), &str),
         n: usize,
         pairing_code: Option<PairingCode>,
     ) -> Result<(Mapping, bool), RequestError> {
@@ -322,7 +358,7 @@ impl World {
         let request = MappingRequest {
             key: MappingKey {
                 service_uri: ServiceUri::parse(&format!("https://shop.example/s{n}")).unwrap(),
-                uti: Uti::parse(&format!("uti-of-the-lock-at-service-{n}")).unwrap(),
+                uti: Uti::parse(uti).unwrap(),
             },
             serial: DeviceSerialNumber::parse(serial).unwrap(),
             device_vendor: None,

@@ -143,7 +143,7 @@ impl IcsService {
                 (kind, until, IssuedCredential::Chosen(id))
             }
         };
-        device.credentials.push(DeviceCredential {
+        device.give_credential(DeviceCredential {
             id,
             kind,
             not_before: now,

@@ -126,6 +126,7 @@ impl Stand {
             owner: None,
             channels: Channels::NONE.with(Channel::Mqtt),
             credentials: Vec::new(),
+            credentials_given: 0,
             pairing: Vec::new(),
             document: DocumentState {
                 version,
