@@ -11,6 +11,8 @@
 mod limits;
 #[path = "hosting/pairing.rs"]
 mod pairing;
+#[path = "hosting/passwords.rs"]
+mod passwords;
 #[path = "hosting/races.rs"]
 mod races;
 #[path = "hosting/world.rs"]
