@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use ics_core::device::HostedDevice;
+use ics_core::device::{CredentialKind, HostedDevice};
 use ics_core::directory::DirectoryRecord;
 use ics_core::id::{CallbackUri, SubscriptionId};
 use ics_core::mapping::{
@@ -425,6 +425,12 @@ fn hosted_devices_survive_a_round_trip() {
     for (_, device) in hosted_devices() {
         round_trip(index::hosted_device(&device.id).as_bytes(), &device);
     }
+    let mut device = sample::hosted(1);
+    let [_, password] = device.credentials.as_mut_slice() else {
+        panic!("two credentials");
+    };
+    password.kind = CredentialKind::ChosenPassword(sample::hash(7));
+    round_trip(index::hosted_device(&device.id).as_bytes(), &device);
 }
 
 #[test]
