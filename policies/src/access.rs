@@ -52,7 +52,13 @@ fn check_role(request: &AccessRequest<'_>) -> Result<(), Denied> {
     // Y.4462 10.4 steps 1 and 4: the grants looked at are those of the party that authenticated.
     let is_caller = request.principal.sp == party.id && *request.principal.proof.sp() == party.id;
     // Y.4462 clause 9: odd reference points face a third party SP, even ones an IoT SP.
-    if is_caller && party.status == PartyStatus::Active && party.has_role(role) {
+    if !is_caller {
+        return Err(Denied::Role(role));
+    }
+    if party.status != PartyStatus::Active {
+        return Err(Denied::NotServed);
+    }
+    if party.has_role(role) {
         Ok(())
     } else {
         Err(Denied::Role(role))

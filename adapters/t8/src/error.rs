@@ -49,9 +49,11 @@ impl From<Failure> for Problem {
     }
 }
 
-/// A denial on `point`. A role that is not the caller's is answered like a scope it lacks.
+/// A denial on `point`. A role that is not the caller's is answered like a scope it lacks; who was
+/// suspended since the token was looked at, like who comes later.
 pub(crate) fn refuse_denied(denied: Denied, point: ReferencePoint) -> Problem {
     match denied {
+        Denied::NotServed => AuthenticationFailure::PartyNotServed.into(),
         Denied::Role(_) => Problem::insufficient_scope(point),
         Denied::Scope(missing) => Problem::insufficient_scope(missing),
         Denied::NoAgreement => Cause::NoAgreement.into(),
@@ -151,6 +153,7 @@ impl From<JobError> for Problem {
     fn from(error: JobError) -> Self {
         match error {
             // The caller's token opens the other of the two points: not there, for it.
+            JobError::Denied(Denied::NotServed) => AuthenticationFailure::PartyNotServed.into(),
             JobError::Denied(_) | JobError::NotFound => Cause::JobNotFound.into(),
         }
     }

@@ -62,6 +62,9 @@ pub struct AccessRequest<'a> {
 /// procedure decides which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Denied {
+    /// The party is suspended or was removed: nothing is looked at.
+    #[error("party not served")]
+    NotServed,
     /// The party does not have the role of the reference point.
     #[error("reference point not open to this role")]
     Role(Role),

@@ -241,7 +241,7 @@ struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// May this be done? A party that is not served has no role.
+    /// May this be done? Of a party that is not served nothing else is asked.
     fn ask(&self, operation: Operation<'_>) -> Result<(), Denied> {
         let Self {
             principal,
@@ -253,7 +253,7 @@ impl Question<'_> {
             .directory
             .party(&principal.sp)
             .filter(|party| party.status == PartyStatus::Active)
-            .ok_or(Denied::Role(reference_point.role()))?;
+            .ok_or(Denied::NotServed)?;
         self.decision_point.decide(&AccessRequest {
             principal,
             party,

@@ -39,9 +39,7 @@ impl IcsService {
         now: Timestamp,
     ) -> Result<Profile, ProfileError> {
         let directory = self.admit(principal, point, now)?;
-        let party = directory
-            .party(&principal.sp)
-            .ok_or(Denied::Role(point.role()))?;
+        let party = directory.party(&principal.sp).ok_or(Denied::NotServed)?;
         let own =
             |a: &&Arc<Agreement>| a.iot_sp == principal.sp || a.third_party_sp == principal.sp;
         Ok(Profile {

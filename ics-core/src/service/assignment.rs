@@ -179,6 +179,10 @@ impl IcsService {
             let decision_point = self.ports.decision_point.as_ref();
             let permission =
                 authorize_establishment(decision_point, &directory, principal, &row, now);
+            if let Err(denied @ Denied::NotServed) = permission {
+                // Suspended since: its rows stay as they are.
+                return Err(AssignmentError::Denied(denied).into());
+            }
             let times = (&self.knobs, self.disclose_at(row.created));
             let instants = (now, since);
             let outcome = decide_answer(&row, answer, (permission, &facts), times, instants)

@@ -11,7 +11,7 @@ use crate::device::HostedDevice;
 use crate::directory::RoutingFailure;
 use crate::id::{CallbackUri, DeviceSerialNumber, MappingId, PairingCode, SpId};
 use crate::mapping::{Attribute, Consent, Features, Mapping, MappingKey, MappingStatus, State};
-use crate::party::Party;
+use crate::party::{Party, PartyStatus};
 use crate::port::{Cursor, Denied, Selection};
 use crate::principal::Principal;
 use crate::procedure::Listeners;
@@ -89,6 +89,15 @@ pub enum RequestError {
     Failure(#[from] Failure),
 }
 
+impl From<RequestDenied> for RequestError {
+    fn from(denied: RequestDenied) -> Self {
+        match denied {
+            RequestDenied::Denied(denied) => Self::Denied(denied),
+            RequestDenied::Routing(failure) => Self::Routing(failure),
+        }
+    }
+}
+
 /// Why a mapping could not be seen or changed by its third party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MappingError {
@@ -151,13 +160,17 @@ impl IcsService {
                 consent: request.consent.as_ref(),
             };
             let decision_point = self.ports.decision_point.as_ref();
-            let permission =
-                authorize_request(decision_point, &directory, principal, &requested, now).map_err(
-                    |denied| match denied {
-                        RequestDenied::Denied(denied) => RequestError::Denied(denied),
-                        RequestDenied::Routing(failure) => RequestError::Routing(failure),
-                    },
-                )?;
+            let asked = authorize_request(decision_point, &directory, principal, &requested, now);
+            let permission = match asked {
+                Ok(permission) => permission,
+                Err(denied) => {
+                    let frozen = self.find_frozen(principal, (request, denied), now).await?;
+                    return match frozen {
+                        Some(row) => Ok((row, false)),
+                        None => Err(denied.into()),
+                    };
+                }
+            };
             self.check_request(principal, request, now)?;
             let live = match self.load_live(&request.key).await? {
                 Some(row) => Some(self.settle(row, now).await?).filter(Mapping::is_live),
@@ -207,6 +220,36 @@ impl IcsService {
             }
         }
         Err(Failure::Busy.into())
+    }
+
+    /// The row that a request repeats, where only that its IoT SP is suspended keeps the request
+    /// from being permitted. t8 A.8: it is frozen, not gone; its third party may look at it, and a
+    /// repeated request is told of it as ever.
+    async fn find_frozen(
+        &self,
+        principal: &Principal,
+        (request, denied): (&MappingRequest, RequestDenied),
+        now: Timestamp,
+    ) -> Result<Option<Mapping>, Failure> {
+        // Role, scope and ownership have been asked by then, in this order.
+        let (RequestDenied::Routing(_) | RequestDenied::Denied(Denied::NoAgreement)) = denied
+        else {
+            return Ok(None);
+        };
+        let Some(row) = self.load_live(&request.key).await? else {
+            return Ok(None);
+        };
+        let row = self.settle(row, now).await?;
+        let sealer = self.ports.sealer.as_ref();
+        let serial = request.serial.expose().as_bytes();
+        let serial = sealer.blind_index(BlindIndexDomain::Serial, &[serial]);
+        let same = row.third_party_sp == principal.sp && row.serial_index == serial;
+        let directory = self.directory();
+        let iot_sp = directory.party(&row.iot_sp);
+        let frozen = iot_sp.is_some_and(|party| party.status == PartyStatus::Suspended);
+        let agreement = directory.agreement(&row.agreement);
+        let agreed = agreement.is_some_and(|a| a.is_active(now) && a.covers(&row.key.service_uri));
+        Ok(Some(row).filter(|row| row.is_live() && same && frozen && agreed))
     }
 
     /// A code is hashed whether or not there is a device it could be of: that costs the same.

@@ -418,6 +418,7 @@ fn an_operation_stays_on_the_reference_point_of_its_function() {
 #[test]
 fn who_is_not_served_or_not_the_caller_may_do_nothing() {
     let denied = Err(Denied::Role(Role::ThirdPartySp));
+    let not_served = Err(Denied::NotServed);
     for kind in [Kind::Request, Kind::Own] {
         check(
             &Facts::shop(),
@@ -426,9 +427,13 @@ fn who_is_not_served_or_not_the_caller_may_do_nothing() {
                 (
                     "suspended",
                     |f| f.party.status = PartyStatus::Suspended,
-                    denied,
+                    not_served,
                 ),
-                ("removed", |f| f.party.status = PartyStatus::Removed, denied),
+                (
+                    "removed",
+                    |f| f.party.status = PartyStatus::Removed,
+                    not_served,
+                ),
                 (
                     "other",
                     |f| f.principal.sp = SpId::parse("shop2").unwrap(),
@@ -438,7 +443,7 @@ fn who_is_not_served_or_not_the_caller_may_do_nothing() {
                     "certificate of another",
                     |f| {
                         let Proof::Certificate(own) = &f.principal.proof else {
-                            return;
+                            panic!("shop comes with a certificate");
                         };
                         let mut peer = PeerCertificate::clone(own);
                         peer.sp = SpId::parse("shop2").unwrap();

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use ics_core::change::Change;
 use ics_core::device::Channel;
 use ics_core::device_document::Acknowledgement;
+use ics_core::id::DeviceId;
 use ics_core::mapping::{Dispatch, Mapping, MappingStatus, State};
-use ics_core::port::Store as _;
-use ics_core::service::{AnswerError, AnswerInput, Given, Manager};
+use ics_core::party::PartyStatus;
+use ics_core::port::{Denied, Store as _};
+use ics_core::service::{AnswerError, AnswerInput, AssignmentError, Given, Manager, RequestError};
 
-use super::world::{NOW, World, principal, run};
+use super::world::{NOW, World, principal, run, sp};
 use super::{acknowledge, document};
 
 #[test]
@@ -143,4 +145,43 @@ fn all_that_an_acknowledgement_refuses_ends_in_one_change() {
             ..
         }
     ));
+}
+
+fn set(world: &World, id: &str, status: PartyStatus) {
+    let id = sp(id);
+    run(world.service.change_party_status(&id, status, NOW)).unwrap();
+}
+
+#[test]
+fn an_iot_sp_that_is_suspended_while_it_answers_changes_no_row() {
+    let world = Arc::new(World::new());
+    let row = world.request("acme", "LOCK-1", 1);
+    let beside = Arc::clone(&world);
+    world.meanwhile(move || set(&beside, "acme", PartyStatus::Suspended));
+    let input = AnswerInput::Accepted(DeviceId::parse("d-1").unwrap());
+    let acme = principal("acme");
+    let answer = || {
+        run(world
+            .service
+            .answer_assignment(&acme, (row.id, &input), NOW))
+    };
+    let not_served = AnswerError::Assignment(AssignmentError::Denied(Denied::NotServed));
+    assert_eq!(answer(), Err(not_served));
+    assert_eq!(world.row(row.id), row);
+    set(&world, "acme", PartyStatus::Active);
+    assert_eq!(answer().unwrap().status(), MappingStatus::Established);
+}
+
+#[test]
+fn a_request_repeated_while_its_iot_sp_is_suspended_is_told_of_its_row_and_no_other_is() {
+    let world = World::new();
+    let row = world.request("acme", "LOCK-1", 1);
+    set(&world, "acme", PartyStatus::Suspended);
+    let (same, is_new) = world.request_with(("acme", "LOCK-1"), 1, None).unwrap();
+    assert_eq!((same, is_new), (row, false));
+    let refused = Err(RequestError::Denied(Denied::NoAgreement));
+    for (serial, n) in [("LOCK-2", 1), ("LOCK-1", 2)] {
+        let asked = world.request_with(("acme", serial), n, None);
+        assert_eq!(asked.map(drop), refused, "{serial} {n}");
+    }
 }

@@ -56,6 +56,14 @@ struct Surroundings {
     stretched: AtomicUsize,
 }
 
+impl Surroundings {
+    fn do_meanwhile(&self) {
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        let work = meanwhile.map(std::thread::spawn);
+        work.into_iter().for_each(|work| work.join().unwrap());
+    }
+}
+
 impl Sealer for Surroundings {
     fn seal(&self, context: &[u8], value: &[u8]) -> Result<Sealed, SealError> {
         let masked = value.iter().map(|byte| byte ^ 0x5a);
@@ -97,7 +105,10 @@ impl DecisionPoint for Surroundings {
             | Operation::Inquire { agreement, .. } => {
                 agreement.map(|_| ()).ok_or(Denied::NoAgreement)
             }
-            Operation::UseOwn => Ok(()),
+            Operation::UseOwn => {
+                self.do_meanwhile();
+                Ok(())
+            }
         }
     }
 
@@ -135,9 +146,7 @@ impl Entropy for Surroundings {
     fn fill(&self, out: &mut [u8]) {
         // The jitter of a failure: drawn once all is read that a request is decided on.
         if out.len() == 4 {
-            let meanwhile = self.meanwhile.lock().unwrap().take();
-            let work = meanwhile.map(std::thread::spawn);
-            work.into_iter().for_each(|work| work.join().unwrap());
+            self.do_meanwhile();
         }
         let mut drawn = self.drawn.lock().unwrap();
         for byte in out {
@@ -316,7 +325,8 @@ impl World {
         }
     }
 
-    /// Does `work` once the next request has read what it is decided on, before it is committed.
+    /// Does `work` once the next request for a mapping has read what it is decided on, before it is
+    /// committed; or once the next other request was admitted.
     pub(crate) fn meanwhile(&self, work: impl FnOnce() + Send + 'static) {
         *self.surroundings.meanwhile.lock().unwrap() = Some(Box::new(work));
     }

@@ -25,6 +25,11 @@ fn each_refusal_of_the_core_has_its_code_of_a_7() {
             "SERVICE_NOT_OWNED",
         ),
         (
+            R::Denied(Denied::Scope(ReferencePoint::Ics1)).into(),
+            403,
+            "INSUFFICIENT_SCOPE",
+        ),
+        (
             R::Denied(Denied::Role(Role::IotSp)).into(),
             403,
             "INSUFFICIENT_SCOPE",
@@ -115,4 +120,23 @@ fn a_wait_is_told_in_whole_seconds_and_never_as_zero() {
             "{millis} ms"
         );
     }
+}
+
+#[test]
+fn who_is_suspended_during_a_call_is_answered_like_who_was_before() {
+    let denied = || Denied::NotServed;
+    let answers: [Problem; 8] = [
+        R::Denied(denied()).into(),
+        M::Denied(denied()).into(),
+        A::Assignment(AssignmentError::Denied(denied())).into(),
+        refuse_demap(DemapError::Denied(denied()), Role::IotSp),
+        refuse_inquiry(InquiryError::Denied(denied()), ReferencePoint::Ics7),
+        JobError::Denied(denied()).into(),
+        SubscriptionError::Denied(denied()).into(),
+        refuse_device(DeviceError::Denied(denied()), ""),
+    ];
+    for answer in answers {
+        assert_eq!(told(answer), told(AuthenticationFailure::PartyNotServed));
+    }
+    assert_eq!(told(AuthenticationFailure::PartyNotServed), (401, None));
 }

@@ -8,12 +8,13 @@ use alloc::vec::Vec;
 use super::super::demapping::Ending;
 use super::super::fence::date_establishment;
 use super::super::{ATTEMPTS, Committed, Failure, IcsService};
-use super::{ChannelError, Given};
+use super::{ChannelError, DeviceRefusal, Given, Unauthenticated};
 use crate::change::Change;
 use crate::device::{Channel, DeviceStatus};
 use crate::device_document::{Acknowledgement, AcknowledgementMeaning};
 use crate::id::MappingId;
 use crate::mapping::{CauseCode, DemappingCause, EndedBy, FailureCause, Mapping, State, sub_cause};
+use crate::port::Denied;
 use crate::principal::DeviceIdentity;
 use crate::procedure::access::authorize_establishment;
 use crate::procedure::assignment::{Answer, AnswerOutcome, decide_answer, decide_failure};
@@ -97,7 +98,7 @@ impl IcsService {
         identity: &Arc<DeviceIdentity>,
         id: MappingId,
         now: Timestamp,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), ChannelError> {
         let principal = identity.principal();
         let device_index = self.device_index(&identity.iot_sp, &identity.device_id);
         for _ in 0..ATTEMPTS {
@@ -108,15 +109,20 @@ impl IcsService {
             if !matches!(row.state, State::Pending { .. }) {
                 return Ok(());
             }
+            let dead = self.ports.store.is_device_dead(device_index).await;
             let answer = Answer::Accepted {
                 device_id: identity.device_id.clone(),
                 device_index,
-                device_dead: self.ports.store.is_device_dead(device_index).await?,
+                device_dead: dead.map_err(Failure::from)?,
             };
             let facts = self.row_facts(&row).await?;
             let decision_point = self.ports.decision_point.as_ref();
             let permission =
                 authorize_establishment(decision_point, &directory, &principal, &row, now);
+            if let Err(Denied::NotServed) = permission {
+                // Suspended since: its rows stay as they are.
+                return Err(DeviceRefusal::from(Unauthenticated::SpNotServed).into());
+            }
             let since = date_establishment(&directory, (&row, &identity.device_id), now);
             let times = (&self.knobs, self.disclose_at(row.created));
             let outcome = decide_answer(&row, answer, (permission, &facts), times, (now, since));
@@ -131,7 +137,7 @@ impl IcsService {
                 return Ok(());
             }
         }
-        Err(Failure::Busy)
+        Err(Failure::Busy.into())
     }
 
     /// What ends those of these rows that are the device's: it or its user does not want them. One
