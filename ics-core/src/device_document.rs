@@ -71,6 +71,20 @@ impl DocumentState {
     /// No version is above this: every integer up to it is one in JSON (RFC 8259 6).
     pub const HIGHEST_VERSION: u64 = (1 << 53) - 1;
 
+    /// The empty document of a device that is registered now, held as it is. Its version is the
+    /// milliseconds of the clock: the same physical device may have been registered before, and must
+    /// take what it is sent now for newer than what it keeps from then.
+    #[must_use]
+    pub fn beginning(now: Timestamp) -> Self {
+        let clock = u64::try_from(now.millis()).unwrap_or(0);
+        let version = clock.min(Self::HIGHEST_VERSION);
+        Self {
+            version,
+            acknowledged: version,
+            rows: Vec::new(),
+        }
+    }
+
     /// Whether another row has room.
     #[must_use]
     pub fn has_room(&self) -> bool {

@@ -308,7 +308,13 @@ fn a_request_makes_a_pending_row_and_a_push() {
         id: AgreementId::from_bytes([7; 16]),
         version: 3,
     };
-    assert_eq!(change.assumptions(), [assumption]);
+    // No device of that serial number was hosted when it was decided.
+    let unhosted = Assumption::DeviceUnchanged {
+        iot_sp: row.iot_sp.clone(),
+        serial: SERIAL,
+        device: None,
+    };
+    assert_eq!(change.assumptions(), [assumption, unhosted]);
     let record = change.uti_records()[0].1.after.unwrap();
     assert_eq!(
         (record.live, record.serial, record.device, record.dead),

@@ -161,7 +161,7 @@ impl IcsService {
             credentials: Vec::new(),
             credentials_given: 0,
             pairing: Vec::new(),
-            document: DocumentState::default(),
+            document: DocumentState::beginning(now),
             status: DeviceStatus::Active,
             created: now,
             updated: now,
