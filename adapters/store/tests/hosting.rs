@@ -32,8 +32,9 @@ use ics_core::service::{
 };
 use ics_core::time::Timestamp;
 use std::sync::Arc;
-use world::{NOW, World, principal, run};
+use world::{NOW, REGISTERED, World, principal, run};
 
+/// Says that `version` is stored, counted from that of the registration.
 fn acknowledge(
     world: &World,
     device: &Arc<DeviceIdentity>,
@@ -41,7 +42,7 @@ fn acknowledge(
     refused: &[MappingId],
 ) -> Result<AcknowledgementMeaning, ChannelError> {
     let acknowledgement = Acknowledgement {
-        version,
+        version: REGISTERED + version,
         refused: refused.to_vec(),
     };
     let at = (device, Channel::Mqtt);
@@ -50,10 +51,11 @@ fn acknowledge(
         .acknowledge_document(at, &acknowledgement, NOW))
 }
 
+/// The newest version, counted from that of the registration, and its rows.
 fn document(world: &World, device: &Arc<DeviceIdentity>) -> (u64, Vec<MappingId>) {
     let read = run(world.service.read_document((device, Channel::Mqtt), NOW)).unwrap();
     let rows = read.entries.iter().map(|entry| entry.mapping).collect();
-    (read.version, rows)
+    (read.version - REGISTERED, rows)
 }
 
 fn messages(world: &World, role: Role) -> Vec<Message> {
@@ -77,7 +79,7 @@ fn a_row_for_a_hosted_device_goes_to_its_document_and_not_to_a_push() {
     ));
     assert!(messages(&world, Role::IotSp).is_empty());
     let read = run(world.service.read_document((&lock, Channel::Mqtt), NOW)).unwrap();
-    assert_eq!((read.version, read.entries.len()), (1, 1));
+    assert_eq!((read.version, read.entries.len()), (REGISTERED + 1, 1));
     assert_eq!(read.entries[0].key, row.key);
     assert_eq!(
         read.entries[0].e2e.as_deref(),
@@ -85,7 +87,10 @@ fn a_row_for_a_hosted_device_goes_to_its_document_and_not_to_a_push() {
         "byte-exact"
     );
     let rung = world.rung.0.lock().unwrap().clone();
-    assert_eq!(rung.last(), Some(&(lock.device_id.clone(), Some(1))));
+    assert_eq!(
+        rung.last(),
+        Some(&(lock.device_id.clone(), Some(REGISTERED + 1)))
+    );
 }
 
 #[test]

@@ -310,11 +310,11 @@ fn a_request_makes_a_pending_row_and_a_push() {
     };
     // No device of that serial number was hosted when it was decided.
     let unhosted = Assumption::DeviceUnchanged {
-        iot_sp: row.iot_sp.clone(),
+        iot_sp: row.iot_sp,
         serial: SERIAL,
         device: None,
     };
-    assert_eq!(change.assumptions(), [assumption, unhosted]);
+    assert_eq!(change.assumptions(), [unhosted, assumption]);
     let record = change.uti_records()[0].1.after.unwrap();
     assert_eq!(
         (record.live, record.serial, record.device, record.dead),

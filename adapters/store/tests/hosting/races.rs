@@ -12,7 +12,7 @@ use ics_core::party::PartyStatus;
 use ics_core::port::{Denied, Store as _};
 use ics_core::service::{AnswerError, AnswerInput, AssignmentError, Given, Manager, RequestError};
 
-use super::world::{NOW, World, principal, run, sp};
+use super::world::{NOW, REGISTERED, World, principal, run, sp};
 use super::{acknowledge, document};
 
 #[test]
@@ -29,7 +29,7 @@ fn a_place_that_comes_free_while_a_row_is_requested_is_offered_to_it() {
         let at = (&device, Channel::Mqtt);
         run(service.give_up_mapping(at, &given, NOW)).unwrap();
         let acknowledgement = Acknowledgement {
-            version: 17,
+            version: REGISTERED + 17,
             refused: Vec::new(),
         };
         run(service.acknowledge_document(at, &acknowledgement, NOW)).unwrap();

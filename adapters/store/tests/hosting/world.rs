@@ -23,6 +23,8 @@ use ics_core::time::Timestamp;
 use ics_store::MemoryStore;
 
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+/// The version of the empty document of a device that is registered now.
+pub(crate) const REGISTERED: u64 = 1_700_000_000_000;
 const DAY: Duration = Duration::from_secs(86_400);
 
 pub(crate) struct World {
