@@ -102,7 +102,7 @@ impl DemoDevice {
         let (client, mut events) = built.map_err(|e| DeviceError::Options(e.to_string()))?;
         wait_connected(&mut events).await?;
         let (tell, heard) = mpsc::unbounded_channel();
-        let device = Self {
+        let mut device = Self {
             serial: device.serial.clone(),
             id: device.id.clone(),
             client,
@@ -115,6 +115,8 @@ impl DemoDevice {
             let topic = device.topic(own);
             device.client.subscribe(topic, QoS::AtLeastOnce).await?;
         }
+        // Its document comes with the subscription: so far an empty one.
+        device.replace_copy().await?;
         Ok(device)
     }
 

@@ -42,14 +42,17 @@ impl World {
     }
 
     pub(super) fn of(sandbox: Sandbox, thing: HostedDevice, is_direct: bool) -> Self {
-        Self {
+        let mut world = Self {
             shop: sandbox.shop(),
             acme: sandbox.acme(),
             thing,
             sandbox,
             version: 0,
             is_direct,
-        }
+        };
+        // That of the empty document it was registered with.
+        (world.version, _) = world.versions();
+        world
     }
 
     /// The newest version of its document, and the newest it said it holds, as its IoT SP sees them.
