@@ -4,8 +4,8 @@
 //! The document is state, not messages. Its version is the one integer a device remembers for
 //! ordering: a document with a higher one replaces the copy, the same one is acknowledged again,
 //! an older one is nothing. So no loss, duplication or reordering leaves a revoked pair here or
-//! brings one back. The copy belongs to the device ID: under another one (the device was registered
-//! anew) begin with an empty copy, for versions begin anew too. `examples/device/vectors.json` says the same in examples, for any language.
+//! brings one back. It may outlive the device ID: a device that is registered anew is sent versions
+//! above these. `examples/device/vectors.json` says the same in examples, for any language.
 
 use serde::{Deserialize, Serialize};
 

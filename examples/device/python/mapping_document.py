@@ -13,8 +13,7 @@ HIGHEST_VERSION = 2**53 - 1
 class Copy:
     """What this device holds, and keeps through a loss of power. A new one holds nothing.
 
-    It belongs to the device ID: under another one (the device was registered anew) begin with a new
-    one, for versions begin anew too.
+    It may outlive the device ID: a device that is registered anew is sent versions above these.
     """
 
     def __init__(self, stored=None):
