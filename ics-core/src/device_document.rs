@@ -65,8 +65,9 @@ pub enum AcknowledgementMeaning {
 impl DocumentState {
     /// The most rows a device holds.
     pub const MOST_ROWS: usize = 16;
-    /// What versions rise by at least when a store is put back to an earlier state: a device may
-    /// hold a version that the store does not remember, and must take the next one for newer.
+    /// What versions rise by when a store is put back to an earlier state under a clock that is
+    /// behind them: a device may hold a version that the store does not remember, and must take the
+    /// next one for newer.
     pub const STEP_AFTER_RESTORE: u64 = 1 << 24;
     /// No version is above this: every integer up to it is one in JSON (RFC 8259 6).
     pub const HIGHEST_VERSION: u64 = (1 << 53) - 1;
@@ -114,14 +115,19 @@ impl DocumentState {
         }
     }
 
-    /// The same rows under a version no device can have seen: at least the milliseconds that the
-    /// clock tells, so that the same file can be restored again later, and above it still.
+    /// The same rows under a version no device can have seen: the milliseconds that the clock tells,
+    /// for no document changes more often than that, so that the same file can be restored again
+    /// later, and above it still. By a large step where the clock is not ahead of the versions.
     #[must_use]
     pub fn after_restore(&self, now: Timestamp) -> Self {
-        let stepped = self.version.saturating_add(Self::STEP_AFTER_RESTORE);
         let clock = u64::try_from(now.millis()).unwrap_or(0);
+        let version = if clock > self.version {
+            clock
+        } else {
+            self.version.saturating_add(Self::STEP_AFTER_RESTORE)
+        };
         Self {
-            version: stepped.max(clock).min(Self::HIGHEST_VERSION),
+            version: version.min(Self::HIGHEST_VERSION),
             ..self.clone()
         }
     }

@@ -49,6 +49,23 @@ fn only_the_newest_version_counts_as_held_and_none_above_it() {
 }
 
 #[test]
+fn a_device_that_is_registered_anew_or_restored_soon_and_again_is_sent_newer_versions() {
+    let at = Timestamp::from_millis(1_700_000_000_000);
+    let later = |minutes: u64| at.plus(Duration::from_secs(minutes * 60));
+    let changed = |state: DocumentState| {
+        (1..=9).fold(state, |state, n| state.changed(&[row(n)], &[row(n - 1)]))
+    };
+    let first = changed(DocumentState::beginning(at));
+    assert!(first.acknowledged < first.version);
+    let again = DocumentState::beginning(later(1));
+    assert_eq!(again.acknowledged, again.version);
+    assert!(again.version > first.version);
+    let restored = changed(first.after_restore(later(10)));
+    assert!(restored.version > first.version);
+    assert!(first.after_restore(later(11)).version > restored.version);
+}
+
+#[test]
 fn after_a_restore_the_next_version_is_newer_than_any_a_device_may_hold() {
     let backed_up = DocumentState::default().changed(&[row(1)], &[]);
     let mut lost = backed_up.clone();
