@@ -47,7 +47,7 @@ fn a_wrong_password_costs_the_same_whether_there_is_a_device_and_whatever_it_has
 #[test]
 fn a_chosen_password_is_its_own_device_s_and_holds_while_one_like_it_does() {
     let world = World::new();
-    let (lock, light) = ("LOCK-1", "LIGHT-1");
+    let (lock, light) = ("LOCK-1", "LOCK-2");
     let [lock, light] =
         [lock, light].map(|serial| world.register("acme", serial).device_id.clone());
     let first = choose(&world, &lock, CHOSEN);
