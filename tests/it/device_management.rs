@@ -291,7 +291,7 @@ fn a_chosen_password_comes_from_a_file_and_is_refused_where_none_is_taken() {
     });
     let made = world.answer(&["register", "FR-1", "--password-file", &file(&world)]);
     let credential = &made["credentials"][0];
-    assert_eq!(credential["kind"], "PASSWORD");
+    assert_eq!(credential["kind"], "password");
     assert!(credential["password"].is_null(), "{made}");
     assert!(!world.domain.log().contains("korrekt"));
 }

@@ -154,7 +154,7 @@ fn write(world: &mut World, who: &Who<'_>, held: &Mapping) {
         (
             ["acknowledge", "own", "never offered"],
             own.topic("doc/ack"),
-            json!({ "v": newest + 1000 }),
+            json!({ "v": newest + (1 << 40) }),
         ),
         (
             ["give a mapping up", "none", ""],
