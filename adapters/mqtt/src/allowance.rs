@@ -54,7 +54,7 @@ impl Allowance {
     }
 }
 
-/// What a device has used of its messages, on whichever connection.
+/// What a device has used of its connects, or of its messages on whichever connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
     allowance: Allowance,
@@ -82,6 +82,12 @@ impl Usage {
             self.told = Some(now);
         }
         Taken::Beyond { is_news }
+    }
+
+    /// Whether there is none, and that was told.
+    pub(crate) fn is_barred(&self, rate: Rate, now: Timestamp) -> bool {
+        let mut allowance = self.allowance;
+        self.is_told(now) && !allowance.take(rate, now)
     }
 
     /// Whether it is as if nothing had been used.
@@ -130,7 +136,9 @@ mod tests {
         let at = |seconds: i64| Timestamp::from_millis(1_000_000 + seconds * 1000);
         let mut usage = Usage::default();
         assert_eq!(usage.take(rate, at(0)), Taken::Within);
+        assert!(!usage.is_barred(rate, at(0)), "not told yet");
         assert_eq!(usage.take(rate, at(0)), Taken::Beyond { is_news: true });
+        assert!(usage.is_barred(rate, at(0)) && !usage.is_barred(rate, at(1)));
         for second in 1..60 {
             assert_eq!(usage.take(rate, at(second)), Taken::Within);
             let beyond = usage.take(rate, at(second));

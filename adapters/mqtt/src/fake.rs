@@ -59,6 +59,7 @@ struct State {
     devices: HashMap<DeviceId, (HostedDevice, Vec<DocumentEntry>)>,
     established: Vec<MappingId>,
     events: Vec<(MappingId, Vec<u8>, bool)>,
+    is_third_party_down: bool,
     refused: Vec<(Option<DeviceId>, RefusedAttempt)>,
     /// How many passwords were looked at.
     looks: usize,
@@ -214,6 +215,11 @@ impl FakeService {
     /// Gives no answer, or answers again.
     pub(crate) fn be_down(&self, is_down: bool) {
         self.lock().is_down = is_down;
+    }
+
+    /// As many events wait as may.
+    pub(crate) fn take_no_event(&self) {
+        self.lock().is_third_party_down = true;
     }
 
     pub(crate) fn suspend(&self, iot_sp: &SpId) {
@@ -390,7 +396,11 @@ impl DeviceService for FakeService {
                 return Err(ChannelError::NotFound);
             }
             self.commit().await;
-            self.lock().events.push((id, data.to_vec(), is_json));
+            let mut state = self.lock();
+            if state.is_third_party_down {
+                return Err(ChannelError::TooManyEvents);
+            }
+            state.events.push((id, data.to_vec(), is_json));
             Ok(())
         })
     }

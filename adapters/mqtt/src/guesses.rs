@@ -1,8 +1,9 @@
 //! How often a password may be wrong: by the address it comes from, and by the device it is for.
 //!
-//! Passwords are 128 random bits, so nobody guesses one; but each guess costs a look into the store,
-//! and a password that was copied somewhere must not be tried out on all devices. Beyond the limit
-//! nothing is looked up, and a right password is as good as a wrong one. An address a device last
+//! Passwords minted here are 128 random bits, so nobody guesses one; but each guess costs a look into
+//! the store, and where chosen ones are taken 20 ms of a core; and a password that was copied
+//! somewhere must not be tried out on all devices. Beyond the limit nothing is looked up, and a right
+//! password is as good as a wrong one; a right one of a device that is not served counts, too. An address a device last
 //! logged in from is exempt from the device's limit: who knows its ID cannot lock it out there.
 //! Those that are being looked at are as good as wrong until they are known, so many at once are no
 //! way around it.
@@ -192,6 +193,15 @@ impl Guess<'_> {
     pub(crate) fn wrong(self, limits: &GuessLimits, now: Timestamp) {
         let mut state = self.guesses.lock();
         entry_in(&mut state.addresses, self.address, now).count(limits, now);
+        entry_in(&mut state.devices, self.device.clone(), now).count(limits, now);
+        drop(state);
+    }
+
+    /// The password was right, and the device is not served: that is counted for the device, from
+    /// wherever it comes.
+    pub(crate) fn useless(self, limits: &GuessLimits, now: Timestamp) {
+        let mut state = self.guesses.lock();
+        state.homes.remove(&self.device);
         entry_in(&mut state.devices, self.device.clone(), now).count(limits, now);
         drop(state);
     }

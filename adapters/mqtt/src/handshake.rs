@@ -12,7 +12,7 @@ use crate::attempt::RefusedAttempt;
 use crate::driver::{Broken, Driver, Progress};
 use crate::endpoint::{Endpoint, PeerDevice};
 use crate::packet::{Connack, Connect, Frame, Reason, Version, Will, read_connect, write_connack};
-use crate::roster::Seated;
+use crate::roster::{Seated, TooOften};
 use crate::topic::{PRESENCE, Subtree};
 
 /// A device that takes no packet of this length, in bytes, cannot even be told that it was let in.
@@ -97,6 +97,11 @@ async fn admit(
     if connect.version == Version::V3 && connect.client_id.is_empty() && !connect.clean {
         return Err(Reason::ClientId);
     }
+    // Before anything is looked up for it: it was told why, once.
+    let (rate, now) = (endpoint.limits.connects, endpoint.clock.now());
+    if claimed_device(peer, connect).is_some_and(|id| endpoint.sessions.bars(&id, rate, now)) {
+        return Err(Reason::ConnectionRate);
+    }
     let identity = authenticate(endpoint, peer, connect).await?;
     let refuse = |attempt, reason| {
         endpoint.service.note_refused(Some(&identity), attempt);
@@ -118,8 +123,13 @@ async fn admit(
     let seated = endpoint
         .sessions
         .enter(named, endpoint.limits.connects, now);
-    let too_often = |_| refuse(RefusedAttempt::ConnectTooOften, Reason::ConnectionRate);
-    let seated = seated.map_err(too_often)?;
+    let seated = seated.map_err(|TooOften { is_news }| {
+        if is_news {
+            refuse(RefusedAttempt::ConnectTooOften, Reason::ConnectionRate)
+        } else {
+            Reason::ConnectionRate
+        }
+    })?;
     let longest = endpoint.limits.longest_keep_alive;
     Ok(Admitted {
         until,
@@ -191,10 +201,20 @@ async fn check_password(
         Err(DeviceRefusal::Unauthenticated(
             Unauthenticated::Unknown | Unauthenticated::Credential,
         )) => guess.wrong(limits, now),
-        // The password was right, or it was our fault.
-        Err(_) => drop(guess),
+        // The password was right, and is of no use: who goes on trying it must not keep others busy.
+        Err(DeviceRefusal::Unauthenticated(_)) => guess.useless(limits, now),
+        // It was our fault.
+        Err(DeviceRefusal::Failure(_)) => drop(guess),
     }
     Ok(asked)
+}
+
+/// Who the device says it is.
+fn claimed_device(peer: &PeerDevice, connect: &Connect<'_>) -> Option<DeviceId> {
+    match &peer.certificate {
+        Some(certificate) => Some(certificate.device_id.clone()),
+        None => login_of(connect).map(|(id, _)| id),
+    }
 }
 
 fn login_of<'a>(connect: &Connect<'a>) -> Option<(DeviceId, &'a str)> {

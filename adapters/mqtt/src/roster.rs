@@ -11,7 +11,7 @@ use ics_core::port::DeviceBell;
 use ics_core::time::Timestamp;
 use tokio::sync::Notify;
 
-use crate::allowance::{Allowance, Rate, Taken, Usage};
+use crate::allowance::{Rate, Taken, Usage};
 
 /// The live sessions of hosted devices. Made before the service, which rings it, and shared with
 /// the [`Endpoint`](crate::Endpoint), which fills it.
@@ -31,7 +31,7 @@ struct Places {
 #[derive(Default)]
 struct Place {
     seat: Option<Arc<Seat>>,
-    connects: Allowance,
+    connects: Usage,
     /// Shared by all its sessions, those that were taken over included.
     messages: Arc<Mutex<Usage>>,
 }
@@ -50,7 +50,10 @@ pub(crate) const TAKEN_OVER: u8 = 2;
 
 /// The device connects too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooOften;
+pub(crate) struct TooOften {
+    /// Whether that is to be told.
+    pub(crate) is_news: bool,
+}
 
 /// A seat that is taken, and given back when this goes.
 pub(crate) struct Seated {
@@ -72,6 +75,14 @@ impl Sessions {
         places.seats().count()
     }
 
+    /// Whether the device connects too often, and that was told. Nobody but the device itself uses
+    /// its connects up, so this may be asked before it has proven who it is.
+    pub(crate) fn bars(&self, device: &DeviceId, rate: Rate, now: Timestamp) -> bool {
+        let places = self.lock();
+        let place = places.by_device.get(device);
+        place.is_some_and(|place| place.connects.is_barred(rate, now))
+    }
+
     /// Takes the device's seat; who sat there is told.
     pub(crate) fn enter(
         self: &Arc<Self>,
@@ -82,8 +93,8 @@ impl Sessions {
         let mut places = self.lock();
         places.sweep(now);
         let place = places.by_device.entry(device.clone()).or_default();
-        if !place.connects.take(rate, now) {
-            return Err(TooOften);
+        if let Taken::Beyond { is_news } = place.connects.take(rate, now) {
+            return Err(TooOften { is_news });
         }
         let seat = Arc::new(Seat {
             iot_sp: iot_sp.clone(),

@@ -92,7 +92,11 @@ fn what_a_device_used_up_outlives_its_connection_and_then_nothing_does() {
     let beyond = Taken::Beyond { is_news: true };
     assert_eq!(seated.take_message(RATE, at(0)), beyond);
     let often = sessions.enter((&sp, &device), RATE, at(0));
-    assert_eq!(often.err(), Some(TooOften));
+    assert_eq!(often.err(), Some(TooOften { is_news: true }));
+    assert!(sessions.bars(&device, RATE, at(0)));
+    let stranger = DeviceId::parse("d-nobody").unwrap();
+    assert!(!sessions.bars(&stranger, RATE, at(0)));
+    assert!(!sessions.bars(&device, RATE, at(1)));
     drop(seated);
     // Strangers come and go: what is kept of them does not grow.
     for n in 0..10_000 {

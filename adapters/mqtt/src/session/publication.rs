@@ -71,8 +71,12 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'_, Io> {
             Refusal::Unavailable => Reason::Unspecified,
         };
         // What was refused for what is so now, not for what the device did wrong, is settled: a
-        // 3.1.1 client would send it again after every reconnect, and be closed again.
-        let is_over = matches!(refusal, Refusal::Unregistering | Refusal::NoMapping);
+        // 3.1.1 client would send it again after every reconnect, and be closed again before it
+        // could say anything else.
+        let is_over = matches!(
+            refusal,
+            Refusal::Unregistering | Refusal::NoMapping | Refusal::TooMany
+        );
         match (self.version, publish.packet_id) {
             (_, None) => Ok(()),
             (Version::V3, Some(_)) if is_over => {

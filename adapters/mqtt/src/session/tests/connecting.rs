@@ -123,6 +123,34 @@ async fn who_guesses_passwords_is_not_heard_for_a_while_even_with_a_right_one() 
     assert_eq!(answer(&stage, from(1), v5, &good).await, Seen::Connack(0));
 }
 
+/// Each look may cost as much as a wrong password does.
+#[tokio::test(start_paused = true)]
+async fn a_right_password_of_no_use_is_not_looked_at_for_ever() {
+    let stage = Stage::new();
+    let v5 = Version::V5;
+    let peer = PeerDevice {
+        certificate: None,
+        address: ([192, 0, 2, 1], 1).into(),
+    };
+    let good = Connect::login(1);
+    assert_eq!(
+        answer(&stage, peer.clone(), v5, &good).await,
+        Seen::Connack(0)
+    );
+    stage.service.suspend(&stage.iot_sp);
+    let most = usize::try_from(GuessLimits::default().of_device).unwrap();
+    for _ in 0..most {
+        let came = answer(&stage, peer.clone(), v5, &good).await;
+        assert_eq!(came, Seen::Connack(0x86));
+    }
+    let came = answer(&stage, peer.clone(), v5, &good).await;
+    assert_eq!(came, Seen::Connack(0x9f));
+    assert_eq!(stage.service.looks(), most + 1);
+    // Another device there is looked at.
+    let came = answer(&stage, peer, v5, &Connect::login(2)).await;
+    assert_eq!(came, Seen::Connack(0x86));
+}
+
 #[tokio::test(start_paused = true)]
 async fn guesses_that_come_at_once_are_not_all_looked_at() {
     let stage = Stage::with(Limits {
@@ -329,6 +357,14 @@ async fn a_device_that_connects_all_the_time_is_told_to_wait() {
     }
     let refused = (Some(device(1)), RefusedAttempt::ConnectTooOften);
     assert_eq!(stage.service.take_refused(), [refused]);
+    // Once is enough, and nothing is looked up for it.
+    let looked_up = stage.service.look_ups();
+    for _ in 0..10 {
+        let came = answer(&stage, stage.certified(1), Version::V5, &connect).await;
+        assert_eq!(came, Seen::Connack(0x9f));
+    }
+    assert_eq!(stage.service.take_refused(), []);
+    assert_eq!(stage.service.look_ups(), looked_up);
     let came = answer(&stage, stage.certified(1), Version::V3, &connect).await;
     assert_eq!(came, Seen::Connack(3));
     let came = answer(&stage, stage.certified(2), Version::V5, &connect).await;

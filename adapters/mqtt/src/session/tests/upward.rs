@@ -326,6 +326,23 @@ async fn a_payload_that_is_none_is_refused() {
     }
 }
 
+/// One that is closed for it would send it again first thing, for as long as the third party is down,
+/// and never come to acknowledge a document.
+#[tokio::test(start_paused = true)]
+async fn an_event_too_many_does_not_keep_a_device_from_saying_anything_else() {
+    for (version, reason) in [(Version::V5, 0x97), (Version::V3, 0)] {
+        let stage = Stage::new();
+        let mut client = held(&stage, version, &["x"]).await;
+        stage.service.take_no_event();
+        let payload = format!(r#"{{"id":"{}","data":1}}"#, entry(1).mapping);
+        client.publish("evt", 3, &payload).await;
+        assert_eq!(client.next().await, Seen::Puback(3, reason));
+        assert_eq!(stage.service.events(), []);
+        client.publish("doc/ack", 4, r#"{"v":1}"#).await;
+        assert_eq!(client.next().await, Seen::Puback(4, 0));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_kept_is_not_acknowledged() {
     let stage = Stage::new();
