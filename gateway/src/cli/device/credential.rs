@@ -53,7 +53,7 @@ pub(super) struct Wanted {
     password: bool,
 
     /// Take the password that is the first line of FILE, where the configuration has
-    /// `chosen_passwords = true` under [devices]: 12 to 128 bytes
+    /// `chosen_passwords = true` in its devices section: 12 to 128 bytes
     #[arg(long, value_name = "FILE", conflicts_with = "password")]
     password_file: Option<PathBuf>,
 
