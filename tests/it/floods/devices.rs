@@ -2,6 +2,7 @@
 //! within a second.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use ics_tests::Version::{V3, V5};
 use ics_tests::{Domain, Gateway, eventually};
@@ -196,6 +197,7 @@ fn a_device_that_connects_over_and_over_keeps_no_other_waiting() {
     let mut world = World::start(1);
     let device = world.bad[0].clone();
     let bound = Bound::begin(world.domain.pid(), 64 << 20);
+    let begun = Instant::now();
     let done = AtomicBool::new(false);
     let (let_in, refused) = std::thread::scope(|scope| {
         let flooding = scope.spawn(|| {
@@ -217,10 +219,14 @@ fn a_device_that_connects_over_and_over_keeps_no_other_waiting() {
     });
     println!("{} times let in, {refused} times refused", let_in.len());
     assert!(refused >= 100 && let_in.len() >= 10);
-    eventually("a line for each that was refused", || {
+    let told = || {
         let log = std::fs::read_to_string(world.domain.file("decisions/decisions.jsonl"));
-        log.unwrap_or_default().matches("CONNECTS_TOO_FAST").count() == refused
-    });
+        log.unwrap_or_default().matches("CONNECTS_TOO_FAST").count()
+    };
+    eventually("a line that says so", || told() > 0);
+    // One a minute.
+    let most = usize::try_from(begun.elapsed().as_secs() / 60).expect("minutes") + 1;
+    assert!(told() <= most, "{} lines for {refused}", told());
     bound.assert_kept("a device that connects over and over");
     let mut let_in = let_in;
     let mut last = let_in.pop().expect("a last one");
