@@ -194,6 +194,9 @@ impl Header {
         if format > STATE_FORMAT {
             return Err(input.refuse("is that of a later version"));
         }
+        if format == 0 {
+            return Err(input.refuse("is that of no version"));
+        }
         let mut header = Self {
             taken: input.instant("taken")?,
             versions: [0; EXPORTED.len()],
