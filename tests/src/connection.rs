@@ -51,7 +51,8 @@ impl Dialer {
         Self { tls, authority }
     }
 
-    /// Opens one: TCP, then the first bytes of TLS with the first request.
+    /// Opens one: TCP, then the first bytes of TLS with the first request, for which the gateway
+    /// does not wait longer than its `handshake_timeout`.
     ///
     /// # Errors
     /// [`io::Error`] of the socket.

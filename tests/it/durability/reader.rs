@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ics_tests::{Answer, Connection, Dialer};
+use ics_tests::{Answer, Dialer, KeptConnection};
 use serde_json::json;
 
 use super::row::{Row, State};
@@ -11,8 +11,8 @@ use super::world::World;
 /// Connections of both parties to a gateway that came back.
 pub(crate) struct Reader<'a> {
     world: &'a World,
-    shop: Connection,
-    acme: Connection,
+    shop: KeptConnection,
+    acme: KeptConnection,
     tokens: (String, String),
 }
 
@@ -20,8 +20,8 @@ impl<'a> Reader<'a> {
     pub(crate) fn start(world: &'a World) -> Self {
         Self {
             world,
-            shop: Dialer::of(&world.shop).dial().expect("it listens"),
-            acme: Dialer::of(&world.acme).dial().expect("it listens"),
+            shop: KeptConnection::of(Dialer::of(&world.shop)),
+            acme: KeptConnection::of(Dialer::of(&world.acme)),
             tokens: (world.shop.token(), world.acme.token()),
         }
     }

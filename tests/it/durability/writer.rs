@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ics_tests::{Answer, Connection, Dialer, eventually};
+use ics_tests::{Answer, Dialer, KeptConnection, eventually};
 use serde_json::{Value, json};
 
 use super::row::{Row, State};
@@ -50,10 +50,9 @@ pub(crate) fn write_until(
         for writer in 0..writers {
             let (rows, acknowledged, seed) = (&rows, &acknowledged, dice.below(u64::MAX) | 1);
             scope.spawn(move || {
-                if let Some(mut own) = Writer::start(world, seed) {
-                    own.write((round, writer), acknowledged);
-                    rows.lock().unwrap().append(&mut own.rows);
-                }
+                let mut own = Writer::start(world, seed);
+                own.write((round, writer), acknowledged);
+                rows.lock().unwrap().append(&mut own.rows);
             });
         }
         eventually("acknowledgements, or the end", || {
@@ -68,23 +67,23 @@ pub(crate) fn write_until(
 /// One writer's connections and rows.
 struct Writer<'a> {
     world: &'a World,
-    shop: Connection,
-    acme: Connection,
+    shop: KeptConnection,
+    acme: KeptConnection,
     tokens: (String, String),
     dice: Dice,
     rows: Vec<Row>,
 }
 
 impl<'a> Writer<'a> {
-    fn start(world: &'a World, seed: u64) -> Option<Self> {
-        Some(Self {
+    fn start(world: &'a World, seed: u64) -> Self {
+        Self {
             world,
-            shop: Dialer::of(&world.shop).dial().ok()?,
-            acme: Dialer::of(&world.acme).dial().ok()?,
+            shop: KeptConnection::of(Dialer::of(&world.shop)),
+            acme: KeptConnection::of(Dialer::of(&world.acme)),
             tokens: (world.shop.token(), world.acme.token()),
             dice: Dice(seed),
             rows: Vec::new(),
-        })
+        }
     }
 
     /// Writes until the gateway is gone. `name` makes what it writes unique.

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use ics_tests::{Answer, Connection, Dialer};
+use ics_tests::{Answer, Dialer, KeptConnection};
 use serde_json::{Value, json};
 
 use crate::durability::row::{Row, State};
@@ -68,7 +68,7 @@ impl Pair {
     /// Asks for established rows, one after the other: each is there, always.
     fn read(&self, world: &World, token: &str) {
         let _at_work = AtWork(self);
-        let mut shop = Dialer::of(&world.shop).dial().expect("it listens");
+        let mut shop = KeptConnection::of(Dialer::of(&world.shop));
         let mut next = 0;
         while !self.is_ended() {
             let row = {
@@ -96,8 +96,8 @@ struct Writer<'a> {
     pair: &'a Pair,
     world: &'a World,
     tokens: &'a (String, String),
-    shop: Connection,
-    acme: Connection,
+    shop: KeptConnection,
+    acme: KeptConnection,
 }
 
 impl<'a> Writer<'a> {
@@ -106,8 +106,8 @@ impl<'a> Writer<'a> {
             pair,
             world,
             tokens,
-            shop: Dialer::of(&world.shop).dial().expect("it listens"),
-            acme: Dialer::of(&world.acme).dial().expect("it listens"),
+            shop: KeptConnection::of(Dialer::of(&world.shop)),
+            acme: KeptConnection::of(Dialer::of(&world.acme)),
         }
     }
 
@@ -172,17 +172,7 @@ impl<'a> Writer<'a> {
             (&mut self.acme, &self.tokens.1)
         };
         let answer = connection.call(request, token, Some(body));
-        let answer = answer.expect("an answer, whatever the disk does");
-        // Refused before its body was read.
-        if answer.header("connection") == Some("close") {
-            let party = if of_shop {
-                &self.world.shop
-            } else {
-                &self.world.acme
-            };
-            *connection = Dialer::of(party).dial().expect("it listens");
-        }
-        answer
+        answer.expect("an answer, whatever the disk does")
     }
 }
 

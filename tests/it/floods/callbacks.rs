@@ -121,8 +121,8 @@ fn hosts_that_are_not_reached_or_hang_hold_up_no_other_s_notifications() {
     }
     let bound = Bound::begin(world.domain.pid(), 96 << 20);
     // All at once, as fast as one IoT SP can say it.
-    let mut acme = Dialer::of(&world.acme).dial().expect("it listens");
     let token = world.acme.token();
+    let mut acme = Dialer::of(&world.acme).dial().expect("it listens");
     for row in &rows {
         let accepted = json!({ "result": "ACCEPTED", "deviceId": fresh_device() });
         let path = row

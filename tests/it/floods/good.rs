@@ -47,11 +47,11 @@ impl Times {
 impl GoodClient {
     /// Connected before anything goes wrong.
     pub(crate) fn of(party: &Party) -> Self {
-        let dialer = Dialer::of(party);
+        let (dialer, token) = (Dialer::of(party), party.token());
         let mut client = Self {
             kept: dialer.dial().expect("it listens"),
             dialer,
-            token: party.token(),
+            token,
             path: party.path("ics-mapping", "mappings?limit=1"),
         };
         client.ask_kept();

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use ics_tests::{Answer, Connection, Dialer, Party};
+use ics_tests::{Answer, Dialer, KeptConnection, Party};
 use serde_json::Value;
 
 /// A party, and the token all its connections use.
@@ -17,7 +17,7 @@ pub(crate) struct Office {
 /// One connection of a party.
 pub(crate) struct Caller<'o> {
     office: &'o Office,
-    connection: Option<Connection>,
+    connection: KeptConnection,
     /// Whether the last call was sent more than once: the first may have been acted upon.
     pub(crate) asked_again: bool,
 }
@@ -57,10 +57,10 @@ impl Office {
 }
 
 impl<'o> Caller<'o> {
-    pub(crate) const fn of(office: &'o Office) -> Self {
+    pub(crate) fn of(office: &'o Office) -> Self {
         Self {
+            connection: KeptConnection::of(office.dialer.clone()),
             office,
-            connection: None,
             asked_again: false,
         }
     }
@@ -72,31 +72,15 @@ impl<'o> Caller<'o> {
         self.asked_again = false;
         loop {
             let token = self.office.token(stale.as_deref());
-            match self.try_call((method, path), &token, body) {
-                Some(answer) if answer.status == 401 => stale = Some(token),
+            match self.connection.call((method, path), &token, body) {
+                Ok(answer) if answer.status == 401 => stale = Some(token),
                 // Suspended after its token was looked at.
-                Some(answer) if answer.status == 403 && answer.cause() == "INSUFFICIENT_SCOPE" => {}
-                Some(answer) if !matches!(answer.status, 408 | 429 | 503) => return answer,
-                Some(_) => self.asked_again = true,
-                None => {
-                    self.connection = None;
-                    self.asked_again = true;
-                }
+                Ok(answer) if answer.status == 403 && answer.cause() == "INSUFFICIENT_SCOPE" => {}
+                Ok(answer) if !matches!(answer.status, 408 | 429 | 503) => return answer,
+                Ok(_) | Err(_) => self.asked_again = true,
             }
             assert!(begun.elapsed() < LIMIT, "{method} {path} is not answered");
             sleep(PAUSE);
         }
-    }
-
-    fn try_call(
-        &mut self,
-        request: (&str, &str),
-        token: &str,
-        body: Option<&Value>,
-    ) -> Option<Answer> {
-        if self.connection.is_none() {
-            self.connection = self.office.dialer.dial().ok();
-        }
-        self.connection.as_mut()?.call(request, token, body).ok()
     }
 }
