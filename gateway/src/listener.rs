@@ -6,6 +6,7 @@
 //! body; the age of a connection. There is no way to open one without mutual TLS.
 
 mod accept;
+mod exchange;
 mod gate;
 mod guard;
 mod mqtt;
@@ -31,6 +32,7 @@ use crate::config::ConnectionsSection;
 use crate::telemetry::{RequestLog, Telemetry};
 
 use accept::{Acceptor, Connection, NotTaken};
+use exchange::{HeadTimes, Heeding};
 pub(crate) use gate::Gate;
 pub(crate) use guard::{Admission, PeerGuard};
 pub(crate) use mqtt::MqttListener;
@@ -101,9 +103,10 @@ impl Listener {
                     let draining = draining.clone();
                     async move { draining.notified().await }
                 })
-                .on_connect_ext(|connection: &Connection, data| {
+                .on_connect_ext(|connection: &Heeding<Connection>, data| {
                     data.insert(Opened(Instant::now()));
-                    connection.note_peer(data);
+                    data.insert(connection.exchange());
+                    connection.get_ref().note_peer(data);
                 })
                 .finish(map_config(app, |()| AppConfig::default()));
             acceptor.clone().and_then(http.map_err(|_| NotTaken))
@@ -123,6 +126,10 @@ impl Listener {
             tls: TlsAcceptor::from(Arc::new(tls)),
             timeout: self.connections.handshake_timeout,
             answer_timeout: self.connections.answer_timeout,
+            heads: HeadTimes {
+                head: self.connections.request_timeout,
+                whole: self.connections.keep_alive + self.connections.request_timeout,
+            },
             gate: Arc::clone(gate),
             admission: Arc::clone(&self.admission),
             telemetry: self.telemetry.clone(),

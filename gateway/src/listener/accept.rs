@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::exchange::{HeadTimes, Heeding};
 use super::gate::{Arrival, Gate, Seat};
 use super::guard::Admission;
 use super::pace::Paced;
@@ -38,6 +39,7 @@ pub(super) struct Acceptor {
     pub(super) tls: TlsAcceptor,
     pub(super) timeout: Duration,
     pub(super) answer_timeout: Duration,
+    pub(super) heads: HeadTimes,
     pub(super) gate: Arc<Gate>,
     pub(super) admission: Arc<Admission>,
     pub(super) telemetry: Telemetry,
@@ -196,7 +198,7 @@ impl Drop for Counted<'_> {
 }
 
 /// What the HTTP service takes.
-pub(super) type Taken = (Connection, Protocol, Option<SocketAddr>);
+pub(super) type Taken = (Heeding<Connection>, Protocol, Option<SocketAddr>);
 
 impl ServiceFactory<TcpStream> for Acceptor {
     type Response = Taken;
@@ -222,7 +224,8 @@ impl Service<TcpStream> for Acceptor {
         let acceptor = self.clone();
         Box::pin(async move {
             let peer = io.peer_addr().ok();
-            let connection = acceptor.accept(io).await?;
+            let connection = acceptor.clone().accept(io).await?;
+            let connection = Heeding::new(connection, acceptor.heads);
             Ok((connection, Protocol::Http1, peer))
         })
     }

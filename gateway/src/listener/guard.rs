@@ -8,17 +8,19 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::body::EitherBody;
+use actix_web::body::{BodySize, EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{Error, HttpResponse};
 use futures_util::future::{Either, LocalBoxFuture};
 use ics_core::port::{Clock, DirectorySource};
 use ics_core::principal::{AuthenticationFailure, OperatorCertificate, PeerCertificate};
+use ics_http::hold_until_out;
 
 use rustls::ServerConnection;
 
 use super::accept::Peer;
+use super::exchange::Exchange;
 use super::{Opened, problem};
 use crate::tls::{read_device, read_operator, read_service_provider};
 
@@ -109,7 +111,7 @@ impl PeerGuard {
 impl<S, B> Transform<S, ServiceRequest> for PeerGuard
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: 'static,
+    B: MessageBody + 'static,
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
@@ -136,7 +138,7 @@ pub(crate) struct GuardedService<S> {
 impl<S, B> Service<ServiceRequest> for GuardedService<S>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: 'static,
+    B: MessageBody + 'static,
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
@@ -148,6 +150,10 @@ where
     actix_web::dev::forward_ready!(service);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
+        let exchange = request.conn_data::<Exchange>().cloned();
+        if let Some(exchange) = &exchange {
+            exchange.note_request();
+        }
         if let Some(refusal) = self.admission.refusal(&request) {
             let response = request.into_response(refusal).map_into_right_body();
             return Either::Left(ready(Ok(response)));
@@ -165,7 +171,12 @@ where
                     .head_mut()
                     .set_connection_type(ConnectionType::Close);
             }
-            Ok(response)
+            Ok(match exchange {
+                Some(exchange) if response.response().body().size() == BodySize::Stream => {
+                    hold_until_out(response, exchange.note_stream()).map_into_right_body()
+                }
+                _ => response,
+            })
         }))
     }
 }

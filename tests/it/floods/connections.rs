@@ -187,6 +187,15 @@ fn heads_a_byte_at_a_time_keep_nobody_waiting() {
 }
 
 #[test]
+fn second_heads_a_byte_at_a_time_keep_nobody_waiting() {
+    let head = |_: &World| {
+        let first = "GET /nothing HTTP/1.1\r\nHost: ics\r\n\r\n";
+        format!("{first}GET / HTTP/1.1\r\nX: ")
+    };
+    trickling("256 slow second heads", head, "a");
+}
+
+#[test]
 fn bodies_a_byte_at_a_time_keep_nobody_waiting() {
     let head = |world: &World| {
         let token = world.shop.token();
