@@ -132,7 +132,8 @@ impl Running {
         let open = listener.open(|routes| {
             routes
                 .route("/whoami", web::get().to(whoami))
-                .route("/endless", web::get().to(endless));
+                .route("/endless", web::get().to(endless))
+                .route("/upgraded", web::get().to(upgraded));
         });
         let OpenListener {
             address, server, ..
@@ -195,6 +196,14 @@ async fn endless() -> HttpResponse {
         async move { Some((Ok::<_, io::Error>(part), endless)) }
     });
     HttpResponse::Ok().streaming(parts)
+}
+
+/// A connection that speaks something else from now on.
+async fn upgraded() -> HttpResponse {
+    let never = futures_util::stream::pending::<Result<web::Bytes, io::Error>>();
+    HttpResponse::SwitchingProtocols()
+        .upgrade("silence")
+        .streaming(never)
 }
 
 /// Waits until `holds`.
@@ -519,5 +528,32 @@ async fn a_peer_that_takes_nothing_of_its_answer_is_cut_off() {
     while began.elapsed() < Duration::from_secs(3) {
         assert_ne!(reading.read(&mut part).await.unwrap(), 0);
     }
+    running.handle.stop(false).await;
+}
+
+#[actix_web::test]
+async fn a_second_head_has_its_time_and_what_follows_an_upgrade_has_no_head() {
+    let running = Running::start_with(ConnectionsSection {
+        workers: 1,
+        request_timeout: Duration::from_secs(1),
+        ..Default::default()
+    });
+    let mut upgraded = running.connect_shop().await;
+    let request = b"GET /upgraded HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    upgraded.write_all(request).await.unwrap();
+    let mut head = [0; 256];
+    let n = upgraded.read(&mut head).await.unwrap();
+    assert!(head[..n].starts_with(b"HTTP/1.1 101 "), "{head:?}");
+    upgraded.write_all(b"said").await.unwrap();
+    for half in ["GET /who", "GET /whoami HTTP/1.1\r\n"] {
+        let mut slow = running.connect_shop().await;
+        ask(&mut slow, WHOAMI).await;
+        let began = Instant::now();
+        slow.write_all(half.as_bytes()).await.unwrap();
+        assert!(is_closed(&mut slow).await);
+        assert!(began.elapsed() >= Duration::from_secs(1));
+    }
+    let more = tokio::time::timeout(Duration::from_millis(100), upgraded.read(&mut head)).await;
+    assert!(more.is_err(), "{more:?}");
     running.handle.stop(false).await;
 }
