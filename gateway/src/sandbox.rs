@@ -356,7 +356,7 @@ fn choose_ports(layout: &Layout, base: Option<u16>) -> Result<Ports, SandboxErro
     }
     let ports = match base {
         Some(base) => Ports::from_base(base).ok_or(SandboxError::BasePort(base))?,
-        None => Ports::free().map_err(named)?,
+        None => Ports::free(&SystemEntropy::default()).map_err(named)?,
     };
     ports.write(&layout.ports()).map_err(named)?;
     Ok(ports)

@@ -1,6 +1,7 @@
 //! The gateway's binary, and a sandbox of it as a process of its own.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::Mutex;
@@ -10,6 +11,7 @@ use tempfile::TempDir;
 use crate::clock::MovableClock;
 use crate::curl::{Answer, Curl};
 use crate::device::{HostedDevice, MqttPlace};
+use crate::domain::free_ports;
 use crate::party::{Inbox, Party};
 use crate::process::{Process, go_on_traced, stopped_before};
 use crate::strace::Strace;
@@ -70,6 +72,8 @@ pub struct Sandbox {
     // Kept for its Drop; `None` when the directory is the caller's.
     _own: Option<TempDir>,
     process: Process,
+    /// The first of its ports, when it is new.
+    base_port: u16,
     /// What its process finds in its environment besides the test's own.
     environment: Vec<(String, String)>,
     env: BTreeMap<String, String>,
@@ -101,6 +105,7 @@ impl Sandbox {
             dir,
             _own: own,
             process: Process::default(),
+            base_port: free_ports::<5>()[0],
             environment,
             env: BTreeMap::new(),
         };
@@ -111,7 +116,10 @@ impl Sandbox {
 
     /// Starts the process and waits for its `ready` line.
     pub fn spawn(&self) {
-        let args = ["sandbox".as_ref(), "--dir".as_ref(), self.dir.as_os_str()];
+        let base = self.base_port.to_string();
+        let place = ["--dir".as_ref(), self.dir.as_os_str()];
+        let args = ["sandbox".as_ref(), "--base-port".as_ref(), base.as_ref()];
+        let args: Vec<&OsStr> = args.into_iter().chain(place).collect();
         let environment = &self.environment;
         self.process
             .start_in(environment, &args, &self.dir, "ready ");

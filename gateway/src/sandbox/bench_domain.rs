@@ -11,7 +11,7 @@ use rustls::ClientConfig;
 
 use super::plan::{Layout, Ports, loopback};
 use super::{PartyFiles, SandboxError, absolute, make_domain, parties};
-use crate::ambient::SystemClock;
+use crate::ambient::{SystemClock, SystemEntropy};
 use crate::compose::Parts;
 use crate::config::Config;
 use crate::operator_client::{Endpoint, OperatorClient};
@@ -31,7 +31,8 @@ impl BenchDomain {
     /// [`SandboxError`].
     pub(crate) fn create(directory: &Path) -> Result<Self, SandboxError> {
         let layout = Layout(absolute(directory)?);
-        let ports = Ports::free().map_err(|error| SandboxError::Io("ports".into(), error))?;
+        let ports = Ports::free(&SystemEntropy::default())
+            .map_err(|error| SandboxError::Io("ports".into(), error))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         make_domain(&layout, ports, &clock)?;
         parties::make_credentials(&layout, &clock)?;

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
+use ics_core::port::Entropy;
 use serde::{Deserialize, Serialize};
 
 /// A service provider of the sandbox.
@@ -113,30 +114,32 @@ impl Ports {
         })
     }
 
-    /// Five that are free now.
+    /// Five in a row that are free now, from a place at random below those that systems give to
+    /// connections that go out (Linux: from 32768): nobody is likely to hold them when the sandbox is
+    /// continued.
     ///
     /// # Errors
-    /// [`io::Error`] when the system has none.
-    pub(crate) fn free() -> io::Result<Self> {
-        // Held together, so that no two are the same.
-        let held = (0..5)
-            .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-            .collect::<io::Result<Vec<_>>>()?;
-        let mut ports = held
+    /// [`io::Error`] when none were found.
+    pub(crate) fn free(entropy: &dyn Entropy) -> io::Result<Self> {
+        const FIRST: u16 = 20_000;
+        const PLACES: u16 = 12_000;
+        for _ in 0..100 {
+            let mut random = [0; 2];
+            entropy.fill(&mut random);
+            let base = FIRST + u16::from_ne_bytes(random) % PLACES;
+            if let Some(ports) = Self::from_base(base)
+                && ports.are_free()
+            {
+                return Ok(ports);
+            }
+        }
+        Err(io::ErrorKind::AddrNotAvailable.into())
+    }
+
+    fn are_free(self) -> bool {
+        [self.t8, self.operator, self.callback, self.inbox, self.mqtt]
             .iter()
-            .map(|listener| listener.local_addr().map(|a| a.port()));
-        let mut next = || {
-            ports
-                .next()
-                .unwrap_or_else(|| Err(io::ErrorKind::AddrNotAvailable.into()))
-        };
-        Ok(Self {
-            t8: next()?,
-            operator: next()?,
-            callback: next()?,
-            inbox: next()?,
-            mqtt: next()?,
-        })
+            .all(|port| TcpListener::bind(loopback(*port)).is_ok())
     }
 
     /// `https://host:port` of the T8 listener.
