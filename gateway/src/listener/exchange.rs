@@ -17,17 +17,24 @@ use tokio::time::{Instant, Sleep, sleep_until};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Exchange(Arc<AtomicU8>);
 
-/// Nothing was asked yet, or what was asked is not answered yet: others measure that time.
-const ASKED: u8 = 0;
-/// An answer has begun to go out: the next head may come.
-const ANSWERED: u8 = 1;
+/// Nothing was asked yet: actix-http measures that time.
+const NEW: u8 = 0;
+/// What was asked is not answered yet; its body may still come, after a 100 (Continue).
+const ASKED: u8 = 1;
+/// There is an answer: the next head may come.
+const ANSWERED: u8 = 2;
 /// An answer of unknown length goes out; what comes meanwhile is nobody's head, on a websocket never.
-const STREAMING: u8 = 2;
+const STREAMING: u8 = 3;
 
 impl Exchange {
     /// The head of a request is whole.
     pub(super) fn note_request(&self) {
         self.0.store(ASKED, Ordering::Relaxed);
+    }
+
+    /// There is an answer.
+    pub(super) fn note_answer(&self) {
+        self.0.store(ANSWERED, Ordering::Relaxed);
     }
 
     /// The answer is a stream, out when what this gives back is dropped.
@@ -102,9 +109,11 @@ impl<S> Heeding<S> {
         self.exchange.clone()
     }
 
-    /// Something came between two requests.
-    fn note_bytes(&mut self) {
-        if self.exchange.is_answered() && !self.due.is_some_and(|due| due.has_begun) {
+    /// This came. Between two requests it is the next head, but for empty lines before it (RFC 9112
+    /// 2.2).
+    fn note_read(&mut self, bytes: &[u8]) {
+        let is_empty = bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
+        if !is_empty && self.exchange.is_answered() && !self.due.is_some_and(|due| due.has_begun) {
             self.due = Some(Due {
                 at: Instant::now() + self.times.head,
                 has_begun: true,
@@ -112,9 +121,9 @@ impl<S> Heeding<S> {
         }
     }
 
-    /// Something of an answer is gone.
+    /// Something of an answer is gone; if nobody was asked for it, it was refused at once.
     fn note_written(&mut self) {
-        self.exchange.pass(ASKED, ANSWERED);
+        self.exchange.pass(NEW, ANSWERED);
         self.due = None;
     }
 
@@ -149,11 +158,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Heeding<S> {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = into.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, into);
         if read.is_pending() {
             return self.poll_due(cx).map(|()| Err(ErrorKind::TimedOut.into()));
         }
-        self.note_bytes();
+        self.note_read(into.filled().get(before..).unwrap_or_default());
         read
     }
 }

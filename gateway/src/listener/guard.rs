@@ -155,6 +155,9 @@ where
             exchange.note_request();
         }
         if let Some(refusal) = self.admission.refusal(&request) {
+            if let Some(exchange) = &exchange {
+                exchange.note_answer();
+            }
             let response = request.into_response(refusal).map_into_right_body();
             return Either::Left(ready(Ok(response)));
         }
@@ -175,7 +178,11 @@ where
                 Some(exchange) if response.response().body().size() == BodySize::Stream => {
                     hold_until_out(response, exchange.note_stream()).map_into_right_body()
                 }
-                _ => response,
+                Some(exchange) => {
+                    exchange.note_answer();
+                    response
+                }
+                None => response,
             })
         }))
     }

@@ -133,6 +133,7 @@ impl Running {
             routes
                 .route("/whoami", web::get().to(whoami))
                 .route("/endless", web::get().to(endless))
+                .route("/length", web::post().to(length))
                 .route("/upgraded", web::get().to(upgraded));
         });
         let OpenListener {
@@ -196,6 +197,11 @@ async fn endless() -> HttpResponse {
         async move { Some((Ok::<_, io::Error>(part), endless)) }
     });
     HttpResponse::Ok().streaming(parts)
+}
+
+/// How long the body was.
+async fn length(body: web::Bytes) -> HttpResponse {
+    HttpResponse::Ok().body(body.len().to_string())
 }
 
 /// A connection that speaks something else from now on.
@@ -555,5 +561,34 @@ async fn a_second_head_has_its_time_and_what_follows_an_upgrade_has_no_head() {
     }
     let more = tokio::time::timeout(Duration::from_millis(100), upgraded.read(&mut head)).await;
     assert!(more.is_err(), "{more:?}");
+    running.handle.stop(false).await;
+}
+
+#[actix_web::test]
+async fn a_body_may_come_slower_than_a_head() {
+    let running = Running::start_with(ConnectionsSection {
+        workers: 1,
+        request_timeout: Duration::from_secs(1),
+        ..Default::default()
+    });
+    let post = "POST /length HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n";
+    let expecting = format!("{post}Expect: 100-continue\r\n\r\n");
+    let behind_another = format!("{WHOAMI}\r\nHost: localhost\r\n\r\n{post}\r\n");
+    for (head, first) in [(expecting, "100 Continue"), (behind_another, "200 OK")] {
+        let mut slow = running.connect_shop().await;
+        ask(&mut slow, WHOAMI).await;
+        slow.write_all(head.as_bytes()).await.unwrap();
+        let mut said = [0; 1024];
+        let n = slow.read(&mut said).await.unwrap();
+        let text = std::str::from_utf8(&said[..n]).unwrap();
+        assert!(text.starts_with(&format!("HTTP/1.1 {first}\r\n")), "{text}");
+        for byte in b"abc" {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            slow.write_all(&[*byte]).await.unwrap();
+        }
+        let (head, body) = read_answer(&mut slow).await;
+        assert!(head.starts_with("http/1.1 200"), "{head}");
+        assert_eq!(body, "3");
+    }
     running.handle.stop(false).await;
 }

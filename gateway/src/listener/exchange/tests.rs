@@ -13,6 +13,7 @@ async fn answered() -> (Heeding<DuplexStream>, DuplexStream) {
     let (near, mut far) = duplex(64);
     let mut near = Heeding::new(near, TIMES);
     near.exchange().note_request();
+    near.exchange().note_answer();
     near.write_all(b"answer").await.unwrap();
     far.read_exact(&mut [0; 6]).await.unwrap();
     (near, far)
@@ -63,6 +64,7 @@ async fn each_answer_begins_the_wait_anew() {
         far.write_all(b"G").await.unwrap();
         assert_eq!(read(&mut near).await.unwrap(), b'G');
         near.exchange().note_request();
+        near.exchange().note_answer();
         near.write_all(b"answer").await.unwrap();
         far.read_exact(&mut [0; 6]).await.unwrap();
         // Longer than a head may take, shorter than nothing may come.
@@ -76,6 +78,8 @@ async fn a_request_under_way_and_a_stream_have_no_deadline_here() {
     let (mut near, mut far) = answered().await;
     let exchange = near.exchange();
     exchange.note_request();
+    // 100 (Continue), or what was left of the answer before it.
+    near.write_all(b"answer").await.unwrap();
     far.write_all(b"b").await.unwrap();
     assert_eq!(read(&mut near).await.unwrap(), b'b');
     let waited = tokio::time::timeout(TIMES.whole * 2, read(&mut near)).await;
@@ -87,6 +91,34 @@ async fn a_request_under_way_and_a_stream_have_no_deadline_here() {
     let waited = tokio::time::timeout(TIMES.whole * 2, read(&mut near)).await;
     assert!(waited.is_err(), "{waited:?}");
     drop(streamed);
+    let error = read(&mut near).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+}
+
+#[tokio::test]
+async fn empty_lines_before_a_head_are_none_of_it() {
+    let (mut near, mut far) = answered().await;
+    for byte in b"\r\n" {
+        far.write_all(&[*byte]).await.unwrap();
+        assert_eq!(read(&mut near).await.unwrap(), *byte);
+    }
+    let waited = tokio::time::timeout(TIMES.head * 2, read(&mut near)).await;
+    assert!(waited.is_err(), "{waited:?}");
+    far.write_all(b"G").await.unwrap();
+    assert_eq!(read(&mut near).await.unwrap(), b'G');
+    let error = read(&mut near).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+}
+
+#[tokio::test]
+async fn what_was_refused_before_anybody_was_asked_is_an_answer_too() {
+    let (near, mut far) = duplex(64);
+    let mut near = Heeding::new(near, TIMES);
+    let waited = tokio::time::timeout(TIMES.whole * 2, read(&mut near)).await;
+    assert!(waited.is_err(), "{waited:?}");
+    near.write_all(b"answer").await.unwrap();
+    far.write_all(b"G").await.unwrap();
+    assert_eq!(read(&mut near).await.unwrap(), b'G');
     let error = read(&mut near).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);
 }
