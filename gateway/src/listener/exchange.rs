@@ -21,10 +21,12 @@ pub(super) struct Exchange(Arc<AtomicU8>);
 const NEW: u8 = 0;
 /// What was asked is not answered yet; its body may still come, after a 100 (Continue).
 const ASKED: u8 = 1;
-/// There is an answer: the next head may come.
-const ANSWERED: u8 = 2;
+/// There is an answer, and nothing of it is out yet.
+const READY: u8 = 2;
+/// An answer has begun to go out: the next head may come.
+const ANSWERED: u8 = 3;
 /// An answer of unknown length goes out; what comes meanwhile is nobody's head, on a websocket never.
-const STREAMING: u8 = 3;
+const STREAMING: u8 = 4;
 
 impl Exchange {
     /// The head of a request is whole.
@@ -34,7 +36,7 @@ impl Exchange {
 
     /// There is an answer.
     pub(super) fn note_answer(&self) {
-        self.0.store(ANSWERED, Ordering::Relaxed);
+        self.0.store(READY, Ordering::Relaxed);
     }
 
     /// The answer is a stream, out when what this gives back is dropped.
@@ -124,6 +126,7 @@ impl<S> Heeding<S> {
     /// Something of an answer is gone; if nobody was asked for it, it was refused at once.
     fn note_written(&mut self) {
         self.exchange.pass(NEW, ANSWERED);
+        self.exchange.pass(READY, ANSWERED);
         self.due = None;
     }
 

@@ -122,3 +122,18 @@ async fn what_was_refused_before_anybody_was_asked_is_an_answer_too() {
     let error = read(&mut near).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);
 }
+
+#[tokio::test]
+async fn an_answer_that_took_longer_than_a_head_may_goes_out() {
+    let (mut near, mut far) = answered().await;
+    far.write_all(b"G").await.unwrap();
+    assert_eq!(read(&mut near).await.unwrap(), b'G');
+    let exchange = near.exchange();
+    exchange.note_request();
+    sleep(TIMES.head * 2).await;
+    exchange.note_answer();
+    let waited = tokio::time::timeout(TIMES.head, read(&mut near)).await;
+    assert!(waited.is_err(), "{waited:?}");
+    near.write_all(b"answer").await.unwrap();
+    far.read_exact(&mut [0; 6]).await.unwrap();
+}
