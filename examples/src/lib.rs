@@ -9,6 +9,8 @@
 //! Devices:
 //! - [`device`]: what is held, what is acknowledged; a state machine without I/O
 //! - [`mqtt_device`]: the same over MQTT 5
+//! - [`coap_device`]: the same over CoAP and DTLS, with a pre-shared key
+//! - [`thing`]: what either is asked to do and tells, and a file for its copy
 //! - [`end_to_end`]: a value that the third party seals and the device alone opens
 //! - [`lossy`]: a bad line to try a device on, with [`chance`] that can be repeated
 //! - [`tls`]: certificates from files
@@ -16,11 +18,13 @@
 #![forbid(unsafe_code)]
 
 pub mod chance;
+pub mod coap_device;
 pub mod device;
 pub mod end_to_end;
 pub mod inbox;
 pub mod ledger;
 pub mod lossy;
 pub mod mqtt_device;
+pub mod thing;
 pub mod tls;
 pub mod verify;

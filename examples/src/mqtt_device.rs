@@ -11,11 +11,11 @@ use rumqttc::mqttbytes::v5::Packet;
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, PublishOptions, PublishProperties};
 use rustls::ClientConfig;
 use serde_json::json;
-use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use crate::device::{Acknowledgement, Copy, Document, Pair, Taken};
+pub use crate::thing::{Command, Memory, Notice};
 use crate::tls::dial;
 
 /// How a device reaches its gateway.
@@ -31,45 +31,6 @@ pub struct Settings {
     pub room: usize,
     /// How long it waits before it connects again: at first, and at most.
     pub pause: (Duration, Duration),
-}
-
-/// Where the copy outlives a loss of power.
-pub trait Memory {
-    /// What was stored last; a new device's copy where nothing was.
-    ///
-    /// # Errors
-    /// [`io::Error`] when it cannot be read.
-    fn load(&self) -> io::Result<Copy>;
-
-    /// Stores the copy: whole or not at all, and durable when this returns.
-    ///
-    /// # Errors
-    /// [`io::Error`]; then nothing is acknowledged.
-    fn store(&mut self, copy: &Copy) -> io::Result<()>;
-}
-
-/// What a device is asked to do by what it is part of, or by its user.
-#[derive(Debug)]
-pub enum Command {
-    /// Tells the service behind a pair something.
-    Event(String, Box<RawValue>),
-    /// Its user does not want the pair of this mapping any more.
-    GiveUp(String),
-    /// Asks the service which pairs hold.
-    Inquire,
-}
-
-/// What a device has to tell.
-#[derive(Debug)]
-pub enum Notice {
-    /// It is connected.
-    Connected,
-    /// The line broke, or it was not let in; it connects again.
-    Disconnected(String),
-    /// It holds this now.
-    Holds(Copy),
-    /// The answer to an inquiry.
-    Answer(String),
 }
 
 /// What both halves of a device share.

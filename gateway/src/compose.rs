@@ -2,6 +2,7 @@
 
 mod archive;
 mod broker;
+mod coap;
 mod devices;
 mod embedded;
 mod examine;
@@ -107,6 +108,25 @@ pub(crate) enum StartError {
     /// TLS and provider do not fit.
     #[error(transparent)]
     Tls(#[from] rustls::Error),
+    /// The certificate of the CoAP listener cannot be shown over DTLS.
+    #[error(
+        "certificate `{}` with key `{}` cannot be shown over DTLS: {reason}{}",
+        certificate.display(),
+        key.display(),
+        if *reason == ics_coap::UnusableCredential::Key {
+            "; make one with `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`, and a certificate for it"
+        } else {
+            ""
+        }
+    )]
+    Datagrams {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// Why.
+        reason: ics_coap::UnusableCredential,
+    },
     /// A listener cannot be opened.
     #[error("cannot listen on {address}: {source}")]
     Listen {

@@ -3,9 +3,11 @@
 //! One TOML file (`--config`). Unknown keys are refused with the nearest known one; every error
 //! names the file, the line, the key, what is wrong and how to mend it. Relative paths are
 //! relative to the file. What weakens the service cannot be said here: there is no plain
-//! listener, no early data, no way round client certificates.
+//! listener but one on loopback that tells what CoAP serves, no early data, no way round client
+//! certificates.
 
 mod broker;
+mod coap;
 mod decisions;
 mod fault;
 mod listeners;
@@ -28,6 +30,7 @@ use ics_core::procedure::Knobs;
 use serde::Deserialize;
 
 pub(crate) use broker::{BrokerAddress, MqttBrokerSection};
+pub(crate) use coap::CoapSection;
 pub(crate) use decisions::{DecisionsSection, OnFailure};
 pub(crate) use fault::ConfigError;
 pub(crate) use listeners::{
@@ -70,6 +73,9 @@ pub(crate) struct Config {
     /// Hosted devices over MQTT, through a broker.
     #[serde(default)]
     pub(crate) mqtt_broker: Option<MqttBrokerSection>,
+    /// Hosted devices over CoAP.
+    #[serde(default)]
+    pub(crate) coap: Option<CoapSection>,
     /// How service providers are told.
     pub(crate) notify: NotifySection,
     /// Access tokens.
@@ -224,6 +230,14 @@ impl Config {
                 let mend = "add `[devices]` with `certificate` and `key` of a device authority";
                 let wrong = "there is nobody to certify devices";
                 faults.take(Err(Fault::new("mqtt_broker", wrong, mend)));
+            }
+        }
+        if let Some(coap) = &mut self.coap {
+            coap.check(place, faults);
+            if self.devices.is_none() {
+                let mend = "add `[devices]` with `certificate` and `key` of a device authority";
+                let wrong = "there is nobody to certify devices";
+                faults.take(Err(Fault::new("coap", wrong, mend)));
             }
         }
         self.notify.check(place, faults);

@@ -3,6 +3,7 @@
 
 mod broker;
 mod certificate;
+mod datagram;
 mod network;
 mod place;
 
@@ -169,6 +170,9 @@ fn of_start(config: &Config, error: &StartError) -> Finding {
         StartError::Credential(CredentialError::Mismatch { certificate, .. }) => {
             certificate::renewal(config, certificate)
         }
+        StartError::Datagrams {
+            certificate, key, ..
+        } => certificate::new_curve_key(config, certificate, key),
         StartError::Descriptors(few) => format!("ulimit -Hn {}", few.needed),
         _ => "ics-gateway help serve".to_owned(),
     };

@@ -36,6 +36,8 @@ pub(crate) struct Domain {
     pub(crate) operator: SocketAddr,
     /// Where hosted devices will connect over MQTT.
     pub(crate) mqtt: SocketAddr,
+    /// Where hosted devices will come to over CoAP, UDP.
+    pub(crate) coap: SocketAddr,
     /// What service providers put before every path; by default the T8 address.
     pub(crate) public_url: Option<Origin>,
     /// Settings that differ from the defaults.
@@ -100,6 +102,7 @@ pub(crate) fn create_domain(
     let public_url = public_url(domain)?;
     let names = server_names(&public_url, domain.t8)?;
     let mqtt_names = server_names(&public_url, domain.mqtt)?;
+    let coap_names = server_names(&public_url, domain.coap)?;
     let operator_names = server_names(&origin_of(domain.operator)?, domain.operator)?;
     let staging = Staging::beside(&domain.directory)?;
     let maker = Maker {
@@ -120,6 +123,8 @@ pub(crate) fn create_domain(
     // Devices believe whom service providers believe: one root to be installed.
     let mqtt = sp.issue_server(&mqtt_names, LEAF_VALIDITY, now)?;
     maker.issued("mqtt/server", &mqtt)?;
+    let coap = sp.issue_server(&coap_names, LEAF_VALIDITY, now)?;
+    maker.issued("coap/server", &coap)?;
     let gateway = CertificateIdentity::Gateway(name_of("ics-gateway")?);
     maker.issued(
         "notify/client",
@@ -155,6 +160,7 @@ pub(crate) fn complete_configuration() -> String {
         t8: loopback(8443),
         operator: loopback(8444),
         mqtt: loopback(8883),
+        coap: loopback(5684),
         public_url: None,
         settings: Settings::default(),
     };
@@ -196,6 +202,7 @@ impl Maker<'_> {
 }
 
 fn check_addresses(domain: &Domain) -> Result<(), InitError> {
+    // CoAP is UDP: it takes no port from these.
     let addresses = [domain.t8, domain.operator, domain.mqtt];
     let mut known = Vec::with_capacity(addresses.len());
     for address in addresses.into_iter().filter(|address| address.port() != 0) {

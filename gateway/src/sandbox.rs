@@ -51,10 +51,10 @@ pub(crate) enum SandboxError {
     /// A file or socket.
     #[error("{0}: {1}")]
     Io(String, io::Error),
-    /// `--base-port` leaves no room for five ports.
-    #[error("base port {0} is too high: five ports in a row are needed")]
+    /// `--base-port` leaves no room for six ports.
+    #[error("base port {0} is too high: six ports in a row are needed")]
     BasePort(u16),
-    /// An older version made it, without a port for devices.
+    /// An older version made it, without a port for every kind of device.
     #[error("`{}` was made by an older version; choose another directory", .0.display())]
     Older(PathBuf),
     /// The directory is an operator's domain, not a sandbox.
@@ -93,7 +93,7 @@ pub(crate) enum SandboxError {
 pub(crate) struct Options {
     /// Where it lives; made when it is not there, continued when it is.
     pub(crate) directory: PathBuf,
-    /// The first of five ports; free ones when not said. A sandbox keeps its ports.
+    /// The first of six ports; free ones when not said. A sandbox keeps its ports.
     pub(crate) base_port: Option<u16>,
     /// Where requests leave their lines.
     pub(crate) log: Option<RequestLines>,
@@ -368,6 +368,7 @@ fn make_domain(layout: &Layout, ports: Ports, clock: &Arc<dyn Clock>) -> Result<
         t8: loopback(ports.t8),
         operator: loopback(ports.operator),
         mqtt: loopback(ports.mqtt),
+        coap: loopback(ports.coap),
         public_url: None,
         settings: Settings {
             allowed_networks: vec!["127.0.0.0/8".into(), "::1/128".into()],

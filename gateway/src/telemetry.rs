@@ -39,18 +39,22 @@ use ics_core::port::Clock;
 use crate::config::{LogFormat, LogLevel, LogSection};
 
 pub(crate) use decision::{
-    Act, DecisionFileError, DecisionLog, DecisionWriter, HandshakeRefusal, LINE_ROOM,
-    check_directory, render_handshake,
+    DecisionFileError, DecisionLog, DecisionWriter, HandshakeRefusal, LINE_ROOM, check_directory,
 };
 pub(crate) use device::DeviceActs;
 pub(crate) use metrics::{ListenerMetrics, Metrics, Sample};
-pub(crate) use request::{RequestId, RequestLines, RequestLog};
+pub(crate) use request::{RequestLines, RequestLog};
 pub(crate) use writer::LogWriter;
+
+use decision::{Act, render_handshake};
+use request::RequestId;
 
 /// The listener of the service providers, in logs and metrics.
 pub(crate) const T8: &str = "t8";
 /// The listener of hosted devices over MQTT.
 pub(crate) const MQTT: &str = "mqtt";
+/// The listener of hosted devices over CoAP.
+pub(crate) const COAP: &str = "coap";
 /// The listener of the operator's own systems, in logs and metrics.
 pub(crate) const OPERATOR: &str = "operator";
 
@@ -65,6 +69,40 @@ pub(crate) struct Telemetry {
     pub(crate) metrics: Arc<Metrics>,
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Telemetry {
+    /// A handshake on `listener` was refused: counted, and a line where something was asked for;
+    /// `who` where the certificate was good. Connections take no room of the decision log while they
+    /// are silent: each request reserves its own, and what is refused here is refused, line or not.
+    pub(crate) fn tell_refused_handshake(
+        &self,
+        listener: &'static str,
+        who: Option<&str>,
+        refusal: HandshakeRefusal,
+    ) {
+        self.metrics
+            .of(listener)
+            .count_refused_connection(refusal.cause);
+        // Nothing was asked for: counted, but no attempt.
+        if matches!(
+            refusal.cause,
+            "HANDSHAKE_TIMEOUT" | "PEER_WENT_AWAY" | "TOO_MANY_HANDSHAKES"
+        ) {
+            return;
+        }
+        if let Some(decisions) = &self.decisions {
+            let act = if listener == OPERATOR {
+                Act::Operator
+            } else {
+                Act::Read
+            };
+            let time = self.clock.now().to_string();
+            let id = RequestId::next().to_string();
+            let line = render_handshake((&time, &id), (listener, who), refusal);
+            decisions.tell(act, line.as_bytes());
+        }
+    }
 }
 
 /// Starts the log for the whole process. What is logged is written until the writer is dropped.

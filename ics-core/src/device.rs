@@ -2,7 +2,8 @@
 //!
 //! In Y.4462 a device talks to its IoT SP, not to the service; the device channel is that SP's
 //! delegated arm. So a hosted device belongs to exactly one IoT SP, and its device ID is minted
-//! here on that SP's behalf. A credential's secret is never kept, only a keyed hash of it.
+//! here on that SP's behalf. A credential's secret is never kept: of a password a keyed hash, of a
+//! pre-shared key what the vault derives it from again.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -182,7 +183,13 @@ pub enum CredentialKind {
     Password(BlindIndex),
     /// A password its IoT SP chose: keyed hash of (device ID, Argon2id of the password).
     ChosenPassword(BlindIndex),
+    /// A key for DTLS (RFC 4279), derived in the vault from (device ID, these random bits).
+    PreSharedKey(KeySalt),
 }
+
+/// 128 random bits that make a pre-shared key one of its own; no secret without the vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KeySalt(pub [u8; 16]);
 
 impl DeviceCredential {
     /// Whether it holds at `now`.

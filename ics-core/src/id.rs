@@ -8,6 +8,7 @@
 mod device_id;
 mod pairing_code;
 mod permanent;
+mod psk_identity;
 mod scheme;
 mod serial_number;
 mod service_uri;
@@ -18,6 +19,7 @@ mod uuid_id;
 pub use device_id::DeviceId;
 pub use pairing_code::PairingCode;
 pub use permanent::{PermanentIdentifier, find_permanent_identifier};
+pub use psk_identity::PskIdentity;
 pub(crate) use scheme::whole_pattern;
 pub use scheme::{BUILT_IN, IdentifierSchemes, InvalidScheme};
 pub use serial_number::DeviceSerialNumber;

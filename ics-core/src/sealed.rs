@@ -69,6 +69,8 @@ pub enum BlindIndexDomain {
     ChosenPassword,
     /// A device ID: the salt its chosen password is stretched with.
     PasswordSalt,
+    /// (device ID, salt): the pre-shared key of a hosted device.
+    DeviceKey,
     /// (device ID, pairing code): that who asks for a mapping has the device at hand.
     PairingCode,
     /// (third party SP, IoT SP, device ID): the pairwise pseudonym a third party is shown.
@@ -86,6 +88,7 @@ impl BlindIndexDomain {
             Self::DevicePassword => "ics.device-password",
             Self::ChosenPassword => "ics.device-password.chosen",
             Self::PasswordSalt => "ics.device-password.salt",
+            Self::DeviceKey => "ics.device-key",
             Self::PairingCode => "ics.pairing-code",
             Self::PairwiseDeviceId => "ics.pairwise-device",
         }

@@ -26,7 +26,9 @@ use core::time::Duration;
 
 pub use access::{Profile, ProfileError};
 pub use assignment::{AnswerError, AnswerInput, AssignmentError, OpenAssignment};
-pub use channel::{ChannelError, DeviceClaim, DeviceRefusal, Given, OwnMapping, Unauthenticated};
+pub use channel::{
+    ChannelError, DeviceClaim, DeviceRefusal, Given, OwnMapping, PreSharedKey, Unauthenticated,
+};
 pub use delivery::{Consignment, Route};
 pub use demapping::{DemapError, DemapOutcome, DemapRequest, Demapped, Selector};
 pub use device::{

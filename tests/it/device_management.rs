@@ -155,6 +155,58 @@ fn an_iot_sp_has_devices_hosted_and_the_operator_sees_the_same() {
 }
 
 #[test]
+fn a_pre_shared_key_is_told_by_the_verb_that_had_it_made_and_by_no_other() {
+    let world = World::start();
+    let over_coap = ["register", "FR-1", "--channel", "coap", "--psk"];
+    let made = world.answer(&over_coap);
+    let id = text(&made["deviceId"]).to_owned();
+    let added = world.answer(&["credential", "add", &id, "--psk", "--days", "1"]);
+    let table = "deviceSerialNumber,channels,credentials\nFR-2,coap,psk\n";
+    std::fs::write(world.at("devices.csv"), table).expect("written");
+    let imported = world.import("devices.csv", "answers.ndjson", &[]);
+    assert_eq!(imported.status.code(), Some(0), "{imported:?}");
+    let answer = &world.answers("answers.ndjson")[0];
+    let other = text(&answer["deviceId"]);
+    let told = [
+        (&made["credentials"][0], psk_identity(&id, 1)),
+        (&added, psk_identity(&id, 2)),
+        (answer, psk_identity(other, 1)),
+    ];
+    let shown = world.answer(&["show", &id]);
+    let log = world.domain.log();
+    for (credential, identity) in &told {
+        assert_eq!(text(&credential["pskIdentity"]), identity);
+        let key = text(&credential["psk"]);
+        let is_hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        assert!(key.len() == 32 && key.bytes().all(is_hex), "{credential}");
+        assert!(!shown.to_string().contains(key), "{shown}");
+        assert!(!log.contains(key) && !log.contains(&id), "{log}");
+    }
+    assert_eq!(made["channels"], json!(["coap"]));
+    assert_eq!(shown["credentials"][1]["kind"], "psk");
+
+    // As a human reads it.
+    let configuration = world.domain.configuration();
+    let words = ["device", "register", "FR-3", "--channel", "coap", "--psk"];
+    let towards = ["--sp", "acme", "--config"];
+    let file = [configuration.to_str().expect("UTF-8")];
+    let output = Gateway::run(&[&words[..], &towards, &file].concat());
+    let facts = String::from_utf8_lossy(&output.stdout).into_owned();
+    for name in ["psk identity", "psk "] {
+        assert!(facts.lines().any(|line| line.starts_with(name)), "{facts}");
+    }
+}
+
+/// What the device names with the key that is its credential of that number.
+fn psk_identity(device: &str, number: u32) -> String {
+    let identity = ics_core::id::PskIdentity {
+        device_id: ics_core::id::DeviceId::parse(device).expect("a device ID"),
+        credential: ics_core::device::CredentialId(number),
+    };
+    identity.to_shown()
+}
+
+#[test]
 fn a_table_of_devices_is_imported_and_gone_on_with() {
     let world = World::start();
     let header = "deviceSerialNumber,deviceVendor,channels,credentials\n";

@@ -6,6 +6,7 @@
 
 mod backlog;
 mod callbacks;
+mod coap;
 mod connections;
 mod device;
 mod devices;

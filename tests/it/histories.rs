@@ -7,19 +7,20 @@
 //! `ICS_HISTORIES=1000` is for a release, `ICS_HISTORIES_AT_ONCE` says how many devices live at a time.
 
 pub(crate) mod caller;
-mod life;
+pub(crate) mod life;
 mod mishaps;
-mod thing;
+pub(crate) mod thing;
 pub(crate) mod world;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ics_examples::chance::Dice;
 use ics_tests::rounds;
 
 use life::{Report, live};
+use thing::MqttThing;
 use world::World;
 
 /// How many devices live at a time, unless the environment says otherwise.
@@ -27,16 +28,41 @@ const AT_ONCE: u32 = 40;
 
 #[test]
 fn whatever_happened_a_device_holds_exactly_its_established_rows() {
-    let histories = rounds("ICS_HISTORIES", 40);
+    let sizes = Sizes {
+        variable: "ICS_HISTORIES",
+        otherwise: 40,
+        at_once: AT_ONCE,
+        rest: Duration::from_secs(2),
+    };
+    go_through(&sizes, |world, number, dice| {
+        live::<MqttThing<'_>>(world, number, dice)
+    });
+}
+
+/// How many histories, and how crowded.
+pub(crate) struct Sizes {
+    /// Says in the environment how many there are, with `_AT_ONCE` how many devices live at a time.
+    pub(crate) variable: &'static str,
+    /// How many there are if it does not.
+    pub(crate) otherwise: u32,
+    pub(crate) at_once: u32,
+    /// The least time between two mishaps of everybody.
+    pub(crate) rest: Duration,
+}
+
+/// Lives through histories, and judges each.
+pub(crate) fn go_through(sizes: &Sizes, live: impl Fn(&World, u32, Dice) -> Report + Sync) {
+    let histories = rounds(sizes.variable, sizes.otherwise);
     let seed = std::env::var("ICS_HISTORY_SEED")
         .map_or_else(|_| fresh_seed(), |text| text.parse().expect("a number"));
     println!("seed {seed} (ICS_HISTORY_SEED={seed} goes through these again)");
     let world = World::start();
     let begun = Instant::now();
     let (next, total) = (AtomicU32::new(0), Mutex::new(Report::default()));
-    let at_once = rounds("ICS_HISTORIES_AT_ONCE", AT_ONCE).min(histories);
+    let at_once = rounds(&format!("{}_AT_ONCE", sizes.variable), sizes.at_once).min(histories);
     let (kills, suspensions) = std::thread::scope(|scope| {
-        let mishaps = scope.spawn(|| mishaps::happen(&world, Dice::of(seed).beside(u64::MAX)));
+        let dice = Dice::of(seed).beside(u64::MAX);
+        let mishaps = scope.spawn(|| mishaps::happen(&world, sizes.rest, dice));
         let lives: Vec<_> = (0..at_once)
             .map(|_| {
                 scope.spawn(|| {

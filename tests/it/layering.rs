@@ -12,7 +12,7 @@ fn allowed(package: &str) -> Option<BTreeSet<&'static str>> {
         "ics-channel" | "ics-policies" | "ics-notify" | "ics-store" | "ics-vault" => {
             BTreeSet::from(["ics-core"])
         }
-        "ics-mqtt" => BTreeSet::from(["ics-core", "ics-channel"]),
+        "ics-mqtt" | "ics-coap" => BTreeSet::from(["ics-core", "ics-channel"]),
         "ics-oauth" | "ics-operator" | "ics-t8" => BTreeSet::from(["ics-core", "ics-http"]),
         "ics-store-redb" | "ics-store-sled" => BTreeSet::from(["ics-core", "ics-store"]),
         "ics-gateway" | "ics-tests" | "ics-examples" => return None,
@@ -21,7 +21,7 @@ fn allowed(package: &str) -> Option<BTreeSet<&'static str>> {
 }
 
 /// Which packages may name a foreign engine.
-const ENGINES: [(&str, &[&str]); 7] = [
+const ENGINES: [(&str, &[&str]); 8] = [
     (
         "actix-web",
         &[
@@ -37,6 +37,8 @@ const ENGINES: [(&str, &[&str]); 7] = [
     ("oxide-auth", &["ics-oauth"]),
     // As the gateway behind a broker; as a device, in the demo and in the device kit.
     ("rumqttc-next", &["ics-mqtt", "ics-gateway", "ics-examples"]),
+    // For the gateway, and as a device in its bench and in the device kit.
+    ("rtc-dtls", &["ics-coap", "ics-gateway", "ics-examples"]),
     ("rcgen", &["ics-vault"]),
     // A second reading of MQTT, for the tests of ours.
     ("mqtt-protocol-core", &[]),

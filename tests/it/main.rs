@@ -4,6 +4,7 @@ mod backup;
 mod backup_files;
 mod bulk;
 mod clock;
+mod coap;
 mod command_line;
 mod containment;
 mod device_kit;

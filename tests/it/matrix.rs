@@ -4,6 +4,7 @@
 //!
 //! `ICS_REWRITE_GOLDEN=1` writes the file anew; read the difference before it is committed.
 
+mod coap;
 mod mqtt;
 mod t8;
 
@@ -36,6 +37,8 @@ impl World {
             configuration
                 .replace("#connects_at_once = 10\n", "connects_at_once = 1000\n")
                 .replace("#connects_per_second = 1\n", "connects_per_second = 100\n")
+                .replace("#connects_at_once = 50\n", "connects_at_once = 1000\n")
+                .replace("#connects_per_second = 5\n", "connects_per_second = 100\n")
         });
         let iot_sp = |id: &str| {
             let prefix = format!("{}-", id.to_uppercase());
@@ -109,6 +112,21 @@ impl World {
         (self.shop.establish(&self.acme, "a", &device), device)
     }
 
+    /// A row of shop and the lock that waits.
+    fn offer(&self) -> Mapping {
+        let service = self.shop.service("doors");
+        self.shop
+            .ask_for(&self.acme, &service, &fresh_uuid(), &self.lock.serial)
+    }
+
+    /// The newest version of the lock's document.
+    fn newest(&self) -> u64 {
+        let path = format!("devices/{}", self.lock.id);
+        let path = self.acme.path("ics-device", &path);
+        let lock = self.acme.get(&path).expect(200).json();
+        lock["document"]["version"].as_u64().expect("a version")
+    }
+
     /// The table, columns aligned.
     fn render(&self) -> String {
         let head = ["who", "operation", "object", "state", "outcome"].map(str::to_owned);
@@ -175,6 +193,7 @@ fn who_may_do_what_is_as_the_golden_file_says() {
     let mut world = World::start();
     t8::fill(&mut world);
     mqtt::fill(&mut world);
+    coap::fill(&mut world);
     let found = world.render();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/authorization-matrix.txt");
     if std::env::var_os("ICS_REWRITE_GOLDEN").is_some() {

@@ -8,5 +8,5 @@ mod handshake;
 mod isolation;
 mod revocation;
 mod sleeping;
-mod story;
+pub(crate) mod story;
 mod world;

@@ -1,5 +1,6 @@
 //! The fifteen minutes of each reader, as README tells them, line by line.
 
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -28,11 +29,19 @@ fn walk(background: &str, steps: &str) {
     let script = format!(
         r#"set -euo pipefail
 shopt -s expand_aliases
-# The binary is built; `cargo run --release -- ARGS` is ARGS to it. In the background it takes
-# the place of its subshell, so that the job is the gateway itself.
+# The binaries are built; `cargo run --release -- ARGS` is ARGS to the gateway. In the background it
+# takes the place of its subshell, so that the job is the program itself.
 cargo() {{
-    test "$1 $2 $3" = "run --release --"
-    if [ "$BASHPID" = $$ ]; then "$ICS_GATEWAY" "${{@:4}}"; else exec "$ICS_GATEWAY" "${{@:4}}"; fi
+    test "$1 $2" = "run --release"
+    local binary=$ICS_GATEWAY
+    shift 2
+    if [ "$1" = -p ]; then
+        test "$2 $3" = "ics-examples --bin"
+        binary=$(dirname "$ICS_GATEWAY")/$4
+        shift 4
+    fi
+    test "$1" = --
+    if [ "$BASHPID" = $$ ]; then "$binary" "${{@:2}}"; else exec "$binary" "${{@:2}}"; fi
 }}
 trap 'kill $(jobs -p); wait' EXIT
 {background}
@@ -41,10 +50,16 @@ echo "whole path walked"
 "#
     );
     let dir = tempfile::tempdir().expect("a temporary directory");
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    symlink(tests.join("../examples"), dir.path().join("examples")).expect("a link");
+    // What its readers install with pip lies here.
+    let path = std::env::var("PATH").expect("a path");
+    let path = format!("{}/.venv/bin:{path}", tests.display());
     let output = Command::new("bash")
         .args(["-c", &script])
         .current_dir(dir.path())
         .env("ICS_GATEWAY", Gateway::binary())
+        .env("PATH", path)
         .stdin(Stdio::null())
         .output()
         .expect("bash");
@@ -80,15 +95,27 @@ fn every_line_of_the_firmware_developer_s_path_runs() {
 }
 
 #[test]
+fn every_line_of_the_firmware_developer_s_path_over_coap_runs() {
+    let readme = readme();
+    let steps = [
+        blocks(&readme, "coap", "coap waits"),
+        blocks(&readme, "service asks", "service asked"),
+        blocks(&readme, "coap goes on", "coap end"),
+    ];
+    walk(&blocks(&readme, "sandbox", "steps"), &steps.concat());
+}
+
+#[test]
 fn every_line_of_the_operator_s_path_runs() {
     let readme = readme();
     let steps = blocks(&readme, "operator", "operator end");
     // Ports that are free on this machine instead of those a reader sees.
-    let [t8, operator, mqtt] = ics_tests::domain::free_ports();
+    let [t8, operator, mqtt, coap] = ics_tests::domain::free_ports();
     let steps = steps
         .replace("18443", &t8.to_string())
         .replace("18444", &operator.to_string())
-        .replace("18883", &mqtt.to_string());
+        .replace("18883", &mqtt.to_string())
+        .replace("15684", &coap.to_string());
     walk("", &steps);
 }
 

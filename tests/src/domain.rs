@@ -1,6 +1,6 @@
 //! An operator domain as `init` makes one, served by `serve`: for what a sandbox does not allow.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Mutex;
@@ -24,6 +24,7 @@ pub struct Domain {
     t8: u16,
     operator: u16,
     mqtt: u16,
+    coap: u16,
     process: Process,
 }
 
@@ -39,26 +40,30 @@ pub fn free_ports<const N: usize>() -> [u16; N] {
     for _ in 0..PLACES {
         let place = (begin + GIVEN.fetch_add(N, Ordering::Relaxed)) % PLACES;
         let ports = std::array::from_fn(|n| FIRST + u16::try_from(place + n).expect("few"));
-        if ports
-            .iter()
-            .all(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        {
+        if ports.iter().all(|port| is_free(*port)) {
             return ports;
         }
     }
     panic!("no port is free");
 }
 
+/// For TCP and for UDP.
+fn is_free(port: u16) -> bool {
+    let place = ("127.0.0.1", port);
+    TcpListener::bind(place).is_ok() && UdpSocket::bind(place).is_ok()
+}
+
 impl Domain {
     /// A new domain, its configuration passed through `edit`; not served yet.
     pub fn create(edit: impl FnOnce(String) -> String) -> Self {
         let own = TempDir::new().expect("a temporary directory");
-        let [t8, operator, mqtt] = free_ports();
+        let [t8, operator, mqtt, coap] = free_ports();
         let domain = Self {
             own,
             t8,
             operator,
             mqtt,
+            coap,
             process: Process::default(),
         };
         let dir = domain.dir();
@@ -72,6 +77,8 @@ impl Domain {
             &format!("127.0.0.1:{operator}"),
             "--mqtt-address",
             &format!("127.0.0.1:{mqtt}"),
+            "--coap-address",
+            &format!("127.0.0.1:{coap}"),
         ]);
         assert!(
             made.status.success(),
@@ -180,6 +187,11 @@ impl Domain {
         format!("127.0.0.1:{}", self.operator)
     }
 
+    /// `127.0.0.1:port` of its CoAP listener.
+    pub fn coap_address(&self) -> String {
+        format!("127.0.0.1:{}", self.coap)
+    }
+
     /// Its MQTT listener.
     pub fn mqtt(&self) -> MqttPlace {
         MqttPlace {
@@ -189,13 +201,20 @@ impl Domain {
         }
     }
 
-    /// Has a device hosted, as its IoT SP would over T8, with a certificate for a key made here.
+    /// Has a device hosted over MQTT and CoAP, as its IoT SP would over T8, with a certificate for a
+    /// key made here.
     #[track_caller]
     pub fn host(&self, iot_sp: &Party, serial: &str) -> HostedDevice {
+        self.host_over(&["mqtt", "coap"], iot_sp, serial)
+    }
+
+    /// Has a device hosted over these channels alone.
+    #[track_caller]
+    pub fn host_over(&self, channels: &[&str], iot_sp: &Party, serial: &str) -> HostedDevice {
         let mut id = String::new();
         let (certificate, key) = issue(self.own.path(), serial, |request| {
             let registration = json!({
-                "deviceSerialNumber": serial, "channels": ["mqtt"],
+                "deviceSerialNumber": serial, "channels": channels,
                 "credentials": [{ "certificate": { "request": request } }],
             });
             let path = iot_sp.path("ics-device", "devices");

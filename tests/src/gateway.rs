@@ -105,7 +105,7 @@ impl Sandbox {
             dir,
             _own: own,
             process: Process::default(),
-            base_port: free_ports::<5>()[0],
+            base_port: free_ports::<6>()[0],
             environment,
             env: BTreeMap::new(),
         };

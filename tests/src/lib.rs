@@ -1,6 +1,6 @@
 //! The harness of the integration tests: the real gateway as a process of its own, and clients
-//! nobody here wrote (curl, openssl, python-websockets, mosquitto, paho, aiomqtt, mqtt.js) to talk
-//! to it.
+//! nobody here wrote (curl, openssl, python-websockets, mosquitto, paho, aiomqtt, mqtt.js, libcoap,
+//! aiocoap, coap-cli) to talk to it.
 //!
 //! All traffic stays on loopback, ports are free ones, each sandbox has a directory of its own,
 //! every process is ended by its pid. Tests wait for conditions, never for time.
@@ -8,6 +8,8 @@
 pub mod bad_host;
 pub mod broker;
 pub mod clock;
+pub mod coap;
+pub mod coap_server;
 pub mod condition;
 pub mod connection;
 pub mod curl;
@@ -27,11 +29,14 @@ pub mod rounds;
 pub mod small_disk;
 pub mod strace;
 mod tls;
+pub mod udp_proxy;
 pub mod websocket;
 
 pub use bad_host::BadHost;
 pub use broker::Broker;
 pub use clock::MovableClock;
+pub use coap::{Coap, CoapClient, CoapCredential, CoapObservation, CoapOutcome, CoapReply};
+pub use coap_server::CoapServer;
 pub use condition::{eventually, wait_for};
 pub use connection::{Connection, Dialer};
 pub use curl::{Answer, Curl};
@@ -47,4 +52,5 @@ pub use receiver::{Received, Receiver, Reply};
 pub use rounds::{rounds, skip};
 pub use small_disk::SmallDisk;
 pub use strace::Strace;
+pub use udp_proxy::{UdpProxy, UdpWeather};
 pub use websocket::Websocket;

@@ -29,8 +29,8 @@ use std::time::Duration;
 use ics_core::port::{Clock, Entropy};
 use tokio::time::{Instant, sleep};
 
-use crate::allowance::Rate;
-use crate::service::DeviceService;
+use ics_channel::DeviceService;
+use ics_channel::Rate;
 
 pub use awaited::Awaited;
 pub use link::{Dial, LinkError, Wire};

@@ -10,10 +10,10 @@ use ics_core::port::Clock;
 use ics_core::principal::DeviceIdentity;
 use ics_core::service::{ChannelError, DeviceRefusal, Failure, Unauthenticated};
 
-use crate::attempt::RefusedAttempt;
 use crate::packet::Reason;
-use crate::service::DeviceService;
 use crate::topic::{Subtree, Upward};
+use ics_channel::DeviceService;
+use ics_channel::RefusedAttempt;
 
 /// A message of a device.
 #[derive(Clone, Copy)]

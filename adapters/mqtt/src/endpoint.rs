@@ -6,20 +6,16 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ics_core::id::{DeviceId, SpId};
+use ics_channel::{DeviceCertificate, DeviceService, Rate};
 use ics_core::port::Clock;
-use ics_core::principal::CertificateThumbprint;
-use ics_core::time::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-use crate::allowance::Rate;
 use crate::driver::Driver;
 use crate::guesses::{GuessLimits, Guesses};
 use crate::handshake::shake_hands;
 use crate::packet::Reason;
 use crate::roster::Sessions;
-use crate::service::DeviceService;
 use crate::session::Session;
 
 /// Terminates MQTT for hosted devices.
@@ -86,26 +82,6 @@ pub struct PeerDevice {
     pub certificate: Option<DeviceCertificate>,
     /// Where it comes from.
     pub address: SocketAddr,
-}
-
-/// What a verified certificate of a hosted device says: its chain held, and its one SAN URI is
-/// `urn:ics:dev:<iot_sp>:<device_id>`, in the namespace of its trust anchor.
-#[derive(Clone)]
-pub struct DeviceCertificate {
-    /// The IoT SP it names.
-    pub iot_sp: SpId,
-    /// The device it names.
-    pub device_id: DeviceId,
-    /// SHA-256 of the leaf.
-    pub thumbprint: CertificateThumbprint,
-    /// When it ends.
-    pub not_after: Timestamp,
-}
-
-impl std::fmt::Debug for DeviceCertificate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "DeviceCertificate(of a device of {})", self.iot_sp)
-    }
 }
 
 /// How a connection came to its end.

@@ -11,10 +11,11 @@ use ics_core::mapping::MappingKey;
 use ics_core::time::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::fake::{FakeService, SetClock, THUMBPRINT};
 use crate::packet::{Frame, Version, measure, read_connect, read_packet};
 use crate::topic::{Subtree, does_match, is_filter};
-use crate::{DeviceCertificate, Ended, Endpoint, Limits, PeerDevice, Sessions};
+use crate::{Ended, Endpoint, Limits, PeerDevice, Sessions};
+use ics_channel::DeviceCertificate;
+use ics_channel::fake::{FakeService, SetClock, THUMBPRINT};
 
 /// The device whose certificate [`serve`] presents; its topics are under `ics/v1/d/<this>/`.
 pub const DEVICE: &str = "d-abcdefghijklmnopabcdefghijklmnop";
@@ -67,7 +68,7 @@ pub fn own_name(topic: &str) -> Option<String> {
 pub async fn serve(bytes: &[u8], at_once: usize) -> Result<(Vec<u8>, Ended), InvalidId> {
     let now = Timestamp::from_millis(1_000_000);
     let sessions = Arc::new(Sessions::default());
-    let service = Arc::new(FakeService::new(Arc::clone(&sessions)));
+    let service = Arc::new(FakeService::new(Arc::clone(&sessions) as _));
     let (iot_sp, device_id) = (SpId::parse("acme")?, DeviceId::parse(DEVICE)?);
     service.register(&iot_sp, &device_id, Timestamp::MAX);
     let entry = DocumentEntry {

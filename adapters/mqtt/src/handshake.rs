@@ -8,12 +8,12 @@ use ics_core::service::{DeviceClaim, DeviceRefusal, Unauthenticated};
 use ics_core::time::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::attempt::RefusedAttempt;
 use crate::driver::{Broken, Driver, Progress};
 use crate::endpoint::{Endpoint, PeerDevice};
 use crate::packet::{Connack, Connect, Frame, Reason, Version, Will, read_connect, write_connack};
 use crate::roster::{Seated, TooOften};
 use crate::topic::{PRESENCE, Subtree};
+use ics_channel::RefusedAttempt;
 
 /// A device that takes no packet of this length, in bytes, cannot even be told that it was let in.
 const LEAST_PACKET: u32 = 128;

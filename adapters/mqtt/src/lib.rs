@@ -7,7 +7,6 @@
 //! | `endpoint` | the public face: one accepted connection is served to its end |
 //! | `roster` | who is connected; the core's `DeviceBell` |
 //! | `handshake` | CONNECT: who is it, by its credential alone |
-//! | `attempt` | what is refused before the service is asked |
 //! | `guesses` | how often a password may be wrong |
 //! | `session` | everything after it |
 //! | `broker` | the other way: as a client of a broker |
@@ -23,15 +22,11 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-mod allowance;
 mod asyncapi;
-mod attempt;
 mod broker;
 mod conversation;
 mod driver;
 mod endpoint;
-#[cfg(any(test, feature = "fuzzing"))]
-mod fake;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -39,18 +34,14 @@ mod guesses;
 mod handshake;
 mod packet;
 mod roster;
-mod service;
 mod session;
 mod topic;
 
-pub use allowance::{Rate, TOLD_AGAIN};
 pub use asyncapi::describe;
-pub use attempt::RefusedAttempt;
 pub use broker::{
     Awaited, Broker, BrokerSettings, Dial, Disguise, LinkError, ProbeError, Stranger, Ways, Wire,
     probe,
 };
-pub use endpoint::{DeviceCertificate, Ended, Endpoint, Limits, PeerDevice};
+pub use endpoint::{Ended, Endpoint, Limits, PeerDevice};
 pub use guesses::GuessLimits;
 pub use roster::Sessions;
-pub use service::DeviceService;

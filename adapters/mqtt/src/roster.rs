@@ -11,7 +11,7 @@ use ics_core::port::DeviceBell;
 use ics_core::time::Timestamp;
 use tokio::sync::Notify;
 
-use crate::allowance::{Rate, Taken, Usage};
+use ics_channel::{Rate, Taken, Usage};
 
 /// The live sessions of hosted devices. Made before the service, which rings it, and shared with
 /// the [`Endpoint`](crate::Endpoint), which fills it.

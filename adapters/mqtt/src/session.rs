@@ -1,7 +1,6 @@
 //! Everything after CONNECT: one device, one connection, one packet at a time, so what is
 //! acknowledged is acknowledged in order, and nothing piles up behind a commit that takes its time.
 
-pub(crate) mod delivery;
 mod publication;
 mod subscription;
 mod window;
@@ -11,8 +10,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ics_channel::Format;
 use ics_channel::refusal::Refusal;
+use ics_channel::{Delivery, Format};
 use ics_core::device::DeviceStatus;
 use ics_core::principal::DeviceIdentity;
 use ics_core::service::{ChannelError, DeviceRefusal, Unauthenticated};
@@ -20,8 +19,6 @@ use ics_core::time::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
-use crate::allowance::Taken;
-use crate::attempt::RefusedAttempt;
 use crate::driver::{Broken, Driver, Progress};
 use crate::endpoint::{Ended, Endpoint};
 use crate::handshake::Admitted;
@@ -31,7 +28,8 @@ use crate::packet::{
 };
 use crate::roster::{Seated, TAKEN_OVER};
 use crate::topic::{DOCUMENT, DOCUMENT_CBOR, Subtree};
-use delivery::Delivery;
+use ics_channel::RefusedAttempt;
+use ics_channel::Taken;
 use subscription::Subscriptions;
 use window::Window;
 
@@ -270,7 +268,7 @@ impl<'e, Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'e, Io> {
         if self.ask_again.is_some_and(|at| now >= at) {
             self.ask_whether_served().await?;
         }
-        self.delivery.attend(now);
+        self.delivery.attend(now.into_std());
         Ok(())
     }
 
@@ -280,7 +278,7 @@ impl<'e, Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'e, Io> {
             self.stuck_at(),
             self.ask_again,
             self.farewell,
-            self.delivery.next_deadline(),
+            self.delivery.next_deadline().map(Instant::from_std),
         ];
         let others = others.into_iter().flatten();
         others.fold(keep_alive.min(self.expires), Instant::min)
@@ -314,7 +312,7 @@ impl<'e, Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'e, Io> {
             Ok(document) => document,
             Err(error) => {
                 self.end_or(error)?;
-                self.delivery.postpone(Instant::now());
+                self.delivery.postpone(Instant::now().into_std());
                 return Ok(());
             }
         };
@@ -328,7 +326,8 @@ impl<'e, Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'e, Io> {
             payload: &payload,
         };
         let sent = self.publish(&publication).then_some(packet_id);
-        self.delivery.sent(document.version, sent, Instant::now());
+        self.delivery
+            .sent(document.version, sent, Instant::now().into_std());
         Ok(())
     }
 

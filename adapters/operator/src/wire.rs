@@ -29,7 +29,7 @@ pub use certificate::{
 pub use device::{
     ChannelName, CredentialKindName, DeviceCredentialView, DeviceDocumentView, DeviceStatusName,
     DeviceView, NewCredential, NewDevice, NewDeviceCertificate, NewPairingCode, NewPassword,
-    PairingCodeView,
+    NewPsk, PairingCodeView,
 };
 pub use job::{JobStatusName, JobView};
 pub use mapping::{MappingDetail, MappingQuery, MappingStatusName, MappingView};

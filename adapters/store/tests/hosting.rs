@@ -7,6 +7,8 @@
     reason = "tests: a broken promise ends the test"
 )]
 
+#[path = "hosting/keys.rs"]
+mod keys;
 #[path = "hosting/limits.rs"]
 mod limits;
 #[path = "hosting/pairing.rs"]

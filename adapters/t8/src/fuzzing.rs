@@ -387,7 +387,13 @@ fn order(order: &CredentialOrder<'_>) -> Value {
             ("validity", order.0.validity.map(whole)),
         ])
     });
-    members([("certificate", certificate), ("password", password)])
+    let psk = order.psk.as_ref();
+    let psk = psk.map(|order| members([("validity", order.0.validity.map(whole))]));
+    members([
+        ("certificate", certificate),
+        ("password", password),
+        ("psk", psk),
+    ])
 }
 
 fn told(members: Value, ids: Result<Vec<String>, Problem>) -> Told {

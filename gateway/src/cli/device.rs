@@ -21,8 +21,8 @@ use credential::{CredentialVerb, Wanted};
 /// Host devices for an IoT service provider: register, show, give up; their credentials
 ///
 /// A hosted device speaks to this gateway instead of to its IoT service provider: it learns its
-/// service URI and UTI pairs here, and forgets here what was revoked. Its device ID and passwords
-/// are minted by the gateway; what is secret is told once, by the verb that had it made.
+/// service URI and UTI pairs here, and forgets here what was revoked. Its device ID, passwords and
+/// keys are minted by the gateway; what is secret is told once, by the verb that had it made.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct DeviceArguments {
@@ -40,6 +40,9 @@ Examples:
         --model Fridge9 --out ./keys --config gateway.toml
   One that logs in with its device ID and a password:
     ics-gateway device register FR-2291-00032 --sp acme --password \\
+        --config gateway.toml
+  One that speaks CoAP over DTLS, with a pre-shared key:
+    ics-gateway device register FR-2291-00033 --sp acme --channel coap --psk \\
         --config gateway.toml
   Ten thousand, from a table; ids and secrets go to a file that you alone can read:
     ics-gateway device import devices.csv --sp acme \\
@@ -85,7 +88,7 @@ struct NamedDevice {
 
 /// Host a device; mappings that wait for its serial number are offered to it
 ///
-/// Name how it shall prove itself: --password, --csr or --out, or --password with one of those.
+/// Name how it shall prove itself: --password, --psk, --csr or --out, or several of those.
 #[derive(Debug, Args)]
 struct RegisterArguments {
     /// What its maker printed on it, within the serial namespaces of the service provider

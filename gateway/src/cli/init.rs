@@ -38,6 +38,10 @@ pub(super) struct InitArguments {
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8883")]
     mqtt_address: SocketAddr,
 
+    /// Where hosted devices come to over CoAP, UDP
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:5684")]
+    coap_address: SocketAddr,
+
     /// What service providers put before every path, if not the T8 address behind https://
     #[arg(long, value_name = "URL", value_parser = parse_origin)]
     public_url: Option<Origin>,
@@ -49,7 +53,8 @@ Examples:
     ics-gateway init --dir ./domain
   For a host that service providers know as ics.example:
     ics-gateway init --dir /etc/ics --t8-address 192.0.2.1:8443 \\
-      --mqtt-address 192.0.2.1:8883 --public-url https://ics.example:8443
+      --mqtt-address 192.0.2.1:8883 --coap-address 192.0.2.1:5684 \\
+      --public-url https://ics.example:8443
 
 Move `authority/operator-ca.key` to a safe place afterwards: the gateway never reads it.";
 
@@ -60,6 +65,7 @@ impl InitArguments {
             t8: self.t8_address,
             operator: self.operator_address,
             mqtt: self.mqtt_address,
+            coap: self.coap_address,
             public_url: self.public_url,
             settings: Settings::default(),
         };

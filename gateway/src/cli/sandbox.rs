@@ -26,7 +26,7 @@ pub(super) struct SandboxArguments {
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
 
-    /// The first of five ports, if not any free ones; a sandbox keeps its ports
+    /// The first of six ports, if not any free ones; a sandbox keeps its ports
     #[arg(long, value_name = "PORT")]
     base_port: Option<u16>,
 }

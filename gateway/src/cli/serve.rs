@@ -12,8 +12,9 @@ use crate::telemetry::start_log;
 
 /// Run the gateway in the foreground until SIGTERM or SIGINT
 ///
-/// Prints a line `listening t8 ADDRESS operator ADDRESS mqtt ADDRESS` (without the last where
-/// there is no MQTT listener) on standard output when all listeners accept, and its log on standard error. On SIGTERM nothing new is taken, what is under way is
+/// Prints a line `listening t8 ADDRESS operator ADDRESS mqtt ADDRESS coap ADDRESS` (without those of
+/// `mqtt` and `coap` where there is no such listener, and with `coap-plain ADDRESS` where there is
+/// that) on standard output when all listeners accept, and its log on standard error. On SIGTERM nothing new is taken, what is under way is
 /// finished within `drain`, and the exit status is 0. If a listener ends by itself the others are
 /// stopped the same way, and the exit status is 1: systemd begins anew. On SIGHUP `decisions.jsonl` is opened anew,
 /// and the configuration is read anew: certificates, keys and trust anchors of the listeners and
@@ -46,7 +47,14 @@ impl ServeArguments {
             tracing::info!(%t8, %operator, version = env!("CARGO_PKG_VERSION"), "serving");
             let mqtt = running.mqtt().map(|at| format!(" mqtt {at}"));
             let mqtt = mqtt.unwrap_or_default();
-            say(&format!("listening t8 {t8} operator {operator}{mqtt}"))?;
+            let coap = running.coap().map(|(at, plain)| {
+                let plain = plain.map(|at| format!(" coap-plain {at}"));
+                format!(" coap {at}{}", plain.unwrap_or_default())
+            });
+            let coap = coap.unwrap_or_default();
+            say(&format!(
+                "listening t8 {t8} operator {operator}{mqtt}{coap}"
+            ))?;
             manager.tell_ready();
             let outcome = until_end(&mut signals, &running, || {
                 manager.tell_reloading();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use ics_core::device::Channel;
 use ics_core::id::{DeviceId, SpId};
 use ics_core::port::{AuthorityError, Clock, DeviceBell, Entropy, PortFuture};
 use ics_mqtt::{Awaited, Broker, BrokerSettings, Dial, Stranger, Ways, Wire};
@@ -51,7 +52,7 @@ impl BrokerChannel {
         let broker = Broker {
             service: Arc::new(DeviceActs::new(
                 Arc::clone(&parts.service),
-                MQTT,
+                (Channel::Mqtt, MQTT),
                 telemetry.clone(),
             )),
             awaited,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use ics_core::device::HostedDevice;
+use ics_core::device::{Channel, HostedDevice};
 use ics_core::id::{DeviceId, SpId};
 use ics_core::port::{AuthorityError, DeviceAuthority, DeviceBell, Entropy, IssuedCertificate};
 use ics_core::time::Timestamp;
@@ -88,7 +88,7 @@ impl MqttChannel {
         let endpoint = Endpoint::new(
             Arc::new(DeviceActs::new(
                 Arc::clone(&parts.service),
-                MQTT,
+                (Channel::Mqtt, MQTT),
                 telemetry.clone(),
             )),
             sessions,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ics_core::port::Entropy;
 use ics_vault::Authority;
 
+use super::coap::coap_credentials;
 use super::devices::open_device_authority;
 use super::{BrokerWays, Parts, StartError, load_anchors, mqtt_credentials, read_key};
 use crate::ambient::SystemEntropy;
@@ -32,6 +33,9 @@ pub(crate) fn examine(config: &Config) -> Vec<StartError> {
     }
     if let (Some(devices), Some(mqtt)) = (&config.devices, &config.mqtt) {
         take(mqtt_credentials(devices, mqtt).map(drop));
+    }
+    if let (Some(devices), Some(coap)) = (&config.devices, &config.coap) {
+        take(coap_credentials(devices, coap).map(drop));
     }
     take(BrokerWays::of(config).map(drop));
     for AnchorSection {

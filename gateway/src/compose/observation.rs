@@ -12,7 +12,7 @@ use ics_operator::{DecisionLogReport, Observation, StatusSource, StoreReport};
 use ics_store::Upkeep;
 
 use crate::config::{Config, OnFailure};
-use crate::telemetry::{DecisionLog, Metrics, Sample};
+use crate::telemetry::{COAP, DecisionLog, Metrics, Sample};
 use crate::tls::read_validity;
 
 /// At most this many entries of the outbox are looked at for dead letters, for one answer; of a
@@ -26,11 +26,12 @@ const DEVICE_PAGE: usize = 500;
 const OUTBOX_PAGE: usize = 500;
 
 /// The certificates that a reload changes.
-const RELOADED: [&str; 5] = [
+const RELOADED: [&str; 6] = [
     "t8-server",
     "operator-server",
     "operator-authority",
     "mqtt-server",
+    "coap-server",
     "mqtt-broker-client",
 ];
 
@@ -44,6 +45,8 @@ pub(crate) struct SelfObservation {
     pub(super) upkeep: Arc<dyn Upkeep>,
     pub(super) store: PathBuf,
     pub(super) started: Timestamp,
+    /// Devices that are here over CoAP.
+    pub(super) coap: Arc<ics_coap::Sessions>,
     /// Ends of the certificates in use; looked up at start and at reload.
     pub(super) certificates: ArcSwap<Vec<(&'static str, i64)>>,
 }
@@ -61,6 +64,8 @@ impl SelfObservation {
     }
 
     async fn sample(&self) -> Sample {
+        let coap = i64::try_from(self.coap.count()).unwrap_or(i64::MAX);
+        self.metrics.of(COAP).connections.set(coap);
         let mut sample = Sample {
             store_bytes: directory_size(&self.store),
             store_syncs: self.upkeep.syncs(),
@@ -189,6 +194,8 @@ pub(super) fn certificate_ends(config: &Config) -> Vec<(&'static str, i64)> {
     let devices = devices.map(|section| ("device-authority", &section.certificate));
     let mqtt = config.mqtt.as_ref();
     let mqtt = mqtt.map(|section| ("mqtt-server", &section.certificate));
+    let coap = config.coap.as_ref();
+    let coap = coap.map(|section| ("coap-server", &section.certificate));
     let broker = config.mqtt_broker.as_ref();
     let broker = broker.map(|section| ("mqtt-broker-client", &section.certificate));
     let files = [
@@ -203,6 +210,7 @@ pub(super) fn certificate_ends(config: &Config) -> Vec<(&'static str, i64)> {
         .into_iter()
         .chain(devices)
         .chain(mqtt)
+        .chain(coap)
         .chain(broker)
         .filter_map(|(of, path)| Some((of, end(path)?)))
         .collect()

@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 /// Keys that take effect at once; the rest waits for the next start.
-const AT_ONCE: [&str; 12] = [
+const AT_ONCE: [&str; 14] = [
     "t8.certificate",
     "t8.key",
     "t8.anchor",
@@ -13,6 +13,8 @@ const AT_ONCE: [&str; 12] = [
     "operator.anchor",
     "mqtt.certificate",
     "mqtt.key",
+    "coap.certificate",
+    "coap.key",
     "mqtt_broker.certificate",
     "mqtt_broker.key",
     "mqtt_broker.server_anchors",
@@ -71,6 +73,15 @@ mod tests {
             "[mqtt]\nlisten = 'd'\ncertificate = 'e'\nkey = 'f'",
         );
         assert_eq!(changed, ["mqtt.listen"]);
+    }
+
+    #[test]
+    fn the_certificate_of_the_coap_listener_changes_at_once_and_its_sockets_do_not() {
+        let changed = waiting(
+            "[coap]\nlisten = 'a'\ncertificate = 'b'\nkey = 'c'",
+            "[coap]\nlisten = 'd'\nplain_listen = 'g'\ncertificate = 'e'\nkey = 'f'",
+        );
+        assert_eq!(changed, ["coap.listen", "coap.plain_listen"]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use ics_vault::SigningKey;
 
 use super::archive::StoreArchive;
 use super::broker::BrokerChannel;
+use super::coap::{CoapChannel, coap_credentials};
 use super::devices::MqttChannel;
 use super::jobs::run_jobs;
 use super::observation::{SelfObservation, certificate_ends};
@@ -46,6 +47,7 @@ pub(crate) struct Running {
     operator: SocketAddr,
     parts: Parts,
     mqtt: Option<MqttChannel>,
+    coap: Option<CoapChannel>,
     broker: Option<BrokerChannel>,
     t8_tls: ReloadableTls,
     operator_tls: ReloadableTls,
@@ -93,6 +95,7 @@ impl Running {
         let t8_tls = ReloadableTls::new(anchors, credential, Some(Arc::clone(&parts.directory)))?;
         let t8_listener = open_t8(&config, &parts, (&t8_tls, &signing_key, &telemetry))?;
         let mqtt = MqttChannel::open(&config, &parts, &telemetry)?;
+        let coap = CoapChannel::open(&config, &parts, (&telemetry, &observation.coap))?;
         let broker = BrokerChannel::start(&config, &parts, &telemetry)?;
         let (t8, operator) = (t8_listener.address, operator_listener.address);
         let deliverer = start_deliverer(&config, &parts, signing_key, vec![t8, operator])?;
@@ -108,6 +111,7 @@ impl Running {
             operator,
             parts,
             mqtt,
+            coap,
             broker,
             t8_tls,
             operator_tls,
@@ -138,6 +142,14 @@ impl Running {
         self.mqtt.as_ref().map(|channel| channel.listener.address)
     }
 
+    /// Where hosted devices come to over CoAP, if they may; and where anybody on this host may ask
+    /// what there is to ask for.
+    pub(crate) fn coap(&self) -> Option<(SocketAddr, Option<SocketAddr>)> {
+        self.coap
+            .as_ref()
+            .map(|channel| (channel.address, channel.plain))
+    }
+
     /// The service itself, for the sandbox's onboarding.
     pub(crate) const fn service(&self) -> &Arc<IcsService> {
         &self.parts.service
@@ -151,9 +163,16 @@ impl Running {
             Some(task) => task.ended().await,
             None => std::future::pending().await,
         };
+        let coap = async {
+            match &self.coap {
+                Some(channel) => channel.ended().await,
+                None => std::future::pending().await,
+            }
+        };
         let part = tokio::select! {
             () = self.serving.ended() => "a listener",
             () = ended(mqtt) => "the listener of devices over MQTT",
+            () = coap => "the listener of devices over CoAP",
             () = ended(broker) => "the channel through the broker",
             () = self.sweeper.ended() => "the sweeper",
             () = self.jobs.ended() => "what runs jobs",
@@ -185,6 +204,12 @@ impl Running {
             }
             _ => None,
         };
+        let coap = match (&self.coap, &config.coap, &config.devices) {
+            (Some(coap), Some(section), Some(devices)) => {
+                Some((coap, coap_credentials(devices, section)?))
+            }
+            _ => None,
+        };
         let broker = match (&self.broker, &config.mqtt_broker) {
             (Some(broker), Some(section)) => Some((broker, broker.load(section)?)),
             _ => None,
@@ -194,6 +219,9 @@ impl Running {
         self.t8_tls.replace(t8_anchors, t8)?;
         if let Some((mqtt, shown)) = mqtt {
             mqtt.replace(shown)?;
+        }
+        if let Some((coap, shown)) = coap {
+            coap.replace(shown, &self.parts.clock, &self.telemetry)?;
         }
         if let Some((broker, shown)) = broker {
             broker.replace(shown);
@@ -214,12 +242,17 @@ impl Running {
                 channel.listener.task.stop().await;
             }
         };
+        let coap = async {
+            if let Some(channel) = self.coap {
+                channel.stop().await;
+            }
+        };
         let broker = async {
             if let Some(channel) = self.broker {
                 channel.task.stop().await;
             }
         };
-        futures_util::future::join3(self.serving.stop(), mqtt, broker).await;
+        futures_util::future::join4(self.serving.stop(), mqtt, coap, broker).await;
         futures_util::future::join(self.sweeper.stop(), self.jobs.stop()).await;
         self.deliverer.shutdown().await;
     }
@@ -236,6 +269,7 @@ fn observe(config: &Config, parts: &Parts, telemetry: &Telemetry) -> SelfObserva
         upkeep: Arc::clone(&parts.store),
         store: config.store.directory.clone(),
         started: parts.clock.now(),
+        coap: Arc::default(),
         certificates: ArcSwap::from_pointee(certificate_ends(config)),
     }
 }

@@ -1,6 +1,7 @@
 //! `[mqtt.limits]`.
 
-use ics_mqtt::{Limits, Rate};
+use ics_channel::Rate;
+use ics_mqtt::Limits;
 use serde::Deserialize;
 
 use super::fault::{Fault, Faults};

@@ -21,6 +21,7 @@ impl Spoiled {
             t8: "127.0.0.1:8443".parse().unwrap(),
             operator: "127.0.0.1:8444".parse().unwrap(),
             mqtt: "127.0.0.1:8883".parse().unwrap(),
+            coap: "127.0.0.1:5684".parse().unwrap(),
             public_url: None,
             settings: Settings::default(),
         };
@@ -213,12 +214,13 @@ fn without_the_section_no_devices_are_hosted() {
         .lines()
         .filter(|line| {
             section = if line.starts_with('[') { line } else { section };
-            section != "[devices]" && !section.starts_with("[mqtt")
+            section != "[devices]" && !section.starts_with("[mqtt") && !section.starts_with("[coap")
         })
         .collect();
     let config = Config::parse(&domain.file, &without.join("\n")).unwrap();
     assert!(config.devices.is_none());
     assert!(config.mqtt.is_none());
+    assert!(config.coap.is_none());
 }
 
 #[test]
@@ -268,6 +270,66 @@ fn what_is_wrong_with_the_broker_is_told_by_key() {
     let section = section.replace("mqtt.example:8883", "mqtts://mqtt.example");
     let error = Spoiled::new().error("[vault]", &section);
     assert!(error.contains("no address"), "{error}");
+}
+
+#[test]
+fn what_is_wrong_with_coap_is_told_by_key() {
+    let plain = |address: &str| {
+        let section = format!("[coap]\nplain_listen = \"{address}\"\n");
+        Spoiled::new().error("[coap]\n", &section)
+    };
+    for address in ["0.0.0.0:5683", "192.0.2.1:5683", "[::]:5683"] {
+        let error = plain(address);
+        let is_told = error.contains("`coap.plain_listen`") && error.contains("127.0.0.0/8");
+        assert!(is_told, "{error}");
+    }
+    let error = plain("127.0.0.1:5684");
+    assert!(error.contains("taken by `coap.listen`"), "{error}");
+    for (from, to) in [
+        ("sessions = 100000", "sessions = 0"),
+        ("handshakes = 4096", "handshakes = 0"),
+        ("idle = \"24h\"", "idle = \"1s\""),
+    ] {
+        let error = Spoiled::new().error(&format!("#{from}"), to);
+        let (key, _) = to.split_once(' ').unwrap();
+        let key = format!("`coap.limits.{key}`");
+        assert!(error.contains(&key) && error.contains("choose"), "{error}");
+    }
+    let error = Spoiled::new().error("coap/server.key", "coap/none.key");
+    assert!(error.contains("`coap.key`"), "{error}");
+}
+
+#[test]
+fn discovery_without_dtls_is_for_loopback() {
+    let domain = Spoiled::new();
+    let text = std::fs::read_to_string(&domain.file).unwrap();
+    for address in ["127.0.0.1:5683", "[::1]:0"] {
+        let section = format!("[coap]\nplain_listen = \"{address}\"\n");
+        let text = text.replacen("[coap]\n", &section, 1);
+        let config = Config::parse(&domain.file, &text).unwrap();
+        let coap = config.coap.unwrap();
+        assert_eq!(coap.plain_listen, Some(address.parse().unwrap()));
+    }
+}
+
+#[test]
+fn coap_without_an_authority_for_devices_is_refused() {
+    let domain = Spoiled::new();
+    let text = std::fs::read_to_string(&domain.file).unwrap();
+    let mut section = "";
+    let without: Vec<_> = text
+        .lines()
+        .filter(|line| {
+            section = if line.starts_with('[') { line } else { section };
+            section != "[devices]" && !section.starts_with("[mqtt")
+        })
+        .collect();
+    let error = Config::parse(&domain.file, &without.join("\n")).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains("`coap`: there is nobody to certify devices; add `[devices]`"),
+        "{error}"
+    );
 }
 
 #[test]

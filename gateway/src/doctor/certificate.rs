@@ -28,6 +28,7 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
     files.extend(anchors.chain(&config.notify.server_anchors));
     files.extend(device_authority(config));
     files.extend(config.mqtt.as_ref().map(|section| &section.certificate));
+    files.extend(config.coap.as_ref().map(|section| &section.certificate));
     let broker = config.mqtt_broker.as_ref();
     files.extend(broker.map(|section| &section.certificate));
     files.sort();
@@ -67,6 +68,10 @@ fn judge(config: &Config, file: &Path, validity: crate::tls::Validity, now: Time
 /// The command that issues a certificate anew, for the key beside it, by the authority that `init`
 /// made for it, and has the gateway take it.
 pub(super) fn renewal(config: &Config, certificate: &Path) -> String {
+    renewal_for(config, certificate, &certificate.with_extension("key"))
+}
+
+fn renewal_for(config: &Config, certificate: &Path, key: &Path) -> String {
     let issuer = if certificate == config.operator.certificate {
         &config.operator.anchor
     } else {
@@ -77,7 +82,6 @@ pub(super) fn renewal(config: &Config, certificate: &Path) -> String {
     if is_root || device_authority(config).is_some_and(|root| certificate == root) {
         return format!("openssl x509 -in {name} -noout -issuer -dates");
     }
-    let key = certificate.with_extension("key");
     // Only those of the listeners are read anew on SIGHUP.
     let taken = if certificate == config.notify.certificate {
         "systemctl restart ics-gateway"
@@ -91,5 +95,16 @@ pub(super) fn renewal(config: &Config, certificate: &Path) -> String {
         key.display(),
         issuer.display(),
         issuer.with_extension("key").display(),
+    )
+}
+
+/// The commands that put an ECDSA key on P-256 in the place of another, and issue its certificate
+/// anew. The key before is kept beside it.
+pub(super) fn new_curve_key(config: &Config, certificate: &Path, key: &Path) -> String {
+    let name = key.display();
+    let renewal = renewal_for(config, certificate, key);
+    format!(
+        "(umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {name}.new) \
+         && cp -p {name} {name}.old && mv {name}.new {name} && {renewal}"
     )
 }

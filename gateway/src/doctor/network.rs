@@ -34,17 +34,23 @@ pub(super) async fn look_at_ports(config: &Config, is_running: bool) -> Vec<Find
         if let Some(mqtt) = &config.mqtt {
             findings.push(look_at_served(&mqtt.certificate, mqtt.listen).await);
         }
+        findings.extend(look_at_coap(config, is_running).await);
         return findings;
     }
     let mqtt = config.mqtt.as_ref().map(|section| section.listen);
-    [t8, config.listen.operator]
-        .into_iter()
-        .chain(mqtt)
-        .map(|address| match TcpListener::bind(address) {
-            Ok(_) => Finding::green("ports", format!("{address} is free")),
-            Err(error) => taken(address, &error),
-        })
-        .collect()
+    let streams = [t8, config.listen.operator].into_iter().chain(mqtt);
+    let streams = streams.map(|address| match TcpListener::bind(address) {
+        Ok(_) => Finding::green("ports", format!("{address} is free")),
+        Err(error) => taken(address, &error),
+    });
+    let mut findings: Vec<_> = streams.collect();
+    findings.extend(look_at_coap(config, is_running).await);
+    findings
+}
+
+async fn look_at_coap(config: &Config, is_running: bool) -> Option<Finding> {
+    let address = config.coap.as_ref()?.listen;
+    Some(super::datagram::look_at(address, is_running).await)
 }
 
 /// Whether it is our gateway that serves `address`: by its certificate, in `file`.
@@ -84,7 +90,7 @@ async fn look_at_served(file: &Path, address: SocketAddr) -> Finding {
 }
 
 /// Where something that listens on all addresses can be called.
-const fn dialable(address: SocketAddr) -> SocketAddr {
+pub(super) const fn dialable(address: SocketAddr) -> SocketAddr {
     let here = match address {
         SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
         SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),

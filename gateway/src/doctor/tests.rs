@@ -20,6 +20,7 @@ fn domain() -> (tempfile::TempDir, PathBuf) {
         t8: address(),
         operator: address(),
         mqtt: address(),
+        coap: address(),
         public_url: None,
         settings: Settings::default(),
     };
@@ -80,6 +81,64 @@ async fn a_key_that_is_not_the_certificate_s_is_red_and_its_fix_mends_it() {
         ..finding.clone()
     });
     assert_eq!(unwell(&file).await, []);
+}
+
+#[tokio::test]
+async fn a_coap_key_of_another_kind_is_red_and_its_fix_mends_it() {
+    let (directory, file) = domain();
+    let at = |name: &str| directory.path().join(name);
+    let curve = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
+    let names = vec!["localhost".to_owned()];
+    let params = rcgen::CertificateParams::new(names).unwrap();
+    let certificate = params.self_signed(&curve).unwrap();
+    std::fs::write(at("coap/server.pem"), certificate.pem()).unwrap();
+    std::fs::write(at("coap/server.key"), curve.serialize_pem()).unwrap();
+    let red = unwell(&file).await;
+    let finding = red.iter().find(|f| f.area == "files").unwrap();
+    assert_eq!(finding.light, Light::Red);
+    assert!(finding.text.contains("P-256"), "{finding:?}");
+    // Nobody else's gateway is told of it here.
+    let fix = finding.fix.clone().unwrap();
+    let (fix, _) = fix.split_once(" && { pkill").unwrap();
+    run(&Finding {
+        fix: Some(fix.into()),
+        ..finding.clone()
+    });
+    assert_eq!(unwell(&file).await, []);
+}
+
+#[tokio::test]
+async fn a_coap_port_is_asked_whether_it_speaks_dtls() {
+    let (_directory, file) = domain();
+    let address = Config::load(&file).unwrap().coap.unwrap().listen;
+    let free = datagram::look_at(address, false).await;
+    assert_eq!(free.light, Light::Green, "{free:?}");
+    let socket = tokio::net::UdpSocket::bind(address).await.unwrap();
+    let taken = datagram::look_at(address, false).await;
+    assert_eq!(taken.light, Light::Red, "{taken:?}");
+    assert!(taken.fix.unwrap().starts_with("ss -lunp"));
+    // Something answers, and not with what a server of DTLS does; then one does.
+    let hello_verify_request = {
+        let mut answer = [0; 28];
+        (answer[0], answer[13]) = (22, 3);
+        answer
+    };
+    for (answer, light) in [
+        (&b"what?"[..], Light::Red),
+        (&hello_verify_request, Light::Green),
+    ] {
+        let answering = async {
+            let mut said = [0; 256];
+            let (length, from) = socket.recv_from(&mut said).await.unwrap();
+            assert_eq!((length, said[0], said[13]), (67, 22, 1));
+            socket.send_to(answer, from).await.unwrap();
+        };
+        let (found, ()) = tokio::join!(datagram::look_at(address, true), answering);
+        assert_eq!(found.light, light, "{found:?}");
+    }
+    drop(socket);
+    let nobody = datagram::look_at(address, true).await;
+    assert_eq!(nobody.light, Light::Red, "{nobody:?}");
 }
 
 #[tokio::test]

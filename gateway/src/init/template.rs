@@ -21,6 +21,7 @@ pub(super) fn render(domain: &Domain, public_url: &Origin) -> String {
         .replace("@T8@", &domain.t8.to_string())
         .replace("@OPERATOR@", &domain.operator.to_string())
         .replace("@MQTT@", &domain.mqtt.to_string())
+        .replace("@COAP@", &domain.coap.to_string())
         .replace("@PUBLIC_URL@", public_url.as_str())
         .replace("@NETWORKS@", &networks.join(", "))
         .replace("@FLOOR@", floor)
@@ -176,6 +177,31 @@ key = "mqtt/server.key"
 #     # What the broker has, where `ics-gateway doctor` can read it.
 #     acl_file = "/etc/mosquitto/ics/acl"
 #     client_anchors = "/etc/mosquitto/ics/device-ca.pem"
+
+# Where hosted devices come to over CoAP, on DTLS 1.2, with a pre-shared key or with a certificate.
+# Without this section no device is served over CoAP.
+[coap]
+# UDP.
+listen = "@COAP@"
+# The key must be ECDSA on P-256: the suites of constrained devices know no other.
+certificate = "coap/server.pem"
+key = "coap/server.key"
+# Where any program of this host may ask without DTLS what there is to ask for, and nothing else:
+#   plain_listen = "127.0.0.1:5683"
+
+# What one device may do: so many at once after a rest, and then so many a second. Messages over it
+# are refused, with the time to wait; handshakes over it end at once.
+[coap.limits]
+#messages_at_once = 100
+#messages_per_second = 50
+#connects_at_once = 50
+#connects_per_second = 5
+# Devices at a time, and handshakes under way. Of more, the one that was silent longest ends, and the
+# oldest handshake.
+#sessions = 100000
+#handshakes = 4096
+# How long a device may be silent before it has to do its handshake again: 60s to 30d.
+#idle = "24h"
 
 [notify]
 # What the gateway shows to the servers of service providers when it notifies them.

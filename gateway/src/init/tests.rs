@@ -13,6 +13,7 @@ fn domain(directory: &Path) -> Domain {
         t8: "127.0.0.1:8443".parse().unwrap(),
         operator: "127.0.0.1:8444".parse().unwrap(),
         mqtt: "127.0.0.1:8883".parse().unwrap(),
+        coap: "127.0.0.1:5684".parse().unwrap(),
         public_url: None,
         settings: Settings::default(),
     }

@@ -15,8 +15,8 @@ use actix_http::Protocol;
 use actix_web::dev::{Extensions, Service, ServiceFactory};
 use actix_web::rt::net::TcpStream;
 use futures_util::future::LocalBoxFuture;
+use ics_channel::DeviceCertificate;
 use ics_core::principal::{OperatorCertificate, PeerCertificate};
-use ics_mqtt::DeviceCertificate;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -27,9 +27,7 @@ use super::gate::{Arrival, Gate, Seat};
 use super::guard::Admission;
 use super::pace::Paced;
 use super::steps::InSteps;
-use crate::telemetry::{
-    Act, HandshakeRefusal, ListenerMetrics, OPERATOR, RequestId, Telemetry, render_handshake,
-};
+use crate::telemetry::{HandshakeRefusal, ListenerMetrics, Telemetry};
 use crate::tls::handshake_cause;
 
 /// What accepts the connections of one listener.
@@ -113,8 +111,9 @@ impl Acceptor {
         let metrics = Arc::clone(self.telemetry.metrics.of(self.listener));
         let address = io.peer_addr().ok().map(|peer| peer.ip());
         let refuse = |cause, who: Option<&str>| {
-            metrics.count_refused_connection(cause);
-            self.log_refusal(who, HandshakeRefusal { cause, address });
+            let refusal = HandshakeRefusal { cause, address };
+            self.telemetry
+                .tell_refused_handshake(self.listener, who, refusal);
             NotTaken
         };
         let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -162,29 +161,6 @@ impl Acceptor {
         let _counted = Counted(metrics);
         let io = Paced::new(io, self.answer_timeout);
         InSteps::new(self.tls.accept(io), arrival).await
-    }
-
-    /// Connections take no room of the decision log while they are silent: each request reserves
-    /// its own, and what is refused here is refused, line or not.
-    fn log_refusal(&self, who: Option<&str>, refusal: HandshakeRefusal) {
-        // Nothing was asked for: counted, but no attempt.
-        if matches!(
-            refusal.cause,
-            "HANDSHAKE_TIMEOUT" | "PEER_WENT_AWAY" | "TOO_MANY_HANDSHAKES"
-        ) {
-            return;
-        }
-        if let Some(decisions) = &self.telemetry.decisions {
-            let act = if self.listener == OPERATOR {
-                Act::Operator
-            } else {
-                Act::Read
-            };
-            let time = self.telemetry.clock.now().to_string();
-            let id = RequestId::next().to_string();
-            let line = render_handshake((&time, &id), (self.listener, who), refusal);
-            decisions.tell(act, line.as_bytes());
-        }
     }
 }
 

@@ -1,11 +1,14 @@
 //! The sandbox's hosted devices: registered by their IoT SP over T8, as it would itself. Their keys
 //! are made here, for nobody else holds the devices.
 
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ics_core::id::SpId;
 use ics_vault::{CertificateIdentity, make_request, read_certificate};
 use reqwest::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::parties::{refused, write_credential};
@@ -26,6 +29,17 @@ pub(crate) struct SandboxDevice {
     pub(crate) certificate: PathBuf,
     /// Its private key, PEM.
     pub(crate) private_key: PathBuf,
+    /// Its pre-shared key, for DTLS without a certificate.
+    pub(crate) psk: SandboxPsk,
+}
+
+/// A pre-shared key of a hosted device of the sandbox.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SandboxPsk {
+    /// What the device names in a handshake.
+    pub(crate) identity: String,
+    /// Its 16 bytes in hexadecimal.
+    pub(crate) key: String,
 }
 
 /// The devices of the plan: those of an earlier run, and where one is not hosted any more another
@@ -61,12 +75,20 @@ async fn find_known(
     let path = format!("{}/{id}", path_of_devices());
     let found = client.call(Method::GET, &path, None).await?;
     let is_hosted = found.status == StatusCode::OK && *member(&found.body, "status") == "ACTIVE";
-    Ok(is_hosted.then(|| SandboxDevice {
+    if !is_hosted {
+        return Ok(None);
+    }
+    // Written before the certificate.
+    let path = layout.device_psk(plan.name);
+    let named = |error| SandboxError::Io(path.display().to_string(), error);
+    let kept = std::fs::read(&path).map_err(named)?;
+    Ok(Some(SandboxDevice {
         key: plan.key,
         serial: text(&found.body, "deviceSerialNumber"),
         id,
         certificate,
         private_key,
+        psk: serde_json::from_slice(&kept).map_err(refused)?,
     }))
 }
 
@@ -100,23 +122,45 @@ async fn register_new(
         "deviceSerialNumber": serial,
         "deviceVendor": "Acme",
         "deviceModel": plan.name,
-        "channels": ["mqtt"],
-        "credentials": [{ "certificate": { "request": request.request_pem } }],
+        "channels": ["mqtt", "coap"],
+        "credentials": [{ "certificate": { "request": request.request_pem } }, { "psk": {} }],
     });
     let made = client
         .expect(Method::POST, &path_of_devices(), Some(&registration))
         .await?;
+    let id = text(&made.body, "deviceId");
+    let credential = |n: usize| made.body.pointer(&format!("/credentials/{n}"));
+    let keyed = credential(1).unwrap_or(&Value::Null);
+    let psk = SandboxPsk {
+        identity: text(keyed, "pskIdentity"),
+        key: text(keyed, "psk"),
+    };
+    keep_psk(layout, plan, &psk)?;
     let (certificate, private_key) = layout.device(plan.name);
-    let pem = made.body.pointer("/credentials/0/certificate");
-    let pem = pem.and_then(Value::as_str).unwrap_or_default();
-    write_credential((&certificate, &private_key), (pem, &request.key_pem))?;
+    let pem = credential(0).map(|certified| text(certified, "certificate"));
+    let pem = pem.unwrap_or_default();
+    write_credential((&certificate, &private_key), (&pem, &request.key_pem))?;
     Ok(SandboxDevice {
         key: plan.key,
-        id: text(&made.body, "deviceId"),
+        id,
         serial,
         certificate,
         private_key,
+        psk,
     })
+}
+
+fn keep_psk(layout: &Layout, plan: &DevicePlan, psk: &SandboxPsk) -> Result<(), SandboxError> {
+    let path = layout.device_psk(plan.name);
+    let named = |error| SandboxError::Io(path.display().to_string(), error);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(named)?;
+    }
+    let mut options = std::fs::File::options();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(&path).map_err(named)?;
+    let text = serde_json::to_vec(psk).map_err(refused)?;
+    file.write_all(&text).map_err(named)
 }
 
 fn path_of_devices() -> String {

@@ -51,6 +51,7 @@ pub(super) fn write(layout: &Layout, ports: Ports, devices: &[SandboxDevice]) ->
     }
     line("ICS_MQTT_HOST", &loopback(ports.mqtt).ip().to_string());
     line("ICS_MQTT_PORT", &ports.mqtt.to_string());
+    line("ICS_COAPS_URL", &ports.coaps_url());
     for device in devices {
         let key = device.key;
         let private = device.private_key.display().to_string();
@@ -61,6 +62,8 @@ pub(super) fn write(layout: &Layout, ports: Ports, devices: &[SandboxDevice]) ->
             &device.certificate.display().to_string(),
         );
         line(&format!("{key}_KEY"), &private);
+        line(&format!("{key}_PSK_ID"), &device.psk.identity);
+        line(&format!("{key}_PSK"), &device.psk.key);
     }
     let staged = layout.0.join("sandbox.env.new");
     std::fs::write(&staged, text)?;

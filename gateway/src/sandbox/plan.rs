@@ -1,7 +1,7 @@
 //! What a sandbox is made of: its parties, their grants, its ports and files.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use ics_core::port::Entropy;
@@ -100,10 +100,12 @@ pub(crate) struct Ports {
     pub(crate) inbox: u16,
     /// The gateway's MQTT listener.
     pub(crate) mqtt: u16,
+    /// The gateway's CoAP listener, UDP.
+    pub(crate) coap: u16,
 }
 
 impl Ports {
-    /// Five in a row from `base`.
+    /// Six in a row from `base`.
     pub(crate) fn from_base(base: u16) -> Option<Self> {
         Some(Self {
             t8: base,
@@ -111,10 +113,11 @@ impl Ports {
             callback: base.checked_add(2)?,
             inbox: base.checked_add(3)?,
             mqtt: base.checked_add(4)?,
+            coap: base.checked_add(5)?,
         })
     }
 
-    /// Five in a row that are free now, from a place at random below those that systems give to
+    /// Six in a row that are free now, from a place at random below those that systems give to
     /// connections that go out (Linux: from 32768): nobody is likely to hold them when the sandbox is
     /// continued.
     ///
@@ -140,6 +143,7 @@ impl Ports {
         [self.t8, self.operator, self.callback, self.inbox, self.mqtt]
             .iter()
             .all(|port| TcpListener::bind(loopback(*port)).is_ok())
+            && UdpSocket::bind(loopback(self.coap)).is_ok()
     }
 
     /// `https://host:port` of the T8 listener.
@@ -155,6 +159,11 @@ impl Ports {
     /// `https://host:port` of the receivers; it is the origin of every party's callbacks.
     pub(crate) fn callback_url(self) -> String {
         format!("https://{}", loopback(self.callback))
+    }
+
+    /// `coaps://host:port` of the CoAP listener.
+    pub(crate) fn coaps_url(self) -> String {
+        format!("coaps://{}", loopback(self.coap))
     }
 
     /// `http://host:port` of the page that shows notifications.
@@ -226,6 +235,11 @@ impl Layout {
     /// Certificate and key of a hosted device.
     pub(crate) fn device(&self, name: &str) -> (PathBuf, PathBuf) {
         self.pair("devices", name)
+    }
+
+    /// The pre-shared key of a hosted device.
+    pub(crate) fn device_psk(&self, name: &str) -> PathBuf {
+        self.0.join("devices").join(format!("{name}.psk"))
     }
 
     fn pair(&self, folder: &str, name: &str) -> (PathBuf, PathBuf) {

@@ -7,17 +7,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use ics_core::device::HostedDevice;
+use ics_channel::{DeviceService, RefusedAttempt};
+use ics_core::device::{Channel, HostedDevice};
 use ics_core::device_document::{Acknowledgement, AcknowledgementMeaning, DeviceDocument};
-use ics_core::id::{MappingId, ServiceUri, SpId};
+use ics_core::id::{MappingId, PskIdentity, ServiceUri, SpId};
 use ics_core::port::{PortFuture, StoreError};
 use ics_core::principal::DeviceIdentity;
 use ics_core::service::{
     AwaitedPage, AwaitedPlace, ChannelError, DeviceClaim, DeviceRefusal, Failure, Given,
-    IcsService, OwnMapping, Unauthenticated,
+    IcsService, OwnMapping, PreSharedKey, Unauthenticated,
 };
 use ics_core::time::Timestamp;
-use ics_mqtt::{DeviceService, RefusedAttempt};
 
 use super::decision::{Act, DeviceEntry, Room, Verdict, render_device};
 use super::{RequestId, Telemetry};
@@ -26,6 +26,7 @@ use super::{RequestId, Telemetry};
 pub(crate) struct DeviceActs {
     service: Arc<IcsService>,
     telemetry: Telemetry,
+    channel: Channel,
     listener: &'static str,
 }
 
@@ -70,6 +71,10 @@ const PUBLISH: Doing = Doing {
     operation: "publish",
     act: Act::Read,
 };
+const REQUEST: Doing = Doing {
+    operation: "request",
+    act: Act::Read,
+};
 
 /// An act under way: its line has its room already.
 struct Attempt<'a> {
@@ -82,12 +87,13 @@ struct Attempt<'a> {
 impl DeviceActs {
     pub(crate) const fn new(
         service: Arc<IcsService>,
-        listener: &'static str,
+        (channel, listener): (Channel, &'static str),
         telemetry: Telemetry,
     ) -> Self {
         Self {
             service,
             telemetry,
+            channel,
             listener,
         }
     }
@@ -99,7 +105,7 @@ impl DeviceActs {
     }
 
     /// Room for the line of what is about to be done; without it, it is not.
-    fn begin(&self, doing: Doing) -> Result<Attempt<'_>, DeviceRefusal> {
+    fn begin(&self, doing: Doing) -> Result<Attempt<'_>, Failure> {
         let room = match &self.telemetry.decisions {
             None => None,
             Some(log) => match log.reserve(doing.act) {
@@ -109,7 +115,7 @@ impl DeviceActs {
                         .metrics
                         .of(self.listener)
                         .count_unlogged_refusal();
-                    return Err(Failure::from(StoreError::Unavailable).into());
+                    return Err(StoreError::Unavailable.into());
                 }
             },
         };
@@ -154,7 +160,7 @@ impl Attempt<'_> {
 }
 
 /// What was tried, and what was wrong with it: of a topic never its text.
-const fn words_of(attempt: RefusedAttempt) -> (Doing, &'static str) {
+const fn words_of(channel: Channel, attempt: RefusedAttempt) -> (Doing, &'static str) {
     match attempt {
         RefusedAttempt::ConnectWithoutCredential => (CONNECT, "CREDENTIAL_MISSING"),
         RefusedAttempt::ConnectAfterGuesses => (CONNECT, "GUESSES_TOO_MANY"),
@@ -167,7 +173,15 @@ const fn words_of(attempt: RefusedAttempt) -> (Doing, &'static str) {
         RefusedAttempt::PublishForeign => (PUBLISH, "TOPIC_FOREIGN"),
         RefusedAttempt::PublishUnknown => (PUBLISH, "TOPIC_UNKNOWN"),
         RefusedAttempt::PublishUnreadable => (PUBLISH, "PAYLOAD_MALFORMED"),
-        RefusedAttempt::TooFast => (PUBLISH, "MESSAGES_TOO_FAST"),
+        RefusedAttempt::RequestForeign => (REQUEST, "PATH_FOREIGN"),
+        RefusedAttempt::RequestUnknown => (REQUEST, "PATH_UNKNOWN"),
+        RefusedAttempt::RequestUnreadable => (REQUEST, "PAYLOAD_MALFORMED"),
+        RefusedAttempt::AssociateUnfinished => (CONNECT, "HANDSHAKE_UNFINISHED"),
+        RefusedAttempt::AssociateTooOften => (CONNECT, "CONNECTS_TOO_FAST"),
+        RefusedAttempt::TooFast => match channel {
+            Channel::Coap => (REQUEST, "MESSAGES_TOO_FAST"),
+            Channel::Mqtt | Channel::OneM2m => (PUBLISH, "MESSAGES_TOO_FAST"),
+        },
     }
 }
 
@@ -207,7 +221,7 @@ impl DeviceActs {
         identity: &DeviceIdentity,
         work: impl Future<Output = Result<T, ChannelError>>,
     ) -> Result<T, ChannelError> {
-        let attempt = self.begin(doing)?;
+        let attempt = self.begin(doing).map_err(DeviceRefusal::from)?;
         let outcome = work.await;
         let cause = outcome.as_ref().err().map(cause_of_error);
         attempt.end(Some(&self.who(identity)), cause);
@@ -223,24 +237,62 @@ impl DeviceService for DeviceActs {
     ) -> PortFuture<'a, Result<Arc<DeviceIdentity>, DeviceRefusal>> {
         Box::pin(async move {
             let attempt = self.begin(CONNECT)?;
-            let outcome = DeviceService::authenticate(&*self.service, claim, now).await;
+            let outcome = self
+                .service
+                .authenticate_device(claim, self.channel, now)
+                .await;
+            if self.channel == Channel::Coap {
+                // Only DTLS knows when a handshake is whole: the endpoint asks here once it is.
+                self.telemetry.metrics.of(self.listener).accepted.inc();
+            }
             match &outcome {
                 // Behind a broker nobody connects to us: the act that follows is the one.
                 Ok(_) if matches!(claim, DeviceClaim::Vouched { .. }) => {}
                 Ok(identity) => attempt.end(Some(&self.who(identity)), None),
                 Err(refusal) => {
-                    // What a certificate says of itself was verified; what a password or a topic
-                    // claims is nothing.
+                    // What a certificate says of itself was verified, and whoever has the key of an
+                    // identity is its device; what a password or a topic claims is nothing.
                     let who = match claim {
                         DeviceClaim::Certificate {
                             iot_sp, device_id, ..
-                        } => Some((iot_sp, self.service.device_pseudonym(iot_sp, device_id))),
+                        } => Some((
+                            iot_sp.clone(),
+                            self.service.device_pseudonym(iot_sp, device_id),
+                        )),
+                        DeviceClaim::PreSharedKey { identity } => {
+                            self.service
+                                .find_device_pseudonym(&identity.device_id)
+                                .await
+                        }
                         DeviceClaim::Password { .. } | DeviceClaim::Vouched { .. } => None,
                     };
+                    let who = who.as_ref().map(|(sp, device)| (sp, device.clone()));
                     attempt.end(who.as_ref(), Some(cause_of_refusal(*refusal)));
                 }
             }
             outcome
+        })
+    }
+
+    fn find_key<'a>(
+        &'a self,
+        identity: &'a PskIdentity,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<Option<PreSharedKey>, Failure>> {
+        Box::pin(async move {
+            let attempt = self.begin(CONNECT)?;
+            let key = self
+                .service
+                .find_device_key(identity, self.channel, now)
+                .await;
+            // Where there is a key, what comes of it is the act.
+            let cause = match &key {
+                Ok(Some(_)) => return key,
+                Ok(None) => ("CREDENTIAL_UNKNOWN", Verdict::Denied),
+                Err(_) => ("SYSTEM_FAILURE", Verdict::Failed),
+            };
+            attempt.end(None, Some(cause));
+            key
         })
     }
 
@@ -250,7 +302,7 @@ impl DeviceService for DeviceActs {
         now: Timestamp,
     ) -> PortFuture<'a, Result<HostedDevice, DeviceRefusal>> {
         // Part of every act, and none by itself.
-        DeviceService::admit(&*self.service, identity, now)
+        Box::pin(self.service.admit_device(identity, self.channel, now))
     }
 
     fn read_document<'a>(
@@ -258,7 +310,7 @@ impl DeviceService for DeviceActs {
         identity: &'a Arc<DeviceIdentity>,
         now: Timestamp,
     ) -> PortFuture<'a, Result<DeviceDocument, ChannelError>> {
-        let work = DeviceService::read_document(&*self.service, identity, now);
+        let work = self.service.read_document((identity, self.channel), now);
         Box::pin(self.observe(READ, identity, work))
     }
 
@@ -268,7 +320,10 @@ impl DeviceService for DeviceActs {
         acknowledgement: &'a Acknowledgement,
         now: Timestamp,
     ) -> PortFuture<'a, Result<AcknowledgementMeaning, ChannelError>> {
-        let work = DeviceService::acknowledge(&*self.service, identity, acknowledgement, now);
+        let work = {
+            let by = (identity, self.channel);
+            self.service.acknowledge_document(by, acknowledgement, now)
+        };
         Box::pin(self.observe(ACKNOWLEDGE, identity, work))
     }
 
@@ -278,7 +333,10 @@ impl DeviceService for DeviceActs {
         service_uri: Option<&'a ServiceUri>,
         now: Timestamp,
     ) -> PortFuture<'a, Result<Vec<OwnMapping>, ChannelError>> {
-        let work = DeviceService::inquire(&*self.service, identity, service_uri, now);
+        let work = {
+            let by = (identity, self.channel);
+            self.service.inquire_own(by, service_uri, now)
+        };
         Box::pin(self.observe(INQUIRE, identity, work))
     }
 
@@ -288,7 +346,10 @@ impl DeviceService for DeviceActs {
         given: &'a Given,
         now: Timestamp,
     ) -> PortFuture<'a, Result<(), ChannelError>> {
-        let work = DeviceService::give_up(&*self.service, identity, given, now);
+        let work = {
+            let by = (identity, self.channel);
+            self.service.give_up_mapping(by, given, now)
+        };
         Box::pin(self.observe(GIVE_UP, identity, work))
     }
 
@@ -298,7 +359,10 @@ impl DeviceService for DeviceActs {
         event: (MappingId, &'a [u8], bool),
         now: Timestamp,
     ) -> PortFuture<'a, Result<(), ChannelError>> {
-        let work = DeviceService::report(&*self.service, identity, event, now);
+        let work = {
+            let by = (identity, self.channel);
+            self.service.report_event(by, event, now)
+        };
         Box::pin(self.observe(REPORT, identity, work))
     }
     fn awaited<'a>(
@@ -307,11 +371,11 @@ impl DeviceService for DeviceActs {
         limit: usize,
     ) -> PortFuture<'a, Result<AwaitedPage, Failure>> {
         // The gateway's own question, no device's act.
-        DeviceService::awaited(&*self.service, after, limit)
+        Box::pin(self.service.awaited_devices(after, limit))
     }
 
     fn note_refused(&self, who: Option<&DeviceIdentity>, attempt: RefusedAttempt) {
-        let (doing, cause) = words_of(attempt);
+        let (doing, cause) = words_of(self.channel, attempt);
         // It is refused with or without a line; a line for which there is no room is counted.
         let Ok(begun) = self.begin(doing) else {
             return;
@@ -320,3 +384,6 @@ impl DeviceService for DeviceActs {
         begun.end(who.as_ref(), Some((cause, Verdict::Denied)));
     }
 }
+
+#[cfg(test)]
+mod tests;

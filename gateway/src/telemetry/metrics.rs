@@ -60,6 +60,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     t8: Arc<ListenerMetrics>,
     mqtt: Arc<ListenerMetrics>,
+    coap: Arc<ListenerMetrics>,
     operator: Arc<ListenerMetrics>,
     /// The store's transactions.
     pub(crate) commits: Arc<CommitMetrics>,
@@ -200,6 +201,7 @@ impl Metrics {
             registry,
             t8: Arc::new(families.of_listener(super::T8)),
             mqtt: Arc::new(families.of_listener(super::MQTT)),
+            coap: Arc::new(families.of_listener(super::COAP)),
             operator: Arc::new(families.of_listener(super::OPERATOR)),
             commits,
             sweeps,
@@ -213,6 +215,7 @@ impl Metrics {
         match listener {
             super::T8 => &self.t8,
             super::MQTT => &self.mqtt,
+            super::COAP => &self.coap,
             _ => &self.operator,
         }
     }
@@ -299,6 +302,13 @@ impl Families {
             let labels = [listener, ("cause", cause)];
             (cause, self.refused.get_or_create_owned(&labels))
         };
+        // What is under way below DTLS, and ends there, nobody but its endpoint sees.
+        let is_seen = |cause: &&str| name != super::COAP || cause.starts_with("CERTIFICATE_");
+        let handshakes = if name == super::COAP {
+            Gauge::default()
+        } else {
+            self.handshakes.get_or_create_owned(&[listener])
+        };
         ListenerMetrics {
             requests: points.iter().copied().map(requests).collect(),
             answer_times: points.iter().copied().map(times).collect(),
@@ -306,8 +316,12 @@ impl Families {
             unanswered: self.unanswered.get_or_create_owned(&[listener]),
             connections: self.connections.get_or_create_owned(&[listener]),
             accepted: self.accepted.get_or_create_owned(&[listener]),
-            handshakes: self.handshakes.get_or_create_owned(&[listener]),
-            refused: CONNECTION_REFUSALS.into_iter().map(refused).collect(),
+            handshakes,
+            refused: CONNECTION_REFUSALS
+                .into_iter()
+                .filter(is_seen)
+                .map(refused)
+                .collect(),
         }
     }
 }

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use zeroize::Zeroizing;
 
 use super::profile::provider;
 use crate::config::{SecretFileError, read_secret};
@@ -150,6 +152,21 @@ impl Credential {
     fn check(&self) -> Result<(), rustls::Error> {
         let key = self.key.clone_key();
         CertifiedKey::from_der(self.chain.clone(), key, &provider(true)).map(drop)
+    }
+
+    /// The same for DTLS: its key as PKCS#8, if it is ECDSA on P-256; else none of it, for the suites
+    /// of constrained devices know no other.
+    pub(crate) fn for_datagrams(self) -> ics_coap::ServerCredential {
+        let key = EcdsaKeyPair::from_private_key_der(
+            &ECDSA_P256_SHA256_ASN1_SIGNING,
+            self.key.secret_der(),
+        );
+        let key = key.ok().and_then(|key| key.to_pkcs8v1().ok());
+        let key = key.map(|key| Zeroizing::new(key.as_ref().to_vec()));
+        ics_coap::ServerCredential {
+            chain: self.chain,
+            key: key.unwrap_or_default(),
+        }
     }
 
     fn certified(self) -> Result<CertifiedKey, CredentialError> {

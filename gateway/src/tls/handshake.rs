@@ -21,6 +21,14 @@ pub(crate) fn handshake_cause(error: &io::Error) -> &'static str {
     }
 }
 
+/// The code of a refused client certificate.
+pub(super) fn refusal_cause(refusal: Refusal) -> &'static str {
+    match Error::from(refusal) {
+        Error::InvalidCertificate(refusal) => certificate_cause(&refusal),
+        _ => "CERTIFICATE_REFUSED",
+    }
+}
+
 fn certificate_cause(refusal: &CertificateError) -> &'static str {
     match refusal {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {

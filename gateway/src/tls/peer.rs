@@ -3,10 +3,11 @@
 //! Where there is no certificate, or one that names nobody of the kind the listener serves,
 //! nothing is noted, and whoever asks for the peer finds none: closed, not open.
 
+use ics_channel::DeviceCertificate;
 use ics_core::principal::{OperatorCertificate, PeerCertificate};
-use ics_mqtt::DeviceCertificate;
 use ics_vault::{CertificateFacts, CertificateIdentity, read_certificate};
 use rustls::ServerConnection;
+use rustls::pki_types::CertificateDer;
 
 /// The service provider a handshake named, if it named one.
 pub(crate) fn read_service_provider(session: &ServerConnection) -> Option<PeerCertificate> {
@@ -20,7 +21,12 @@ pub(crate) fn read_operator(session: &ServerConnection) -> Option<OperatorCertif
 
 /// The hosted device a handshake named, if it named one.
 pub(crate) fn read_device(session: &ServerConnection) -> Option<DeviceCertificate> {
-    let facts = read_facts(session)?;
+    device_certificate(session.peer_certificates()?.first()?)
+}
+
+/// The hosted device that a verified certificate names, if it names one.
+pub(super) fn device_certificate(leaf: &CertificateDer<'_>) -> Option<DeviceCertificate> {
+    let facts = read_certificate(leaf).ok()?;
     let CertificateIdentity::Device { iot_sp, id } = facts.identity else {
         return None;
     };

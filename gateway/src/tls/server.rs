@@ -69,9 +69,14 @@ pub(super) struct ServiceTime(pub(super) Arc<dyn Clock>);
 
 impl TimeProvider for ServiceTime {
     fn current_time(&self) -> Option<UnixTime> {
-        let millis = u64::try_from(self.0.now().millis()).ok()?;
-        Some(UnixTime::since_unix_epoch(Duration::from_millis(millis)))
+        current_time(self.0.as_ref())
     }
+}
+
+/// Now, as certificates are checked; none before 1970.
+pub(super) fn current_time(clock: &dyn Clock) -> Option<UnixTime> {
+    let millis = u64::try_from(clock.now().millis()).ok()?;
+    Some(UnixTime::since_unix_epoch(Duration::from_millis(millis)))
 }
 
 impl fmt::Debug for ServiceTime {

@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
 use ics_core::directory::{Directory, DirectoryRecord};
-use ics_core::id::SpId;
+use ics_core::id::{DeviceId, SpId};
 use ics_core::party::CertificateRecord;
 use ics_core::port::{Clock as _, DirectorySource};
 use ics_vault::read_certificate;
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyPair, SubjectPublicKeyInfo};
 use rustls::client::Resumption;
-use rustls::pki_types::UnixTime;
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier as _;
 use rustls::{ClientConfig, HandshakeKind, RootCertStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -296,6 +296,67 @@ async fn tls11_is_refused_with_an_alert_even_with_the_switch() {
 async fn hybrid_key_exchange_comes_first() {
     let first = profile::provider(false).kx_groups[0].name();
     assert_eq!(first, rustls::NamedGroup::X25519MLKEM768);
+}
+
+/// What is said of a device's chain over DTLS: who it is, or the code of why not.
+fn device_verdict(authority: &SampleAuthority, chain: &[&[u8]]) -> Result<String, &'static str> {
+    let anchor = TrustAnchor::new(authority.root().remove(0), Namespace::DEVICES).unwrap();
+    let verifier = ClientVerifier::new(vec![anchor], None);
+    let chain: Vec<_> = chain.iter().map(|der| CertificateDer::from(*der)).collect();
+    let verified = verify_device(&verifier, &chain, &SystemClock::new());
+    verified.map(|device| {
+        format!(
+            "{} of {}",
+            device.device_id.as_str(),
+            device.iot_sp.as_str()
+        )
+    })
+}
+
+#[test]
+fn over_dtls_a_device_is_who_its_authority_says() {
+    let ours = SampleAuthority::new();
+    let id = DeviceId::mint([7; 16]);
+    let name = format!("urn:ics:dev:acme:{}", id.as_str());
+    let device = ours.client(&name);
+    let expected = format!("{} of acme", id.as_str());
+    assert_eq!(
+        device_verdict(&ours, &[sample::leaf_of(&device)]),
+        Ok(expected)
+    );
+    let impostor = SampleAuthority::with_key(KeyPair::generate().unwrap());
+    let other = impostor.client(&name);
+    let refused = device_verdict(&ours, &[sample::leaf_of(&other)]);
+    // Signed by another key under the same name.
+    assert_eq!(refused, Err("CERTIFICATE_REFUSED"));
+    let provider = ours.client(SHOP);
+    let refused = device_verdict(&ours, &[sample::leaf_of(&provider)]);
+    assert_eq!(refused, Err("CERTIFICATE_OUTSIDE_NAMESPACE"));
+    assert_eq!(device_verdict(&ours, &[]), Err("CERTIFICATE_MISSING"));
+    assert_eq!(
+        device_verdict(&ours, &[b"no certificate"]),
+        Err("CERTIFICATE_OUTSIDE_PROFILE")
+    );
+}
+
+#[test]
+fn over_dtls_what_is_out_of_time_or_for_another_use_is_refused() {
+    let ours = SampleAuthority::new();
+    let name = format!("urn:ics:dev:acme:{}", DeviceId::mint([7; 16]).as_str());
+    let verdict = |params: &CertificateParams| {
+        let leaf = ours.sign(params, &KeyPair::generate().unwrap());
+        device_verdict(&ours, &[&leaf]).unwrap_err()
+    };
+    let day = time::Duration::days(1);
+    let now = time::OffsetDateTime::now_utc();
+    let mut params = client_params(&[&name]);
+    (params.not_before, params.not_after) = (now - day * 2, now - day);
+    assert_eq!(verdict(&params), "CERTIFICATE_EXPIRED");
+    (params.not_before, params.not_after) = (now + day, now + day * 2);
+    assert_eq!(verdict(&params), "CERTIFICATE_NOT_YET_VALID");
+    let mut params = client_params(&[&name]);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    assert_eq!(verdict(&params), "CERTIFICATE_OUTSIDE_PROFILE");
 }
 
 fn roots(authority: &SampleAuthority) -> RootCertStore {

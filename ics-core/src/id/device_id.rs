@@ -47,6 +47,24 @@ impl DeviceId {
         Self(text)
     }
 
+    /// The random bits of one that [`Self::mint`] made; of any other there are none.
+    #[must_use]
+    pub fn minted_from(&self) -> Option<[u8; 16]> {
+        let letters = self.0.strip_prefix("d-")?.as_bytes();
+        let (pairs, []) = letters.as_chunks::<2>() else {
+            return None;
+        };
+        let half = |letter: u8| letter.checked_sub(b'a').filter(|half| *half < 16);
+        let mut random = [0; 16];
+        if pairs.len() != random.len() {
+            return None;
+        }
+        for (byte, [high, low]) in random.iter_mut().zip(pairs) {
+            *byte = half(*high)? << 4 | half(*low)?;
+        }
+        Some(random)
+    }
+
     /// Takes back what [`Self::parse`] accepted before it was stored; for stores alone.
     ///
     /// Checks length and alphabet only: a value taken under older rules stays readable, and an

@@ -3,15 +3,18 @@
 //! everything is asked of the decision point as if the SP had asked.
 
 mod acknowledgement;
+mod pre_shared_key;
 
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::{ATTEMPTS, Committed, Failure, IcsService};
-use crate::device::{Channel, CredentialKind, DeviceCredential, DeviceStatus, HostedDevice};
+use crate::device::{
+    Channel, CredentialId, CredentialKind, DeviceCredential, DeviceStatus, HostedDevice,
+};
 use crate::device_document::{DeviceDocument, DocumentEntry};
-use crate::id::{DeviceId, MappingId, ServiceUri, SpId};
+use crate::id::{DeviceId, MappingId, PskIdentity, ServiceUri, SpId};
 use crate::mapping::{Mapping, MappingKey};
 use crate::party::PartyStatus;
 use crate::port::Selection;
@@ -20,6 +23,8 @@ use crate::procedure::access::authorize_inquiry;
 use crate::procedure::hosting::{TooManyEvents, decide_event, place_before_room};
 use crate::reference_point::ReferencePoint;
 use crate::time::Timestamp;
+
+pub use pre_shared_key::PreSharedKey;
 
 /// How many rows a device is told of at most; more than it can hold.
 const MOST: usize = 256;
@@ -42,6 +47,11 @@ pub enum DeviceClaim<'a> {
         device_id: &'a DeviceId,
         /// The password.
         password: &'a str,
+    },
+    /// It holds the key of one of its credentials: a DTLS handshake that named it is whole.
+    PreSharedKey {
+        /// The name it gave.
+        identity: &'a PskIdentity,
     },
     /// Who spoke for it vouches for the device: a broker, which lets nobody but the device itself,
     /// by its certificate, speak on its topics. Which of its certificates that was is not known.
@@ -148,6 +158,12 @@ fn vouched_credential(device: &HostedDevice, now: Timestamp) -> Option<&DeviceCr
     certificates.max_by_key(|c| (c.holds(now), c.id))
 }
 
+/// The pre-shared key of that name.
+fn keyed_credential(device: &HostedDevice, id: CredentialId) -> Option<&DeviceCredential> {
+    let is_key = |c: &&DeviceCredential| matches!(c.kind, CredentialKind::PreSharedKey(_));
+    device.credential(id).filter(is_key)
+}
+
 impl IcsService {
     /// Who a device is, if it may come over `channel`.
     ///
@@ -161,19 +177,19 @@ impl IcsService {
     ) -> Result<Arc<DeviceIdentity>, DeviceRefusal> {
         let (DeviceClaim::Certificate { device_id, .. }
         | DeviceClaim::Password { device_id, .. }
+        | DeviceClaim::PreSharedKey {
+            identity: PskIdentity { device_id, .. },
+        }
         | DeviceClaim::Vouched { device_id }) = claim;
         let found = self.ports.store.load_device(device_id).await;
         let found = found.map_err(Failure::from)?;
-        let shown = match claim {
-            DeviceClaim::Certificate { thumbprint, .. } => {
-                Some(CredentialKind::Certificate(thumbprint))
-            }
+        let password = match claim {
             DeviceClaim::Password { password, .. } => {
                 // Before it is known whether there is such a device: its cost does not tell.
                 let named = (device_id, found.as_ref());
                 Some(self.recognise_password(named, password).await?)
             }
-            DeviceClaim::Vouched { .. } => None,
+            _ => None,
         };
         let device = found.ok_or(Unauthenticated::Unknown)?;
         if let DeviceClaim::Certificate { iot_sp, .. } = claim
@@ -181,9 +197,18 @@ impl IcsService {
         {
             return Err(Unauthenticated::Unknown.into());
         }
-        let credential = match shown {
-            Some(shown) => shown_credential(&device, shown, now),
-            None => vouched_credential(&device, now),
+        let credential = match claim {
+            DeviceClaim::Certificate { thumbprint, .. } => {
+                let shown = CredentialKind::Certificate(thumbprint);
+                shown_credential(&device, shown, now)
+            }
+            DeviceClaim::Password { .. } => {
+                password.and_then(|shown| shown_credential(&device, shown, now))
+            }
+            DeviceClaim::PreSharedKey { identity } => {
+                keyed_credential(&device, identity.credential)
+            }
+            DeviceClaim::Vouched { .. } => vouched_credential(&device, now),
         };
         let credential = credential.ok_or(Unauthenticated::Credential)?;
         let identity = Arc::new(DeviceIdentity {
@@ -204,6 +229,15 @@ impl IcsService {
         bytes.fold(String::with_capacity(16), |text, byte| {
             text + &alloc::format!("{byte:02x}")
         })
+    }
+
+    /// Whose device it is, and what it is called in logs; `None` where there is no such device, or
+    /// the store does not say.
+    pub async fn find_device_pseudonym(&self, device_id: &DeviceId) -> Option<(SpId, String)> {
+        let found = self.ports.store.load_device(device_id).await;
+        let iot_sp = found.ok().flatten()?.iot_sp;
+        let pseudonym = self.device_pseudonym(&iot_sp, device_id);
+        Some((iot_sp, pseudonym))
     }
 
     /// The device as it is, if it is still served: asked on every message.

@@ -10,6 +10,7 @@
 mod callback;
 mod certificate;
 mod channel;
+mod coap;
 mod configuration;
 mod http;
 mod identifier;
@@ -54,6 +55,9 @@ pub const TARGETS: &[Target] = &[
     ("mqtt_topics", mqtt::topics),
     ("mqtt_session", mqtt::session),
     ("mqtt_conversation", mqtt::conversation),
+    ("coap_datagram", coap::datagram),
+    ("coap_line", coap::line),
+    ("coap_session", coap::session),
     ("config_literal", configuration::literal),
     ("receiver", receiver::receiver),
 ];

@@ -6,15 +6,49 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use ics_examples::chance::Dice;
+use ics_examples::device::Copy;
 use serde_json::{Value, json};
 
 use super::caller::Caller;
-use super::thing::Thing;
 use super::world::{SERVICE, World};
 
+/// A device that is run on a bad line, with a memory that outlives it and notes what must not be.
+pub(crate) trait Thing<'w>: Sized {
+    /// Has it registered under this serial number, or another where the answer with its
+    /// credential was lost on the way, and switches it on.
+    fn new(
+        world: &'w World,
+        acme: &mut Caller<'_>,
+        serial: &str,
+        dice: &mut Dice,
+    ) -> (Self, String);
+
+    /// Its device ID.
+    fn id(&self) -> &str;
+
+    /// Power is lost, and comes back.
+    fn restart(&mut self);
+
+    fn switch_off(&mut self);
+
+    fn give_up(&self, id: &str);
+
+    /// The gateway sees it elsewhere, where a channel lets it.
+    fn change_place(&self) {}
+
+    /// From now on nothing is lost any more.
+    fn clear_up(&self);
+
+    /// What it holds.
+    fn copy(&self) -> Copy;
+
+    /// What must not be, and was.
+    fn faults(&self) -> Vec<String>;
+}
+
 /// What histories came to.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Report {
+#[derive(Clone, std::marker::Copy, Debug, Default)]
+pub(crate) struct Report {
     pub(super) histories: usize,
     pub(super) rows: usize,
     /// At quiet.
@@ -55,12 +89,12 @@ struct Row {
     is_revoked: bool,
 }
 
-struct Life<'w> {
+struct Life<'w, T> {
     world: &'w World,
     dice: Dice,
     shop: Caller<'w>,
     acme: Caller<'w>,
-    thing: Thing<'w>,
+    thing: T,
     serial: String,
     rows: Vec<Row>,
     /// Given up by the device.
@@ -77,10 +111,10 @@ const REST: Duration = Duration::from_secs(180);
 const MOST_LIVE: usize = 15;
 
 /// Lives through one history, and judges what is left.
-pub(super) fn live(world: &World, number: u32, mut dice: Dice) -> Report {
+pub(crate) fn live<'w, T: Thing<'w>>(world: &'w World, number: u32, mut dice: Dice) -> Report {
     let mut acme = Caller::of(&world.acme);
     let serial = format!("FR-{number}-{:x}", dice.throw());
-    let (thing, serial) = Thing::new(world, &mut acme, &serial, &mut dice);
+    let (thing, serial) = T::new(world, &mut acme, &serial, &mut dice);
     let mut life = Life {
         world,
         dice,
@@ -106,7 +140,7 @@ pub(super) fn live(world: &World, number: u32, mut dice: Dice) -> Report {
     life.judge(number)
 }
 
-impl Life<'_> {
+impl<'w, T: Thing<'w>> Life<'w, T> {
     fn step(&mut self) {
         match self.dice.below(100) {
             0..40 => self.map(),
@@ -252,14 +286,19 @@ impl Life<'_> {
 
     /// A while in which it may come to rest; whether it does is not waited for.
     fn let_settle(&mut self) {
+        if self.dice.is_hit(30) {
+            self.note("change place", "");
+            self.thing.change_place();
+        }
         sleep(self.dice.wait(Duration::from_millis(2_500)));
     }
 
     fn be_unregistered_and_hosted_again(&mut self) {
-        let path = format!("/ics-device/v1/acme/devices/{}", self.thing.id);
+        let path = format!("/ics-device/v1/acme/devices/{}", self.thing.id());
         let answer = self.acme.call("DELETE", &path, None);
         assert!(matches!(answer.status, 204 | 404), "{answer:?}");
-        self.note("unregister", &self.thing.id.clone());
+        let id = self.thing.id().to_owned();
+        self.note("unregister", &id);
         for row in &mut self.rows {
             row.is_revoked = true;
         }
@@ -282,9 +321,10 @@ impl Life<'_> {
         assert_eq!(self.thing.faults(), [""; 0], "{}", self.tell(""));
         // Reset by its maker: a new registration, an empty copy.
         let serial = self.serial.clone();
-        let (thing, serial) = Thing::new(self.world, &mut self.acme, &serial, &mut self.dice);
+        let (thing, serial) = T::new(self.world, &mut self.acme, &serial, &mut self.dice);
         (self.thing, self.serial) = (thing, serial);
-        self.note("hosted again", &self.thing.id.clone());
+        let id = self.thing.id().to_owned();
+        self.note("hosted again", &id);
     }
 
     fn any_row(&mut self, fits: impl Fn(&Row) -> bool) -> Option<usize> {
@@ -315,7 +355,7 @@ impl Life<'_> {
     fn tell(&self, found: &str) -> String {
         format!(
             "{found}\ndevice {}\n{}",
-            self.thing.id,
+            self.thing.id(),
             self.history.join("\n")
         )
     }
@@ -323,7 +363,7 @@ impl Life<'_> {
     /// At quiet: the line is fair, the device acknowledged the newest version.
     fn judge(mut self, number: u32) -> Report {
         self.thing.clear_up();
-        let path = format!("/ics-device/v1/acme/devices/{}", self.thing.id);
+        let path = format!("/ics-device/v1/acme/devices/{}", self.thing.id());
         let begun = Instant::now();
         let document = loop {
             let shown = self.acme.call("GET", &path, None).expect(200).json();
@@ -381,7 +421,7 @@ impl Life<'_> {
 
     /// Case 1 of Y.4462 10.3 by the IoT SP: the same pairs.
     fn judge_by_inquiry(&mut self, number: u32) {
-        let asked = json!({ "deviceId": self.thing.id });
+        let asked = json!({ "deviceId": self.thing.id() });
         let path = "/ics-inquiry/v1/retrieve-by-device";
         let answer = self.acme.call("POST", path, Some(&asked));
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

@@ -8,14 +8,15 @@ use ics_tests::eventually;
 
 use super::world::World;
 
-/// Goes on until the world is told that it is over; how often each of the two happened.
-pub(super) fn happen(world: &World, mut dice: Dice) -> (u32, u32) {
+/// Goes on until the world is told that it is over, with at least `rest` between two of them; how
+/// often each of the two happened.
+pub(super) fn happen(world: &World, rest: Duration, mut dice: Dice) -> (u32, u32) {
     let (mut kills, mut suspensions) = (0, 0);
     // A machine on which it takes long to start needs longer for everything between two kills.
     let mut start = Duration::ZERO;
     while wait(
         world,
-        Duration::from_millis(2_000 + dice.below(3_000)) + 8 * start,
+        rest + Duration::from_millis(dice.below(3_000)) + 8 * start,
     ) {
         // The first is a kill: without any there is nothing to see.
         if dice.is_hit(70) || kills == 0 {

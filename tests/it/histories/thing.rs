@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::caller::Caller;
+use super::life::Thing;
 use super::world::World;
 
 /// 30 percent of everything, and no connection for longer than a few seconds.
@@ -35,7 +36,7 @@ struct Kept {
 }
 
 #[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Kept>>);
+pub(crate) struct Shared(Arc<Mutex<Kept>>);
 
 impl Memory for Shared {
     fn load(&self) -> std::io::Result<Copy> {
@@ -63,20 +64,53 @@ impl Memory for Shared {
     }
 }
 
-/// A hosted device in its owner's house.
-pub(super) struct Thing<'w> {
+impl Shared {
+    pub(crate) fn copy(&self) -> Copy {
+        self.0.lock().unwrap().copy.clone()
+    }
+
+    pub(crate) fn faults(&self) -> Vec<String> {
+        self.0.lock().unwrap().faults.clone()
+    }
+
+    pub(crate) fn note_fault(&self, fault: String) {
+        self.0.lock().unwrap().faults.push(fault);
+    }
+}
+
+/// A hosted device in its owner's house, on MQTT.
+pub(super) struct MqttThing<'w> {
     world: &'w World,
-    /// Its device ID.
-    pub(super) id: String,
+    id: String,
     kept: Shared,
     proxy: LossyProxy,
     running: Option<(JoinHandle<()>, mpsc::Sender<Command>)>,
 }
 
-impl<'w> Thing<'w> {
-    /// Has it registered under this serial number, or another where the answer with its
-    /// certificate was lost on the way, and switches it on.
-    pub(super) fn new(
+impl MqttThing<'_> {
+    fn switch_on(&mut self) {
+        let settings = Settings {
+            address: ("127.0.0.1".to_owned(), self.proxy.address().port()),
+            device_id: self.id.clone(),
+            tls: None,
+            room: 16,
+            pause: (Duration::from_millis(200), Duration::from_secs(3)),
+        };
+        let (send, commands) = mpsc::channel(8);
+        // Its user wants nothing of that kind.
+        let is_refused = |pair: &ics_examples::device::Pair| pair.svc.contains("/unwanted");
+        let memory = self.kept.clone();
+        let kept = self.kept.clone();
+        let device = async move {
+            let ended = run(settings, memory, commands, is_refused, |_| {}).await;
+            kept.note_fault(format!("device ended: {ended:?}"));
+        };
+        self.running = Some((self.world.runtime.spawn(device), send));
+    }
+}
+
+impl<'w> Thing<'w> for MqttThing<'w> {
+    fn new(
         world: &'w World,
         acme: &mut Caller<'_>,
         serial: &str,
@@ -103,37 +137,16 @@ impl<'w> Thing<'w> {
         (thing, hosted.serial)
     }
 
-    pub(super) fn switch_on(&mut self) {
-        let settings = Settings {
-            address: ("127.0.0.1".to_owned(), self.proxy.address().port()),
-            device_id: self.id.clone(),
-            tls: None,
-            room: 16,
-            pause: (Duration::from_millis(200), Duration::from_secs(3)),
-        };
-        let (send, commands) = mpsc::channel(8);
-        // Its user wants nothing of that kind.
-        let is_refused = |pair: &ics_examples::device::Pair| pair.svc.contains("/unwanted");
-        let memory = self.kept.clone();
-        let kept = self.kept.clone();
-        let device = async move {
-            let ended = run(settings, memory, commands, is_refused, |_| {}).await;
-            kept.0
-                .lock()
-                .unwrap()
-                .faults
-                .push(format!("device ended: {ended:?}"));
-        };
-        self.running = Some((self.world.runtime.spawn(device), send));
+    fn id(&self) -> &str {
+        &self.id
     }
 
-    /// Power is lost, and comes back.
-    pub(super) fn restart(&mut self) {
+    fn restart(&mut self) {
         self.switch_off();
         self.switch_on();
     }
 
-    pub(super) fn switch_off(&mut self) {
+    fn switch_off(&mut self) {
         if let Some((task, _)) = self.running.take() {
             task.abort();
             // Not before it has ended is what it stored all there is.
@@ -141,27 +154,26 @@ impl<'w> Thing<'w> {
         }
     }
 
-    pub(super) fn give_up(&self, id: &str) {
+    fn give_up(&self, id: &str) {
         if let Some((_, commands)) = &self.running {
             let _ = commands.blocking_send(Command::GiveUp(id.to_owned()));
         }
     }
 
-    /// From now on nothing is lost any more.
-    pub(super) fn clear_up(&self) {
+    fn clear_up(&self) {
         self.proxy.change(Weather::FAIR);
     }
 
-    pub(super) fn copy(&self) -> Copy {
-        self.kept.0.lock().unwrap().copy.clone()
+    fn copy(&self) -> Copy {
+        self.kept.copy()
     }
 
-    pub(super) fn faults(&self) -> Vec<String> {
-        self.kept.0.lock().unwrap().faults.clone()
+    fn faults(&self) -> Vec<String> {
+        self.kept.faults()
     }
 }
 
-impl Drop for Thing<'_> {
+impl Drop for MqttThing<'_> {
     fn drop(&mut self) {
         if let Some((task, _)) = self.running.take() {
             task.abort();

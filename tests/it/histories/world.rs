@@ -6,7 +6,7 @@ use ics_core::id::SpId;
 use ics_tests::device::HostedDevice;
 use ics_tests::{Domain, Party, Receiver};
 use ics_vault::make_request;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::caller::{Caller, Office};
@@ -77,15 +77,39 @@ impl World {
         }
     }
 
-    /// Has a device hosted under this serial number, or another where the answer with its
-    /// certificate was lost on the way.
+    /// Has a device with a certificate hosted under this serial number, or another where the answer
+    /// was lost on the way.
     pub(crate) fn host(&self, acme: &mut Caller<'_>, serial: &str) -> HostedDevice {
         let made = make_request(&SpId::parse("acme").expect("an id")).expect("a request");
+        let order = json!({ "certificate": { "request": made.request_pem } });
+        let (device, serial) = self.register(acme, serial, ("mqtt", &order));
+        let id = device["deviceId"].as_str().expect("an id").to_owned();
+        let at = |ending: &str| self.domain.scratch().join(format!("{id}.{ending}"));
+        let (certificate, key) = (at("pem"), at("key"));
+        let pem = device["credentials"][0]["certificate"].as_str();
+        std::fs::write(&certificate, pem.expect("a certificate")).expect("written");
+        std::fs::write(&key, made.key_pem.as_bytes()).expect("written");
+        HostedDevice {
+            id,
+            serial,
+            certificate,
+            key,
+            place: self.domain.mqtt(),
+        }
+    }
+
+    /// Registers a device on a channel with a credential; the answer, and the serial number it came
+    /// to have.
+    pub(crate) fn register(
+        &self,
+        acme: &mut Caller<'_>,
+        serial: &str,
+        (channel, credential): (&str, &Value),
+    ) -> (Value, String) {
         let mut serial = serial.to_owned();
         loop {
             let registration = json!({
-                "deviceSerialNumber": serial, "channels": ["mqtt"],
-                "credentials": [{ "certificate": { "request": made.request_pem } }],
+                "deviceSerialNumber": serial, "channels": [channel], "credentials": [credential],
             });
             let path = "/ics-device/v1/acme/devices";
             let answer = acme.call("POST", path, Some(&registration));
@@ -93,20 +117,7 @@ impl World {
                 serial.push_str("-again");
                 continue;
             }
-            let device = answer.expect(201).json();
-            let id = device["deviceId"].as_str().expect("an id").to_owned();
-            let at = |ending: &str| self.domain.scratch().join(format!("{id}.{ending}"));
-            let (certificate, key) = (at("pem"), at("key"));
-            let pem = device["credentials"][0]["certificate"].as_str();
-            std::fs::write(&certificate, pem.expect("a certificate")).expect("written");
-            std::fs::write(&key, made.key_pem.as_bytes()).expect("written");
-            return HostedDevice {
-                id,
-                serial,
-                certificate,
-                key,
-                place: self.domain.mqtt(),
-            };
+            return (answer.expect(201).json(), serial);
         }
     }
 

@@ -39,25 +39,11 @@ pub(super) fn fill(world: &mut World) {
     strangers(world);
 }
 
-fn offer(world: &World) -> Mapping {
-    let service = world.shop.service("doors");
-    world
-        .shop
-        .ask_for(&world.acme, &service, &fresh_uuid(), &world.lock.serial)
-}
-
-fn document(world: &World) -> Value {
-    let path = format!("devices/{}", world.lock.id);
-    let path = world.acme.path("ics-device", &path);
-    world.acme.get(&path).expect(200).json()["document"].clone()
-}
-
 /// A row of the lock that is established.
 fn establish(world: &World) -> Mapping {
-    let row = offer(world);
+    let row = world.offer();
     let mut client = world.lock.connect(Library::Paho, Version::V5);
-    let newest = &document(world)["version"];
-    let payload = json!({ "v": newest }).to_string().into_bytes();
+    let payload = json!({ "v": world.newest() }).to_string().into_bytes();
     client.publish(&world.lock.topic("doc/ack"), &payload);
     client.close();
     assert_eq!(world.shop.status(&row), "ESTABLISHED");
@@ -122,8 +108,8 @@ fn write(world: &mut World, who: &Who<'_>, held: &Mapping) {
         world.note([who.name, operation, object, state], told(reason));
     };
     let (own, lock) = (who.device, world.lock.clone());
-    let newest = document(world)["version"].as_u64().expect("a version");
-    let waiting = offer(world);
+    let newest = world.newest();
+    let waiting = world.offer();
     let event = |id: &str| json!({ "id": id, "data": { "open": true } });
     let cells = [
         (

@@ -13,7 +13,7 @@ use desk::Desk;
 use program::Program;
 
 /// What a device does, whatever it is made of.
-pub(super) trait Device {
+pub(crate) trait Device {
     /// Waits for a document of this version or a later one.
     fn document(&mut self, at_least: u64) -> Value;
     /// Publishes at QoS 1 to a topic of its own; it must be taken.
@@ -24,11 +24,11 @@ pub(super) trait Device {
 }
 
 /// A device in a world of its own, with both its service providers.
-pub(super) struct World {
-    pub(super) sandbox: Sandbox,
-    pub(super) shop: Party,
-    pub(super) acme: Party,
-    pub(super) thing: HostedDevice,
+pub(crate) struct World {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) shop: Party,
+    pub(crate) acme: Party,
+    pub(crate) thing: HostedDevice,
     version: u64,
     /// Whether PUBACK is the gateway's own word; a broker's says nothing of what is durable.
     is_direct: bool,
@@ -41,7 +41,7 @@ impl World {
         Self::of(sandbox, thing, true)
     }
 
-    pub(super) fn of(sandbox: Sandbox, thing: HostedDevice, is_direct: bool) -> Self {
+    pub(crate) fn of(sandbox: Sandbox, thing: HostedDevice, is_direct: bool) -> Self {
         let mut world = Self {
             shop: sandbox.shop(),
             acme: sandbox.acme(),
@@ -56,7 +56,7 @@ impl World {
     }
 
     /// The newest version of its document, and the newest it said it holds, as its IoT SP sees them.
-    pub(super) fn versions(&self) -> (u64, u64) {
+    pub(crate) fn versions(&self) -> (u64, u64) {
         let path = self.acme.path("ics-device", "devices");
         let path = format!("{path}/{}", self.thing.id);
         let document = &self.acme.get(&path).expect(200).json()["document"];
@@ -65,14 +65,14 @@ impl World {
     }
 
     /// The device gets a newer document than it has.
-    pub(super) fn next_document(&mut self, device: &mut dyn Device) -> Value {
+    pub(crate) fn next_document(&mut self, device: &mut dyn Device) -> Value {
         let document = device.document(self.version + 1);
         self.version = document["v"].as_u64().expect("a version");
         document
     }
 
     /// The device says that it stored what it got last.
-    pub(super) fn acknowledge(&self, device: &mut dyn Device) {
+    pub(crate) fn acknowledge(&self, device: &mut dyn Device) {
         let (version, acknowledged) = self.versions();
         assert!(version == self.version && acknowledged < version);
         let payload = json!({ "v": self.version }).to_string();
@@ -84,7 +84,7 @@ impl World {
     }
 
     /// Figure 3: the row is established; answers service URI, UTI and the row's id.
-    pub(super) fn map(&mut self, device: &mut dyn Device) -> (String, String, String) {
+    pub(crate) fn map(&mut self, device: &mut dyn Device) -> (String, String, String) {
         let (service, uti) = (self.shop.service("doors"), fresh_uuid());
         let mut request = self.shop.request(&service, &uti, &self.thing.serial);
         // What the third party alone understands: bytes that are no text.
@@ -157,7 +157,7 @@ impl World {
             .wait(uti, "the end", |body| body["cause"] == cause);
     }
 
-    pub(super) fn play(&mut self, device: &mut dyn Device) {
+    pub(crate) fn play(&mut self, device: &mut dyn Device) {
         let (service, uti, id) = self.map(device);
         self.inquire(device, (&service, &uti, &id));
         self.report(device, (&service, &uti, &id));

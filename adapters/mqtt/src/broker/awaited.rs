@@ -16,7 +16,7 @@ use ics_core::principal::DeviceIdentity;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use crate::session::delivery::{AGAIN, FRESH};
+use ics_channel::{AGAIN, FRESH};
 
 /// The devices that are owed their document through a broker. Made before the service, which rings
 /// it, and shared with the [`Broker`](crate::Broker), which attends to it.

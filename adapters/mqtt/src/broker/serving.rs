@@ -22,11 +22,11 @@ use super::intake::{Intake, Turn};
 use super::link::{
     Ack, Greeting, Incoming, LinkError, Listener, Outgoing, Receipt, Speaker, open as connect,
 };
-use crate::allowance::{Rate, Taken, Usage};
-use crate::attempt::RefusedAttempt;
 use crate::conversation::{Answer, Contact, Conversation, Fault, Said};
-use crate::service::DeviceService;
 use crate::topic::{DOCUMENT, DOCUMENT_CBOR, Subtree, device_of};
+use ics_channel::DeviceService;
+use ics_channel::RefusedAttempt;
+use ics_channel::{Rate, Taken, Usage};
 
 /// What devices publish, shared among all gateways of the operator.
 const FILTERS: [&str; 7] = [

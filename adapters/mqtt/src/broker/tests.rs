@@ -5,10 +5,10 @@ use tokio::task::JoinHandle;
 
 use super::fake::{FakeBroker, FakeWays, Manner};
 use super::*;
-use crate::attempt::RefusedAttempt;
-use crate::fake::{FakeService, SetClock};
 use crate::roster::Sessions;
 use crate::topic::Subtree;
+use ics_channel::RefusedAttempt;
+use ics_channel::fake::{FakeService, SetClock};
 
 /// No chance at all.
 struct Certain;

@@ -26,7 +26,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'_, Io> {
         });
         let untold = done.await.map(|done| self.take_in(done));
         // Whatever it said: it is there.
-        self.delivery.contact(Instant::now());
+        self.delivery.contact(Instant::now().into_std());
         match untold {
             Ok(None) => {
                 self.settle(publish, Reason::Success);

@@ -5,9 +5,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::{End, Session, reason_of};
-use crate::attempt::RefusedAttempt;
 use crate::packet::{Answered, Filter, Reason, write_suback, write_unsuback};
 use crate::topic::{DOCUMENT, DOCUMENT_CBOR, does_match, is_filter};
+use ics_channel::RefusedAttempt;
 use ics_core::service::DeviceRefusal;
 
 /// A device has no use for more.
@@ -73,7 +73,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Session<'_, Io> {
         if granted.any(|(filter, _)| is_of_document(filter)) {
             self.delivery.want();
         } else {
-            self.delivery.contact(Instant::now());
+            self.delivery.contact(Instant::now().into_std());
         }
         Ok(())
     }

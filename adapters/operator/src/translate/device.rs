@@ -71,13 +71,14 @@ pub(crate) fn credential_order(order: &Order) -> Result<NewCredential, Refusal> 
 }
 
 fn take_order(order: &Order, place: &str, faults: &mut Faults) -> Option<NewCredential> {
-    let (validity, kind) = match (&order.certificate, &order.password) {
-        (Some(order), None) => (order.validity, "certificate"),
-        (None, Some(order)) => (order.validity, "password"),
+    let (validity, kind) = match (&order.certificate, &order.password, &order.psk) {
+        (Some(order), None, None) => (order.validity, "certificate"),
+        (None, Some(order), None) => (order.validity, "password"),
+        (None, None, Some(order)) => (order.validity, "psk"),
         _ => {
             faults.add(
                 place,
-                "must have exactly one of `certificate` and `password`",
+                "must have exactly one of `certificate`, `password` and `psk`",
             );
             return None;
         }
@@ -96,10 +97,10 @@ fn take_order(order: &Order, place: &str, faults: &mut Faults) -> Option<NewCred
             validity,
         });
     }
-    let value = order
-        .password
-        .as_ref()
-        .and_then(|order| order.value.as_deref());
+    let Some(password) = &order.password else {
+        return Some(NewCredential::PreSharedKey { validity });
+    };
+    let value = password.value.as_deref();
     let chosen = value.map(ChosenPassword::parse).transpose();
     let Ok(chosen) = chosen else {
         let place = format!("{place}/password/value");
@@ -182,23 +183,33 @@ pub(crate) fn show_credential(
     issued: &[IssuedCredential],
 ) -> DeviceCredentialView {
     let made = issued.iter().find(|made| made.id() == credential.id);
-    let (certificate, password) = match made {
-        Some(IssuedCredential::Certificate(_, issued)) => (Some(issued.pem.clone()), None),
-        Some(IssuedCredential::Password(_, password)) => (None, Some(password.clone())),
-        Some(IssuedCredential::Chosen(_)) | None => (None, None),
-    };
-    DeviceCredentialView {
+    let mut view = DeviceCredentialView {
         credential_id: credential.id.to_string(),
         kind: match credential.kind {
             CredentialKind::Certificate(_) => CredentialKindName::Certificate,
             CredentialKind::Password(_) | CredentialKind::ChosenPassword(_) => {
                 CredentialKindName::Password
             }
+            CredentialKind::PreSharedKey(_) => CredentialKindName::Psk,
         },
         not_before: credential.not_before.to_rfc3339(),
         not_after: credential.not_after.to_rfc3339(),
         revoke_time: credential.revoked.map(Timestamp::to_rfc3339),
-        certificate,
-        password,
+        certificate: None,
+        password: None,
+        psk_identity: None,
+        psk: None,
+    };
+    match made {
+        Some(IssuedCredential::Certificate(_, issued)) => {
+            view.certificate = Some(issued.pem.clone());
+        }
+        Some(IssuedCredential::Password(_, password)) => view.password = Some(password.clone()),
+        Some(IssuedCredential::PreSharedKey(identity, key)) => {
+            view.psk_identity = Some(identity.to_shown());
+            view.psk = Some(key.to_shown());
+        }
+        Some(IssuedCredential::Chosen(_)) | None => {}
     }
+    view
 }

@@ -47,6 +47,9 @@ pub struct NewCredential {
     /// A password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<NewPassword>,
+    /// A pre-shared key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub psk: Option<NewPsk>,
 }
 
 /// A certificate to be issued to a device.
@@ -70,6 +73,16 @@ pub struct NewPassword {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 12, max_length = 128)]
     pub value: Option<String>,
+    /// Seconds it holds; 365 days if left out, at most ten years.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 316_224_000)]
+    pub validity: Option<u32>,
+}
+
+/// A pre-shared key to be minted, of 128 bits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewPsk {
     /// Seconds it holds; 365 days if left out, at most ten years.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 316_224_000)]
@@ -160,6 +173,8 @@ pub enum CredentialKindName {
     Certificate,
     /// A password; the user name is the device ID.
     Password,
+    /// A pre-shared key, for DTLS.
+    Psk,
 }
 
 /// A credential of a hosted device; its secret once, in the answer that made it.
@@ -183,6 +198,14 @@ pub struct DeviceCredentialView {
     /// The password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
+    /// What the device names in a DTLS handshake: 22 characters that stand for the device ID, a dot,
+    /// and the number of the credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub psk_identity: Option<String>,
+    /// The key that goes with it: its 16 bytes in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^[0-9a-f]{32}$")]
+    pub psk: Option<String>,
 }
 
 /// Serial numbers and secrets are in no log.

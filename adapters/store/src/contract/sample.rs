@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ics_core::change::{Change, Write};
 use ics_core::device::{
     Channel, Channels, CredentialId, CredentialKind, DeviceCredential, DeviceStatus, HostedDevice,
-    PairingTicket,
+    KeySalt, PairingTicket,
 };
 use ics_core::device_document::DocumentState;
 use ics_core::directory::DirectoryRecord;
@@ -413,6 +413,25 @@ pub fn hosted(number: u64) -> HostedDevice {
     }
 }
 
+/// A hosted device that comes over CoAP, with a password and two pre-shared keys, the first of them
+/// revoked.
+#[must_use]
+pub fn keyed(number: u64) -> HostedDevice {
+    let key = |id: u8, revoked| DeviceCredential {
+        id: CredentialId(id.into()),
+        kind: CredentialKind::PreSharedKey(KeySalt([id; 16])),
+        not_before: at(0),
+        not_after: at(1_000_000),
+        revoked,
+    };
+    let mut device = hosted(number);
+    device.channels = Channels::from_iter([Channel::Coap]);
+    device.credentials.retain(|credential| credential.id.0 == 2);
+    device.give_credential(key(3, Some(at(7))));
+    device.give_credential(key(4, None));
+    device
+}
+
 /// The next version of a hosted device.
 #[must_use]
 pub fn next_hosted(device: &HostedDevice) -> HostedDevice {
@@ -488,6 +507,7 @@ pub fn everything() -> Change {
         .with_dead_device(hash(7))
         .with_device(None, Some(hosted(1)))
         .with_device(None, Some(unregistering(&hosted(2))))
+        .with_device(None, Some(keyed(3)))
         .with_clock_mark(ClockMark {
             seen: at(8),
             trusted: true,

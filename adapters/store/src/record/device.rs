@@ -2,7 +2,7 @@
 
 use ics_core::device::{
     Channel, Channels, CredentialId, CredentialKind, DeviceCredential, DeviceStatus, HostedDevice,
-    PairingTicket,
+    KeySalt, PairingTicket,
 };
 use ics_core::device_document::DocumentState;
 use ics_core::id::MappingId;
@@ -19,8 +19,8 @@ named!(Channel {
 });
 
 impl Record for HostedDevice {
-    /// 2: how many credentials it was given.
-    const VERSION: u8 = 2;
+    /// 2: how many credentials it was given. 3: pre-shared keys among them.
+    const VERSION: u8 = 3;
 
     fn write(&self, out: &mut impl Sink) {
         out.text("deviceId", self.id.as_str());
@@ -91,7 +91,12 @@ impl Record for HostedDevice {
     }
 }
 
-const CREDENTIALS: [&str; 3] = ["CERTIFICATE", "PASSWORD", "CHOSEN_PASSWORD"];
+const CREDENTIALS: [&str; 4] = [
+    "CERTIFICATE",
+    "PASSWORD",
+    "CHOSEN_PASSWORD",
+    "PRE_SHARED_KEY",
+];
 
 fn write_credential(out: &mut impl Sink, credential: &DeviceCredential) {
     out.number("id", credential.id.0.into());
@@ -108,6 +113,10 @@ fn write_credential(out: &mut impl Sink, credential: &DeviceCredential) {
             out.tag("kind", 2, &CREDENTIALS);
             put_index(out, "passwordIndex", hash);
         }
+        CredentialKind::PreSharedKey(salt) => {
+            out.tag("kind", 3, &CREDENTIALS);
+            out.fixed("salt", &salt.0);
+        }
     }
     out.instant("notBefore", credential.not_before);
     out.instant("notAfter", credential.not_after);
@@ -121,6 +130,7 @@ fn read_credential<S: Source>(input: &mut S) -> Result<DeviceCredential, RecordE
             0 => CredentialKind::Certificate(CertificateThumbprint(input.fixed("thumbprint")?)),
             1 => CredentialKind::Password(index(input, "passwordIndex")?),
             2 => CredentialKind::ChosenPassword(index(input, "passwordIndex")?),
+            3 => CredentialKind::PreSharedKey(KeySalt(input.fixed("salt")?)),
             _ => return Err(RecordError::Value),
         },
         not_before: input.instant("notBefore")?,

@@ -374,8 +374,10 @@ fn records_of_older_versions_are_read() {
     let key = index::outbox(&told.key);
     assert_eq!(decode(key.as_bytes(), &older("outbox-1")), Ok(told));
     for (name, device) in hosted_devices() {
-        // The highest of its credentials' names is how many it was given.
+        // Of the first version, the highest of its credentials' names is how many it was given.
         let key = index::hosted_device(&device.id);
+        let second = older(&format!("{name}-2"));
+        assert_eq!(decode(key.as_bytes(), &second).as_ref(), Ok(&device));
         assert_eq!(decode(key.as_bytes(), &older(name)), Ok(device), "{name}");
     }
     let names = ["party", "agreement", "subscription", "certificate"];
@@ -420,9 +422,14 @@ fn hosted_devices() -> [(&'static str, HostedDevice); 2] {
     ]
 }
 
+/// One that no older version could write.
+fn keyed_device() -> (&'static str, HostedDevice) {
+    ("hosted-device-keyed", sample::keyed(3))
+}
+
 #[test]
 fn hosted_devices_survive_a_round_trip() {
-    for (_, device) in hosted_devices() {
+    for (_, device) in hosted_devices().into_iter().chain([keyed_device()]) {
         round_trip(index::hosted_device(&device.id).as_bytes(), &device);
     }
     let mut device = sample::hosted(1);
@@ -431,6 +438,16 @@ fn hosted_devices_survive_a_round_trip() {
     };
     password.kind = CredentialKind::ChosenPassword(sample::hash(7));
     round_trip(index::hosted_device(&device.id).as_bytes(), &device);
+}
+
+/// A gateway that knows no pre-shared keys must take it for newer, and not for damaged.
+#[test]
+fn a_device_with_a_pre_shared_key_is_written_in_a_version_that_older_gateways_refuse_by_name() {
+    let device = sample::keyed(3);
+    let key = index::hosted_device(&device.id);
+    let bytes = encode(key.as_bytes(), &device);
+    let read = super::open(key.as_bytes(), &bytes, 2).map(drop);
+    assert_eq!(read, Err(RecordError::Newer { found: 3, known: 2 }));
 }
 
 #[test]
@@ -489,7 +506,7 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
             encode(index::tally().as_bytes(), &Tally::default()),
         ),
     ];
-    for (name, device) in hosted_devices() {
+    for (name, device) in hosted_devices().into_iter().chain([keyed_device()]) {
         all.push((
             name,
             encode(index::hosted_device(&device.id).as_bytes(), &device),

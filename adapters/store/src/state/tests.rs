@@ -334,7 +334,7 @@ fn a_state_of_the_first_format_is_read() {
     let store = MemoryStore::in_memory().unwrap();
     let (file, written) = export(&store);
     let first = file.replacen("\"format\":2", "\"format\":1", 1);
-    let first = first.replace(",\"hosted device\":2", "");
+    let first = first.replace(",\"hosted device\":3", "");
     let first = first.replace(",\"hosted device\":0", "");
     assert!(!first.contains("hosted"), "{first}");
     let header = first.lines().next().unwrap();

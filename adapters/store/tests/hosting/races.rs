@@ -147,7 +147,7 @@ fn all_that_an_acknowledgement_refuses_ends_in_one_change() {
     ));
 }
 
-fn set(world: &World, id: &str, status: PartyStatus) {
+pub(crate) fn set(world: &World, id: &str, status: PartyStatus) {
     let id = sp(id);
     run(world.service.change_party_status(&id, status, NOW)).unwrap();
 }

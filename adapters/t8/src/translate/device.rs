@@ -120,18 +120,21 @@ fn read_credential_within(
     order: &CredentialOrder<'_>,
     place: &str,
 ) -> Result<NewCredential, Problem> {
-    match (&order.certificate, &order.password) {
-        (Some(order), None) => Ok(NewCredential::Certificate {
+    match (&order.certificate, &order.password, &order.psk) {
+        (Some(order), None, None) => Ok(NewCredential::Certificate {
             request: read_request_of_key(&order.0.request, place)?,
             validity: read_validity(order.0.validity),
         }),
-        (None, Some(order)) => Ok(NewCredential::Password {
+        (None, Some(order), None) => Ok(NewCredential::Password {
             chosen: read_chosen(order.0.value.as_ref(), place)?,
+            validity: read_validity(order.0.validity),
+        }),
+        (None, None, Some(order)) => Ok(NewCredential::PreSharedKey {
             validity: read_validity(order.0.validity),
         }),
         _ => Err(Problem::from(Cause::MandatoryIeIncorrect).at(
             place.to_owned(),
-            "must have exactly one of certificate and password",
+            "must have exactly one of certificate, password and psk",
         )),
     }
 }
@@ -212,22 +215,30 @@ pub(crate) fn show_credential<'a>(
     link: impl Fn(Target<'a>) -> Link<'a>,
 ) -> CredentialView<'a> {
     let made = issued.iter().find(|made| made.id() == credential.id);
-    let (certificate, password) = match made {
-        Some(IssuedCredential::Certificate(_, issued)) => (Some(issued.pem.as_str()), None),
-        Some(IssuedCredential::Password(_, password)) => (None, Some(password.as_str())),
-        Some(IssuedCredential::Chosen(_)) | None => (None, None),
-    };
-    CredentialView {
+    let mut view = CredentialView {
         own: Shown(link(Target::Credential(device, credential.id))),
         credential_id: Shown(credential.id),
         kind: match credential.kind {
             CredentialKind::Certificate(_) => "certificate",
             CredentialKind::Password(_) | CredentialKind::ChosenPassword(_) => "password",
+            CredentialKind::PreSharedKey(_) => "psk",
         },
         not_before: Shown(credential.not_before),
         not_after: Shown(credential.not_after),
         revoke_time: credential.revoked.map(Shown),
-        certificate,
-        password,
+        certificate: None,
+        password: None,
+        psk_identity: None,
+        psk: None,
+    };
+    match made {
+        Some(IssuedCredential::Certificate(_, issued)) => view.certificate = Some(&issued.pem),
+        Some(IssuedCredential::Password(_, password)) => view.password = Some(password),
+        Some(IssuedCredential::PreSharedKey(identity, key)) => {
+            view.psk_identity = Some(identity.to_shown());
+            view.psk = Some(key.to_shown());
+        }
+        Some(IssuedCredential::Chosen(_)) | None => {}
     }
+    view
 }

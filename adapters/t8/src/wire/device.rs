@@ -44,6 +44,8 @@ pub struct CredentialOrder<'a> {
     pub(crate) certificate: Option<Object<CertificateOrder<'a>>>,
     #[serde(borrow, default, deserialize_with = "present")]
     pub(crate) password: Option<Object<PasswordOrder<'a>>>,
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) psk: Option<Object<PskOrder>>,
 }
 
 /// A certificate for the public key of a request.
@@ -62,6 +64,14 @@ pub(crate) struct CertificateOrder<'a> {
 pub(crate) struct PasswordOrder<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     pub(crate) value: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) validity: Option<Whole>,
+}
+
+/// A pre-shared key: always minted here.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct PskOrder {
     #[serde(default, deserialize_with = "present")]
     pub(crate) validity: Option<Whole>,
 }
@@ -212,6 +222,12 @@ pub(crate) struct CredentialView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::password)]
     pub(crate) password: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::psk_identity)]
+    pub(crate) psk_identity: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::psk)]
+    pub(crate) psk: Option<String>,
 }
 
 impl<'a> Body<'a> for DeviceRegistration<'a> {
@@ -219,7 +235,7 @@ impl<'a> Body<'a> for DeviceRegistration<'a> {
 }
 
 impl<'a> Body<'a> for CredentialOrder<'a> {
-    const MANDATORY: &'static [&'static str] = &["certificate", "password"];
+    const MANDATORY: &'static [&'static str] = &["certificate", "password", "psk"];
 }
 
 impl<'a> Body<'a> for DevicePatch<'a> {

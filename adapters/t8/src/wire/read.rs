@@ -134,6 +134,7 @@ const NAMES: &[&str] = &[
     "password",
     "pattern",
     "prefix",
+    "psk",
     "purpose",
     "request",
     "requestTestNotification",

@@ -5,7 +5,7 @@
 //! person, a subscription or equipment.
 
 use ics_core::device::{Channel, HostedDevice};
-use ics_core::id::{DeviceId, DeviceSerialNumber, PairingCode, ServiceUri, Uti};
+use ics_core::id::{DeviceId, DeviceSerialNumber, PairingCode, PskIdentity, ServiceUri, Uti};
 use ics_core::job::JobStatus;
 use ics_core::service::{ChosenPassword, DeviceTerms};
 use utoipa::openapi::schema::{
@@ -371,7 +371,7 @@ pub(crate) fn credential_id() -> RefOr<Schema> {
 }
 
 pub(crate) fn credential_kind() -> RefOr<Schema> {
-    one_of(["certificate", "password"]).into()
+    one_of(["certificate", "password", "psk"]).into()
 }
 
 pub(crate) fn credentials() -> RefOr<Schema> {
@@ -392,6 +392,25 @@ pub(crate) fn certificate() -> RefOr<Schema> {
 pub(crate) fn password() -> RefOr<Schema> {
     text()
         .description(Some("The user name that goes with it is the device ID."))
+        .into()
+}
+
+pub(crate) fn psk_identity() -> RefOr<Schema> {
+    bounded(1, PskIdentity::MAX)
+        .description(Some(
+            "What the device names in a DTLS handshake: 22 characters that stand for the device ID, \
+             a dot, and the number of the credential.",
+        ))
+        .into()
+}
+
+pub(crate) fn psk() -> RefOr<Schema> {
+    text()
+        .pattern(Some("^[0-9a-f]{32}$"))
+        .description(Some(
+            "The key, of 128 bits, that goes with `pskIdentity` in a DTLS handshake: its 16 bytes \
+             in hexadecimal.",
+        ))
         .into()
 }
 
@@ -425,7 +444,7 @@ pub(crate) fn device_patch() -> RefOr<Schema> {
         .into()
 }
 
-/// A credential to be made, of either kind.
+/// A credential to be made, of any kind.
 pub(crate) fn credential_order() -> RefOr<Schema> {
     let validity = || {
         ObjectBuilder::new()
@@ -448,11 +467,13 @@ pub(crate) fn credential_order() -> RefOr<Schema> {
     let password = closed()
         .property("value", value)
         .property("validity", validity());
+    let psk = closed().property("validity", validity());
     let of =
         |name: &'static str, order: ObjectBuilder| closed().property(name, order).required(name);
     OneOfBuilder::new()
         .item(of("certificate", certificate))
         .item(of("password", password))
+        .item(of("psk", psk))
         .into()
 }
 

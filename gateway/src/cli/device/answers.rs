@@ -48,6 +48,12 @@ pub(super) struct LineAnswer {
     /// Its password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) password: Option<String>,
+    /// What it names in a DTLS handshake.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) psk_identity: Option<String>,
+    /// The key that goes with it, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) psk: Option<String>,
     /// Its certificate, PEM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) certificate: Option<String>,
@@ -62,8 +68,8 @@ pub(super) struct LineAnswer {
     pub(super) error: Option<String>,
 }
 
-const HEADER: &str = "line,deviceSerialNumber,result,deviceId,password,certificate,privateKey,\
-                      notAfter,error\n";
+const HEADER: &str = "line,deviceSerialNumber,result,deviceId,password,pskIdentity,psk,\
+                      certificate,privateKey,notAfter,error\n";
 /// Answers between two syncs.
 const SYNC_EVERY: u32 = 100;
 
@@ -160,6 +166,8 @@ fn render_cells(answer: &LineAnswer) -> String {
         text(&result),
         text(&answer.device_id),
         text(&answer.password),
+        text(&answer.psk_identity),
+        text(&answer.psk),
         text(&answer.certificate),
         text(&answer.private_key),
         text(&answer.not_after),

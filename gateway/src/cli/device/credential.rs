@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use ics_core::id::SpId;
 use ics_operator::wire::{
-    DeviceCredentialView, DeviceView, NewCredential, NewDeviceCertificate, NewPassword,
+    DeviceCredentialView, DeviceView, NewCredential, NewDeviceCertificate, NewPassword, NewPsk,
 };
 use ics_vault::{CertificateRequest, make_request};
 
@@ -24,7 +24,7 @@ pub(super) enum CredentialVerb {
 
 /// Give a device one more credential; those it has go on to hold
 ///
-/// Name one: --password, --password-file, --csr or --out.
+/// Name one: --password, --password-file, --psk, --csr or --out.
 #[derive(Debug, Args)]
 pub(super) struct AddArguments {
     #[command(flatten)]
@@ -56,6 +56,13 @@ pub(super) struct Wanted {
     /// `chosen_passwords = true` in its devices section: 12 to 128 bytes
     #[arg(long, value_name = "FILE", conflicts_with = "password")]
     password_file: Option<PathBuf>,
+
+    /// Have a pre-shared key minted, for CoAP over DTLS: its identity, and 16 bytes in hexadecimal
+    ///
+    /// A device that takes hexadecimal takes it as it is told. libcoap's coap-client takes the
+    /// bytes themselves: -u IDENTITY -k "$(printf PSK | xxd -r -p)".
+    #[arg(long)]
+    psk: bool,
 
     /// Have a certificate for the key of this PKCS#10 request, PEM
     #[arg(long, value_name = "FILE")]
@@ -101,8 +108,9 @@ impl Wanted {
             orders.push(order_password(Some(line.to_owned()), validity));
         }
         orders.extend(self.password.then(|| order_password(None, validity)));
+        orders.extend(self.psk.then(|| order_psk(validity)));
         if orders.is_empty() {
-            let wrong = "name --password, --password-file, --csr or --out";
+            let wrong = "name --password, --password-file, --psk, --csr or --out";
             return Err(UsageError(wrong.into()).into());
         }
         if let Some(directory) = &self.out {
@@ -121,15 +129,23 @@ impl Wanted {
 pub(super) fn order_certificate(request: String, validity: Option<u32>) -> NewCredential {
     NewCredential {
         certificate: Some(NewDeviceCertificate { request, validity }),
-        password: None,
+        ..NewCredential::default()
     }
 }
 
 /// An order of a password, chosen or minted.
-pub(super) const fn order_password(value: Option<String>, validity: Option<u32>) -> NewCredential {
+pub(super) fn order_password(value: Option<String>, validity: Option<u32>) -> NewCredential {
     NewCredential {
-        certificate: None,
         password: Some(NewPassword { value, validity }),
+        ..NewCredential::default()
+    }
+}
+
+/// An order of a pre-shared key.
+pub(super) fn order_psk(validity: Option<u32>) -> NewCredential {
+    NewCredential {
+        psk: Some(NewPsk { validity }),
+        ..NewCredential::default()
     }
 }
 
@@ -144,6 +160,10 @@ impl Prepared {
         for credential in made {
             if let Some(password) = &credential.password {
                 facts.push(("password", password.clone()));
+            }
+            if let (Some(identity), Some(key)) = (&credential.psk_identity, &credential.psk) {
+                facts.push(("psk identity", identity.clone()));
+                facts.push(("psk", key.clone()));
             }
             let Some(certificate) = &credential.certificate else {
                 continue;
@@ -183,7 +203,7 @@ impl AddArguments {
     async fn run(self, access: &Access, client: &OperatorClient) -> Outcome {
         let prepared = self.wanted.prepare(&self.named.sp)?;
         let [order] = prepared.orders.as_slice() else {
-            let wrong = "one credential at a time: a password, or --csr or --out";
+            let wrong = "one credential at a time: a password, --psk, or --csr or --out";
             return Err(UsageError(wrong.into()).into());
         };
         let path = format!("{}/credentials", self.named.path());

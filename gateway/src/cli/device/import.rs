@@ -13,7 +13,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 
 use super::answers::{Answers, Fate, Format, LineAnswer};
-use super::credential::{order_certificate, order_password};
+use super::credential::{order_certificate, order_password, order_psk};
 use super::sheet::{Proofs, Row, read_sheet};
 use crate::cli::operator::{Access, UsageError, parse_sp};
 use crate::cli::progress::count_bar;
@@ -263,6 +263,9 @@ impl ImportArguments {
         if proofs.password {
             device.credentials.push(order_password(None, validity));
         }
+        if proofs.psk {
+            device.credentials.push(order_psk(validity));
+        }
         Ok(made_here)
     }
 }
@@ -280,6 +283,8 @@ fn tell_made(answer: &mut LineAnswer, made: DeviceView, made_here: Option<Certif
     for credential in made.credentials {
         answer.certificate = answer.certificate.take().or(credential.certificate);
         answer.password = answer.password.take().or(credential.password);
+        answer.psk_identity = answer.psk_identity.take().or(credential.psk_identity);
+        answer.psk = answer.psk.take().or(credential.psk);
     }
     answer.private_key = made_here.map(|request| request.key_pem.to_string());
 }

@@ -44,6 +44,8 @@ pub(super) enum SheetError {
 pub(super) struct Proofs {
     /// By a password.
     pub(super) password: bool,
+    /// By a pre-shared key.
+    pub(super) psk: bool,
     /// By a certificate.
     pub(super) certificate: bool,
     /// For the key of this request; otherwise one made here.
@@ -127,14 +129,16 @@ fn read_channels(text: &str) -> Option<Vec<ChannelName>> {
 fn read_proofs(text: Option<&str>, request: Option<PathBuf>) -> Result<Proofs, &'static str> {
     let mut proofs = Proofs {
         password: text.is_none() && request.is_none(),
+        psk: false,
         certificate: request.is_some(),
         request,
     };
     for name in text.unwrap_or_default().split_whitespace() {
         match name {
             "password" => proofs.password = true,
+            "psk" => proofs.psk = true,
             "certificate" => proofs.certificate = true,
-            _ => return Err("credentials are password, certificate"),
+            _ => return Err("credentials are password, psk, certificate"),
         }
     }
     Ok(proofs)

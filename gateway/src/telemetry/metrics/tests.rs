@@ -1,5 +1,5 @@
 use super::*;
-use crate::telemetry::T8;
+use crate::telemetry::{COAP, T8};
 
 #[test]
 fn requests_are_counted_by_reference_point_and_outcome() {
@@ -20,6 +20,32 @@ fn requests_are_counted_by_reference_point_and_outcome() {
         assert!(text.lines().any(|l| l == line), "{line} in\n{text}");
     }
     assert!(text.ends_with("# EOF\n"));
+}
+
+#[test]
+fn of_coap_nothing_is_shown_that_is_not_seen() {
+    let metrics = Metrics::new();
+    metrics
+        .of(COAP)
+        .count_refused_connection("CERTIFICATE_EXPIRED");
+    metrics
+        .of(COAP)
+        .count_refused_connection("HANDSHAKE_TIMEOUT");
+    metrics.of(COAP).connections.set(3);
+    let text = metrics.render(&Sample::default());
+    for line in [
+        r#"ics_connections{listener="coap"} 3"#,
+        r#"ics_connections_accepted_total{listener="coap"} 0"#,
+        r#"ics_connections_refused_total{listener="coap",cause="CERTIFICATE_EXPIRED"} 1"#,
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} in\n{text}");
+    }
+    for series in [
+        r#"ics_handshakes{listener="coap""#,
+        r#"listener="coap",cause="HANDSHAKE_TIMEOUT""#,
+    ] {
+        assert!(!text.contains(series), "{series} in\n{text}");
+    }
 }
 
 #[test]

@@ -5,11 +5,11 @@ use core::fmt;
 use core::time::Duration;
 
 use super::{DeviceError, DeviceTerms};
-use crate::device::{CredentialId, CredentialKind, DeviceCredential, HostedDevice};
-use crate::id::DeviceId;
+use crate::device::{CredentialId, CredentialKind, DeviceCredential, HostedDevice, KeySalt};
+use crate::id::{DeviceId, PskIdentity};
 use crate::port::{HasherUnavailable, IssuedCertificate, PasswordHasher};
 use crate::sealed::{BlindIndex, BlindIndexDomain};
-use crate::service::{Failure, IcsService};
+use crate::service::{Failure, IcsService, PreSharedKey};
 use crate::time::Timestamp;
 
 /// A credential to be made.
@@ -29,12 +29,19 @@ pub enum NewCredential {
         /// How long it holds.
         validity: Duration,
     },
+    /// A pre-shared key, minted here.
+    PreSharedKey {
+        /// How long it holds.
+        validity: Duration,
+    },
 }
 
 impl NewCredential {
     const fn validity(&self) -> Duration {
         match self {
-            Self::Certificate { validity, .. } | Self::Password { validity, .. } => *validity,
+            Self::Certificate { validity, .. }
+            | Self::Password { validity, .. }
+            | Self::PreSharedKey { validity } => *validity,
         }
     }
 }
@@ -88,6 +95,8 @@ pub enum IssuedCredential {
     Password(CredentialId, String),
     /// A password that whoever asked chose, and knows.
     Chosen(CredentialId),
+    /// The key, and the name the device gives with it.
+    PreSharedKey(PskIdentity, PreSharedKey),
 }
 
 impl IssuedCredential {
@@ -96,6 +105,7 @@ impl IssuedCredential {
     pub const fn id(&self) -> CredentialId {
         match self {
             Self::Certificate(id, _) | Self::Password(id, _) | Self::Chosen(id) => *id,
+            Self::PreSharedKey(identity, _) => identity.credential,
         }
     }
 }
@@ -142,6 +152,17 @@ impl IcsService {
                 let kind = CredentialKind::ChosenPassword(index);
                 (kind, until, IssuedCredential::Chosen(id))
             }
+            NewCredential::PreSharedKey { .. } => {
+                let mut salt = KeySalt([0; 16]);
+                self.ports.entropy.fill(&mut salt.0);
+                let identity = PskIdentity {
+                    device_id: device.id.clone(),
+                    credential: id,
+                };
+                let key = self.derive_key(&device.id, salt);
+                let kind = CredentialKind::PreSharedKey(salt);
+                (kind, until, IssuedCredential::PreSharedKey(identity, key))
+            }
         };
         device.give_credential(DeviceCredential {
             id,
@@ -183,6 +204,14 @@ impl IcsService {
             }
             _ => Ok(minted),
         }
+    }
+
+    /// The key of (device, salt). The vault's index key is needed for it: whoever has the store alone
+    /// has no key; and a salt is drawn anew each time, so no key comes back after a restore.
+    pub(in crate::service) fn derive_key(&self, device: &DeviceId, salt: KeySalt) -> PreSharedKey {
+        let parts = [device.as_str().as_bytes(), &salt.0[..]];
+        let sealer = self.ports.sealer.as_ref();
+        PreSharedKey::cut_from(sealer.blind_index(BlindIndexDomain::DeviceKey, &parts))
     }
 
     fn password_index(&self, device: &DeviceId, password: &str) -> BlindIndex {

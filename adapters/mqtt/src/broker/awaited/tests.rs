@@ -3,9 +3,9 @@ use ics_core::id::SpId;
 use ics_core::time::Timestamp;
 
 use super::*;
-use crate::fake::FakeService;
 use crate::roster::Sessions;
-use crate::service::DeviceService as _;
+use ics_channel::DeviceService as _;
+use ics_channel::fake::FakeService;
 
 fn device() -> DeviceId {
     DeviceId::mint([1; 16])

@@ -15,9 +15,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::fake::{FakeService, SetClock, THUMBPRINT, password_of};
 use crate::packet::Version;
-use crate::{DeviceCertificate, Ended, Endpoint, Limits, PeerDevice, Sessions};
+use crate::{Ended, Endpoint, Limits, PeerDevice, Sessions};
+use ics_channel::DeviceCertificate;
+use ics_channel::fake::{FakeService, SetClock, THUMBPRINT, password_of};
 
 pub(super) const BOTH: [Version; 2] = [Version::V3, Version::V5];
 
@@ -85,7 +86,7 @@ impl Stage {
 
     pub(super) fn with(limits: Limits) -> Self {
         let sessions = Arc::new(Sessions::default());
-        let service = Arc::new(FakeService::new(Arc::clone(&sessions)));
+        let service = Arc::new(FakeService::new(Arc::clone(&sessions) as _));
         let clock = Arc::new(SetClock::at(now()));
         let iot_sp = SpId::parse("acme").unwrap();
         for n in [1, 2] {

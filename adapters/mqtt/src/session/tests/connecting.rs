@@ -8,9 +8,10 @@ use mqtt_protocol_core::mqtt::packet::{
 use tokio::time::Instant;
 
 use super::client::{BOTH, Connect, Seen, Stage, device, now};
-use crate::attempt::RefusedAttempt;
 use crate::packet::Version;
-use crate::{Ended, GuessLimits, Limits, PeerDevice, Rate};
+use crate::{Ended, GuessLimits, Limits, PeerDevice};
+use ics_channel::Rate;
+use ics_channel::RefusedAttempt;
 
 fn stranger() -> PeerDevice {
     PeerDevice {

@@ -1,10 +1,12 @@
+use ics_core::device::CredentialId;
+use ics_core::id::{DeviceId, PskIdentity};
 use ics_core::port::AuthorityError;
 
 use super::*;
 use crate::fixture::World;
 use crate::wire::{
     ChannelName, CredentialKindName, DeviceStatusName, NewDeviceCertificate, NewLimits, NewParty,
-    NewPassword, RoleName, SerialNamespaceView,
+    NewPassword, NewPsk, RoleName, SerialNamespaceView,
 };
 
 async fn onboard(world: &World, id: &str, role: RoleName) {
@@ -40,7 +42,14 @@ fn password(validity: Option<u32>) -> NewCredential {
             value: None,
             validity,
         }),
-        certificate: None,
+        ..NewCredential::default()
+    }
+}
+
+fn psk(validity: Option<u32>) -> NewCredential {
+    NewCredential {
+        psk: Some(NewPsk { validity }),
+        ..NewCredential::default()
     }
 }
 
@@ -50,7 +59,7 @@ fn certificate(request: &str) -> NewCredential {
             request: request.into(),
             validity: None,
         }),
-        password: None,
+        ..NewCredential::default()
     }
 }
 
@@ -107,6 +116,43 @@ async fn secrets_are_told_once_and_serial_numbers_never() {
         .unwrap();
     let times = revoked.credentials.iter().map(|c| c.revoke_time.is_some());
     assert_eq!(times.collect::<Vec<_>>(), [false, false, true]);
+}
+
+#[tokio::test]
+async fn a_pre_shared_key_is_told_once_and_shown_to_no_log() {
+    let world = world().await;
+    let caller = world.caller();
+    let mut new = device("FR-1");
+    new.channels = vec![ChannelName::Coap];
+    new.credentials = vec![password(None), psk(Some(60))];
+    let made = world.api.register_device(&caller, "vendor", &new).await;
+    let made = made.unwrap();
+    let name = ("vendor", made.device_id.as_str());
+    let added = world.api.add_credential(&caller, name, &psk(None)).await;
+    let added = added.unwrap();
+    let [_, minted] = made.credentials.as_slice() else {
+        panic!("{made:?}");
+    };
+    for (credential, number) in [(minted, 2), (&added, 3)] {
+        assert_eq!(credential.kind, CredentialKindName::Psk);
+        let identity = PskIdentity {
+            device_id: DeviceId::parse(&made.device_id).unwrap(),
+            credential: CredentialId(number),
+        };
+        assert_eq!(credential.psk_identity, Some(identity.to_shown()));
+        let key = credential.psk.as_deref().unwrap();
+        assert!(key.len() == 32 && key.bytes().all(|b| b.is_ascii_hexdigit()));
+        let logged = format!("{made:?} {added:?} {credential:?}");
+        assert!(!logged.contains(key), "{logged}");
+    }
+    assert_ne!(minted.psk, added.psk);
+    assert!(minted.password.is_none() && minted.certificate.is_none());
+    let shown = world.api.show_device(name.0, name.1).await.unwrap();
+    let secret = |c: &DeviceCredentialView| c.psk.is_some() || c.psk_identity.is_some();
+    assert!(!shown.credentials.iter().any(secret));
+    let kinds: Vec<_> = shown.credentials.iter().map(|c| c.kind).collect();
+    let both = [CredentialKindName::Psk; 2];
+    assert_eq!(kinds[1..], both);
 }
 
 #[tokio::test]
@@ -184,7 +230,16 @@ async fn what_is_not_registered_has_a_cause_of_its_own() {
     let weak = Refusal::Authority(AuthorityError::KeyNotAllowed);
     assert_eq!(refuse(&new).await, weak);
     new.channels.clear();
-    new.credentials = vec![NewCredential::default(), password(Some(0))];
+    let two = NewCredential {
+        psk: Some(NewPsk::default()),
+        ..password(None)
+    };
+    new.credentials = vec![
+        NewCredential::default(),
+        password(Some(0)),
+        two,
+        psk(Some(316_224_001)),
+    ];
     let Refusal::Incorrect(params) = refuse(&new).await else {
         panic!("not told where");
     };
@@ -194,7 +249,9 @@ async fn what_is_not_registered_has_a_cause_of_its_own() {
         [
             "/channels",
             "/credentials/0",
-            "/credentials/1/password/validity"
+            "/credentials/1/password/validity",
+            "/credentials/2",
+            "/credentials/3/psk/validity"
         ]
     );
     let new = device("FR-1");

@@ -1,5 +1,8 @@
 //! `ics-device`: what an IoT SP does with the devices it has hosted.
 
+use ics_core::device::CredentialId;
+use ics_core::id::{DeviceId, PskIdentity};
+
 use super::*;
 
 const DEVICES: &str = "/ics-device/v1/acme/devices";
@@ -81,6 +84,49 @@ async fn a_device_lives_from_registration_to_its_end() {
         (late.status, late.cause().as_str()),
         (409, "DEVICE_REVOKED")
     );
+}
+
+#[actix_web::test]
+async fn a_pre_shared_key_is_told_once_with_its_identity() {
+    let (api, _) = api();
+    let acme = Face::of(&api, Some("acme"));
+    let mut body = registration("acme-1");
+    body["credentials"] = json!([{ "psk": { "validity": 3600 } }]);
+    let made = acme.call("POST", DEVICES, &body).await;
+    assert_eq!(made.status, 201);
+    let path = path_of(&made);
+    let body = made.json();
+    let id = body["deviceId"].as_str().unwrap();
+    let order = json!({"psk": {}});
+    let added = acme
+        .call("POST", &format!("{path}/credentials"), &order)
+        .await;
+    assert_eq!(added.status, 201);
+    let (first, second) = (credential(&body, 0), added.json());
+    for (n, credential) in [(1, &first), (2, &second)] {
+        assert_eq!(credential["kind"], "psk");
+        let identity = PskIdentity {
+            device_id: DeviceId::parse(id).unwrap(),
+            credential: CredentialId(n),
+        };
+        assert_eq!(credential["pskIdentity"], identity.to_shown());
+        let key = credential["psk"].as_str().unwrap();
+        let is_hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        assert!(key.len() == 32 && key.bytes().all(is_hex), "{n}");
+        assert!(credential.get("password").is_none());
+        assert!(credential.get("certificate").is_none());
+    }
+    assert_ne!(first["psk"], second["psk"]);
+    assert_eq!(first["notAfter"], "2026-11-21T13:00:00.000Z");
+    assert_eq!(second["notAfter"], "2027-11-21T12:00:00.000Z");
+
+    let shown = acme.get(&path).await.json();
+    for n in 0..2 {
+        let credential = credential(&shown, n);
+        assert_eq!(credential["kind"], "psk");
+        assert!(credential.get("psk").is_none());
+        assert!(credential.get("pskIdentity").is_none());
+    }
 }
 
 #[actix_web::test]
@@ -318,10 +364,28 @@ async fn what_cannot_be_registered_says_why_and_repeats_nothing() {
             "/credentials/0/password/validity",
         ),
         (
-            order(json!({"psk": {}})),
+            order(json!({"oscore": {}})),
             400,
             "INVALID_MSG_FORMAT",
             "/credentials/0",
+        ),
+        (
+            order(json!({"psk": {"value": "of my own"}})),
+            400,
+            "INVALID_MSG_FORMAT",
+            "/credentials/0/psk",
+        ),
+        (
+            order(json!({"psk": {}, "password": {}})),
+            400,
+            "MANDATORY_IE_INCORRECT",
+            "/credentials/0",
+        ),
+        (
+            order(json!({"psk": {"validity": "1h"}})),
+            400,
+            "MANDATORY_IE_INCORRECT",
+            "/credentials/0/psk/validity",
         ),
         (
             with("ownerSubject", json!("+49 170 1234567")),

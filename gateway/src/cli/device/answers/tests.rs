@@ -38,7 +38,7 @@ fn the_name_says_the_format_unless_it_is_said() {
     let mut answers = Answers::begin(&at("answers.csv"), None).unwrap();
     answers.take(&answer()).unwrap();
     let text = std::fs::read_to_string(at("answers.csv")).unwrap();
-    let line = "7,\"FR,\"\"7\"\"\",REGISTERED,d-a,,\"-----BEGIN\nEND-----\n\",,,\n";
+    let line = "7,\"FR,\"\"7\"\"\",REGISTERED,d-a,,,,\"-----BEGIN\nEND-----\n\",,,\n";
     assert_eq!(text, format!("{HEADER}{line}"));
     Answers::begin(&at("other.csv"), Some(Format::Ndjson)).unwrap();
     assert_eq!(std::fs::read_to_string(at("other.csv")).unwrap(), "");

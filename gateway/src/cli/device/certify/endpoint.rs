@@ -5,7 +5,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ics_mqtt::{Endpoint, Limits, PeerDevice, Rate};
+use ics_channel::Rate;
+use ics_mqtt::{Endpoint, Limits, PeerDevice};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;

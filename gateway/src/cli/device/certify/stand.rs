@@ -3,20 +3,21 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ics_channel::{DeviceService, RefusedAttempt};
 use ics_core::device::{Channel, Channels, CredentialId, DeviceStatus, HostedDevice};
 use ics_core::device_document::{
     Acknowledgement, AcknowledgementMeaning, DeviceDocument, DocumentState,
 };
-use ics_core::id::{DeviceId, MappingId, ServiceUri, SpId};
+use ics_core::id::{DeviceId, MappingId, PskIdentity, ServiceUri, SpId};
 use ics_core::port::{DeviceBell as _, PortFuture};
 use ics_core::principal::DeviceIdentity;
 use ics_core::sealed::{BlindIndex, Sealed};
 use ics_core::service::{
     AwaitedPage, AwaitedPlace, ChannelError, DeviceClaim, DeviceRefusal, Failure, Given,
-    OwnMapping, Unauthenticated,
+    OwnMapping, PreSharedKey, Unauthenticated,
 };
 use ics_core::time::Timestamp;
-use ics_mqtt::{DeviceService, RefusedAttempt, Sessions};
+use ics_mqtt::Sessions;
 use tokio::sync::{mpsc, watch};
 
 /// What is heard of the device.
@@ -175,12 +176,21 @@ impl DeviceService for Stand {
                 })),
                 DeviceClaim::Certificate { .. }
                 | DeviceClaim::Password { .. }
+                | DeviceClaim::PreSharedKey { .. }
                 | DeviceClaim::Vouched { .. } => {
                     self.say(Word::Stranger);
                     Err(Unauthenticated::Unknown.into())
                 }
             }
         })
+    }
+
+    fn find_key<'a>(
+        &'a self,
+        _: &'a PskIdentity,
+        _: Timestamp,
+    ) -> PortFuture<'a, Result<Option<PreSharedKey>, Failure>> {
+        Box::pin(async { Ok(None) })
     }
 
     fn admit<'a>(

@@ -14,7 +14,7 @@ fn columns_come_in_any_order_and_most_may_be_left_out() {
                 \"Fridge \"\"9\"\"\",FR-1,mqtt coap,password certificate\r\n\
                 \r\n\
                 \"two\nlines\",\"FR,2\",,\r\n\
-                ,FR-3,,certificate";
+                ,FR-3,coap,certificate psk";
     let rows = read(text).unwrap();
     let lines: Vec<_> = rows.iter().map(|row| row.line).collect();
     assert_eq!(lines, [2, 4, 6]);
@@ -23,6 +23,7 @@ fn columns_come_in_any_order_and_most_may_be_left_out() {
     assert_eq!(first.device_serial_number, "FR-1");
     assert_eq!(first.channels, [ChannelName::Mqtt, ChannelName::Coap]);
     assert!(proofs.password && proofs.certificate && proofs.request.is_none());
+    assert!(!proofs.psk);
     let (second, proofs) = device(&rows[1]);
     assert_eq!(second.device_serial_number, "FR,2");
     assert_eq!(second.device_model.as_deref(), Some("two\nlines"));
@@ -30,7 +31,8 @@ fn columns_come_in_any_order_and_most_may_be_left_out() {
     assert!(proofs.password && !proofs.certificate);
     let (third, proofs) = device(&rows[2]);
     assert_eq!(third.device_model, None);
-    assert!(!proofs.password && proofs.certificate);
+    assert_eq!(third.channels, [ChannelName::Coap]);
+    assert!(!proofs.password && proofs.psk && proofs.certificate);
 }
 
 #[test]
@@ -57,7 +59,7 @@ fn what_is_wrong_with_a_line_is_that_line_s() {
             Some(&"channels are mqtt, coap, onem2m"),
             Some(&"has no serial number"),
             Some(&"does not have as many cells as the header"),
-            Some(&"credentials are password, certificate"),
+            Some(&"credentials are password, psk, certificate"),
             None
         ]
     );

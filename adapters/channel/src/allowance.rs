@@ -26,14 +26,14 @@ impl Rate {
 
 /// What is used up of a [`Rate`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Allowance {
+struct Allowance {
     /// Microseconds since 1970 at which all is as if nothing had been used.
     restored: i64,
 }
 
 impl Allowance {
     /// Uses one, if there is one.
-    pub(crate) fn take(&mut self, rate: Rate, now: Timestamp) -> bool {
+    fn take(&mut self, rate: Rate, now: Timestamp) -> bool {
         let now = micros(now);
         let span = rate.interval().saturating_mul(rate.burst.max(1).into());
         let begun = self.restored.max(now);
@@ -49,14 +49,14 @@ impl Allowance {
     }
 
     /// Whether it is as if nothing had been used.
-    pub(crate) fn is_restored(self, now: Timestamp) -> bool {
+    fn is_restored(self, now: Timestamp) -> bool {
         self.restored <= micros(now)
     }
 }
 
 /// What a device has used of its connects, or of its messages on whichever connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Usage {
+pub struct Usage {
     allowance: Allowance,
     /// When it was last told that it wants more.
     told: Option<Timestamp>,
@@ -64,16 +64,20 @@ pub(crate) struct Usage {
 
 /// Whether one more may be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Taken {
+pub enum Taken {
     /// It may.
     Within,
-    /// It may not; whether that is to be told.
-    Beyond { is_news: bool },
+    /// It may not.
+    Beyond {
+        /// Whether that is to be told.
+        is_news: bool,
+    },
 }
 
 impl Usage {
     /// Uses one, if there is one.
-    pub(crate) fn take(&mut self, rate: Rate, now: Timestamp) -> Taken {
+    #[must_use]
+    pub fn take(&mut self, rate: Rate, now: Timestamp) -> Taken {
         if self.allowance.take(rate, now) {
             return Taken::Within;
         }
@@ -85,13 +89,15 @@ impl Usage {
     }
 
     /// Whether there is none, and that was told.
-    pub(crate) fn is_barred(&self, rate: Rate, now: Timestamp) -> bool {
+    #[must_use]
+    pub fn is_barred(&self, rate: Rate, now: Timestamp) -> bool {
         let mut allowance = self.allowance;
         self.is_told(now) && !allowance.take(rate, now)
     }
 
     /// Whether it is as if nothing had been used.
-    pub(crate) fn is_restored(&self, now: Timestamp) -> bool {
+    #[must_use]
+    pub fn is_restored(&self, now: Timestamp) -> bool {
         self.allowance.is_restored(now) && !self.is_told(now)
     }
 

@@ -1,5 +1,5 @@
-//! A service that keeps its devices in memory, for tests and fuzzing: what a session asks of it is
-//! answered as the core answers, and a commit can be held back.
+//! A service that keeps its devices in memory, for tests and fuzzing of the channels: what a session
+//! asks of it is answered as the core answers, and a commit can be held back.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -11,31 +11,28 @@ use ics_core::device::{
 use ics_core::device_document::{
     Acknowledgement, AcknowledgementMeaning, DeviceDocument, DocumentEntry, DocumentState,
 };
-use ics_core::id::{DeviceId, MappingId, ServiceUri, SpId};
-use ics_core::port::{Clock, DeviceBell as _, PortFuture, StoreError};
+use ics_core::id::{DeviceId, MappingId, PskIdentity, ServiceUri, SpId};
+use ics_core::port::{Clock, DeviceBell, PortFuture, StoreError};
 use ics_core::principal::{CertificateThumbprint, DeviceIdentity};
 use ics_core::sealed::{BlindIndex, Sealed};
 use ics_core::service::{
     AwaitedPage, AwaitedPlace, ChannelError, DeviceClaim, DeviceRefusal, Failure, Given,
-    OwnMapping, Unauthenticated,
+    OwnMapping, PreSharedKey, Unauthenticated,
 };
 use ics_core::time::Timestamp;
 use tokio::sync::watch;
 
-use crate::attempt::RefusedAttempt;
-use crate::roster::Sessions;
-use crate::service::DeviceService;
+use crate::{DeviceService, RefusedAttempt};
 
 /// A clock that is set.
-pub(crate) struct SetClock(AtomicI64);
+pub struct SetClock(AtomicI64);
 
 impl SetClock {
-    pub(crate) fn at(now: Timestamp) -> Self {
+    pub fn at(now: Timestamp) -> Self {
         Self(AtomicI64::new(now.millis()))
     }
 
-    #[cfg(test)]
-    pub(crate) fn set(&self, now: Timestamp) {
+    pub fn set(&self, now: Timestamp) {
         self.0.store(now.millis(), Ordering::SeqCst);
     }
 }
@@ -47,8 +44,8 @@ impl Clock for SetClock {
 }
 
 /// The service.
-pub(crate) struct FakeService {
-    sessions: Arc<Sessions>,
+pub struct FakeService {
+    bell: Arc<dyn DeviceBell>,
     state: Mutex<State>,
     held: watch::Sender<bool>,
     looks_held: watch::Sender<bool>,
@@ -70,24 +67,33 @@ struct State {
 }
 
 /// What every certificate of its devices is.
-pub(crate) const THUMBPRINT: CertificateThumbprint = CertificateThumbprint([7; 32]);
+pub const THUMBPRINT: CertificateThumbprint = CertificateThumbprint([7; 32]);
 
 /// The password of a device.
-pub(crate) fn password_of(device: &DeviceId) -> String {
+pub fn password_of(device: &DeviceId) -> String {
     format!("password of {}", device.as_str())
 }
 
+/// The pre-shared key of a device.
+pub fn key_of(device: &DeviceId) -> PreSharedKey {
+    let mut key = [0x5a; 16];
+    for (bits, byte) in key.iter_mut().zip(device.as_str().bytes().rev()) {
+        *bits ^= byte;
+    }
+    PreSharedKey::from_bytes(key)
+}
+
 impl FakeService {
-    pub(crate) fn new(sessions: Arc<Sessions>) -> Self {
+    pub fn new(bell: Arc<dyn DeviceBell>) -> Self {
         Self {
-            sessions,
+            bell,
             state: Mutex::default(),
             held: watch::Sender::new(false),
             looks_held: watch::Sender::new(false),
         }
     }
 
-    pub(crate) fn register(&self, iot_sp: &SpId, id: &DeviceId, not_after: Timestamp) {
+    pub fn register(&self, iot_sp: &SpId, id: &DeviceId, not_after: Timestamp) {
         let device = HostedDevice {
             id: id.clone(),
             iot_sp: iot_sp.clone(),
@@ -96,7 +102,7 @@ impl FakeService {
             vendor: None,
             model: None,
             owner: None,
-            channels: Channels::NONE.with(Channel::Mqtt),
+            channels: Channels::from_iter(Channel::ALL),
             credentials: vec![DeviceCredential {
                 id: CredentialId(1),
                 kind: CredentialKind::Certificate(THUMBPRINT),
@@ -117,7 +123,7 @@ impl FakeService {
     }
 
     /// Offers a row to the device.
-    pub(crate) fn offer(&self, id: &DeviceId, entry: DocumentEntry) {
+    pub fn offer(&self, id: &DeviceId, entry: DocumentEntry) {
         self.change(id, |device, entries| {
             device.document = device.document.changed(&[entry.mapping], &[]);
             entries.push(entry);
@@ -125,7 +131,7 @@ impl FakeService {
     }
 
     /// Changes the device, and rings.
-    pub(crate) fn change(
+    pub fn change(
         &self,
         id: &DeviceId,
         change: impl FnOnce(&mut HostedDevice, &mut Vec<DocumentEntry>),
@@ -133,7 +139,7 @@ impl FakeService {
         if let Some((device, entries)) = self.lock().devices.get_mut(id) {
             change(device, entries);
         }
-        self.sessions.ring(id, None);
+        self.bell.ring(id, None);
     }
 
     async fn commit(&self) {
@@ -190,57 +196,56 @@ impl FakeService {
     }
 }
 
-#[cfg(test)]
 impl FakeService {
     /// Lets no commit through, or all.
-    pub(crate) fn hold(&self, held: bool) {
+    pub fn hold(&self, held: bool) {
         self.held.send_replace(held);
     }
 
     /// Lets no look at a password come to its end, or all.
-    pub(crate) fn hold_looks(&self, held: bool) {
+    pub fn hold_looks(&self, held: bool) {
         self.looks_held.send_replace(held);
     }
 
     /// How many passwords were looked at.
-    pub(crate) fn looks(&self) -> usize {
+    pub fn looks(&self) -> usize {
         self.lock().looks
     }
 
     /// How often a device was looked up.
-    pub(crate) fn look_ups(&self) -> usize {
+    pub fn look_ups(&self) -> usize {
         self.lock().look_ups
     }
 
     /// Gives no answer, or answers again.
-    pub(crate) fn be_down(&self, is_down: bool) {
+    pub fn be_down(&self, is_down: bool) {
         self.lock().is_down = is_down;
     }
 
     /// As many events wait as may.
-    pub(crate) fn take_no_event(&self) {
+    pub fn take_no_event(&self) {
         self.lock().is_third_party_down = true;
     }
 
-    pub(crate) fn suspend(&self, iot_sp: &SpId) {
+    pub fn suspend(&self, iot_sp: &SpId) {
         self.lock().is_suspended = true;
-        self.sessions.recheck(iot_sp);
+        self.bell.recheck(iot_sp);
     }
 
-    pub(crate) fn events(&self) -> Vec<(MappingId, Vec<u8>, bool)> {
+    pub fn events(&self) -> Vec<(MappingId, Vec<u8>, bool)> {
         self.lock().events.clone()
     }
 
     /// What was refused since this was last asked, and of whom.
-    pub(crate) fn take_refused(&self) -> Vec<(Option<DeviceId>, RefusedAttempt)> {
+    pub fn take_refused(&self) -> Vec<(Option<DeviceId>, RefusedAttempt)> {
         std::mem::take(&mut self.lock().refused)
     }
 
-    pub(crate) fn established(&self) -> Vec<MappingId> {
+    pub fn established(&self) -> Vec<MappingId> {
         self.lock().established.clone()
     }
 
-    pub(crate) fn is_known(&self, id: &DeviceId) -> bool {
+    pub fn is_known(&self, id: &DeviceId) -> bool {
         self.lock().devices.contains_key(id)
     }
 }
@@ -262,6 +267,10 @@ impl DeviceService for FakeService {
                     device_id,
                     password,
                 } => (device_id, password == password_of(device_id)),
+                // Whoever did its handshake with the key has proven it.
+                DeviceClaim::PreSharedKey { identity } => {
+                    (&identity.device_id, identity.credential == CredentialId(1))
+                }
                 DeviceClaim::Vouched { device_id } => (device_id, true),
             };
             if matches!(claim, DeviceClaim::Password { .. }) {
@@ -285,6 +294,18 @@ impl DeviceService for FakeService {
             };
             self.find(&identity, now)?;
             Ok(Arc::new(identity))
+        })
+    }
+
+    fn find_key<'a>(
+        &'a self,
+        identity: &'a PskIdentity,
+        _: Timestamp,
+    ) -> PortFuture<'a, Result<Option<PreSharedKey>, Failure>> {
+        Box::pin(async move {
+            let is_known = self.is_known(&identity.device_id);
+            let is_own = is_known && identity.credential == CredentialId(1);
+            Ok(is_own.then(|| key_of(&identity.device_id)))
         })
     }
 
@@ -331,7 +352,7 @@ impl DeviceService for FakeService {
                 });
             } else {
                 self.lock().devices.remove(id);
-                self.sessions.ring(id, None);
+                self.bell.ring(id, None);
             }
             Ok(meaning)
         })

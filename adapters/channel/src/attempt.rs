@@ -1,5 +1,6 @@
 //! What a device tries and does not get, before the service is asked: the service is told, so that it
-//! leaves a line as each act does. Of a topic only what is wrong with it; its text may name anything.
+//! leaves a line as each act does. Of a topic or a path only what is wrong with it; its text may name
+//! anything.
 
 /// What a device tried that was refused without the service being asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +27,17 @@ pub enum RefusedAttempt {
     PublishUnknown,
     /// PUBLISH of a payload that is not the message it should be.
     PublishUnreadable,
+    /// A CoAP request for what is another device's.
+    RequestForeign,
+    /// A CoAP request for what there is not, or in a way in which it is not asked.
+    RequestUnknown,
+    /// A CoAP request whose payload is not the message it should be.
+    RequestUnreadable,
+    /// A DTLS handshake that named a key which holds, and did not come to its end: another key, or
+    /// datagrams that were lost.
+    AssociateUnfinished,
+    /// A DTLS handshake, too often.
+    AssociateTooOften,
     /// Packets beyond the rate: told once in [`TOLD_AGAIN`](crate::TOLD_AGAIN).
     TooFast,
 }

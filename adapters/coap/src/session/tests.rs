@@ -1,0 +1,4 @@
+mod asking;
+mod observing;
+mod repeating;
+mod rig;
