@@ -30,6 +30,7 @@ pub mod device;
 pub mod device_document;
 pub mod directory;
 pub mod fence;
+mod hex;
 pub mod id;
 pub mod job;
 pub mod mapping;

@@ -1,5 +1,6 @@
 //! When the document goes out by itself. It is state, so only its newest version does, and one at a
-//! time: on subscribe (MQTT) or observe (CoAP), on change, on each contact while it is not acknowledged, and by timer (channels.md).
+//! time: on subscribe (MQTT) or observe (CoAP), on change, on each contact while it is not
+//! acknowledged, and by timer (channels.md).
 
 use std::time::{Duration, Instant};
 

@@ -4,6 +4,8 @@
 mod at_work;
 mod observation;
 mod reply;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod staged;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

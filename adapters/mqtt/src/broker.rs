@@ -29,8 +29,7 @@ use std::time::Duration;
 use ics_core::port::{Clock, Entropy};
 use tokio::time::{Instant, sleep};
 
-use ics_channel::DeviceService;
-use ics_channel::Rate;
+use ics_channel::{DeviceService, Rate};
 
 pub use awaited::Awaited;
 pub use link::{Dial, LinkError, Wire};

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use ics_channel::refusal::{Refusal, encode_done};
-use ics_channel::{Format, acknowledgement, event, inquiry, revocation};
+use ics_channel::{
+    DeviceService, Format, RefusedAttempt, acknowledgement, event, inquiry, revocation,
+};
 use ics_core::device_document::{AcknowledgementMeaning, DocumentState};
 use ics_core::port::Clock;
 use ics_core::principal::DeviceIdentity;
@@ -12,8 +14,6 @@ use ics_core::service::{ChannelError, DeviceRefusal, Failure, Unauthenticated};
 
 use crate::packet::Reason;
 use crate::topic::{Subtree, Upward};
-use ics_channel::DeviceService;
-use ics_channel::RefusedAttempt;
 
 /// A message of a device.
 #[derive(Clone, Copy)]

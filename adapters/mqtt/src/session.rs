@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ics_channel::refusal::Refusal;
-use ics_channel::{Delivery, Format};
+use ics_channel::{Delivery, Format, RefusedAttempt, Taken};
 use ics_core::device::DeviceStatus;
 use ics_core::principal::DeviceIdentity;
 use ics_core::service::{ChannelError, DeviceRefusal, Unauthenticated};
@@ -28,8 +28,6 @@ use crate::packet::{
 };
 use crate::roster::{Seated, TAKEN_OVER};
 use crate::topic::{DOCUMENT, DOCUMENT_CBOR, Subtree};
-use ics_channel::RefusedAttempt;
-use ics_channel::Taken;
 use subscription::Subscriptions;
 use window::Window;
 

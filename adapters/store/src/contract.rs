@@ -109,6 +109,7 @@ macro_rules! store_contract {
             directory_records_are_compared_by_version
             the_last_clock_mark_is_kept
             a_hosted_device_comes_back_as_it_was
+            a_hosted_device_comes_with_the_rows_of_its_document
             a_serial_number_names_one_active_device
             hosted_devices_are_compared_by_version
             hosted_devices_are_walked_in_the_order_of_their_ids

@@ -324,6 +324,13 @@ impl<E: Engine> Store for EmbeddedStore<E> {
         self.answer(move |view| walk::load(view, Table::HostedDevice, &index::hosted_device(id)))
     }
 
+    fn load_device_rows<'a>(
+        &'a self,
+        id: &'a DeviceId,
+    ) -> PortFuture<'a, Result<Option<(HostedDevice, Vec<Mapping>)>, StoreError>> {
+        self.answer(move |view| walk::load_device_rows(view, id))
+    }
+
     fn find_device<'a>(
         &'a self,
         iot_sp: &'a SpId,

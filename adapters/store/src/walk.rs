@@ -269,6 +269,21 @@ pub(crate) fn find_device<R: ReadKeys>(
         .transpose()
 }
 
+/// A hosted device, and the rows its document names that are there.
+pub(crate) fn load_device_rows<R: ReadKeys>(
+    view: &R,
+    id: &DeviceId,
+) -> Result<Option<(HostedDevice, Vec<Mapping>)>, Fault> {
+    let key = index::hosted_device(id);
+    let Some(device) = load::<HostedDevice, _>(view, Table::HostedDevice, &key)? else {
+        return Ok(None);
+    };
+    let named = device.document.rows.iter();
+    let rows = named.filter_map(|id| load(view, Table::Mapping, &index::mapping(*id)).transpose());
+    let rows = rows.collect::<Result<_, _>>()?;
+    Ok(Some((device, rows)))
+}
+
 /// At most `limit` hosted devices of an IoT SP behind `after`.
 pub(crate) fn walk_devices<R: ReadKeys>(
     view: &R,

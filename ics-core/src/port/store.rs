@@ -167,6 +167,12 @@ pub trait Store: Send + Sync {
         id: &'a DeviceId,
     ) -> PortFuture<'a, Result<Option<HostedDevice>, StoreError>>;
 
+    /// The hosted device of that ID, and the rows that its document names: all of one moment.
+    fn load_device_rows<'a>(
+        &'a self,
+        id: &'a DeviceId,
+    ) -> PortFuture<'a, Result<Option<(HostedDevice, Vec<Mapping>)>, StoreError>>;
+
     /// The hosted device of `iot_sp` whose serial number has this keyed hash; none that is
     /// unregistering.
     fn find_device<'a>(

@@ -14,6 +14,7 @@ use crate::device::{
     Channel, CredentialId, CredentialKind, DeviceCredential, DeviceStatus, HostedDevice,
 };
 use crate::device_document::{DeviceDocument, DocumentEntry};
+use crate::hex::to_hex;
 use crate::id::{DeviceId, MappingId, PskIdentity, ServiceUri, SpId};
 use crate::mapping::{Mapping, MappingKey};
 use crate::party::PartyStatus;
@@ -225,10 +226,8 @@ impl IcsService {
     #[must_use]
     pub fn device_pseudonym(&self, iot_sp: &SpId, device_id: &DeviceId) -> String {
         let index = self.device_index(iot_sp, device_id);
-        let bytes = index.as_bytes().iter().take(8);
-        bytes.fold(String::with_capacity(16), |text, byte| {
-            text + &alloc::format!("{byte:02x}")
-        })
+        let (bits, _) = index.as_bytes().split_at(8);
+        to_hex(bits)
     }
 
     /// Whose device it is, and what it is called in logs; `None` where there is no such device, or
@@ -296,27 +295,28 @@ impl IcsService {
         now: Timestamp,
     ) -> Result<DeviceDocument, ChannelError> {
         for _ in 0..ATTEMPTS {
-            let device = self.admit_device(identity, channel, now).await?;
-            let version = device.document.version;
-            let mut entries = Vec::with_capacity(device.document.rows.len());
-            for id in &device.document.rows {
-                let Some(row) = self.load(*id).await? else {
-                    continue;
-                };
-                // One behind a fence is gone: it is ended first, and the document follows.
-                let row = self.settle(row, now).await?;
-                if row.is_to_be_held() {
-                    entries.push(DocumentEntry {
-                        mapping: row.id,
-                        key: row.key.clone(),
-                        e2e: self.open_e2e(&row)?,
-                    });
-                }
+            let found = self.ports.store.load_device_rows(&identity.device_id).await;
+            let (device, rows) = found
+                .map_err(Failure::from)?
+                .ok_or(DeviceRefusal::from(Unauthenticated::Unknown))?;
+            self.check_device(identity, &device, (channel, now))
+                .map_err(DeviceRefusal::from)?;
+            // One behind a fence is gone: it is ended first, and the document follows.
+            if self.settle_all(&rows, now).await? {
+                continue;
             }
-            let after = self.admit_device(identity, channel, now).await?;
-            if after.document.version == version {
-                return Ok(DeviceDocument { version, entries });
-            }
+            let held = rows.into_iter().filter(Mapping::is_to_be_held);
+            let entries = held.map(|row| {
+                Ok(DocumentEntry {
+                    e2e: self.open_e2e(&row)?,
+                    mapping: row.id,
+                    key: row.key,
+                })
+            });
+            return Ok(DeviceDocument {
+                version: device.document.version,
+                entries: entries.collect::<Result<_, Failure>>()?,
+            });
         }
         Err(Failure::Busy.into())
     }

@@ -98,6 +98,24 @@ impl IcsService {
         }
     }
 
+    /// Whether one of `rows` was behind a fence; it is ended by now.
+    pub(super) async fn settle_all(
+        &self,
+        rows: &[Mapping],
+        now: Timestamp,
+    ) -> Result<bool, Failure> {
+        let directory = self.directory();
+        let mut was_fenced = false;
+        for row in rows {
+            if let Some(fence) = self.fence_over(&directory, row).await? {
+                self.end_fenced(core::slice::from_ref(row), &fence, now)
+                    .await?;
+                was_fenced = true;
+            }
+        }
+        Ok(was_fenced)
+    }
+
     /// Sees that a UTI that a fence kills is dead before a request for it is decided.
     pub(super) async fn settle_uti(
         &self,

@@ -40,10 +40,11 @@ impl World {
                 "allowed_networks = [\"127.0.0.0/8\"]",
             );
             // A client of libcoap's has a session for each request.
-            let few = "#connects_at_once = 10\n#connects_per_second = 1\n";
-            assert!(text.contains(few));
             let many = "connects_at_once = 1000000\nconnects_per_second = 1000000\n";
-            edit(text.replace(few, many))
+            let mqtt = "#connects_at_once = 10\n#connects_per_second = 1\n";
+            let coap = "#connects_at_once = 50\n#connects_per_second = 5\n";
+            assert!(text.contains(mqtt) && text.contains(coap));
+            edit(text.replace(mqtt, many).replace(coap, many))
         });
         let receiver = domain.receiver();
         let limits = json!({ "requestsPerSecond": 1_000_000, "failedMappingsPerDay": 1_000_000 });

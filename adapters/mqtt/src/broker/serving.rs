@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use ics_channel::Format;
+use ics_channel::{DeviceService, Format, Rate, RefusedAttempt, Taken, Usage};
 use ics_core::id::DeviceId;
 use ics_core::port::{Clock, PortFuture, StoreError};
 use ics_core::principal::DeviceIdentity;
@@ -24,9 +24,6 @@ use super::link::{
 };
 use crate::conversation::{Answer, Contact, Conversation, Fault, Said};
 use crate::topic::{DOCUMENT, DOCUMENT_CBOR, Subtree, device_of};
-use ics_channel::DeviceService;
-use ics_channel::RefusedAttempt;
-use ics_channel::{Rate, Taken, Usage};
 
 /// What devices publish, shared among all gateways of the operator.
 const FILTERS: [&str; 7] = [

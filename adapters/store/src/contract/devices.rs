@@ -30,6 +30,24 @@ pub fn a_hosted_device_comes_back_as_it_was(store: &dyn Contender) {
     assert_eq!(found(hosted_id(1)), None);
 }
 
+/// Those that are there, in the order of the document.
+pub fn a_hosted_device_comes_with_the_rows_of_its_document(store: &dyn Contender) {
+    let found = |id| block_on(store.store().load_device_rows(&id)).unwrap();
+    assert_eq!(found(hosted_id(1)), None);
+    let device = hosted(1);
+    put(store, None, Some(&device)).unwrap();
+    assert_eq!(found(hosted_id(1)), Some((device.clone(), Vec::new())));
+    let rows = [2, 1, 3].map(pending);
+    for row in &rows {
+        let change = Change::default().with_mapping(None, Some(row.clone()));
+        commit(store, change).unwrap();
+    }
+    let [second, first, _] = rows;
+    let named = [first.id, second.id];
+    assert_eq!(device.document.rows, named);
+    assert_eq!(found(hosted_id(1)), Some((device, vec![first, second])));
+}
+
 /// One device a serial number, and none once it is unregistering: another may take its place.
 pub fn a_serial_number_names_one_active_device(store: &dyn Contender) {
     let device = hosted(1);

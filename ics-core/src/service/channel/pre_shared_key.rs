@@ -7,6 +7,7 @@ use zeroize::ZeroizeOnDrop;
 
 use super::keyed_credential;
 use crate::device::{Channel, CredentialKind};
+use crate::hex::to_hex;
 use crate::id::PskIdentity;
 use crate::principal::DeviceIdentity;
 use crate::sealed::BlindIndex;
@@ -33,9 +34,7 @@ impl PreSharedKey {
     /// As it is told to who provisions the device: 32 hexadecimal digits.
     #[must_use]
     pub fn to_shown(&self) -> String {
-        self.0.iter().fold(String::with_capacity(32), |text, byte| {
-            text + &alloc::format!("{byte:02x}")
-        })
+        to_hex(&self.0)
     }
 
     /// The first bytes of a keyed hash: what a pseudo-random function gives may be cut. Without

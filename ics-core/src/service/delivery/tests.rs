@@ -95,6 +95,13 @@ impl Store for Shelf {
         unavailable()
     }
 
+    fn load_device_rows<'a>(
+        &'a self,
+        _: &'a DeviceId,
+    ) -> PortFuture<'a, Result<Option<(HostedDevice, Vec<Mapping>)>, StoreError>> {
+        unavailable()
+    }
+
     fn find_device<'a>(
         &'a self,
         _: &'a SpId,

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::{DeviceError, DeviceTerms};
 use crate::device::{CredentialId, CredentialKind, DeviceCredential, HostedDevice, KeySalt};
+use crate::hex::to_hex;
 use crate::id::{DeviceId, PskIdentity};
 use crate::port::{HasherUnavailable, IssuedCertificate, PasswordHasher};
 use crate::sealed::{BlindIndex, BlindIndexDomain};
@@ -178,9 +179,7 @@ impl IcsService {
     fn mint_password(&self) -> String {
         let mut random = [0; 16];
         self.ports.entropy.fill(&mut random);
-        random.iter().fold(String::new(), |text, byte| {
-            text + &alloc::format!("{byte:02x}")
-        })
+        to_hex(&random)
     }
 
     /// What the password would be among the credentials of its device, `held` if there is one.

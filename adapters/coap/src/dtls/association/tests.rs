@@ -12,7 +12,6 @@ use rtc_dtls::crypto_provider::default_provider;
 use super::super::trust::{ServerCredential, Verify};
 use super::*;
 
-mod cost;
 mod loss;
 mod stranger;
 

@@ -10,8 +10,7 @@ use tokio::time::Instant;
 use super::client::{BOTH, Connect, Seen, Stage, device, now};
 use crate::packet::Version;
 use crate::{Ended, GuessLimits, Limits, PeerDevice};
-use ics_channel::Rate;
-use ics_channel::RefusedAttempt;
+use ics_channel::{Rate, RefusedAttempt};
 
 fn stranger() -> PeerDevice {
     PeerDevice {

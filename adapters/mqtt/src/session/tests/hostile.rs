@@ -7,8 +7,7 @@ use tokio::time::Instant;
 use super::client::{BOTH, Connect, Publish, Seen, Stage, device, entry, now};
 use crate::packet::Version;
 use crate::{Ended, Limits};
-use ics_channel::Rate;
-use ics_channel::RefusedAttempt;
+use ics_channel::{Rate, RefusedAttempt};
 
 #[tokio::test(start_paused = true)]
 async fn a_packet_that_is_too_long_is_refused_by_its_length() {

@@ -1,9 +1,8 @@
-use ics_channel::{Format, inquiry, refusal::Refusal};
+use ics_channel::{Format, RefusedAttempt, inquiry, refusal::Refusal};
 use mqtt_protocol_core::mqtt::packet::{MaximumPacketSize, Property, Qos};
 
 use super::client::{BOTH, Client, Connect, Publish, Seen, Stage, device, entry};
 use crate::packet::Version;
-use ics_channel::RefusedAttempt;
 
 /// Device 1 with one row that holds, and one that is offered.
 async fn held(stage: &Stage, version: Version, own: &[&str]) -> Client {

@@ -167,6 +167,21 @@ impl Store for FakeStore {
         })
     }
 
+    fn load_device_rows<'a>(
+        &'a self,
+        id: &'a DeviceId,
+    ) -> PortFuture<'a, Result<Option<(HostedDevice, Vec<Mapping>)>, StoreError>> {
+        Box::pin(async move {
+            let Some(device) = self.load_device(id).await? else {
+                return Ok(None);
+            };
+            let rows = self.rows.lock().unwrap();
+            let named = device.document.rows.iter();
+            let named = named.filter_map(|row| rows.get(row).cloned()).collect();
+            Ok(Some((device, named)))
+        })
+    }
+
     fn find_device<'a>(
         &'a self,
         iot_sp: &'a SpId,
