@@ -153,7 +153,8 @@ impl Session {
             }
             Message::Request(request) if is_within => self.take_request(around, *request),
             Message::Request(request) => {
-                let answer = tell_refusal(ics_channel::refusal::Refusal::TooMany, false);
+                let refusal = ics_channel::refusal::Refusal::TooMany;
+                let answer = tell_refusal(refusal, Shape::speaks_cbor(&request));
                 if self.is_new(around.now, &request.heading) {
                     self.tell(around.now, &request.heading, &answer);
                 }

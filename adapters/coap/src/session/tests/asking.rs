@@ -373,6 +373,7 @@ fn who_asks_too_often_is_told_when_to_come_again() {
     let told = rig.answer(Ask::of(GET, "/.well-known/core"));
     assert_eq!((code(&told).as_str(), text(&told)), ("4.29", "too_many"));
     assert_eq!(option(&told, 14), Some(5), "Max-Age");
-    rig.answer(Ask::of(GET, "/.well-known/core"));
+    let told = rig.answer(Ask::of(GET, "/ics/v1/doc").with(ACCEPT, &[60]));
+    assert_eq!(option(&told, FORMAT), Some(257), "RFC 9290");
     assert_eq!(refused(&rig), [RefusedAttempt::TooFast], "told once");
 }
