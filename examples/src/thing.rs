@@ -88,6 +88,22 @@ impl Command {
             _ => None,
         }
     }
+
+    /// Reads what is typed in, line by line, until it ends or `take` wants no more.
+    pub fn read_typed(mut take: impl FnMut(Self) -> bool) {
+        for line in io::stdin().lines().map_while(Result::ok) {
+            match Self::parse(&line) {
+                Some(command) => {
+                    if !take(command) {
+                        return;
+                    }
+                }
+                None => {
+                    let _ = writeln!(io::stderr(), "event ID JSON, give-up ID, inquire");
+                }
+            }
+        }
+    }
 }
 
 impl Notice {

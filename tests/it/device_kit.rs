@@ -175,8 +175,10 @@ fn a_device_that_takes_older_documents_is_not_certified_and_the_vectors_are_name
     let source = source.replace(rule, "document is None");
     let source = source.replace("document[\"v\"] > self.v", "document[\"v\"] != self.v");
     std::fs::write(world.path().join(wrong), source).expect("written");
+    for right in ["ics_device.py", "copy_file.py"] {
+        std::fs::copy(kit.join(right), world.path().join(right)).expect("copied");
+    }
     let device = world.path().join("ics_device.py");
-    std::fs::copy(kit.join("ics_device.py"), &device).expect("copied");
     let command = format!("{} {} \"$COPY\"", python().display(), device.display());
     let rig = Rig::with(&command);
     let output = rig.certify(&[]);

@@ -18,31 +18,11 @@ import sys
 from aiocoap import GET, POST, Context, Message
 from aiocoap.error import Error as CoapError
 
-from mapping_document import Copy
+from copy_file import load, store
 
 JSON = 50
 # An observation can be lost without anybody's fault: then the document is asked for again.
 POLL = float(os.environ.get("ICS_DEV_POLL", "900"))
-
-
-def load(file):
-    try:
-        with open(file, encoding="utf-8") as opened:
-            return Copy(json.load(opened))
-    except FileNotFoundError:
-        return Copy()
-
-
-def store(file, copy):
-    """Whole or not at all, and on the disk when this returns: only then it is acknowledged."""
-    with open(f"{file}.new", "w", encoding="utf-8") as opened:
-        json.dump(copy.to_store(), opened)
-        opened.flush()
-        os.fsync(opened.fileno())
-    os.replace(f"{file}.new", file)
-    directory = os.open(os.path.dirname(os.path.abspath(file)), os.O_RDONLY)
-    os.fsync(directory)
-    os.close(directory)
 
 
 class Device:

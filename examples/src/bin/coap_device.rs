@@ -12,7 +12,7 @@ use std::env::var;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use ics_examples::coap_device::{Settings, run};
@@ -35,7 +35,7 @@ fn main() -> Result<(), Failure> {
     let (send, commands) = channel();
     // Nobody has to type anything in: the device goes on when that ends.
     let kept = send.clone();
-    std::thread::spawn(move || read_commands(&send));
+    std::thread::spawn(move || Command::read_typed(|command| send.send(command).is_ok()));
     let key = arguments.key;
     let tell = |notice: Notice| {
         // Nobody listens any more: the device goes on.
@@ -94,19 +94,4 @@ fn unhex(digits: &str) -> Option<Vec<u8>> {
     let pair = |pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     let is_even = digits.len().is_multiple_of(2);
     pairs.map(pair).collect::<Option<_>>().filter(|_| is_even)
-}
-
-fn read_commands(send: &Sender<Command>) {
-    for line in io::stdin().lines().map_while(Result::ok) {
-        match Command::parse(&line) {
-            Some(command) => {
-                if send.send(command).is_err() {
-                    return;
-                }
-            }
-            None => {
-                let _ = writeln!(io::stderr(), "event ID JSON, give-up ID, inquire");
-            }
-        }
-    }
 }

@@ -39,7 +39,7 @@ async fn main() -> Result<(), Failure> {
         pause: (Duration::from_secs(1), Duration::from_secs(60)),
     };
     let (send, commands) = mpsc::channel(8);
-    std::thread::spawn(move || read_commands(&send));
+    std::thread::spawn(move || Command::read_typed(|command| send.blocking_send(command).is_ok()));
     let key = arguments.key;
     let tell = |notice| say(&notice, key.as_ref());
     Ok(run(
@@ -81,19 +81,4 @@ impl Arguments {
 fn say(notice: &Notice, key: Option<&DeviceKey>) {
     // Nobody listens any more: the device goes on.
     let _ = writeln!(io::stdout(), "{}", notice.describe(key));
-}
-
-fn read_commands(send: &mpsc::Sender<Command>) {
-    for line in io::stdin().lines().map_while(Result::ok) {
-        match Command::parse(&line) {
-            Some(command) => {
-                if send.blocking_send(command).is_err() {
-                    return;
-                }
-            }
-            None => {
-                let _ = writeln!(io::stderr(), "event ID JSON, give-up ID, inquire");
-            }
-        }
-    }
 }

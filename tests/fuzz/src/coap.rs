@@ -6,6 +6,8 @@ use coap_lite::{MessageType, Packet};
 use ics_coap::fuzzing::{Conversation, Line, answer_plain};
 use ics_coap::{ServerCredential, Trust};
 
+use crate::script::Script;
+
 /// The longest message that goes out: a part of 1,024 bytes, with its header and options.
 const LONGEST: usize = 1100;
 /// Sixteen replies, each no longer than that.
@@ -197,23 +199,4 @@ fn request(script: &mut Script<'_>) -> Vec<u8> {
         message.extend(payload);
     }
     message
-}
-
-/// What is left of a script.
-struct Script<'a>(&'a [u8]);
-
-impl<'a> Script<'a> {
-    fn byte(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
-    /// As many as the next one says.
-    fn bytes(&mut self) -> &'a [u8] {
-        let length = usize::from(self.byte().unwrap_or_default()).min(self.0.len());
-        let (bytes, rest) = self.0.split_at(length);
-        self.0 = rest;
-        bytes
-    }
 }

@@ -17,6 +17,7 @@ mod identifier;
 mod mqtt;
 mod operator;
 mod receiver;
+mod script;
 mod store;
 mod t8;
 

@@ -6,6 +6,8 @@ use std::cell::RefCell;
 use ics_mqtt::fuzzing::{DEVICE, count_packets, matches, own_name, serve};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::script::Script;
+
 /// The longest packet of a session.
 const LONGEST: usize = 8192;
 
@@ -98,25 +100,6 @@ pub(super) fn conversation(data: &[u8]) {
     check_sent(&sent, true);
     // It does not matter how the bytes fell into segments.
     assert_eq!(sent.first(), converse(&said, said.len()).first());
-}
-
-/// What is left of a script.
-struct Script<'a>(&'a [u8]);
-
-impl<'a> Script<'a> {
-    fn byte(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
-    /// As many as the next one says.
-    fn bytes(&mut self) -> &'a [u8] {
-        let length = usize::from(self.byte().unwrap_or_default()).min(self.0.len());
-        let (bytes, rest) = self.0.split_at(length);
-        self.0 = rest;
-        bytes
-    }
 }
 
 fn connect(version: u8) -> Vec<u8> {
