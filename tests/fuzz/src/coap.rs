@@ -6,7 +6,7 @@ use coap_lite::{MessageType, Packet};
 use ics_coap::fuzzing::{Conversation, Line, answer_plain};
 use ics_coap::{ServerCredential, Trust};
 
-use crate::script::Script;
+use super::script::Script;
 
 /// The longest message that goes out: a part of 1,024 bytes, with its header and options.
 const LONGEST: usize = 1100;

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use ics_mqtt::fuzzing::{DEVICE, count_packets, matches, own_name, serve};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::script::Script;
+use super::script::Script;
 
 /// The longest packet of a session.
 const LONGEST: usize = 8192;
