@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ics_store::engine::{Engine, EngineError, ReadKeys, Verdict, WriteKeys};
@@ -46,7 +47,13 @@ impl RedbEngine {
     pub(crate) fn open(path: PathBuf, options: Options) -> Result<Self, OpenError> {
         let watch = Arc::<Watch>::default();
         let watching = Arc::clone(&watch);
-        let opener = move |path: &Path| open_file(path, (options, IfEmpty::Refuse), &watching);
+        // Once: who opens it again after an error has readers waiting.
+        let verify = AtomicBool::new(options.verify);
+        let opener = move |path: &Path| {
+            let verify = verify.swap(false, Ordering::Relaxed);
+            let options = Options { verify, ..options };
+            open_file(path, (options, IfEmpty::Refuse), &watching)
+        };
         Self::open_by(path, Box::new(opener), watch)
     }
 

@@ -63,7 +63,11 @@ pub fn compact(directory: &Path, options: Options) -> Result<Compacted, OpenErro
         Ok(found.len())
     };
     let before = size()?;
-    compact_file(&path, options)?;
+    let verified = Options {
+        verify: false,
+        ..options
+    };
+    compact_file(&path, verified)?;
     Ok(Compacted {
         before,
         after: size()?,

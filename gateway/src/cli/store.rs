@@ -159,14 +159,19 @@ impl CheckArguments {
     fn run(self) -> Outcome {
         let (config, _log) = load(&self.config)?;
         let section = &config.store;
-        let refused = self.accept && open_store(section, OnLoss::Refuse).is_err();
+        // Read as it is, so that of a damaged one it can be told what is left; verified at the end.
+        let as_it_is = StoreSection {
+            verify: false,
+            ..section.clone()
+        };
+        let refused = self.accept && open_store(&as_it_is, OnLoss::Refuse).is_err();
         // Opened as it is only to look: a store that is not sound must be refused again.
         let on_loss = if refused {
             OnLoss::Look
         } else {
             OnLoss::Refuse
         };
-        let store = open_store(section, on_loss).map_err(|error| refusal(&error))?;
+        let store = open_store(&as_it_is, on_loss).map_err(|error| refusal(&error))?;
         let report = inspect(section, store.as_ref())?;
         tell(section, &report)?;
         let keyring = check_keyring(&config, store.as_ref());
@@ -178,12 +183,29 @@ impl CheckArguments {
         judge(section, &report)?;
         keyring?;
         drop(store);
+        verify(
+            section,
+            if refused {
+                OnLoss::Accept
+            } else {
+                OnLoss::Refuse
+            },
+        )?;
         if refused {
-            drop(open_store(section, OnLoss::Accept).map_err(|error| refusal(&error))?);
             say("accepted: `serve` takes the store as it is")?;
         }
         Ok(say("sound")?)
     }
+}
+
+/// Opens the store as `serve` does that trusts no page; damage may hide where no key leads.
+fn verify(section: &StoreSection, on_loss: OnLoss) -> Result<(), StoreVerbError> {
+    let verified = StoreSection {
+        verify: true,
+        ..section.clone()
+    };
+    let opened = open_store(&verified, on_loss).map(drop);
+    opened.map_err(|error| refusal(&error))
 }
 
 impl CompactArguments {
@@ -228,7 +250,7 @@ impl MigrateArguments {
         let to = StoreSection {
             engine: self.to,
             directory,
-            cache: from.cache,
+            ..from.clone()
         };
         let after = copy(store.as_ref(), &to, before.content)?;
         for (section, report) in [(from, &before), (&to, &after)] {

@@ -37,6 +37,7 @@ pub(crate) fn open_store(
 pub(crate) fn redb_options(section: &StoreSection) -> ics_store_redb::Options {
     ics_store_redb::Options {
         cache_bytes: section.cache,
+        verify: section.verify,
         ..ics_store_redb::Options::default()
     }
 }

@@ -26,13 +26,16 @@ pub(crate) struct StoreSection {
     /// Memory for cached pages.
     #[serde(default = "default_cache", deserialize_with = "byte_size")]
     pub(crate) cache: usize,
+    /// redb: whether every page is verified before it is served; sled verifies what it reads.
+    #[serde(default = "default_verify")]
+    pub(crate) verify: bool,
 }
 
 /// An embedded database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum StoreEngine {
-    /// One file, copy on write; reopens in a millisecond after a crash.
+    /// One file, copy on write; nothing to recover after a crash.
     #[default]
     Redb,
     /// A log in a directory of its own.
@@ -51,6 +54,10 @@ impl StoreEngine {
 
 const fn default_cache() -> usize {
     1 << 30
+}
+
+const fn default_verify() -> bool {
+    true
 }
 
 impl StoreSection {

@@ -99,13 +99,16 @@ max_connections = 1000
 [store]
 # One gateway at a time.
 directory = "store"
-# redb: one file; starts in milliseconds after a crash; the choice unless you know why not.
+# redb: one file; nothing to recover after a crash; the choice unless you know why not.
 # sled: a log of its own; about twice the disk and five times the memory, slower reads, and it
 # counts all its keys after a crash. A directory stays with the engine that began it;
 # `ics-gateway store migrate` moves it.
 #engine = "redb"
 # Memory for cached pages.
 #cache = "1GiB"
+# redb: every page is verified before it is served (0.4 s for 100,000 mappings). false starts in
+# milliseconds, and what a damaged page hides is then answered as if it were not there.
+#verify = true
 
 [vault]
 # Seals serial numbers at rest. Back it up apart from the store: lost keys are lost serial

@@ -57,7 +57,11 @@ impl ForgetfulDisk {
 
     pub(super) fn opener(&self) -> Box<OpenDatabase> {
         let disk = self.clone();
-        Box::new(move |_: &Path| Builder::new().create_with_backend(disk.clone()))
+        Box::new(move |_: &Path| {
+            let mut verified = Builder::new();
+            verified.set_check_integrity_on_open(true);
+            verified.create_with_backend(disk.clone())
+        })
     }
 }
 
