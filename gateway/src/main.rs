@@ -9,6 +9,7 @@ mod ambient;
 mod background;
 mod bench;
 mod cli;
+mod coap_client;
 mod compose;
 mod config;
 mod demo;
