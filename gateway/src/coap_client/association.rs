@@ -28,6 +28,22 @@ pub(crate) struct PreSharedKey {
     pub(crate) key: Zeroizing<Vec<u8>>,
 }
 
+impl PreSharedKey {
+    /// One as T8 tells it: the key in hexadecimal.
+    pub(crate) fn from_hex(identity: &str, digits: &str) -> Option<Self> {
+        let digit = |byte: &u8| char::from(*byte).to_digit(16);
+        let byte = |pair: &[u8]| match pair {
+            [high, low] => u8::try_from(digit(high)? << 4 | digit(low)?).ok(),
+            _ => None,
+        };
+        let key: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(byte).collect();
+        Some(Self {
+            identity: identity.to_owned(),
+            key: Zeroizing::new(key.filter(|key| !key.is_empty())?),
+        })
+    }
+}
+
 /// Why there is no association, or none any more.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AssociationError {

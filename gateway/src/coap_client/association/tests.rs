@@ -90,6 +90,15 @@ fn meet(now: Instant) -> (Association, Server) {
 }
 
 #[test]
+fn a_key_is_read_from_hexadecimal() {
+    let read = |digits| PreSharedKey::from_hex("watch-7", digits).map(|psk| psk.key.to_vec());
+    assert_eq!(read("00fFa7"), Some(vec![0x00, 0xff, 0xa7]));
+    for unreadable in ["", "0", "0g", "012", "é0"] {
+        assert_eq!(read(unreadable), None, "{unreadable}");
+    }
+}
+
+#[test]
 fn what_is_said_is_heard_both_ways() {
     let now = Instant::now();
     let (mut client, mut server) = meet(now);
