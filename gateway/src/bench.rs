@@ -6,6 +6,7 @@
 
 mod bare_tls;
 mod broker;
+mod coap;
 mod cores;
 mod device_line;
 mod devices;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::coap_client::AssociationError;
 use crate::compose::StartError;
 use crate::config::Config;
 use crate::operator_client::CallError;
@@ -93,9 +95,25 @@ pub(crate) enum BenchError {
     /// No yardstick.
     #[error("mosquitto is not installed (apt install mosquitto)")]
     NoBroker,
+    /// No yardstick.
+    #[error("libcoap's server is not installed (apt install libcoap3-bin)")]
+    NoLibcoap,
+    /// A CoAP answer that was not the one measured: the path, its code.
+    #[error("/{0} was answered {1}")]
+    CoapAnswer(String, String),
+    /// DTLS.
+    #[error(transparent)]
+    Association(#[from] AssociationError),
     /// A server process that did not say where it listens.
     #[error("{0} did not start")]
     NoServer(&'static str),
+}
+
+impl BenchError {
+    /// Whether what is lacking is what ours is compared with.
+    const fn lacks_yardstick(&self) -> bool {
+        matches!(self, Self::NoBroker | Self::NoLibcoap)
+    }
 }
 
 /// What is measured, and how it is told.
@@ -128,6 +146,11 @@ impl Options {
     /// How many devices come back at once.
     const fn devices(self) -> usize {
         if self.quick { 500 } else { 5_000 }
+    }
+
+    /// How many have a session over CoAP at a time.
+    const fn coap_peers(self) -> usize {
+        if self.quick { 1_000 } else { 10_000 }
     }
 
     /// How long both are loaded before anything counts: until most of the store's pages have been
@@ -165,11 +188,17 @@ pub(crate) enum Subject {
     MqttInquiry,
     /// Thousands of devices that connect, against a bare TLS server's.
     Devices,
+    /// Discovery over CoAP against libcoap.
+    CoapDiscovery,
+    /// Documents and sessions over CoAP and DTLS against libcoap.
+    CoapDocument,
+    /// Documents over CoAP where thousands have sessions.
+    CoapPeers,
 }
 
 impl Subject {
     /// All of them.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Inquiry,
         Self::Growth,
         Self::Mapping,
@@ -177,7 +206,26 @@ impl Subject {
         Self::Footprint,
         Self::MqttInquiry,
         Self::Devices,
+        Self::CoapDiscovery,
+        Self::CoapDocument,
+        Self::CoapPeers,
     ];
+
+    /// What it is called on the command line.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Inquiry => "inquiry",
+            Self::Growth => "growth",
+            Self::Mapping => "mapping",
+            Self::Fresh => "fresh",
+            Self::Footprint => "footprint",
+            Self::MqttInquiry => "mqtt-inquiry",
+            Self::Devices => "devices",
+            Self::CoapDiscovery => "coap-discovery",
+            Self::CoapDocument => "coap-document",
+            Self::CoapPeers => "coap-peers",
+        }
+    }
 
     const fn needs_large_store(self) -> bool {
         matches!(self, Self::Inquiry | Self::Growth | Self::Footprint)
@@ -197,16 +245,9 @@ pub(crate) async fn measure(
         as_json: options.json,
     };
     let cores = Cores::split()?;
-    let stage = |name: &'static str, rows| {
-        let below = directory.join(name);
-        async move {
-            std::fs::create_dir(&below)?;
-            Stage::fill(&below, rows, cores).await
-        }
-    };
-    let small = stage("small", SMALL).await?;
+    let small = make_stage((directory, "small"), SMALL, cores).await?;
     let large = if subjects.iter().any(|subject| subject.needs_large_store()) {
-        Some(stage("large", options.rows()).await?)
+        Some(make_stage((directory, "large"), options.rows(), cores).await?)
     } else {
         None
     };
@@ -218,33 +259,54 @@ pub(crate) async fn measure(
         cores.keep_load()?;
     }
     // Nobody below asks for a large store that is not there.
-    let large = large.as_ref().unwrap_or(&small);
+    let stages = [large.as_ref().unwrap_or(&small), &small];
     for subject in subjects {
-        match subject {
-            Subject::Inquiry => inquiry::against_bare_handler(large, options, report).await?,
-            Subject::Growth => {
-                inquiry::against_small_store((large, &small), options, report).await?;
+        match measure_one(directory, (*subject, stages), options, report).await {
+            // Asked for everything, what there is no yardstick for is told and left out.
+            Err(why) if why.lacks_yardstick() && subjects.len() > 1 => {
+                report.remark(&format!("{} is not measured: {why}", subject.name()));
             }
-            Subject::Mapping => {
-                let raw = directory.join("raw");
-                std::fs::create_dir(&raw)?;
-                mapping::measure(&small, &raw, options, report).await?;
-            }
-            Subject::Fresh => fresh::measure(&small, options, report).await?,
-            Subject::Footprint => {
-                footprint::measure((large, &small), options, report).await?;
-            }
-            Subject::MqttInquiry => match mqtt_inquiry::measure(&small, options, report).await {
-                // Asked for everything, what there is no yardstick for is told and left out.
-                Err(why @ BenchError::NoBroker) if subjects.len() > 1 => {
-                    report.remark(&format!("mqtt-inquiry is not measured: {why}"));
-                }
-                measured => measured?,
-            },
-            Subject::Devices => devices::measure(&small, options, report).await?,
+            measured => measured?,
         }
     }
     Ok(())
+}
+
+async fn measure_one(
+    directory: &Path,
+    (subject, [large, small]): (Subject, [&Stage; 2]),
+    options: Options,
+    report: Report,
+) -> Result<(), BenchError> {
+    match subject {
+        Subject::Inquiry => inquiry::against_bare_handler(large, options, report).await,
+        Subject::Growth => inquiry::against_small_store((large, small), options, report).await,
+        Subject::Mapping => {
+            let raw = directory.join("raw");
+            std::fs::create_dir(&raw)?;
+            mapping::measure(small, &raw, options, report).await
+        }
+        Subject::Fresh => fresh::measure(small, options, report).await,
+        Subject::Footprint => footprint::measure((large, small), options, report).await,
+        Subject::MqttInquiry => mqtt_inquiry::measure(small, options, report).await,
+        Subject::Devices => devices::measure(small, options, report).await,
+        Subject::CoapDiscovery => coap::measure_discovery(small, options, report).await,
+        Subject::CoapDocument => coap::measure_document(small, options, report).await,
+        Subject::CoapPeers => {
+            let crowd = make_stage((directory, "crowd"), SMALL, small.cores).await?;
+            coap::measure_peers([small, &crowd], options, report).await
+        }
+    }
+}
+
+async fn make_stage(
+    (directory, name): (&Path, &str),
+    rows: usize,
+    cores: Option<Cores>,
+) -> Result<Stage, BenchError> {
+    let below = directory.join(name);
+    std::fs::create_dir(&below)?;
+    Stage::fill(&below, rows, cores).await
 }
 
 fn progress(length: u64, message: &'static str) -> ProgressBar {

@@ -58,6 +58,25 @@ async fn host_one(
         .await?;
     let certificate = made.body.pointer("/credentials/0/certificate");
     let certificate = certificate.and_then(Value::as_str).unwrap_or_default();
+    request_row(domain, third_party_sp, (&serial, n)).await?;
+    Ok(FleetDevice {
+        id: member(&made.body, "deviceId")
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
+        tls: Arc::new(domain.device_tls(certificate, &request.key_pem)?),
+    })
+}
+
+/// Requests row `n` of the hosted device with this serial number.
+///
+/// # Errors
+/// [`BenchError`].
+pub(super) async fn request_row(
+    domain: &BenchDomain,
+    third_party_sp: &T8Client,
+    (serial, n): (&str, usize),
+) -> Result<(), BenchError> {
     let (service_uri, uti) = key_of(n);
     let row = json!({
         "serviceUri": service_uri,
@@ -76,13 +95,7 @@ async fn host_one(
     third_party_sp
         .expect(Method::POST, path, Some(&row))
         .await?;
-    Ok(FleetDevice {
-        id: member(&made.body, "deviceId")
-            .as_str()
-            .unwrap_or_default()
-            .to_owned(),
-        tls: Arc::new(domain.device_tls(certificate, &request.key_pem)?),
-    })
+    Ok(())
 }
 
 /// Connects a device and takes its document: TCP, TLS, CONNECT, SUBSCRIBE, the message.

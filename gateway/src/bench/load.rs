@@ -259,6 +259,20 @@ pub(super) fn cpu_time(pid: u32) -> Result<Duration, BenchError> {
     Ok(Duration::from_nanos(total))
 }
 
+/// Memory that a process holds (`VmRSS`), bytes.
+///
+/// # Errors
+/// [`BenchError::Io`].
+pub(super) fn resident(pid: u32) -> Result<u64, BenchError> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kib = status.lines().find_map(|line| {
+        let rest = line.strip_prefix("VmRSS:")?;
+        rest.trim().split(' ').next()?.parse::<u64>().ok()
+    });
+    let kib = kib.ok_or_else(|| io::Error::other("no VmRSS in /proc"))?;
+    Ok(kib.saturating_mul(1024))
+}
+
 /// xorshift64: keys need to be scattered, not secret.
 struct Random(u64);
 

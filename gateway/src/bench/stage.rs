@@ -10,6 +10,7 @@ use std::time::Instant;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::cores::Cores;
+use super::load::resident;
 use super::rows::RowMaker;
 use super::{AnswerSizes, BenchError, progress};
 use crate::sandbox::BenchDomain;
@@ -189,13 +190,7 @@ impl Server {
     /// # Errors
     /// [`BenchError::Io`].
     pub(super) fn resident(&self) -> Result<u64, BenchError> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
-        let kib = status.lines().find_map(|line| {
-            let rest = line.strip_prefix("VmRSS:")?;
-            rest.trim().split(' ').next()?.parse::<u64>().ok()
-        });
-        let kib = kib.ok_or_else(|| std::io::Error::other("no VmRSS in /proc"))?;
-        Ok(kib.saturating_mul(1024))
+        resident(self.pid())
     }
 }
 

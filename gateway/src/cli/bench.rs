@@ -57,6 +57,23 @@ enum What {
     /// server's
     #[command(after_help = EXAMPLES)]
     Devices,
+    /// CPU time and rate of discovery over CoAP without DTLS, against libcoap's server
+    ///
+    /// Needs coap-server (apt install libcoap3-bin), which is started and ended here, and holds a
+    /// resource of the same size.
+    #[command(after_help = EXAMPLES)]
+    CoapDiscovery,
+    /// A device's document over CoAP and DTLS with pre-shared keys, against libcoap's server with
+    /// OpenSSL; a handshake, and memory of an idle session
+    ///
+    /// Needs coap-server-openssl (apt install libcoap3-bin), which is started and ended here.
+    #[command(after_help = EXAMPLES)]
+    CoapDocument,
+    /// CPU time of a document over CoAP with 10,000 sessions open, for that with 10; libcoap's beside
+    ///
+    /// Needs coap-server-openssl (apt install libcoap3-bin), which is started and ended here.
+    #[command(after_help = EXAMPLES)]
+    CoapPeers,
     /// The bare handler itself (started by the other verbs)
     #[command(hide = true)]
     Yardstick(YardstickArguments),
@@ -102,6 +119,9 @@ impl BenchArguments {
             What::Footprint => vec![Subject::Footprint],
             What::MqttInquiry => vec![Subject::MqttInquiry],
             What::Devices => vec![Subject::Devices],
+            What::CoapDiscovery => vec![Subject::CoapDiscovery],
+            What::CoapDocument => vec![Subject::CoapDocument],
+            What::CoapPeers => vec![Subject::CoapPeers],
             What::BareDevices(bare) => return bare.run(),
         };
         let options = Options {

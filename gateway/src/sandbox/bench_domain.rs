@@ -37,12 +37,13 @@ impl BenchDomain {
         make_domain(&layout, ports, &clock)?;
         parties::make_credentials(&layout, &clock)?;
         let domain = Self { layout, ports };
-        domain.raise_device_limits()?;
+        domain.open_to_load()?;
         Ok(domain)
     }
 
-    /// What is measured is what devices cost, not what they are held back to.
-    fn raise_device_limits(&self) -> Result<(), SandboxError> {
+    /// What is measured is what devices cost, not what they are held back to; discovery without DTLS
+    /// is measured, too.
+    fn open_to_load(&self) -> Result<(), SandboxError> {
         let file = self.config();
         let named = |error| SandboxError::Io(file.display().to_string(), error);
         let mut text = std::fs::read_to_string(&file).map_err(named)?;
@@ -51,17 +52,40 @@ impl BenchDomain {
             "#messages_per_second = 50",
             "#connects_at_once = 10",
             "#connects_per_second = 1",
+            "#connects_at_once = 50",
+            "#connects_per_second = 5",
         ] {
             let raised = limit.trim_start_matches('#').split(' ').next();
             let raised = format!("{} = 1000000", raised.unwrap_or_default());
             text = text.replace(limit, &raised);
         }
+        let plain = format!("plain_listen = \"{}\"", self.plain_coap_address());
+        text = text.replace("#   plain_listen = \"127.0.0.1:5683\"", &plain);
         std::fs::write(&file, text).map_err(named)
     }
 
     /// Where its devices connect.
     pub(crate) fn mqtt_address(&self) -> SocketAddr {
         loopback(self.ports.mqtt)
+    }
+
+    /// Where its devices come to over CoAP and DTLS.
+    pub(crate) fn coap_address(&self) -> SocketAddr {
+        loopback(self.ports.coap)
+    }
+
+    /// Where anybody may ask over CoAP what there is to ask for. Beyond 127.0.0.1 nobody else is.
+    pub(crate) fn plain_coap_address(&self) -> SocketAddr {
+        self.coap_address_at(2)
+    }
+
+    /// Where somebody else may listen for CoAP, and at the next port. Each has a `place`.
+    pub(crate) fn spare_coap_address(&self, place: u8) -> SocketAddr {
+        self.coap_address_at(place.saturating_add(3))
+    }
+
+    fn coap_address_at(&self, host: u8) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, host], self.ports.coap))
     }
 
     /// A file of the domain.
