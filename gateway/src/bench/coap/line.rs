@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use coap_lite::error::MessageError;
 use coap_lite::{CoapOption, MessageClass, MessageType, Packet, RequestType, ResponseType};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
@@ -64,7 +65,7 @@ impl Question {
             packet.add_option(ECHO, echo.to_vec());
         }
         packet.payload.clone_from(&self.payload);
-        Ok(packet.to_bytes().map_err(io::Error::other)?)
+        packet.to_bytes().map_err(malformed)
     }
 }
 
@@ -108,7 +109,7 @@ impl CoapLine {
 
     async fn shake_hands(&mut self, mut association: Association) -> Result<(), BenchError> {
         while !association.is_met() {
-            self.transmit(&mut association).await;
+            transmit_all(&self.socket, &mut association).await;
             let due = association.next_timeout();
             let wait = due.map_or(PATIENCE, |due| {
                 due.saturating_duration_since(Instant::now())
@@ -155,26 +156,20 @@ impl CoapLine {
     }
 
     async fn send(&mut self, message: &[u8]) -> Result<(), BenchError> {
-        let Some(mut association) = self.association.take() else {
-            transmit(&self.socket, message).await;
-            return Ok(());
-        };
-        let said = association.say(Instant::now(), message);
-        self.transmit(&mut association).await;
-        self.association = Some(association);
-        Ok(said?)
-    }
-
-    async fn transmit(&self, association: &mut Association) {
-        while let Some(datagram) = association.outgoing() {
-            transmit(&self.socket, &datagram).await;
+        match &mut self.association {
+            Some(association) => {
+                association.say(Instant::now(), message)?;
+                transmit_all(&self.socket, association).await;
+            }
+            None => transmit(&self.socket, message).await,
         }
+        Ok(())
     }
 
     async fn receive_answer(&mut self, id: u16) -> Result<Packet, BenchError> {
         loop {
             let message = self.hear().await?;
-            let packet = Packet::from_bytes(&message).map_err(io::Error::other)?;
+            let packet = Packet::from_bytes(&message).map_err(malformed)?;
             let is_response = matches!(packet.header.code, MessageClass::Response(_));
             // An acknowledgement whose answer is to come, or the answer to an earlier question.
             if !is_response || packet.get_token() != id.to_be_bytes() {
@@ -215,6 +210,12 @@ impl Drop for CoapLine {
     }
 }
 
+async fn transmit_all(socket: &UdpSocket, association: &mut Association) {
+    while let Some(datagram) = association.outgoing() {
+        transmit(socket, &datagram).await;
+    }
+}
+
 /// What is lost is sent again by who sent it.
 async fn transmit(socket: &UdpSocket, datagram: &[u8]) {
     let _ = socket.send(datagram).await;
@@ -230,6 +231,10 @@ async fn receive(socket: &UdpSocket) -> io::Result<BytesMut> {
             Err(error) => return Err(error),
         }
     }
+}
+
+fn malformed(error: MessageError) -> BenchError {
+    io::Error::other(error.to_string()).into()
 }
 
 const fn response(of: ResponseType) -> MessageClass {
