@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use super::fleet::{DOCUMENT, First, host, open_all};
+use super::fleet::{DOCUMENT, First, host, open_all, visit_all};
 use super::libcoap::{Libcoap, psk};
 use super::line::{CoapLine, Question};
 use super::load::{CoapLoader, measure_in_turn, run_fresh};
@@ -17,6 +17,11 @@ use crate::coap_client::PreSharedKey;
 const ROWS: usize = 3;
 /// How many have a session before memory is weighed: what is made once is made by then.
 const FIRST: usize = 8;
+/// How many devices ask, each one question at a time: the cost of a lone one has the server's waking in it.
+const CASES: [(usize, &str); 2] = [
+    (1, "coap_document.lone"),
+    (CONNECTIONS, "coap_document.busy"),
+];
 
 /// Measures it.
 ///
@@ -39,18 +44,25 @@ pub(in crate::bench) async fn measure(
     libcoap.hold(&DOCUMENT, length).await?;
     let ours = (address, gateway.pid());
     let theirs = (libcoap.secured_address(), libcoap.pid());
-    let documents = ask_documents([ours, theirs], asking, options).await?;
+    let mut documents = Vec::with_capacity(CASES.len());
+    for (at_once, name) in CASES {
+        let asking = asking.get(..at_once).unwrap_or_default();
+        let measured = ask_documents([ours, theirs], asking, options).await?;
+        documents.push((name, measured));
+    }
     let handshakes = shake_hands([ours, theirs], greeting, options).await?;
     gateway.end()?;
     drop(libcoap);
     let idle = weigh_idle(stage, &devices, length).await?;
     report.begin(
-        &format!("documents of {ROWS} rows, {length} bytes, to {CONNECTIONS} devices over CoAP, DTLS, pre-shared keys"),
+        &format!("documents of {ROWS} rows, {length} bytes, to 1 and {CONNECTIONS} devices over CoAP and DTLS"),
         ["gateway", "libcoap"],
     );
     let rows = stage.rows;
-    report.tell(&documents.rate("coap_document", rows, ours_to_yardstick));
-    report.tell(&documents.cpu("coap_document", rows, yardstick_to_ours));
+    for (name, measured) in &documents {
+        report.tell(&measured.rate(name, rows, ours_to_yardstick));
+        report.tell(&measured.cpu(name, rows, yardstick_to_ours));
+    }
     report.tell(&handshakes.cpu("coap_document.handshake", rows, yardstick_to_ours));
     let [ours, theirs] = idle;
     report.tell(&Figure {
@@ -127,6 +139,7 @@ async fn weigh_idle(
 }
 
 async fn weigh((server, pid): (SocketAddr, u32), keys: &[PreSharedKey]) -> Result<f64, BenchError> {
+    visit_all(server, keys, FIRST).await?;
     let (first, rest) = keys.split_at(FIRST.min(keys.len()));
     let first = open_all(server, first, First::Read).await?;
     let before = resident(pid)?;

@@ -1,10 +1,11 @@
 //! Hosted devices with a pre-shared key and a row each, as a service and an IoT SP would have them.
 
+use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
 
 use coap_lite::{RequestType, ResponseType};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -88,17 +89,44 @@ pub(super) async fn open_all(
     first: First,
 ) -> Result<Vec<CoapLine>, BenchError> {
     let progress = progress(keys.len() as u64, "opening sessions");
-    let lines = stream::iter(keys)
-        .map(|key| {
-            let opening = tokio::spawn(open(server, key.clone(), first));
-            async { opening.await.map_err(io::Error::other)? }
-        })
-        .buffer_unordered(AT_ONCE)
+    let lines = sessions(server, keys, (first, AT_ONCE))
         .inspect(|_| progress.inc(1))
         .try_collect()
         .await;
     progress.finish_and_clear();
     lines
+}
+
+/// A session of each device that ends when its document is read, few at once: then the server has all
+/// in its memory that it reads for them.
+///
+/// # Errors
+/// [`BenchError`].
+pub(super) async fn visit_all(
+    server: SocketAddr,
+    keys: &[PreSharedKey],
+    at_once: usize,
+) -> Result<(), BenchError> {
+    let sessions = sessions(server, keys, (First::Read, at_once));
+    sessions
+        .try_for_each(|line| {
+            drop(line);
+            ready(Ok(()))
+        })
+        .await
+}
+
+fn sessions(
+    server: SocketAddr,
+    keys: &[PreSharedKey],
+    (first, at_once): (First, usize),
+) -> impl Stream<Item = Result<CoapLine, BenchError>> {
+    stream::iter(keys)
+        .map(move |key| {
+            let opening = tokio::spawn(open(server, key.clone(), first));
+            async { opening.await.map_err(io::Error::other)? }
+        })
+        .buffer_unordered(at_once)
 }
 
 async fn open(server: SocketAddr, key: PreSharedKey, first: First) -> Result<CoapLine, BenchError> {
