@@ -17,11 +17,6 @@ use crate::coap_client::PreSharedKey;
 const ROWS: usize = 3;
 /// How many have a session before memory is weighed: what is made once is made by then.
 const FIRST: usize = 8;
-/// How many devices ask, each one question at a time: the cost of a lone one has the server's waking in it.
-const CASES: [(usize, &str); 2] = [
-    (1, "coap_document.lone"),
-    (CONNECTIONS, "coap_document.busy"),
-];
 
 /// Measures it.
 ///
@@ -44,25 +39,20 @@ pub(in crate::bench) async fn measure(
     libcoap.hold(&DOCUMENT, length).await?;
     let ours = (address, gateway.pid());
     let theirs = (libcoap.secured_address(), libcoap.pid());
-    let mut documents = Vec::with_capacity(CASES.len());
-    for (at_once, name) in CASES {
-        let asking = asking.get(..at_once).unwrap_or_default();
-        let measured = ask_documents([ours, theirs], asking, options).await?;
-        documents.push((name, measured));
-    }
+    let documents = ask_documents([ours, theirs], asking, options).await?;
     let handshakes = shake_hands([ours, theirs], greeting, options).await?;
     gateway.end()?;
     drop(libcoap);
     let idle = weigh_idle(stage, &devices, length).await?;
     report.begin(
-        &format!("documents of {ROWS} rows, {length} bytes, to 1 and {CONNECTIONS} devices over CoAP and DTLS"),
+        &format!(
+            "documents of {ROWS} rows, {length} bytes, to {CONNECTIONS} devices over CoAP and DTLS"
+        ),
         ["gateway", "libcoap"],
     );
     let rows = stage.rows;
-    for (name, measured) in &documents {
-        report.tell(&measured.rate(name, rows, ours_to_yardstick));
-        report.tell(&measured.cpu(name, rows, yardstick_to_ours));
-    }
+    report.tell(&documents.rate("coap_document", rows, ours_to_yardstick));
+    report.tell(&documents.cpu("coap_document", rows, yardstick_to_ours));
     report.tell(&handshakes.cpu("coap_document.handshake", rows, yardstick_to_ours));
     let [ours, theirs] = idle;
     report.tell(&Figure {

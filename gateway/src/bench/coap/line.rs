@@ -65,7 +65,7 @@ impl Question {
             packet.add_option(ECHO, echo.to_vec());
         }
         packet.payload.clone_from(&self.payload);
-        packet.to_bytes().map_err(malformed)
+        packet.to_bytes().map_err(|error| malformed(&error))
     }
 }
 
@@ -169,7 +169,7 @@ impl CoapLine {
     async fn receive_answer(&mut self, id: u16) -> Result<Packet, BenchError> {
         loop {
             let message = self.hear().await?;
-            let packet = Packet::from_bytes(&message).map_err(malformed)?;
+            let packet = Packet::from_bytes(&message).map_err(|error| malformed(&error))?;
             let is_response = matches!(packet.header.code, MessageClass::Response(_));
             // An acknowledgement whose answer is to come, or the answer to an earlier question.
             if !is_response || packet.get_token() != id.to_be_bytes() {
@@ -233,7 +233,7 @@ async fn receive(socket: &UdpSocket) -> io::Result<BytesMut> {
     }
 }
 
-fn malformed(error: MessageError) -> BenchError {
+fn malformed(error: &MessageError) -> BenchError {
     io::Error::other(error.to_string()).into()
 }
 
