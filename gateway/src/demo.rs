@@ -1,14 +1,19 @@
 //! The smart refrigerator of Y.4462 Appendix I.1, played through real sockets: every step of
-//! figures 3 to 6 as it happens, the use of the row, and its end. Then the smart lock of I.2, whose
-//! device the gateway hosts.
+//! figures 3 to 6 as it happens, the use of the row, and its end. Then two stories whose devices the
+//! gateway hosts: the smart lock of I.2, over MQTT, and the watch of I.4, over CoAP.
 //!
 //! A step counts only when what came back is what the Recommendation says.
 
+mod bss;
+mod copy;
 mod device;
+mod family;
 mod home;
+mod scene;
 mod shop;
 mod stage;
 mod vendor;
+mod watch;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +21,9 @@ use std::sync::Arc;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::coap_client::SessionError;
 use crate::http_client::mutual_tls_client;
+use crate::operator_client::CallError;
 use crate::sandbox::{Options, Sandbox, SandboxError};
 use crate::t8_client::{Answer, ClientError, T8Client, WAITS, member};
 use shop::{OrderDesk, place_order};
@@ -37,9 +44,15 @@ pub(crate) enum DemoError {
     /// A file or socket.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// A device came to nothing.
+    /// A device over MQTT came to nothing.
     #[error(transparent)]
     Device(#[from] device::DeviceError),
+    /// A device over CoAP came to nothing.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The operator API.
+    #[error(transparent)]
+    Operator(#[from] CallError),
     /// A step did not do what Y.4462 says.
     #[error(transparent)]
     Unexpected(#[from] Unexpected),
@@ -109,7 +122,8 @@ async fn play_acts(stage: &mut Stage, cast: &mut Cast<'_>) -> Result<(), DemoErr
     inquire(stage, cast).await?;
     order(stage, cast).await?;
     revoke(stage, cast).await?;
-    home::play(stage, cast.sandbox).await
+    home::play(stage, cast.sandbox).await?;
+    family::play(stage, cast.sandbox).await
 }
 
 /// Clause 10.4: certificates are shown in the handshake, tokens bound to them.

@@ -1,5 +1,5 @@
 //! A complete operator domain on loopback, for whoever builds against the gateway: the gateway
-//! itself, two third party SPs, two IoT SPs, two hosted devices of one of these, agreements, and
+//! itself, two third party SPs, two IoT SPs, three hosted devices of one of these, agreements, and
 //! receivers for their notifications.
 //!
 //! Nothing of it is for production: the SPs' keys lie beside the gateway's, failures are told at
@@ -33,7 +33,7 @@ use crate::compose::{Running, StartError};
 use crate::config::{Config, ConfigError};
 use crate::http_client::ClientFiles;
 use crate::init::{Domain, InitError, Settings, create_domain};
-use crate::operator_client::CallError;
+use crate::operator_client::{CallError, Endpoint, OperatorClient};
 use crate::t8_client::{ClientError, T8Client};
 use crate::telemetry::RequestLines;
 use crate::tls::{CredentialError, callback_server_config};
@@ -169,14 +169,28 @@ impl Sandbox {
         self.ports.t8_url()
     }
 
-    /// Where hosted devices connect.
+    /// Where hosted devices connect over MQTT.
     pub(crate) const fn mqtt(&self) -> SocketAddr {
         loopback(self.ports.mqtt)
     }
 
-    /// The hosted devices: a smart lock, a light.
-    pub(crate) fn devices(&self) -> &[SandboxDevice] {
-        &self.devices
+    /// Where hosted devices send over CoAP.
+    pub(crate) const fn coap(&self) -> SocketAddr {
+        loopback(self.ports.coap)
+    }
+
+    /// A hosted device by what it is: `lock`, `light`, `watch`.
+    pub(crate) fn device(&self, name: &str) -> Option<&SandboxDevice> {
+        self.devices.iter().find(|device| device.name == name)
+    }
+
+    /// A system of the operator's, with a certificate of its own domain.
+    ///
+    /// # Errors
+    /// [`SandboxError`].
+    pub(crate) fn operator(&self) -> Result<OperatorClient, SandboxError> {
+        let config = Config::load(&self.layout.of_domain("gateway.toml"))?;
+        Ok(OperatorClient::new(&Endpoint::of(&config))?)
     }
 
     /// The authority of the certificates that the gateway shows.

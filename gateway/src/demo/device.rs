@@ -1,4 +1,4 @@
-//! A device of the demo, over MQTT 5: what its firmware would do, with a client library.
+//! A device of the demo over MQTT 5: what its firmware would do, with a client library.
 
 use std::io;
 use std::sync::Arc;
@@ -9,15 +9,17 @@ use rumqttc::{
     PublishOptions, PublishProperties, QoS,
 };
 use rustls::pki_types::ServerName;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use super::DemoError;
+use super::copy::{Copy, Pair};
+use super::scene::Hosted;
 use crate::sandbox::{Sandbox, SandboxDevice};
-use crate::t8_client::member;
 use crate::tls::{Credential, CredentialError, client_config, load_certificates};
 
 /// How long the gateway may take for anything; far beyond what it takes.
@@ -52,23 +54,14 @@ enum Heard {
     Settled(PubAckReason),
 }
 
-/// A pair the device stores (figure 3 step 5).
-#[derive(Clone, Debug)]
-pub(super) struct Pair {
-    pub(super) mapping: String,
-    pub(super) service_uri: String,
-    pub(super) uti: String,
-}
-
 /// A connected device, with what it keeps in its memory.
 pub(super) struct DemoDevice {
-    pub(super) serial: String,
+    serial: String,
     pub(super) id: String,
     client: AsyncClient,
     heard: mpsc::UnboundedReceiver<Heard>,
     listening: JoinHandle<()>,
-    version: u64,
-    pub(super) pairs: Vec<Pair>,
+    pub(super) copy: Copy,
 }
 
 impl DemoDevice {
@@ -108,42 +101,15 @@ impl DemoDevice {
             client,
             heard,
             listening: tokio::spawn(listen(events, tell)),
-            version: 0,
-            pairs: Vec::new(),
+            copy: Copy::default(),
         };
         for own in ["doc", "answers"] {
             let topic = device.topic(own);
             device.client.subscribe(topic, QoS::AtLeastOnce).await?;
         }
         // Its document comes with the subscription: so far an empty one.
-        device.replace_copy().await?;
+        device.take_newer().await?;
         Ok(device)
-    }
-
-    /// Waits for a document that is newer than the device's copy, and replaces that.
-    ///
-    /// # Errors
-    /// [`DeviceError`].
-    pub(super) async fn replace_copy(&mut self) -> Result<(), DeviceError> {
-        let topic = self.topic("doc");
-        loop {
-            let document = self.wait_message(&topic).await?;
-            let version = member(&document, "v").as_u64().unwrap_or_default();
-            if version > self.version {
-                self.version = version;
-                self.pairs = read_pairs(&document);
-                return Ok(());
-            }
-        }
-    }
-
-    /// Says that the copy is stored (figure 3 step 6); whether the gateway took that.
-    ///
-    /// # Errors
-    /// [`DeviceError`].
-    pub(super) async fn acknowledge(&mut self) -> Result<bool, DeviceError> {
-        let told = json!({ "v": self.version }).to_string();
-        self.publish("doc/ack", told).await
     }
 
     /// Tells the service behind a pair something; whether the gateway took it.
@@ -151,8 +117,7 @@ impl DemoDevice {
     /// # Errors
     /// [`DeviceError`].
     pub(super) async fn report(&mut self, pair: &Pair, data: &str) -> Result<bool, DeviceError> {
-        let event = format!(r#"{{"id":"{}","data":{data}}}"#, pair.mapping);
-        self.publish("evt", event).await
+        self.publish("evt", pair.event(data)).await
     }
 
     /// Asks which pairs hold (figure 5).
@@ -190,6 +155,16 @@ impl DemoDevice {
         let _ = timeout(LIMIT, self.listening).await;
     }
 
+    async fn take_newer(&mut self) -> Result<(), DeviceError> {
+        let topic = self.topic("doc");
+        loop {
+            let document = self.wait_message(&topic).await?;
+            if self.copy.replace(&document) {
+                return Ok(());
+            }
+        }
+    }
+
     async fn publish(&mut self, own: &str, payload: String) -> Result<bool, DeviceError> {
         // One at a time: settlements of others are behind us.
         while self.heard.try_recv().is_ok() {}
@@ -225,6 +200,27 @@ impl DemoDevice {
     }
 }
 
+impl Hosted for DemoDevice {
+    const CHANNEL: &str = "MQTT";
+
+    fn serial(&self) -> &str {
+        &self.serial
+    }
+
+    fn copy(&self) -> &Copy {
+        &self.copy
+    }
+
+    async fn replace_copy(&mut self) -> Result<(), DemoError> {
+        Ok(self.take_newer().await?)
+    }
+
+    async fn acknowledge(&mut self) -> Result<bool, DemoError> {
+        let told = self.copy.acknowledgement();
+        Ok(self.publish("doc/ack", told).await?)
+    }
+}
+
 async fn wait_connected(events: &mut EventLoop) -> Result<(), DeviceError> {
     loop {
         let event = timeout(LIMIT, events.poll()).await;
@@ -250,15 +246,4 @@ async fn listen(mut events: EventLoop, tell: mpsc::UnboundedSender<Heard>) {
             return;
         }
     }
-}
-
-fn read_pairs(document: &Value) -> Vec<Pair> {
-    let rows = member(document, "m").as_array().into_iter().flatten();
-    let text = |row: &Value, name| member(row, name).as_str().unwrap_or_default().to_owned();
-    rows.map(|row| Pair {
-        mapping: text(row, "id"),
-        service_uri: text(row, "svc"),
-        uti: text(row, "uti"),
-    })
-    .collect()
 }

@@ -1,19 +1,18 @@
 //! The smart lock of Y.4462 Appendix I.2: the door opens, a smart home service is told, the light
 //! goes on. Lock and light are hosted by the gateway: both speak MQTT with it.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::DemoError;
-use super::device::{DemoDevice, Pair};
+use super::copy::Pair;
+use super::device::DemoDevice;
+use super::scene::{Hosted as _, Scene};
 use super::shop::place_order;
-use super::stage::{Stage, Unexpected, wait_for_notification};
+use super::stage::Stage;
 use super::vendor::CommandDesk;
-use crate::http_client::mutual_tls_client;
 use crate::sandbox::Sandbox;
-use crate::t8_client::{T8Client, WAITS, member};
+use crate::t8_client::member;
 
 const LOCK_SERVICE: &str = "https://shop.example/services/home/doors";
 const LIGHT_SERVICE: &str = "https://shop.example/services/home/lights";
@@ -22,9 +21,7 @@ const LIGHT_IS_ON: &str = r#"{"light":"on"}"#;
 
 /// The players.
 struct Home<'a> {
-    sandbox: &'a Sandbox,
-    http: reqwest::Client,
-    smart_home: T8Client,
+    scene: Scene<'a>,
     vendor: CommandDesk,
     lock: DemoDevice,
     light: DemoDevice,
@@ -35,16 +32,12 @@ struct Home<'a> {
 /// # Errors
 /// [`DemoError`] at the first step that did not do what Y.4462 says.
 pub(super) async fn play(stage: &mut Stage, sandbox: &Sandbox) -> Result<(), DemoError> {
-    let [lock, light] = sandbox.devices() else {
-        return Err(Unexpected::Broken("the sandbox has two devices").into());
-    };
+    let scene = Scene::open(sandbox)?;
     let mut home = Home {
-        sandbox,
-        http: mutual_tls_client(sandbox.files_of("shop").as_client(), WAITS)?,
-        smart_home: sandbox.client("shop")?,
         vendor: CommandDesk::open(sandbox, "acme-iot")?,
-        lock: DemoDevice::connect(sandbox, lock).await?,
-        light: DemoDevice::connect(sandbox, light).await?,
+        lock: DemoDevice::connect(sandbox, scene.device("lock")?).await?,
+        light: DemoDevice::connect(sandbox, scene.device("light")?).await?,
+        scene,
     };
     let told = home.play_acts(stage).await;
     home.lock.leave().await;
@@ -56,10 +49,10 @@ pub(super) async fn play(stage: &mut Stage, sandbox: &Sandbox) -> Result<(), Dem
 impl Home<'_> {
     async fn play_acts(&mut self, stage: &mut Stage) -> Result<(), DemoError> {
         stage.act("Figure 3 over MQTT: a smart lock and a light, hosted by the gateway");
-        let (http, sandbox) = (&self.http, self.sandbox);
-        let way = (http, sandbox, &self.smart_home);
-        let lock = map(stage, way, (&mut self.lock, "lock", LOCK_SERVICE)).await?;
-        let light = map(stage, way, (&mut self.light, "light", LIGHT_SERVICE)).await?;
+        let part = ("lock", LOCK_SERVICE);
+        let lock = self.scene.map(stage, &mut self.lock, part).await?;
+        let part = ("light", LIGHT_SERVICE);
+        let light = self.scene.map(stage, &mut self.light, part).await?;
         self.inquire(stage, &lock).await?;
         stage.act("Appendix I.2: the door opens, the light goes on");
         self.open_door(stage, &lock).await?;
@@ -91,10 +84,7 @@ impl Home<'_> {
         let taken = self.lock.report(pair, DOOR_OPENS).await?;
         stage.check(taken, "the gateway takes the event")?;
         stage.step("I.2", "event", "MQTT", "lock: the door opens", "PUBACK");
-        let event = self.wait_event(pair).await?;
-        let data = URL_SAFE_NO_PAD.decode(member(&event, "data").as_str().unwrap_or_default());
-        let is_whole = data.is_ok_and(|data| data == DOOR_OPENS.as_bytes());
-        stage.check(is_whole, "the event's data is what the lock sent")?;
+        let event = self.scene.event(stage, pair, DOOR_OPENS).await?;
         let is_named = event.to_string().contains(&self.lock.id);
         stage.check(!is_named, "the event has no device ID")?;
         stage.step(
@@ -111,7 +101,10 @@ impl Home<'_> {
     async fn switch_on(&mut self, stage: &mut Stage, pair: &Pair) -> Result<(), DemoError> {
         let asked = json!({ "serviceUri": pair.service_uri, "uti": pair.uti });
         let path = "/ics-inquiry/v1/retrieve-by-transaction";
-        let found = self.smart_home.expect(Method::POST, path, Some(&asked));
+        let found = self
+            .scene
+            .third_party
+            .expect(Method::POST, path, Some(&asked));
         let found = found.await?.body;
         let device_id = member(&found, "deviceId").clone();
         stage.check(device_id == *self.light.id, "the pair leads to the light")?;
@@ -124,7 +117,7 @@ impl Home<'_> {
         );
         let command = json!({ "deviceId": device_id, "serviceUri": LIGHT_SERVICE, "do": "on" });
         let url = self.vendor.url();
-        let status = place_order(self.sandbox, "shop", &url, &command).await?;
+        let status = place_order(self.scene.sandbox, "shop", &url, &command).await?;
         stage.check(
             status == StatusCode::ACCEPTED,
             "the vendor takes the command",
@@ -141,7 +134,7 @@ impl Home<'_> {
         stage.check(is_for_it, "the vendor passes it on to the light")?;
         let taken = self.light.report(pair, LIGHT_IS_ON).await?;
         stage.check(taken, "the gateway takes the light's event")?;
-        self.wait_event(pair).await?;
+        self.scene.event(stage, pair, LIGHT_IS_ON).await?;
         stage.step(
             "I.2",
             "action",
@@ -159,7 +152,10 @@ impl Home<'_> {
             "uti": pair.uti,
         });
         let path = "/ics-demapping/v1/shop/demap";
-        let removed = self.smart_home.expect(Method::POST, path, Some(&body));
+        let removed = self
+            .scene
+            .third_party
+            .expect(Method::POST, path, Some(&body));
         let removed = removed.await?.body;
         stage.check(member(&removed, "removed") == 1, "one row is removed")?;
         stage.step(
@@ -170,7 +166,10 @@ impl Home<'_> {
             "200, 1 row removed",
         );
         self.lock.replace_copy().await?;
-        stage.check(self.lock.pairs.is_empty(), "the newer document has no row")?;
+        stage.check(
+            self.lock.copy.pairs.is_empty(),
+            "the newer document has no row",
+        )?;
         let taken = self.lock.acknowledge().await?;
         stage.check(taken, "the gateway takes the acknowledgement")?;
         stage.step(
@@ -196,68 +195,4 @@ impl Home<'_> {
         );
         Ok(())
     }
-
-    async fn wait_event(&self, pair: &Pair) -> Result<Value, DemoError> {
-        let inbox = self.sandbox.inbox("shop");
-        let fits =
-            |body: &Value| *member(body, "uti") == *pair.uti && member(body, "data").is_string();
-        Ok(wait_for_notification(&self.http, &inbox, fits).await?)
-    }
-}
-
-/// Figure 3 for one device; answers the pair it stored.
-async fn map(
-    stage: &mut Stage,
-    (http, sandbox, smart_home): (&reqwest::Client, &Sandbox, &T8Client),
-    (device, name, service): (&mut DemoDevice, &str, &str),
-) -> Result<Pair, DemoError> {
-    let uti = sandbox.random_uuid();
-    let request = json!({
-        "serviceUri": service, "uti": uti, "deviceSerialNumber": device.serial,
-        "userConsent": {
-            "consentId": "c-82", "grantedAt": sandbox.now(),
-            "purpose": "dpv:RequestedServiceProvision",
-        },
-        "notificationDestination": sandbox.callback("shop"),
-    });
-    let path = "/ics-mapping/v1/shop/mappings";
-    let created = smart_home
-        .expect(Method::POST, path, Some(&request))
-        .await?;
-    let own = created.location.unwrap_or_default();
-    let what = format!("service URI, UTI, serial number of the {name}");
-    stage.step("3", "1-3", "ICS-1", &what, "201 Created");
-
-    device.replace_copy().await?;
-    let stored = device.pairs.iter().find(|pair| pair.uti == uti).cloned();
-    let stored = stored.ok_or(Unexpected::Broken("the document has the row"))?;
-    stage.check(stored.service_uri == service, "it has the service URI")?;
-    let what = format!("document to the {name}: service URI, UTI");
-    stage.step("3", "4-5", "MQTT", &what, "stored");
-    let row = smart_home.expect(Method::GET, &own, None).await?;
-    let is_pending = member(&row.body, "mappingStatus") == "PENDING";
-    stage.check(is_pending, "the row waits for the device")?;
-    let taken = device.acknowledge().await?;
-    stage.check(taken, "the gateway takes the acknowledgement")?;
-    stage.step(
-        "3",
-        "6-8",
-        "MQTT",
-        &format!("{name} acknowledges"),
-        "ESTABLISHED",
-    );
-    for sp in ["shop", "acme-iot"] {
-        let fits = |body: &Value| {
-            *member(body, "uti") == *uti && member(body, "mappingStatus") == "ESTABLISHED"
-        };
-        wait_for_notification(http, &sandbox.inbox(sp), fits).await?;
-    }
-    stage.step(
-        "3",
-        "9",
-        "ICS-1/2",
-        "result to shop and acme-iot",
-        "ESTABLISHED",
-    );
-    Ok(stored)
 }

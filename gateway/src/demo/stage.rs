@@ -42,8 +42,9 @@ impl Stage {
             colour: io::stdout().is_terminal(),
             acts: Vec::new(),
         };
-        stage
-            .say("The smart refrigerator and the smart lock of ITU-T Y.4462, Appendix I.1 and I.2");
+        stage.say(
+            "The smart refrigerator, the smart lock and the watch of ITU-T Y.4462, Appendix I",
+        );
         stage.say("A sandbox runs on loopback; every line below went through a socket.");
         stage
     }

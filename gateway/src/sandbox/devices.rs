@@ -19,6 +19,8 @@ use crate::tls::load_certificates;
 
 /// A hosted device of the sandbox.
 pub(crate) struct SandboxDevice {
+    /// What it is.
+    pub(crate) name: &'static str,
     /// What its keys in `sandbox.env` start with.
     pub(crate) key: &'static str,
     /// The ID the gateway minted for it.
@@ -83,6 +85,7 @@ async fn find_known(
     let named = |error| SandboxError::Io(path.display().to_string(), error);
     let kept = std::fs::read(&path).map_err(named)?;
     Ok(Some(SandboxDevice {
+        name: plan.name,
         key: plan.key,
         serial: text(&found.body, "deviceSerialNumber"),
         id,
@@ -141,6 +144,7 @@ async fn register_new(
     let pem = pem.unwrap_or_default();
     write_credential((&certificate, &private_key), (&pem, &request.key_pem))?;
     Ok(SandboxDevice {
+        name: plan.name,
         key: plan.key,
         id,
         serial,

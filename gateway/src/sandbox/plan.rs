@@ -70,8 +70,8 @@ pub(crate) struct DevicePlan {
 /// The IoT SP whose devices the gateway hosts.
 pub(crate) const HOST: &str = "acme-iot";
 
-/// Its devices: a smart lock, and a light (Y.4462 Appendix I.2).
-pub(crate) const DEVICES: [DevicePlan; 2] = [
+/// Its devices: a smart lock and a light (Y.4462 Appendix I.2), and a watch (I.4).
+pub(crate) const DEVICES: [DevicePlan; 3] = [
     DevicePlan {
         name: "lock",
         key: "ICS_DEV",
@@ -81,6 +81,11 @@ pub(crate) const DEVICES: [DevicePlan; 2] = [
         name: "light",
         key: "ICS_DEV2",
         serial_prefix: "ACME-LIGHT-",
+    },
+    DevicePlan {
+        name: "watch",
+        key: "ICS_DEV3",
+        serial_prefix: "ACME-WATCH-",
     },
 ];
 
