@@ -503,6 +503,14 @@ fn the_demo_plays_every_figure_and_ends_well() {
         "Appendix I.1",
         "Figure 3 over MQTT",
         "Appendix I.2: the door opens",
+        "Figure 3 over CoAP",
+        "handshake with the watch's pre-shared key",
+        "watch observes its document",
+        "watch acknowledges",
+        "Appendix I.4: a family's data package",
+        "the watch's: free",
+        "watch revokes the pair",
+        "nobody's: charged",
         "as Y.4462 says",
     ] {
         assert!(said.contains(part), "{part} in {said}");

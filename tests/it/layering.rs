@@ -37,7 +37,7 @@ const ENGINES: [(&str, &[&str]); 8] = [
     ("oxide-auth", &["ics-oauth"]),
     // As the gateway behind a broker; as a device, in the demo and in the device kit.
     ("rumqttc-next", &["ics-mqtt", "ics-gateway", "ics-examples"]),
-    // For the gateway, and as a device in its bench and in the device kit.
+    // For the gateway, and as a device in its bench, in its demo and in the device kit.
     ("rtc-dtls", &["ics-coap", "ics-gateway", "ics-examples"]),
     ("rcgen", &["ics-vault"]),
     // A second reading of MQTT, for the tests of ours.

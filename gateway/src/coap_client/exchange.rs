@@ -43,7 +43,7 @@ impl Request {
     }
 
     /// Reads what is at `path`, and wants to hear whenever it changes.
-    pub(crate) const fn observe(path: &'static str) -> Self {
+    pub(crate) fn observe(path: &'static str) -> Self {
         Self {
             is_observed: true,
             ..Self::get(path)
@@ -82,7 +82,7 @@ impl Request {
 }
 
 /// What a server answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
     /// How it went.
     pub(crate) code: ResponseType,
@@ -93,7 +93,7 @@ pub(crate) struct Answer {
 }
 
 /// What a message was.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Came {
     /// The answer to the request.
     Answer(Answer),

@@ -11,8 +11,8 @@ use ics_core::port::Entropy;
 use tokio::net::UdpSocket;
 use tokio::time::{Instant as Deadline, sleep_until};
 
-use super::association::{Association, AssociationError, PreSharedKey};
 use super::exchange::{Answer, Came, Exchange, Request, Unanswered};
+use super::{Association, AssociationError, PreSharedKey};
 
 /// How long news may take that are waited for; far beyond what they take.
 const LIMIT: Duration = Duration::from_secs(20);

@@ -31,7 +31,7 @@ struct Family<'a> {
 /// # Errors
 /// [`DemoError`] at the first step that did not do what Y.4462 says.
 pub(super) async fn play(stage: &mut Stage, sandbox: &Sandbox) -> Result<(), DemoError> {
-    stage.act("Figure 3 over CoAP: a watch, hosted by the gateway");
+    stage.act("Figure 3 over CoAP: a watch, hosted too");
     let scene = Scene::open(sandbox)?;
     let device = scene.device("watch")?;
     let watch = Watch::connect(sandbox, device).await?;
