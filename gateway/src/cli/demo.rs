@@ -6,7 +6,7 @@ use super::runtime::{Outcome, block_on_until_asked_to_end};
 use crate::config::{LogLevel, LogSection};
 use crate::telemetry::start_log;
 
-/// Play the smart refrigerator, the smart lock and the watch of Y.4462 Appendix I through real sockets
+/// Play the refrigerator, the lock and the watch of Y.4462 Appendix I through real sockets
 ///
 /// Starts a sandbox of its own in a temporary directory, plays figures 3 to 6 step by step, uses
 /// the mapping, revokes it, and shows that a late order is refused; then the same with devices that
