@@ -1,7 +1,9 @@
 //! The yardstick: libcoap's own server, with a resource as long as what the gateway answers.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use coap_lite::{RequestType, ResponseType};
 use zeroize::Zeroizing;
@@ -17,6 +19,9 @@ const PLAIN: [&str; 3] = ["coap-server-notls", "coap-server-openssl", "coap-serv
 const SECURED: [&str; 2] = ["coap-server-openssl", "coap-server"];
 /// Everybody's.
 const KEY: &str = "0123456789abcdef";
+
+/// How long it may take to listen.
+const START: Duration = Duration::from_secs(10);
 
 /// A server that does not outlive the bench.
 pub(super) struct Libcoap {
@@ -95,8 +100,19 @@ impl Libcoap {
             payload: vec![b'x'; bytes],
             answer: ResponseType::Created,
         };
-        CoapLine::plain(self.address).await?.ask(&put).await?;
-        Ok(())
+        let mut line = CoapLine::plain(self.address).await?;
+        let began = Instant::now();
+        loop {
+            match line.ask(&put).await {
+                // Nobody listens there yet.
+                Err(BenchError::Io(error)) if error.kind() == ErrorKind::ConnectionRefused => {}
+                put => return put.map(drop),
+            }
+            if began.elapsed() > START {
+                return Err(BenchError::NoServer("coap-server"));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 

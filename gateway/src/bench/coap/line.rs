@@ -15,13 +15,13 @@ use crate::bench::BenchError;
 use crate::coap_client::{Association, PreSharedKey};
 
 /// How long a handshake may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long an answer is waited for before the question is sent again. All is on one machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long an answer is waited for before the question is sent again (RFC 7252 4.8).
 const WAITS: [Duration; 4] = [
-    Duration::from_millis(500),
-    Duration::from_secs(1),
     Duration::from_secs(2),
     Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(16),
 ];
 /// The longest datagram that is taken.
 const LONGEST: usize = 2048;
@@ -223,14 +223,8 @@ async fn transmit(socket: &UdpSocket, datagram: &[u8]) {
 
 async fn receive(socket: &UdpSocket) -> io::Result<BytesMut> {
     let mut buffer = [0; LONGEST];
-    loop {
-        match socket.recv(&mut buffer).await {
-            Ok(length) => return Ok(BytesMut::from(buffer.get(..length).unwrap_or_default())),
-            // Nobody listens there, or not yet.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
-            Err(error) => return Err(error),
-        }
-    }
+    let length = socket.recv(&mut buffer).await?;
+    Ok(BytesMut::from(buffer.get(..length).unwrap_or_default()))
 }
 
 fn malformed(error: &MessageError) -> BenchError {
