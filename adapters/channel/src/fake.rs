@@ -329,6 +329,19 @@ impl DeviceService for FakeService {
         })
     }
 
+    fn read_newer_document<'a>(
+        &'a self,
+        identity: &'a Arc<DeviceIdentity>,
+        known: u64,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<Option<DeviceDocument>, ChannelError>> {
+        Box::pin(async move {
+            let (device, entries) = self.find(identity, now)?;
+            let version = device.document.version;
+            Ok((version != known).then_some(DeviceDocument { version, entries }))
+        })
+    }
+
     fn acknowledge<'a>(
         &'a self,
         identity: &'a Arc<DeviceIdentity>,

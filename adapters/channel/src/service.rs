@@ -45,6 +45,14 @@ pub trait DeviceService: Send + Sync {
         now: Timestamp,
     ) -> PortFuture<'a, Result<DeviceDocument, ChannelError>>;
 
+    /// The same; `None`: it is still the version that is `known`.
+    fn read_newer_document<'a>(
+        &'a self,
+        identity: &'a Arc<DeviceIdentity>,
+        known: u64,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<Option<DeviceDocument>, ChannelError>>;
+
     /// It says what it holds.
     fn acknowledge<'a>(
         &'a self,

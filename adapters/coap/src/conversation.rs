@@ -29,13 +29,15 @@ pub(crate) struct Asked {
     pub(crate) resource: Resource,
     pub(crate) payload: Vec<u8>,
     pub(crate) format: Format,
+    /// The version of the document that its session keeps in this form, and what was written.
+    pub(crate) kept: Option<(u64, Arc<[u8]>)>,
 }
 
 /// What came of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Done {
     /// The document of this version, written.
-    Document(u64, Vec<u8>),
+    Document(u64, Arc<[u8]>),
     /// Something else to be read.
     Content(Vec<u8>),
     /// It was done. Of an acknowledgement, the version.
@@ -79,9 +81,18 @@ async fn take(
     match asked.resource {
         Resource::Discovery => Ok(Done::Content(crate::resource::DISCOVERY.into())),
         Resource::Document => {
-            let read = service.read_document(identity, now).await.map_err(fault)?;
+            let read = match &asked.kept {
+                None => service.read_document(identity, now).await.map_err(fault)?,
+                Some((known, written)) => {
+                    let read = service.read_newer_document(identity, *known, now).await;
+                    let Some(newer) = read.map_err(fault)? else {
+                        return Ok(Done::Document(*known, Arc::clone(written)));
+                    };
+                    newer
+                }
+            };
             let written = document::encode(&read, asked.format);
-            Ok(Done::Document(read.version, written))
+            Ok(Done::Document(read.version, written.into()))
         }
         Resource::Acknowledgement => {
             let told = acknowledgement::parse(payload).map_err(unreadable)?;

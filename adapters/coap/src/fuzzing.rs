@@ -79,9 +79,9 @@ impl Conversation {
         self.0.told()
     }
 
-    /// Bytes of replies that are remembered.
+    /// Bytes of replies that are remembered, and of the document that is kept.
     #[must_use]
-    pub const fn remembered(&self) -> usize {
+    pub fn remembered(&self) -> usize {
         self.0.session.remembered_bytes()
     }
 

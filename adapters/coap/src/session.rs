@@ -2,6 +2,7 @@
 //! clock; what the service is to be asked is left in a list, and what came of it brought back.
 
 mod at_work;
+mod kept;
 mod observation;
 mod reply;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -24,6 +25,7 @@ use crate::message::{Answer, Code, Heading, Kind, Message, Request, Unservable};
 use crate::resource::{Astray, DISCOVERY, Resource};
 use crate::upload::{Part, Upload};
 use at_work::{AtWork, Shape};
+use kept::Kept;
 use observation::Observation;
 
 /// After so long without an answer a request is acknowledged alone, and answered apart.
@@ -47,6 +49,7 @@ pub(crate) struct Session {
     wanted: VecDeque<Wanted>,
     /// What is known of its document.
     document: Known,
+    kept: Kept,
     tickets: u64,
     farewell: Option<Instant>,
     ask_again: Option<Instant>,
@@ -119,6 +122,7 @@ impl Session {
             // What was revoked between the look at the device and now rang nobody.
             wanted: VecDeque::from([Wanted::Look]),
             document: Known::default(),
+            kept: Kept::default(),
             tickets: 0,
             farewell: None,
             ask_again: None,
@@ -271,6 +275,7 @@ impl Session {
             resource,
             payload: request.payload,
             format: shape.format,
+            kept: self.kept.of(shape.format),
         };
         let mut at_work = AtWork::new(self.tickets, request.heading, shape, now);
         match wait {
@@ -314,7 +319,7 @@ impl Session {
                 payload,
                 ..Answer::of(Code::CONTENT)
             },
-            Done::Document(version, payload) => self.show_document(now, work, (version, payload)),
+            Done::Document(version, written) => self.show_document(now, work, (version, written)),
         }
     }
 
@@ -322,8 +327,9 @@ impl Session {
         &mut self,
         now: Instant,
         work: &AtWork,
-        (version, payload): (u64, Vec<u8>),
+        (version, written): (u64, Arc<[u8]>),
     ) -> Answer {
+        self.kept.keep(version, work.shape.format, &written);
         self.document.version = self.document.version.max(version);
         let observe = (work.shape.observe == Some(0)).then(|| {
             let observation = Observation::new(&work.heading, &work.shape);
@@ -340,7 +346,11 @@ impl Session {
             etag: Some(etag_of(version)),
             observe,
             content_format: (!is_held).then(|| work.shape.content_format()),
-            payload: if is_held { Vec::new() } else { payload },
+            payload: if is_held {
+                Vec::new()
+            } else {
+                written.to_vec()
+            },
             ..Answer::of(if is_held { Code::VALID } else { Code::CONTENT })
         }
     }
@@ -465,6 +475,7 @@ impl Session {
                     resource: Resource::Document,
                     payload: Vec::new(),
                     format: work.shape.format,
+                    kept: self.kept.of(work.shape.format),
                 };
                 self.wanted.push_back(Wanted::Act(work.ticket, asked));
             }
@@ -526,14 +537,15 @@ impl Session {
         self.is_over
     }
 
-    /// Bytes of replies that are remembered.
-    pub(crate) const fn remembered_bytes(&self) -> usize {
-        self.exchange.remembered_bytes()
+    /// Bytes of replies that are remembered, and of the document that is kept.
+    pub(crate) fn remembered_bytes(&self) -> usize {
+        self.exchange.remembered_bytes() + self.kept.bytes()
     }
 
-    /// Forgets replies.
+    /// Forgets them.
     pub(crate) fn forget_replies(&mut self) {
         self.exchange.shrink_to(0);
+        self.kept = Kept::default();
     }
 
     fn pending(&self) -> u32 {

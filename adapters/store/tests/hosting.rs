@@ -22,7 +22,7 @@ mod world;
 
 use ics_core::device::{Channel, Channels, DeviceStatus};
 use ics_core::device_document::{Acknowledgement, AcknowledgementMeaning};
-use ics_core::id::{DeviceId, MappingId};
+use ics_core::id::{AgreementId, DeviceId, MappingId};
 use ics_core::mapping::{Attribute, Dispatch, EndedBy, MappingStatus, State};
 use ics_core::outbox::Message;
 use ics_core::port::Store as _;
@@ -178,6 +178,38 @@ fn a_demapped_row_leaves_the_document_in_the_same_transaction() {
         world.row(row.id).status(),
         MappingStatus::Deleted,
         "nothing revives it"
+    );
+}
+
+#[test]
+fn of_a_version_that_is_known_no_row_is_read_unless_it_may_be_behind_a_fence() {
+    let world = World::new();
+    let lock = world.register("acme", "LOCK-1");
+    world.request("acme", "LOCK-1", 1);
+    let read_newer = |known| {
+        let at = (&*lock, Channel::Mqtt);
+        run(world
+            .service
+            .read_newer_document(at, REGISTERED + known, NOW))
+    };
+    let (version, rows) = document(&world, &lock);
+    assert_eq!((version, rows.len()), (1, 1));
+    assert_eq!(read_newer(1), Ok(None));
+    let older = read_newer(0).unwrap().expect("a newer one");
+    assert_eq!((older.version, older.entries.len()), (REGISTERED + 1, 1));
+    // More rows than one transaction ends: they are behind a fence first.
+    for n in 2..=1001 {
+        world.request("acme", &format!("OTHER-{n}"), n);
+    }
+    let agreement = AgreementId::from_bytes([1; 16]);
+    let (_, ended) = run(world.service.end_agreement(&agreement, NOW)).unwrap();
+    assert!(!ended.jobs.is_empty(), "{ended:?}");
+    let newer = read_newer(1).unwrap().expect("a newer one");
+    assert_eq!((newer.version, newer.entries.len()), (REGISTERED + 2, 0));
+    assert_eq!(
+        read_newer(2).unwrap(),
+        Some(newer),
+        "not while there is a fence"
     );
 }
 

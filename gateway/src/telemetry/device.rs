@@ -314,6 +314,19 @@ impl DeviceService for DeviceActs {
         Box::pin(self.observe(READ, identity, work))
     }
 
+    fn read_newer_document<'a>(
+        &'a self,
+        identity: &'a Arc<DeviceIdentity>,
+        known: u64,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<Option<DeviceDocument>, ChannelError>> {
+        let work = {
+            let by = (&**identity, self.channel);
+            self.service.read_newer_document(by, known, now)
+        };
+        Box::pin(self.observe(READ, identity, work))
+    }
+
     fn acknowledge<'a>(
         &'a self,
         identity: &'a Arc<DeviceIdentity>,

@@ -321,6 +321,27 @@ impl IcsService {
         Err(Failure::Busy.into())
     }
 
+    /// The newest version of the document; `None`: it is still the one that is `known`. What a
+    /// version has in it does not change.
+    ///
+    /// # Errors
+    /// [`ChannelError`].
+    pub async fn read_newer_document(
+        &self,
+        (identity, channel): (&DeviceIdentity, Channel),
+        known: u64,
+        now: Timestamp,
+    ) -> Result<Option<DeviceDocument>, ChannelError> {
+        let device = self.admit_device(identity, channel, now).await?;
+        // Of what is behind a fence the document follows only once it is read.
+        let may_be_fenced = self.directory().fences().next().is_some();
+        if device.document.version == known && !may_be_fenced {
+            return Ok(None);
+        }
+        let document = self.read_document((identity, channel), now).await?;
+        Ok(Some(document))
+    }
+
     /// The device's own rows that hold, of one service or all (Y.4462 10.3 case 1).
     ///
     /// # Errors

@@ -10,8 +10,8 @@ use super::script::Script;
 
 /// The longest message that goes out: a part of 1,024 bytes, with its header and options.
 const LONGEST: usize = 1100;
-/// Sixteen replies, each no longer than that.
-const MOST_REMEMBERED: usize = 16 * LONGEST;
+/// Sixteen replies, each no longer than that, and a document.
+const MOST_REMEMBERED: usize = 17 * LONGEST;
 
 /// A datagram of a stranger: what is answered can be read, and is no longer than three times it.
 pub(super) fn datagram(data: &[u8]) {

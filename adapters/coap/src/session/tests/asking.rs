@@ -365,6 +365,45 @@ fn a_version_that_was_never_offered_is_a_conflict() {
 }
 
 #[test]
+fn who_asks_again_is_told_what_is_kept_until_there_is_something_newer() {
+    let mut rig = Rig::new();
+    rig.offer(1);
+    let document = || Ask::of(GET, "/ics/v1/doc");
+    let first = rig.answer(document());
+    let in_cbor = rig.answer(document().with(ACCEPT, &[60]));
+    assert_ne!(first.payload, in_cbor.payload);
+    let first = rig.answer(document());
+    // Without another version: a row that goes takes one with it.
+    rig.service.change(&device(), |_, entries| entries.clear());
+    let again = rig.answer(document());
+    assert_eq!(
+        (&again.payload, option(&again, ETAG)),
+        (&first.payload, option(&first, ETAG)),
+        "no row was read"
+    );
+    rig.offer(2);
+    let newer = rig.answer(document());
+    assert_ne!(option(&newer, ETAG), option(&first, ETAG));
+    assert!(text(&newer).contains("https://shop.example/2"));
+    rig.session.forget_replies();
+    assert_eq!(rig.session.remembered_bytes(), 0);
+    assert_eq!(rig.answer(document()).payload, newer.payload);
+}
+
+#[test]
+fn a_document_that_is_kept_is_not_shown_to_who_is_not_served_any_more() {
+    let mut rig = Rig::new();
+    rig.offer(1);
+    rig.answer(Ask::of(GET, "/ics/v1/doc"));
+    rig.service.change(&device(), |device, _| {
+        device.credentials[0].revoked = Some(Timestamp::from_millis(1));
+    });
+    let told = rig.answer(Ask::of(GET, "/ics/v1/doc"));
+    assert_eq!(code(&told), "4.01");
+    assert!(told.payload.is_empty() && rig.session.is_over());
+}
+
+#[test]
 fn who_asks_too_often_is_told_when_to_come_again() {
     let mut rig = Rig::new();
     rig.messages.burst = 2;

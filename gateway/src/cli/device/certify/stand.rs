@@ -212,6 +212,15 @@ impl DeviceService for Stand {
         })
     }
 
+    fn read_newer_document<'a>(
+        &'a self,
+        identity: &'a Arc<DeviceIdentity>,
+        _: u64,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<Option<DeviceDocument>, ChannelError>> {
+        Box::pin(async move { self.read_document(identity, now).await.map(Some) })
+    }
+
     fn acknowledge<'a>(
         &'a self,
         _: &'a Arc<DeviceIdentity>,
