@@ -24,7 +24,9 @@ pub use secrets::{
     AuthorityError, CertificateAuthority, DeviceAuthority, HasherUnavailable, IssuedCertificate,
     PasswordHasher, SealError, Sealer,
 };
-pub use store::{CommitError, Cursor, DueEntries, DuePlace, Page, Selection, Store, StoreError};
+pub use store::{
+    CommitError, Cursor, DeviceRows, DueEntries, DuePlace, Page, Selection, Store, StoreError,
+};
 pub use timekeeping::{ClockReport, ClockWatch};
 
 /// The future a port answers with.

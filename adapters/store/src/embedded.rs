@@ -13,7 +13,8 @@ use ics_core::id::{DeviceId, MappingId, SpId};
 use ics_core::mapping::{Mapping, MappingKey, UtiRecord};
 use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey};
 use ics_core::port::{
-    CommitError, Cursor, DueEntries, DuePlace, Page, PortFuture, Selection, Store, StoreError,
+    CommitError, Cursor, DeviceRows, DueEntries, DuePlace, Page, PortFuture, Selection, Store,
+    StoreError,
 };
 use ics_core::procedure::hosting::decide_documents_after_restore;
 use ics_core::sealed::BlindIndex;
@@ -327,7 +328,7 @@ impl<E: Engine> Store for EmbeddedStore<E> {
     fn load_device_rows<'a>(
         &'a self,
         id: &'a DeviceId,
-    ) -> PortFuture<'a, Result<Option<(HostedDevice, Vec<Mapping>)>, StoreError>> {
+    ) -> PortFuture<'a, Result<Option<DeviceRows>, StoreError>> {
         self.answer(move |view| walk::load_device_rows(view, id))
     }
 

@@ -7,7 +7,7 @@ use ics_core::device::HostedDevice;
 use ics_core::id::{DeviceId, MappingId, SpId};
 use ics_core::mapping::Mapping;
 use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey, Subject};
-use ics_core::port::{Cursor, DueEntries, DuePlace, Page, Selection};
+use ics_core::port::{Cursor, DeviceRows, DueEntries, DuePlace, Page, Selection};
 use ics_core::sealed::BlindIndex;
 use ics_core::time::Timestamp;
 
@@ -273,7 +273,7 @@ pub(crate) fn find_device<R: ReadKeys>(
 pub(crate) fn load_device_rows<R: ReadKeys>(
     view: &R,
     id: &DeviceId,
-) -> Result<Option<(HostedDevice, Vec<Mapping>)>, Fault> {
+) -> Result<Option<DeviceRows>, Fault> {
     let key = index::hosted_device(id);
     let Some(device) = load::<HostedDevice, _>(view, Table::HostedDevice, &key)? else {
         return Ok(None);
@@ -281,7 +281,7 @@ pub(crate) fn load_device_rows<R: ReadKeys>(
     let named = device.document.rows.iter();
     let rows = named.filter_map(|id| load(view, Table::Mapping, &index::mapping(*id)).transpose());
     let rows = rows.collect::<Result<_, _>>()?;
-    Ok(Some((device, rows)))
+    Ok(Some(DeviceRows { device, rows }))
 }
 
 /// At most `limit` hosted devices of an IoT SP behind `after`.

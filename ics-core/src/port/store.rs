@@ -115,6 +115,15 @@ pub struct DueEntries {
     pub next: Option<Timestamp>,
 }
 
+/// A hosted device and the rows of its document, of one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceRows {
+    /// The device.
+    pub device: HostedDevice,
+    /// The rows that its document names, in its order; without those that are purged.
+    pub rows: Vec<Mapping>,
+}
+
 /// Durable, atomic, consistent keeping of rows, outbox and directory.
 ///
 /// Reads see every change committed before they began. A wrong "committed" loses a user's
@@ -167,11 +176,11 @@ pub trait Store: Send + Sync {
         id: &'a DeviceId,
     ) -> PortFuture<'a, Result<Option<HostedDevice>, StoreError>>;
 
-    /// The hosted device of that ID, and the rows that its document names: all of one moment.
+    /// The hosted device of that ID, with the rows of its document.
     fn load_device_rows<'a>(
         &'a self,
         id: &'a DeviceId,
-    ) -> PortFuture<'a, Result<Option<(HostedDevice, Vec<Mapping>)>, StoreError>>;
+    ) -> PortFuture<'a, Result<Option<DeviceRows>, StoreError>>;
 
     /// The hosted device of `iot_sp` whose serial number has this keyed hash; none that is
     /// unregistering.

@@ -18,7 +18,7 @@ use crate::hex::to_hex;
 use crate::id::{DeviceId, MappingId, PskIdentity, ServiceUri, SpId};
 use crate::mapping::{Mapping, MappingKey};
 use crate::party::PartyStatus;
-use crate::port::Selection;
+use crate::port::{DeviceRows, Selection};
 use crate::principal::{CertificateThumbprint, DeviceIdentity, Principal};
 use crate::procedure::access::authorize_inquiry;
 use crate::procedure::hosting::{TooManyEvents, decide_event, place_before_room};
@@ -296,7 +296,7 @@ impl IcsService {
     ) -> Result<DeviceDocument, ChannelError> {
         for _ in 0..ATTEMPTS {
             let found = self.ports.store.load_device_rows(&identity.device_id).await;
-            let (device, rows) = found
+            let DeviceRows { device, rows } = found
                 .map_err(Failure::from)?
                 .ok_or(DeviceRefusal::from(Unauthenticated::Unknown))?;
             self.check_device(identity, &device, (channel, now))

@@ -2,7 +2,7 @@
 
 use ics_core::change::{Assumption, Change};
 use ics_core::device::HostedDevice;
-use ics_core::port::CommitError;
+use ics_core::port::{CommitError, DeviceRows};
 
 use super::sample::{at, hash, hosted, hosted_id, next_hosted, pending, sp, unregistering};
 use super::{Contender, block_on, commit};
@@ -36,7 +36,11 @@ pub fn a_hosted_device_comes_with_the_rows_of_its_document(store: &dyn Contender
     assert_eq!(found(hosted_id(1)), None);
     let device = hosted(1);
     put(store, None, Some(&device)).unwrap();
-    assert_eq!(found(hosted_id(1)), Some((device.clone(), Vec::new())));
+    let found_with = |rows| {
+        let device = device.clone();
+        assert_eq!(found(hosted_id(1)), Some(DeviceRows { device, rows }));
+    };
+    found_with(Vec::new());
     let rows = [2, 1, 3].map(pending);
     for row in &rows {
         let change = Change::default().with_mapping(None, Some(row.clone()));
@@ -45,7 +49,7 @@ pub fn a_hosted_device_comes_with_the_rows_of_its_document(store: &dyn Contender
     let [second, first, _] = rows;
     let named = [first.id, second.id];
     assert_eq!(device.document.rows, named);
-    assert_eq!(found(hosted_id(1)), Some((device, vec![first, second])));
+    found_with(vec![first, second]);
 }
 
 /// One device a serial number, and none once it is unregistering: another may take its place.

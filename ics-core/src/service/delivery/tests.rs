@@ -10,7 +10,7 @@ use crate::directory::DirectoryRecord;
 use crate::id::{DeviceId, MappingId, SpId, SubscriptionId};
 use crate::mapping::{MappingKey, UtiRecord};
 use crate::outbox::DeadReason;
-use crate::port::{CommitError, Page, PortFuture, Selection};
+use crate::port::{CommitError, DeviceRows, Page, PortFuture, Selection};
 use crate::sealed::BlindIndex;
 use crate::timekeeping::ClockMark;
 
@@ -98,7 +98,7 @@ impl Store for Shelf {
     fn load_device_rows<'a>(
         &'a self,
         _: &'a DeviceId,
-    ) -> PortFuture<'a, Result<Option<(HostedDevice, Vec<Mapping>)>, StoreError>> {
+    ) -> PortFuture<'a, Result<Option<DeviceRows>, StoreError>> {
         unavailable()
     }
 

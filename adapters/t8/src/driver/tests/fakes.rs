@@ -170,15 +170,15 @@ impl Store for FakeStore {
     fn load_device_rows<'a>(
         &'a self,
         id: &'a DeviceId,
-    ) -> PortFuture<'a, Result<Option<(HostedDevice, Vec<Mapping>)>, StoreError>> {
+    ) -> PortFuture<'a, Result<Option<DeviceRows>, StoreError>> {
         Box::pin(async move {
             let Some(device) = self.load_device(id).await? else {
                 return Ok(None);
             };
             let rows = self.rows.lock().unwrap();
             let named = device.document.rows.iter();
-            let named = named.filter_map(|row| rows.get(row).cloned()).collect();
-            Ok(Some((device, named)))
+            let rows = named.filter_map(|row| rows.get(row).cloned()).collect();
+            Ok(Some(DeviceRows { device, rows }))
         })
     }
 
