@@ -47,6 +47,7 @@ pub(crate) struct Session {
     observation: Option<Observation>,
     at_work: Vec<AtWork>,
     wanted: VecDeque<Wanted>,
+    look: Look,
     /// What is known of its document.
     document: Known,
     kept: Kept,
@@ -86,6 +87,15 @@ pub(crate) enum Wanted {
     Document,
 }
 
+/// A look at the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Over,
+    UnderWay,
+    /// It is under way, and may have come too early.
+    Again,
+}
+
 /// What a session has around it.
 #[derive(Clone, Copy)]
 pub(crate) struct Around<'a> {
@@ -121,6 +131,7 @@ impl Session {
             at_work: Vec::new(),
             // What was revoked between the look at the device and now rang nobody.
             wanted: VecDeque::from([Wanted::Look]),
+            look: Look::UnderWay,
             document: Known::default(),
             kept: Kept::default(),
             tickets: 0,
@@ -355,19 +366,21 @@ impl Session {
         }
     }
 
-    /// The device may have changed: it is looked at.
+    /// The device may have changed: it is looked at, once more if a look is under way.
     pub(crate) fn ring(&mut self) {
-        if !self
-            .wanted
-            .iter()
-            .any(|wanted| matches!(wanted, Wanted::Look))
-        {
+        if self.look == Look::Over {
             self.wanted.push_back(Wanted::Look);
+            self.look = Look::UnderWay;
+        } else {
+            self.look = Look::Again;
         }
     }
 
     /// What the device is by now.
     pub(crate) fn looked(&mut self, now: Instant, device: Result<HostedDevice, DeviceRefusal>) {
+        if std::mem::replace(&mut self.look, Look::Over) == Look::Again {
+            self.ring();
+        }
         match device.map_err(refused) {
             Ok(device) => {
                 self.ask_again = None;

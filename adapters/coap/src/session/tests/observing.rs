@@ -69,6 +69,21 @@ fn while_one_is_under_way_only_the_newest_follows_it() {
 }
 
 #[test]
+fn however_often_it_changes_while_it_is_looked_at_it_is_looked_at_once_more() {
+    let mut rig = Rig::new();
+    observe(&mut rig);
+    rig.is_slow = true;
+    for n in 1..=5 {
+        rig.offer(n);
+        assert_eq!(rig.waiting.len(), 1);
+    }
+    let told = rig.catch_up();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(text(&told[0]).contains("https://shop.example/5"));
+    assert!(rig.waiting.is_empty());
+}
+
+#[test]
 fn a_version_that_is_not_acknowledged_comes_again_after_a_while() {
     let mut rig = Rig::new();
     observe(&mut rig);
