@@ -33,6 +33,8 @@ pub enum RefusedAttempt {
     RequestUnknown,
     /// A CoAP request whose payload is not the message it should be.
     RequestUnreadable,
+    /// A DTLS handshake with a pre-shared key that named what is no identity.
+    AssociateUnnamed,
     /// A DTLS handshake that named a key which holds, and did not come to its end: another key, or
     /// datagrams that were lost.
     AssociateUnfinished,

@@ -270,8 +270,10 @@ impl Exchange {
     }
 
     fn drop_oldest(&mut self) {
-        // One at work is still answered; that it came is forgotten.
-        if let Some(gone) = self.remembered.pop_front() {
+        // One at work is not over: whether it was acknowledged says how it is answered.
+        let is_done = |known: &Remembered| known.said.is_some();
+        let place = self.remembered.iter().position(is_done).unwrap_or(0);
+        if let Some(gone) = self.remembered.remove(place) {
             self.bytes = self.bytes.saturating_sub(gone.length());
         }
     }

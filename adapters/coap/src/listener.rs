@@ -54,6 +54,8 @@ enum Told {
     /// Of that identity.
     Key(Vec<u8>, Option<PreSharedKey>),
     Identity(Result<Arc<DeviceIdentity>, DeviceRefusal>),
+    /// It comes more often than it may.
+    TooOften,
     Done(u64, Result<Done, Fault>),
     Device(Box<Result<HostedDevice, DeviceRefusal>>),
     Document(Result<DeviceDocument, Fault>),
@@ -208,6 +210,8 @@ impl<'e> Listener<'e> {
         let serial = self.place(at);
         let named = identity.to_vec();
         let Ok(identity) = PskIdentity::parse(identity) else {
+            let attempt = RefusedAttempt::AssociateUnnamed;
+            self.endpoint.service.note_refused(None, attempt);
             let told = Told::Key(named, None);
             return self.finish(Outcome { at, serial, told });
         };
@@ -226,11 +230,28 @@ impl<'e> Listener<'e> {
         let serial = self.place(at);
         let (service, clock) = (&self.endpoint.service, &self.endpoint.clock);
         let (service, now) = (Arc::clone(service), clock.now());
+        let claimed = match &shown {
+            Shown::Key(identity) => PskIdentity::parse(identity).ok(),
+            Shown::Certificate(_) => None,
+        };
+        let device = match &shown {
+            Shown::Certificate(certificate) => Some(&certificate.device_id),
+            Shown::Key(_) => claimed.as_ref().map(|identity| &identity.device_id),
+        };
+        // Before it is let in, which leaves a line.
+        let taken = device.map(|device| {
+            let used = self.usages.of(device, now);
+            used.connects.take(self.endpoint.limits.connects, now)
+        });
+        let is_told = match taken {
+            Some(Taken::Beyond { is_news: false }) => {
+                let told = Told::TooOften;
+                return self.finish(Outcome { at, serial, told });
+            }
+            Some(Taken::Beyond { is_news: true }) => true,
+            Some(Taken::Within) | None => false,
+        };
         let work = async move {
-            let claimed = match &shown {
-                Shown::Key(identity) => PskIdentity::parse(identity).ok(),
-                Shown::Certificate(_) => None,
-            };
             let claim = match (&shown, &claimed) {
                 (Shown::Certificate(certificate), _) => DeviceClaim::Certificate {
                     iot_sp: &certificate.iot_sp,
@@ -245,7 +266,13 @@ impl<'e> Listener<'e> {
                     return Outcome { at, serial, told };
                 }
             };
-            let told = Told::Identity(service.authenticate(claim, now).await);
+            let told = match service.authenticate(claim, now).await {
+                Ok(identity) if is_told => {
+                    service.note_refused(Some(&identity), RefusedAttempt::AssociateTooOften);
+                    Told::TooOften
+                }
+                met => Told::Identity(met),
+            };
             Outcome { at, serial, told }
         };
         self.fresh.push_back(Box::pin(work));
@@ -311,7 +338,7 @@ impl<'e> Listener<'e> {
                 peer.is_keyed = false;
                 return self.open(at, identity);
             }
-            (Told::Identity(Err(_)), _) => {
+            (Told::Identity(Err(_)) | Told::TooOften, _) => {
                 peer.is_keyed = false;
                 return self.end(at);
             }
@@ -339,19 +366,6 @@ impl<'e> Listener<'e> {
 
     /// The device is known: its session begins; one it has elsewhere ends.
     fn open(&mut self, at: SocketAddr, identity: Arc<DeviceIdentity>) {
-        let Endpoint {
-            service,
-            clock,
-            limits,
-            ..
-        } = self.endpoint;
-        let used = self.usages.of(&identity.device_id, clock.now());
-        if let Taken::Beyond { is_news } = used.connects.take(limits.connects, clock.now()) {
-            if is_news {
-                service.note_refused(Some(&identity), RefusedAttempt::AssociateTooOften);
-            }
-            return self.end(at);
-        }
         let before = self.by_device.insert(identity.device_id.clone(), at);
         if let Some(before) = before.filter(|before| *before != at) {
             self.end(before);

@@ -279,7 +279,10 @@ impl Session {
         self.tickets = self.tickets.wrapping_add(1);
         let shape = Shape::of(resource, &request);
         if shape.observe == Some(1) {
-            self.observation = None;
+            // Another token was that of an observation before this one (RFC 7641 3.6).
+            let token = &request.heading.token;
+            self.observation
+                .take_if(|observation| observation.token == *token);
         }
         let wait = shape.wait.filter(|_| !self.document.is_news_to(&shape));
         let asked = Asked {

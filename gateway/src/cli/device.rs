@@ -235,6 +235,10 @@ impl NamedDevice {
 
 impl RegisterArguments {
     async fn run(self, access: &Access, client: &OperatorClient) -> Outcome {
+        if self.wanted.psk && !self.channels.contains(&Channel::Coap) {
+            let wrong = "a pre-shared key is of use over CoAP alone: add --channel coap";
+            return Err(UsageError(wrong.into()).into());
+        }
         let mut prepared = self.wanted.prepare(&self.sp)?;
         let mut channels = self.channels;
         channels.dedup();

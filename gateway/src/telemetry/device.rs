@@ -176,6 +176,7 @@ const fn words_of(channel: Channel, attempt: RefusedAttempt) -> (Doing, &'static
         RefusedAttempt::RequestForeign => (REQUEST, "PATH_FOREIGN"),
         RefusedAttempt::RequestUnknown => (REQUEST, "PATH_UNKNOWN"),
         RefusedAttempt::RequestUnreadable => (REQUEST, "PAYLOAD_MALFORMED"),
+        RefusedAttempt::AssociateUnnamed => (CONNECT, "CREDENTIAL_UNKNOWN"),
         RefusedAttempt::AssociateUnfinished => (CONNECT, "HANDSHAKE_UNFINISHED"),
         RefusedAttempt::AssociateTooOften => (CONNECT, "CONNECTS_TOO_FAST"),
         RefusedAttempt::TooFast => match channel {

@@ -18,7 +18,7 @@ use rtc_shared::TransportProtocol;
 use rtc_shared::error::Error;
 use zeroize::Zeroizing;
 
-use super::cookie::Cookies;
+use super::cookie::{Cookies, is_newer};
 use super::flight::Flight;
 use super::hello::{COOKIE, ClientHello};
 use super::peer::{Begun, Met, Peers, Stage};
@@ -157,6 +157,8 @@ impl Associations {
         match self.peers.hello(from) {
             // The one it began with, once more: our answer was lost, or this was on its way long.
             Some(before) if before == cookie => self.repeat(now, from),
+            // One of before that: it was overheard, and sent again by somebody else.
+            Some(before) if !is_newer(&cookie, &before) => {}
             Some(_) => {
                 self.end_silently(now, from);
                 self.begin(now, from, hello, (&second, cookie));
@@ -184,8 +186,10 @@ impl Associations {
         });
         // What it answers with has to be repeated, if it is an answer.
         if begun.is_err() || self.endpoint.poll_timeout(&from).is_none() {
+            let sent = self.out.len();
             self.transmit();
-            if begun.is_ok() {
+            // It may have been told why.
+            if begun.is_ok() || self.out.len() == sent {
                 self.out
                     .push_back((from, BytesMut::from(&hello.refusal()[..])));
             }

@@ -1,4 +1,4 @@
-//! Cookies that nobody has to remember: a keyed hash of who asks and what for.
+//! Cookies that nobody has to remember: a number, and a keyed hash of it, of who asks and what for.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -20,9 +20,13 @@ pub(crate) struct Cookies {
     since: Option<Instant>,
     now: [u8; KEY],
     before: Option<[u8; KEY]>,
+    /// How many were given.
+    given: u64,
 }
 
 const KEY: usize = 32;
+/// Of a cookie the first bytes are its number, 96 bits of hash the others.
+const NUMBER: usize = 8;
 
 impl Cookies {
     pub(crate) fn new(entropy: &dyn Entropy) -> Self {
@@ -32,6 +36,7 @@ impl Cookies {
             since: None,
             now,
             before: None,
+            given: 0,
         }
     }
 
@@ -47,17 +52,25 @@ impl Cookies {
     }
 
     /// What `from` has to bring back.
-    pub(crate) fn of(&self, from: SocketAddr, hello: &ClientHello<'_>) -> [u8; COOKIE] {
-        cookie(&self.now, from, hello)
+    pub(crate) fn of(&mut self, from: SocketAddr, hello: &ClientHello<'_>) -> [u8; COOKIE] {
+        self.given = self.given.wrapping_add(1);
+        cookie(&self.now, self.given.to_be_bytes(), (from, hello))
     }
 
     /// The cookie it brings, if we gave it to this address for this message.
     pub(crate) fn proven(&self, from: SocketAddr, hello: &ClientHello<'_>) -> Option<[u8; COOKIE]> {
         let given = <[u8; COOKIE]>::try_from(hello.cookie()).ok()?;
         let keys = [Some(&self.now), self.before.as_ref()];
-        let is_ours = |key| verify_slices_are_equal(&cookie(key, from, hello), &given).is_ok();
+        let (number, _) = given.split_first_chunk::<NUMBER>()?;
+        let of = |key| cookie(key, *number, (from, hello));
+        let is_ours = |key| verify_slices_are_equal(&of(key), &given).is_ok();
         keys.into_iter().flatten().any(is_ours).then_some(given)
     }
+}
+
+/// Whether a cookie was given after another. Both are ours.
+pub(crate) fn is_newer(one: &[u8; COOKIE], other: &[u8; COOKIE]) -> bool {
+    one.first_chunk::<NUMBER>() > other.first_chunk::<NUMBER>()
 }
 
 /// The key after this one; none leads back.
@@ -70,8 +83,13 @@ fn next(key: &[u8; KEY]) -> [u8; KEY] {
     next
 }
 
-fn cookie(key: &[u8; KEY], from: SocketAddr, hello: &ClientHello<'_>) -> [u8; COOKIE] {
+fn cookie(
+    key: &[u8; KEY],
+    number: [u8; NUMBER],
+    (from, hello): (SocketAddr, &ClientHello<'_>),
+) -> [u8; COOKIE] {
     let mut context = Context::with_key(&Key::new(HMAC_SHA256, key));
+    context.update(&number);
     match from.ip() {
         IpAddr::V4(ip) => context.update(&ip.to_ipv6_mapped().octets()),
         IpAddr::V6(ip) => context.update(&ip.octets()),
@@ -82,9 +100,10 @@ fn cookie(key: &[u8; KEY], from: SocketAddr, hello: &ClientHello<'_>) -> [u8; CO
     }
     let tag = context.sign();
     let mut cookie = [0; COOKIE];
+    let bytes = number.iter().chain(tag.as_ref());
     cookie
         .iter_mut()
-        .zip(tag.as_ref())
+        .zip(bytes)
         .for_each(|(to, from)| *to = *from);
     cookie
 }

@@ -28,6 +28,21 @@ fn a_request_that_is_repeated_gets_what_was_said_and_is_not_new() {
 }
 
 #[test]
+fn one_at_work_is_remembered_however_many_come_after_it() {
+    let now = Instant::now();
+    let mut exchange = Exchange::new(1);
+    assert_eq!(exchange.meet(now, 7), Seen::New);
+    exchange.acknowledge(7);
+    for id in 100..140 {
+        assert_eq!(exchange.meet(now, id), Seen::New);
+        exchange.reply(id, vec![0]);
+    }
+    assert!(exchange.is_acknowledged(7));
+    assert_eq!(exchange.meet(now, 7), Seen::AtWork(Some([0x60, 0, 0, 7])));
+    assert_eq!(exchange.remembered_bytes(), MOST_REMEMBERED - 1);
+}
+
+#[test]
 fn sixteen_are_remembered_and_no_more_bytes_than_may_be() {
     let now = Instant::now();
     let mut exchange = Exchange::new(1);

@@ -62,7 +62,7 @@ pub(super) struct Wanted {
     /// A device that takes hexadecimal takes it as it is told. libcoap's coap-client takes the
     /// bytes themselves: -u IDENTITY -k "$(printf PSK | xxd -r -p)".
     #[arg(long)]
-    psk: bool,
+    pub(super) psk: bool,
 
     /// Have a certificate for the key of this PKCS#10 request, PEM
     #[arg(long, value_name = "FILE")]

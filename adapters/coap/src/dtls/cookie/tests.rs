@@ -27,6 +27,15 @@ fn a_cookie_proves_its_own_address_and_message_until_the_key_has_changed_twice()
     let second = hello(1, &given);
     let second = ClientHello::read(&second).unwrap();
     assert_eq!(cookies.proven(here, &second), Some(given));
+    let again = cookies.of(here, &ClientHello::read(&first).unwrap());
+    assert!(is_newer(&again, &given) && !is_newer(&given, &again) && !is_newer(&given, &given));
+    let mut numbered = given;
+    numbered[NUMBER - 1] ^= 2;
+    let other = hello(1, &numbered);
+    assert_eq!(
+        cookies.proven(here, &ClientHello::read(&other).unwrap()),
+        None
+    );
     for other in ["127.0.0.1:4001", "127.0.0.2:4000", "[::1]:4000"] {
         assert_eq!(cookies.proven(address(other), &second), None, "{other}");
     }

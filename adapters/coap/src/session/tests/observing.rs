@@ -143,6 +143,10 @@ fn who_registers_again_is_told_once_with_the_new_token() {
     let told = told_after(&mut rig, 1);
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].get_token(), [0xaa]);
+    settle(&mut rig, 0x60, &told[0]);
+    // It tidies up the one before: that is not the one that stands.
+    rig.answer(Ask::of(GET, "/ics/v1/doc").with(OBSERVE, &[1]));
+    assert_eq!(told_after(&mut rig, 2).len(), 1);
 }
 
 #[test]

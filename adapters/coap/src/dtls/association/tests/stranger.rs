@@ -79,6 +79,29 @@ fn records_without_the_keys_do_nothing_to_an_association() {
 }
 
 #[test]
+fn a_hello_of_an_earlier_handshake_that_was_overheard_ends_nothing() {
+    let (mut server, now) = (server(true), Instant::now());
+    let mut old = Client::with_key(4000, now, "watch-7", KEY);
+    let mut overheard = Vec::new();
+    for _ in 0..2 {
+        overheard = old.outgoing().unwrap();
+        server.take(now, old.at, &overheard);
+        while let Some((_, datagram)) = server.outgoing() {
+            old.take(now, &datagram);
+        }
+    }
+    carry(&mut server, &mut old, now, KEY);
+    // The device starts again, at the port it had.
+    let mut new = met_with_key(&mut server, 4000, now);
+    while server.heard().is_some() {}
+    server.take(now, new.at, &overheard);
+    assert!(is_quiet(&mut server));
+    let word = new.say(now, b"up");
+    server.take(now, new.at, &word);
+    assert_eq!(all_heard(&mut server), ["said up"]);
+}
+
+#[test]
 fn a_new_hello_ends_an_association_once_its_address_is_proven() {
     let (mut server, now) = (server(true), Instant::now());
     let mut old = Client::with_key(4000, now, "watch-7", KEY);
