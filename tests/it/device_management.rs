@@ -195,6 +195,13 @@ fn a_pre_shared_key_is_told_by_the_verb_that_had_it_made_and_by_no_other() {
     for name in ["psk identity", "psk "] {
         assert!(facts.lines().any(|line| line.starts_with(name)), "{facts}");
     }
+    let of_no_use = ["device", "register", "FR-4", "--psk"];
+    let refused = Gateway::run(&[&of_no_use[..], &towards, &file].concat());
+    let why = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        !refused.status.success() && why.contains("--channel coap"),
+        "{why}"
+    );
 }
 
 /// What the device names with the key that is its credential of that number.
