@@ -13,7 +13,7 @@ use ics_operator::wire::{
     PairingCodeView,
 };
 
-use super::operator::{Access, name_of, or_empty, parse_sp};
+use super::operator::{Access, UsageError, name_of, or_empty, parse_sp};
 use super::runtime::{Outcome, block_on};
 use crate::operator_client::OperatorClient;
 use credential::{CredentialVerb, Wanted};
