@@ -12,6 +12,7 @@ fn allowed(package: &str) -> Option<BTreeSet<&'static str>> {
         "ics-channel" | "ics-policies" | "ics-notify" | "ics-store" | "ics-vault" => {
             BTreeSet::from(["ics-core"])
         }
+        "ics-onem2m" => BTreeSet::from(["ics-core", "ics-channel", "ics-http"]),
         "ics-mqtt" | "ics-coap" => BTreeSet::from(["ics-core", "ics-channel"]),
         "ics-oauth" | "ics-operator" | "ics-t8" => BTreeSet::from(["ics-core", "ics-http"]),
         "ics-store-redb" | "ics-store-sled" => BTreeSet::from(["ics-core", "ics-store"]),
@@ -28,6 +29,7 @@ const ENGINES: [(&str, &[&str]); 8] = [
             "ics-http",
             "ics-t8",
             "ics-oauth",
+            "ics-onem2m",
             "ics-operator",
             "ics-gateway",
         ],

@@ -1,0 +1,25 @@
+//! The oneM2M binding: the gateway as a CSE of its own, `/id-ics`, joined to a platform over Mcc, and
+//! called directly over Mca (TS-0001, TS-0004; TS-0009 HTTP, TS-0010 MQTT, TS-0008 CoAP).
+//!
+//! | question | module |
+//! |---|---|
+//! | what a request and an answer are, whatever carries them | [`primitive`], [`rsc`] |
+//! | where a resource is | [`address`] |
+//! | who asks, and whether that is proved | [`caller`] |
+//! | bytes, headers, topics, options | `binding` |
+//! | how requests of ours get out | [`outbound`] |
+//!
+//! It never believes `X-M2M-Origin` alone, and never returns an external identifier (`mei`), a node
+//! id or a serial number to a third party.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod address;
+mod binding;
+pub mod caller;
+pub mod outbound;
+pub mod primitive;
+pub mod rsc;
+mod shelf;
+mod time;
