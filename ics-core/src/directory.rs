@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use crate::change::Change;
 use crate::correlation::Correlation;
 use crate::fence::Fence;
-use crate::id::{AgreementId, DeviceSerialNumber, JobId, ServiceUri, SpId, SubscriptionId};
+use crate::id::{AeId, AgreementId, DeviceSerialNumber, JobId, ServiceUri, SpId, SubscriptionId};
 use crate::job::Job;
 use crate::mapping::{Attribute, Mapping};
 use crate::party::{Agreement, CertificateRecord, Party, PartyStatus, Subscription};
@@ -85,6 +85,8 @@ impl DirectoryRecord {
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     parties: BTreeMap<SpId, Arc<Party>>,
+    /// Of those that are not removed.
+    aes: BTreeMap<AeId, SpId>,
     agreements: BTreeMap<AgreementId, Arc<Agreement>>,
     pairs: BTreeMap<(SpId, SpId), BTreeSet<AgreementId>>,
     subscriptions: BTreeMap<SubscriptionId, Arc<Subscription>>,
@@ -118,6 +120,12 @@ impl Directory {
     pub fn put(&mut self, record: DirectoryRecord) {
         match record {
             DirectoryRecord::Party(party) => {
+                self.forget_ae(&party.id);
+                if let Some(onem2m) = &party.onem2m
+                    && party.status != PartyStatus::Removed
+                {
+                    self.aes.insert(onem2m.ae.clone(), party.id.clone());
+                }
                 self.parties.insert(party.id.clone(), party);
             }
             DirectoryRecord::Agreement(agreement) => {
@@ -185,6 +193,16 @@ impl Directory {
         }
     }
 
+    fn forget_ae(&mut self, of: &SpId) {
+        let known = self.parties.get(of);
+        let ae = known.and_then(|party| Some(party.onem2m.as_ref()?.ae.clone()));
+        if let Some(ae) = ae
+            && self.aes.get(&ae) == Some(of)
+        {
+            self.aes.remove(&ae);
+        }
+    }
+
     /// All fences, oldest first.
     pub fn fences(&self) -> impl Iterator<Item = &Arc<Fence>> {
         self.fences.values()
@@ -225,6 +243,13 @@ impl Directory {
     #[must_use]
     pub fn party(&self, id: &SpId) -> Option<&Arc<Party>> {
         self.parties.get(id)
+    }
+
+    /// The party that speaks as that AE, unless it was removed. That is asked of what
+    /// comes over oneM2M.
+    #[must_use]
+    pub fn party_of_ae(&self, ae: &AeId) -> Option<&Arc<Party>> {
+        self.aes.get(ae).and_then(|id| self.parties.get(id))
     }
 
     /// All parties, by id.

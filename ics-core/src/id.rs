@@ -5,6 +5,7 @@
 //! TS 33.187 4.7). No type here can be serialized or displayed by itself: a wire format asks
 //! for the text by name, so each place an identifier leaves is a decision.
 
+mod ae_id;
 mod device_id;
 mod pairing_code;
 mod permanent;
@@ -16,6 +17,7 @@ mod sp_id;
 mod uti;
 mod uuid_id;
 
+pub use ae_id::AeId;
 pub use device_id::DeviceId;
 pub use pairing_code::PairingCode;
 pub use permanent::{PermanentIdentifier, find_permanent_identifier};

@@ -3,13 +3,14 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use core::num::NonZeroU32;
 
 use regex::bytes::Regex;
 
 use crate::id::{
-    AgreementId, CallbackUri, DeviceSerialNumber, InvalidId, Origin, ServicePrefix, ServiceUri,
-    SpId, SubscriptionId, whole_pattern,
+    AeId, AgreementId, CallbackUri, DeviceSerialNumber, InvalidId, Origin, ServicePrefix,
+    ServiceUri, SpId, SubscriptionId, whole_pattern,
 };
 use crate::mapping::{Attribute, Features};
 use crate::principal::{CertificateSerial, CertificateThumbprint};
@@ -35,12 +36,71 @@ pub struct Party {
     pub callback_origins: Vec<Origin>,
     /// Its own token endpoint, where the gateway must fetch a token before it notifies.
     pub token_endpoint: Option<CallbackUri>,
+    /// The AE it speaks as over oneM2M, where it does.
+    pub onem2m: Option<OneM2mAe>,
     /// How much it may ask.
     pub limits: Limits,
     /// When it was onboarded.
     pub created: Timestamp,
     /// Rises by one with every write.
     pub version: u64,
+}
+
+/// The AE of a party on a oneM2M platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OneM2mAe {
+    /// Its AE-ID: no two parties have the same.
+    pub ae: AeId,
+    /// The key it signs its requests with where its CSE hands them on; without one, it comes with a
+    /// certificate or not at all.
+    pub key: Option<VerifyingKey>,
+}
+
+/// The public half of a key that signs (RFC 7518 3.4, RFC 8037).
+#[derive(Clone, PartialEq, Eq)]
+pub struct VerifyingKey {
+    algorithm: SignatureAlgorithm,
+    point: Vec<u8>,
+}
+
+/// How a key signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SignatureAlgorithm {
+    /// ECDSA on P-256 with SHA-256; a signature is r and s, 64 bytes.
+    Es256,
+    /// Ed25519.
+    EdDsa,
+}
+
+impl VerifyingKey {
+    /// A key by its point: uncompressed, 65 bytes, for [`SignatureAlgorithm::Es256`]; 32 bytes for
+    /// [`SignatureAlgorithm::EdDsa`]. `None` for any other length or form.
+    #[must_use]
+    pub fn new(algorithm: SignatureAlgorithm, point: Vec<u8>) -> Option<Self> {
+        let fits = match algorithm {
+            SignatureAlgorithm::Es256 => point.len() == 65 && point.first() == Some(&4),
+            SignatureAlgorithm::EdDsa => point.len() == 32,
+        };
+        fits.then_some(Self { algorithm, point })
+    }
+
+    /// How it signs.
+    #[must_use]
+    pub const fn algorithm(&self) -> SignatureAlgorithm {
+        self.algorithm
+    }
+
+    /// The point.
+    #[must_use]
+    pub fn point(&self) -> &[u8] {
+        &self.point
+    }
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VerifyingKey({:?})", self.algorithm)
+    }
 }
 
 /// Whether a party is served.

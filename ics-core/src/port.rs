@@ -22,7 +22,7 @@ pub use naming::ResourceNames;
 pub use notification_socket::{NotificationSockets, SocketClosed};
 pub use secrets::{
     AuthorityError, CertificateAuthority, DeviceAuthority, HasherUnavailable, IssuedCertificate,
-    PasswordHasher, SealError, Sealer,
+    PasswordHasher, SealError, Sealer, SignatureVerifier,
 };
 pub use store::{
     CommitError, Cursor, DeviceRows, DueEntries, DuePlace, Page, Selection, Store, StoreError,

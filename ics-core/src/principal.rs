@@ -100,6 +100,11 @@ pub enum Proof {
     Certificate(Arc<PeerCertificate>),
     /// The credential of a hosted device.
     Device(Arc<DeviceIdentity>),
+    /// A request that the SP signed with the key the operator registered for it: its CSE handed it
+    /// on, and vouches for nobody.
+    Signature(SpId),
+    /// What a peer in a sandbox says it is. Nowhere else.
+    Claim(SpId),
 }
 
 impl Proof {
@@ -109,6 +114,7 @@ impl Proof {
         match self {
             Self::Certificate(certificate) => &certificate.sp,
             Self::Device(identity) => &identity.iot_sp,
+            Self::Signature(sp) | Self::Claim(sp) => sp,
         }
     }
 }

@@ -9,6 +9,7 @@ mod device;
 mod extract;
 mod job;
 mod mapping;
+mod onem2m;
 mod outbox;
 mod party;
 mod status;
@@ -27,6 +28,7 @@ use ics_core::time::Timestamp;
 use crate::error::Refusal;
 
 pub use extract::{Archive, ArchiveError, Extract};
+pub use onem2m::CseRegistration;
 
 /// The operator-domain API.
 pub struct OperatorApi {
@@ -52,6 +54,8 @@ pub struct Ports {
     pub observation: Arc<dyn Observation>,
     /// The store, as far as it can be written out.
     pub archive: Arc<dyn Archive>,
+    /// The gateway's CSE at a platform, where one is configured.
+    pub onem2m: Option<Arc<dyn CseRegistration>>,
 }
 
 /// What the operator configured.

@@ -6,6 +6,7 @@
 mod device;
 mod directory;
 mod extract;
+mod onem2m;
 mod read;
 mod refusal;
 mod request;
@@ -32,6 +33,7 @@ use crate::wire::JobView;
 pub(crate) use device::*;
 pub(crate) use directory::*;
 pub(crate) use extract::*;
+pub(crate) use onem2m::*;
 pub(crate) use read::*;
 
 /// Media type of refusals (RFC 9457).
@@ -60,6 +62,11 @@ pub fn configure(cfg: &mut ServiceConfig, api: Arc<OperatorApi>) {
             "/sps/{id}/suspend",
             "POST",
             [web::post().to(suspend_sp)],
+        ))
+        .service(at(
+            "/sps/{id}/onem2m",
+            "POST",
+            [web::post().to(change_sp_ae)],
         ))
         .service(at("/sps/{id}/resume", "POST", [web::post().to(resume_sp)]))
         .service(at("/sps/{id}/remove", "POST", [web::post().to(remove_sp)]))
@@ -140,6 +147,13 @@ pub fn configure(cfg: &mut ServiceConfig, api: Arc<OperatorApi>) {
         .service(at("/export/state", "GET", [web::get().to(export_state)]))
         .service(at("/export/table", "GET", [web::get().to(export_table)]))
         .service(at("/status", "GET", [web::get().to(show_status)]))
+        .service(at(
+            "/onem2m/registration",
+            "GET",
+            [web::get().to(show_registration)],
+        ))
+        .service(at("/onem2m/attach", "POST", [web::post().to(attach_cse)]))
+        .service(at("/onem2m/detach", "POST", [web::post().to(detach_cse)]))
         .service(at("/clock/accept", "POST", [web::post().to(accept_clock)]))
         .service(at("/health/live", "GET", [web::get().to(show_liveness)]))
         .service(at("/metrics", "GET", [web::get().to(show_metrics)]))

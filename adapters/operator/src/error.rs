@@ -68,6 +68,8 @@ pub(crate) enum Refusal {
     GrantsDoNotFitRoles,
     #[error("service prefix taken")]
     ServiceOwned { owner: SpId },
+    #[error("AE speaks for another service provider")]
+    AeTaken { owner: SpId },
     #[error("agreement exists")]
     AgreementExists(String),
     #[error("serial number of another certificate")]
@@ -76,6 +78,10 @@ pub(crate) enum Refusal {
     Authority(AuthorityError),
     #[error(transparent)]
     Failure(#[from] Failure),
+    #[error("no platform configured")]
+    NoPlatform,
+    #[error("the platform did not take it")]
+    Platform(String),
     #[error("too many backups and exports at once")]
     Extracting,
     #[error("interrupted")]
@@ -101,6 +107,7 @@ impl Refusal {
             OnboardingError::WrongRole(_) => Self::WrongRole(""),
             OnboardingError::GrantsDoNotFitRoles(_) => Self::GrantsDoNotFitRoles,
             OnboardingError::ServiceOwned { owner, .. } => Self::ServiceOwned { owner },
+            OnboardingError::AeTaken(owner) => Self::AeTaken { owner },
             OnboardingError::AgreementExists(id) => Self::AgreementExists(id.to_string()),
             OnboardingError::NoAgreement(_) => Self::NoAgreement,
             OnboardingError::Failure(failure) => Self::Failure(failure),
@@ -158,7 +165,10 @@ impl Refusal {
             status,
             title: title.into(),
             cause: cause.into(),
-            detail: detail.map(Into::into),
+            detail: match self {
+                Self::Platform(said) => Some(said.clone()),
+                _ => detail.map(Into::into),
+            },
             invalid_params: match self {
                 Self::Missing(params) | Self::Incorrect(params) => params.clone(),
                 Self::NoPartyOf(param) => vec![InvalidParam {
@@ -176,7 +186,9 @@ impl Refusal {
                 _ => None,
             },
             conflicts_with: match self {
-                Self::ServiceOwned { owner } | Self::SerialTaken(owner) => Some(owner.to_string()),
+                Self::ServiceOwned { owner }
+                | Self::AeTaken { owner }
+                | Self::SerialTaken(owner) => Some(owner.to_string()),
                 Self::AgreementExists(id) => Some(id.clone()),
                 _ => None,
             },
@@ -284,6 +296,24 @@ impl Refusal {
                 Code(404, "SP_NOT_FOUND", "No such service provider", None)
             }
             Self::NoAgreement => Code(404, "AGREEMENT_NOT_FOUND", "No such agreement", None),
+            Self::AeTaken { .. } => Code(
+                409,
+                "AE_TAKEN",
+                "The AE speaks for another service provider",
+                None,
+            ),
+            Self::NoPlatform => Code(
+                404,
+                "NO_PLATFORM",
+                "No oneM2M platform is configured",
+                Some("add `[onem2m.registrar]` to the configuration, and start anew"),
+            ),
+            Self::Platform(_) => Code(
+                502,
+                "PLATFORM_REFUSED",
+                "The oneM2M platform did not take it",
+                None,
+            ),
             Self::NoMapping => Code(404, "MAPPING_NOT_FOUND", "No such mapping", None),
             Self::NoJob => Code(404, "JOB_NOT_FOUND", "No such job", None),
             Self::Extracting => Code(

@@ -66,6 +66,7 @@ impl World {
             status: store.clone(),
             observation: store.clone(),
             archive: store.clone(),
+            onem2m: None,
         };
         let settings = Settings {
             version: "1.2.3",

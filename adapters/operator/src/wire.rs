@@ -9,6 +9,7 @@ mod certificate;
 mod device;
 mod job;
 mod mapping;
+mod onem2m;
 mod outbox;
 mod party;
 mod problem;
@@ -33,12 +34,13 @@ pub use device::{
 };
 pub use job::{JobStatusName, JobView};
 pub use mapping::{MappingDetail, MappingQuery, MappingStatusName, MappingView};
+pub use onem2m::RegistrationView;
 pub use outbox::{
     DeadReasonName, MessageKindName, OutboxQuery, OutboxRetry, OutboxView, RetriedView,
 };
 pub use party::{
-    LimitsView, NewLimits, NewParty, PartyStatusName, PartyView, RemovedParty, RoleName,
-    SerialNamespaceView,
+    JwkView, LimitsView, NewLimits, NewOneM2mAe, NewParty, OneM2mAeView, PartyStatusName,
+    PartyView, RemovedParty, RoleName, SerialNamespaceView,
 };
 pub use problem::{InvalidParam, ProblemView};
 pub use status::{

@@ -30,11 +30,77 @@ pub enum CertificateIdentity {
         /// Its device ID.
         id: DeviceId,
     },
+    /// `//<domain>/<cse-id>` or `//<domain>/<cse-id>/<ae-id>`: a CSE or an AE of another domain, by its
+    /// absolute identifier (TS-0003 10.1: AE-ID and CSE-ID certificates).
+    OneM2m(OneM2mName),
+}
+
+/// The absolute identifier of a CSE or an AE (TS-0001 7.2).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OneM2mName {
+    uri: String,
+    domain_end: usize,
+    cse_end: usize,
+}
+
+impl OneM2mName {
+    /// Reads `//<domain>/<cse-id>` with or without an AE-ID behind it.
+    ///
+    /// # Errors
+    /// [`InvalidIdentity`].
+    pub fn parse(uri: &str) -> Result<Self, InvalidIdentity> {
+        let fits = |part: &str| {
+            let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+            (1..=128).contains(&part.len()) && part.chars().all(good)
+        };
+        let rest = uri.strip_prefix("//").ok_or(InvalidIdentity)?;
+        let parts: Vec<&str> = rest.split('/').collect();
+        let ([domain, cse] | [domain, cse, _]) = parts.as_slice() else {
+            return Err(InvalidIdentity);
+        };
+        if !parts.iter().all(|part| fits(part)) {
+            return Err(InvalidIdentity);
+        }
+        let domain_end = domain.len().saturating_add(2);
+        Ok(Self {
+            uri: uri.to_owned(),
+            domain_end,
+            cse_end: domain_end.saturating_add(1).saturating_add(cse.len()),
+        })
+    }
+
+    /// As it stands in the certificate.
+    #[must_use]
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// `<domain>`.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        self.uri.get(2..self.domain_end).unwrap_or_default()
+    }
+
+    /// `<cse-id>`, without its slash.
+    #[must_use]
+    pub fn cse_id(&self) -> &str {
+        let from = self.domain_end.saturating_add(1);
+        self.uri.get(from..self.cse_end).unwrap_or_default()
+    }
+
+    /// `/<cse-id>/<ae-id>`; `None` for a CSE.
+    #[must_use]
+    pub fn ae(&self) -> Option<&str> {
+        let below = self.uri.len() > self.cse_end;
+        below.then(|| self.uri.get(self.domain_end..)).flatten()
+    }
 }
 
 /// The text is no URI of a certificate identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not `urn:ics:` with `sp:`, `operator:` or `gateway:` and a name, or `dev:` and two")]
+#[error(
+    "not `urn:ics:` with `sp:`, `operator:` or `gateway:` and a name, or `dev:` and two, nor an absolute CSE-ID or AE-ID"
+)]
 pub struct InvalidIdentity;
 
 impl CertificateIdentity {
@@ -43,6 +109,9 @@ impl CertificateIdentity {
     /// # Errors
     /// [`InvalidIdentity`].
     pub fn parse(uri: &str) -> Result<Self, InvalidIdentity> {
+        if uri.starts_with("//") {
+            return OneM2mName::parse(uri).map(Self::OneM2m);
+        }
         let (kind, name) = uri
             .strip_prefix("urn:ics:")
             .and_then(|rest| rest.split_once(':'))
@@ -71,6 +140,7 @@ impl CertificateIdentity {
             Self::Operator(name) => format!("urn:ics:operator:{name}"),
             Self::Gateway(name) => format!("urn:ics:gateway:{name}"),
             Self::Device { iot_sp, id } => format!("urn:ics:dev:{iot_sp}:{}", id.as_str()),
+            Self::OneM2m(name) => name.uri().to_owned(),
         }
     }
 
@@ -80,6 +150,7 @@ impl CertificateIdentity {
         match self {
             Self::Sp(name) | Self::Operator(name) | Self::Gateway(name) => name.as_str(),
             Self::Device { id, .. } => id.as_str(),
+            Self::OneM2m(name) => name.uri(),
         }
     }
 }

@@ -52,10 +52,11 @@ mod profile;
 mod request;
 mod seal;
 mod signing_key;
+mod verifying_key;
 
 pub use authority::{Authority, InvalidServerName, IssuedKey, NewAuthority, ServerNames};
 pub use certificate::{
-    CertificateFacts, CertificateIdentity, InvalidIdentity, check_client_certificate,
+    CertificateFacts, CertificateIdentity, InvalidIdentity, OneM2mName, check_client_certificate,
     read_certificate,
 };
 pub use keyring::{Keyring, KeyringError};
@@ -65,3 +66,4 @@ pub use profile::ProfileViolation;
 pub use request::{CertificateRequest, make_request};
 pub use seal::Vault;
 pub use signing_key::{PublicJwk, SigningKey};
+pub use verifying_key::{Verifier, read_verifying_key};

@@ -16,6 +16,9 @@ pub enum InvalidKeyMaterial {
     /// No unencrypted private key of a kind that is used here.
     #[error("no unencrypted private key of an allowed kind")]
     NoKey,
+    /// No public key of a kind that is used here.
+    #[error("no public key on P-256 or Ed25519: `openssl pkey -pubout` writes one")]
+    NoPublicKey,
     /// The certificate may not sign others: CA:TRUE and keyCertSign are needed.
     #[error("certificate is not one of an authority")]
     NotAuthority,

@@ -16,7 +16,9 @@ pub enum ProfileViolation {
     #[error("not a readable certificate")]
     Unreadable,
     /// Not exactly one SAN URI, or none of the gateway's namespaces.
-    #[error("subject alternative name must have exactly one URI, `urn:ics:..`")]
+    #[error(
+        "subject alternative name must have exactly one URI, `urn:ics:..` or an absolute CSE-ID or AE-ID"
+    )]
     Identity,
     /// Signed with SHA-1, or with something unheard of.
     #[error("signature must be ECDSA or RSA with SHA-256 or better")]

@@ -2,13 +2,17 @@
 
 mod certificate;
 
+use std::error::Error;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use ics_core::id::SpId;
 use ics_operator::wire::{
-    Confirmation, NewLimits, NewParty, PartyView, RemovedParty, RoleName, SerialNamespaceView,
+    Confirmation, JwkView, NewLimits, NewOneM2mAe, NewParty, OneM2mAeView, PartyView, RemovedParty,
+    RoleName, SerialNamespaceView,
 };
+use ics_vault::read_verifying_key;
 
 use super::job::{check_done, count_removed, wait_for_all};
 use super::operator::{Access, name_of, or_empty, parse_sp};
@@ -37,6 +41,9 @@ Examples:
       --callback-origin https://iot.acme.example
   A certificate for the shop, with a key made here (or --csr for a key made there):
     ics-gateway sp cert issue shop --out ./shop --config gateway.toml
+  The AE it speaks as at a oneM2M platform, and the key it signs with there:
+    ics-gateway sp onem2m shop --config gateway.toml \\
+      --onem2m-ae /id-in/Cshop --onem2m-key ./shop/onem2m.pub
   Freeze it at once, losing nothing; let it go on:
     ics-gateway sp suspend shop --config gateway.toml
     ics-gateway sp resume shop --config gateway.toml
@@ -55,6 +62,7 @@ enum SpVerb {
     /// Let a suspended service provider go on
     Resume(NamedSp),
     Remove(RemoveArguments),
+    Onem2m(ChangeAeArguments),
     /// Certificates of service providers
     #[command(subcommand)]
     Cert(certificate::CertificateVerb),
@@ -98,6 +106,9 @@ struct AddArguments {
     #[arg(long, value_name = "URL")]
     token_endpoint: Option<String>,
 
+    #[command(flatten)]
+    onem2m: AeArguments,
+
     /// Requests a second, with a burst of the same size [default: as configured]
     #[arg(long, value_name = "N")]
     requests_per_second: Option<NonZeroU32>,
@@ -105,6 +116,30 @@ struct AddArguments {
     /// Mappings a day that may fail on the device's side [default: as configured]
     #[arg(long, value_name = "N")]
     failed_mappings_per_day: Option<NonZeroU32>,
+}
+
+/// The AE that a service provider speaks as over oneM2M.
+#[derive(Debug, Args)]
+struct AeArguments {
+    /// The AE it speaks as over oneM2M: /CSE-ID/AE-ID of the platform
+    #[arg(long, value_name = "AE")]
+    onem2m_ae: Option<String>,
+
+    /// The public key it signs its requests with, PEM (P-256 or Ed25519): without one it has to
+    /// come with a certificate, and not through the platform
+    #[arg(long, value_name = "FILE", requires = "onem2m_ae")]
+    onem2m_key: Option<PathBuf>,
+}
+
+/// Say which AE a service provider speaks as over oneM2M; none of both: it does not any more
+#[derive(Debug, Args)]
+struct ChangeAeArguments {
+    /// Its id
+    #[arg(value_parser = parse_sp)]
+    id: SpId,
+
+    #[command(flatten)]
+    onem2m: AeArguments,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -137,7 +172,14 @@ impl SpArguments {
             let client = access.client()?;
             match verb {
                 SpVerb::Add(arguments) => {
-                    let party: PartyView = client.post("/sps", &arguments.into_party()).await?;
+                    let party: PartyView = client.post("/sps", &arguments.into_party()?).await?;
+                    tell_party(&access, &party)
+                }
+                SpVerb::Onem2m(ChangeAeArguments { id, onem2m }) => {
+                    let new = NewOneM2mAe {
+                        onem2m: onem2m.into_view()?,
+                    };
+                    let party = client.post(&format!("/sps/{id}/onem2m"), &new).await?;
                     tell_party(&access, &party)
                 }
                 SpVerb::List => list(&access, &client).await,
@@ -201,6 +243,10 @@ fn tell_party(access: &Access, party: &PartyView) -> Outcome {
         ("serial namespaces", namespaces.join(" ")),
         ("callback origins", party.callback_origins.join(" ")),
         ("token endpoint", or_empty(party.token_endpoint.as_ref())),
+        (
+            "onem2m",
+            party.onem2m.as_ref().map_or_else(String::new, show_ae),
+        ),
         ("requests/s", party.limits.requests_per_second.to_string()),
         (
             "failures/day",
@@ -211,29 +257,54 @@ fn tell_party(access: &Access, party: &PartyView) -> Outcome {
     access.tell(party, &facts)
 }
 
+fn show_ae(onem2m: &OneM2mAeView) -> String {
+    let key = onem2m.key.as_ref();
+    let signs = key.map_or("no key", |key| key.crv.as_str());
+    format!("{} ({signs})", onem2m.ae)
+}
+
 fn roles_of(party: &PartyView) -> String {
     let roles: Vec<_> = party.roles.iter().map(name_of).collect();
     roles.join("+")
 }
 
 impl AddArguments {
-    fn into_party(self) -> NewParty {
+    fn into_party(self) -> Result<NewParty, Box<dyn Error>> {
         let role = |role| match role {
             Role::ThirdPartySp => RoleName::ThirdPartySp,
             Role::IotSp => RoleName::IotSp,
         };
-        NewParty {
+        Ok(NewParty {
             id: self.id.to_string(),
             roles: self.roles.into_iter().map(role).collect(),
             services: self.services,
             serial_namespaces: self.serial_namespaces,
             callback_origins: self.callback_origins,
             token_endpoint: self.token_endpoint,
+            onem2m: self.onem2m.into_view()?,
             limits: NewLimits {
                 requests_per_second: self.requests_per_second,
                 failed_mappings_per_day: self.failed_mappings_per_day,
             },
-        }
+        })
+    }
+}
+
+impl AeArguments {
+    fn into_view(self) -> Result<Option<OneM2mAeView>, Box<dyn Error>> {
+        let Some(ae) = self.onem2m_ae else {
+            return Ok(None);
+        };
+        let key = match &self.onem2m_key {
+            None => None,
+            Some(path) => {
+                let named = |error: &dyn Error| format!("{}: {error}", path.display());
+                let pem = std::fs::read_to_string(path).map_err(|error| named(&error))?;
+                let key = read_verifying_key(&pem).map_err(|error| named(&error))?;
+                Some(JwkView::of(&key))
+            }
+        };
+        Ok(Some(OneM2mAeView { ae, key }))
     }
 }
 

@@ -159,6 +159,7 @@ fn terms_of(id: &str, grant: Grant, ports: Ports) -> Result<PartyTerms, SandboxE
         serial_namespaces,
         callback_origins: vec![Origin::parse(&ports.callback_url()).map_err(refused)?],
         token_endpoint: None,
+        onem2m: None,
         limits: Limits {
             requests_per_second: NonZeroU32::new(50_000).unwrap_or(NonZeroU32::MAX),
             failed_mappings_per_day: NonZeroU32::MAX,

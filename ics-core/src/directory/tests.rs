@@ -5,7 +5,7 @@ use super::*;
 use crate::change::Change;
 use crate::id::{CallbackUri, ServicePrefix};
 use crate::mapping::Features;
-use crate::party::{ConsentMode, Exposure, Limits, SerialMatcher, SerialNamespace};
+use crate::party::{ConsentMode, Exposure, Limits, OneM2mAe, SerialMatcher, SerialNamespace};
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 const LATER: Timestamp = Timestamp::from_millis(2_000_000);
@@ -31,6 +31,7 @@ fn party(id: &str, namespaces: Vec<SerialNamespace>) -> Party {
         serial_namespaces: namespaces,
         callback_origins: Vec::new(),
         token_endpoint: None,
+        onem2m: None,
         limits: Limits {
             requests_per_second: 1.try_into().unwrap(),
             failed_mappings_per_day: 1.try_into().unwrap(),
@@ -346,4 +347,33 @@ fn the_next_expiry_is_that_of_the_newest_certificate_of_an_active_party_over_or_
     })));
     let next = directory.next_expiry().map(|c| c.not_after);
     assert_eq!(next, Some(at(-60)));
+}
+
+#[test]
+fn an_ae_speaks_for_its_party_until_that_is_removed_or_has_another() {
+    let ae = |stem: &str| AeId::parse(&alloc::format!("/id-in/{stem}")).unwrap();
+    let speaking = |party: &Party, stem: Option<&str>| {
+        let onem2m = stem.map(|stem| OneM2mAe {
+            ae: ae(stem),
+            key: None,
+        });
+        DirectoryRecord::Party(Arc::new(Party {
+            onem2m,
+            ..party.clone()
+        }))
+    };
+    let shop = party("shop", Vec::new());
+    let mut directory = Directory::from_records([speaking(&shop, Some("Cshop"))]);
+    let of = |directory: &Directory, stem| directory.party_of_ae(&ae(stem)).map(|p| p.id.clone());
+    assert_eq!(of(&directory, "Cshop"), Some(shop.id.clone()));
+    assert_eq!(of(&directory, "Cmusic"), None);
+    directory.put(speaking(&shop, Some("Cother")));
+    assert_eq!(of(&directory, "Cshop"), None);
+    assert_eq!(of(&directory, "Cother"), Some(shop.id.clone()));
+    let removed = Party {
+        status: PartyStatus::Removed,
+        ..shop.clone()
+    };
+    directory.put(speaking(&removed, Some("Cother")));
+    assert_eq!(of(&directory, "Cother"), None);
 }

@@ -286,3 +286,24 @@ fn minted_ids_survive_a_round_trip_and_sort_by_time() {
     assert_eq!(MappingId::parse(&a.to_string()), Ok(a));
     assert!(MappingId::parse(&a.to_string().to_uppercase()).is_err());
 }
+
+#[test]
+fn an_ae_id_names_a_cse_and_a_stem_and_nobody() {
+    let ae = AeId::parse("/id-in/Cshop").unwrap();
+    assert_eq!((ae.as_str(), ae.cse_id()), ("/id-in/Cshop", "id-in"));
+    assert!(AeId::parse("/id-in/S0.2.481.1").is_ok());
+    for text in [
+        "",
+        "Cshop",
+        "/id-in/",
+        "/id-in/C",
+        "/id-in/shop",
+        "/id-in/Cshop/cnt",
+        "//in.example/id-in/Cshop",
+        "/id-in/C shop",
+        "/id-in/C262010123456789",
+        "/imsi-262010123456789/Cshop",
+    ] {
+        assert!(AeId::parse(text).is_err(), "{text}");
+    }
+}

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::PortFuture;
 use crate::id::{DeviceId, SpId};
+use crate::party::VerifyingKey;
 use crate::principal::{CertificateSerial, CertificateThumbprint};
 use crate::sealed::{BlindIndex, BlindIndexDomain, Sealed};
 use crate::time::Timestamp;
@@ -91,6 +92,17 @@ pub trait CertificateAuthority: Send + Sync {
     /// # Errors
     /// [`AuthorityError::BadRequest`] when it is no certificate naming an SP.
     fn inspect(&self, certificate_pem: &str) -> Result<(SpId, IssuedCertificate), AuthorityError>;
+}
+
+/// Checks signatures of others, and hashes what they sign.
+///
+/// A wrong "good" lets anybody speak for an SP; a wrong "bad" costs it a request.
+pub trait SignatureVerifier: Send + Sync {
+    /// Whether `signature` is one of `message` by the holder of `key`, in the form of JWS (RFC 7515).
+    fn is_signed(&self, key: &VerifyingKey, message: &[u8], signature: &[u8]) -> bool;
+
+    /// SHA-256.
+    fn sha256(&self, bytes: &[u8]) -> [u8; 32];
 }
 
 /// Nothing was hashed: too many passwords wait for their turn.

@@ -84,6 +84,7 @@ fn directory() -> Directory {
             serial_namespaces: Vec::new(),
             callback_origins: Vec::new(),
             token_endpoint: None,
+            onem2m: None,
             limits: Limits {
                 requests_per_second: 1.try_into().unwrap(),
                 failed_mappings_per_day: 1.try_into().unwrap(),

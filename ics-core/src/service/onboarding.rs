@@ -10,7 +10,7 @@ use crate::fence::FenceScope;
 use crate::id::{AgreementId, CallbackUri, Origin, ServicePrefix, SpId};
 use crate::job::Job;
 use crate::party::{
-    Agreement, CertificateRecord, ConsentMode, Exposure, Limits, Party, PartyStatus,
+    Agreement, CertificateRecord, ConsentMode, Exposure, Limits, OneM2mAe, Party, PartyStatus,
     SerialNamespace,
 };
 use crate::principal::CertificateSerial;
@@ -33,6 +33,8 @@ pub struct PartyTerms {
     pub callback_origins: Vec<Origin>,
     /// Its own token endpoint.
     pub token_endpoint: Option<CallbackUri>,
+    /// The AE it speaks as over oneM2M.
+    pub onem2m: Option<OneM2mAe>,
     /// How much it may ask.
     pub limits: Limits,
 }
@@ -84,6 +86,9 @@ pub enum OnboardingError {
         /// Who has it.
         owner: SpId,
     },
+    /// An AE speaks for one party.
+    #[error("the AE speaks for `{0}`")]
+    AeTaken(SpId),
     /// An agreement between the two that overlaps this one is in force.
     #[error("agreement `{0}` already covers these services")]
     AgreementExists(AgreementId),
@@ -128,6 +133,7 @@ impl IcsService {
             return Err(OnboardingError::PartyExists(terms.id.clone()));
         }
         check_grants(&directory, terms)?;
+        check_ae(&directory, &terms.id, terms.onem2m.as_ref())?;
         let party = Arc::new(Party {
             id: terms.id.clone(),
             third_party_sp: terms.third_party_sp,
@@ -137,6 +143,7 @@ impl IcsService {
             serial_namespaces: terms.serial_namespaces.clone(),
             callback_origins: terms.callback_origins.clone(),
             token_endpoint: terms.token_endpoint.clone(),
+            onem2m: terms.onem2m.clone(),
             limits: terms.limits,
             created: now,
             version: 1,
@@ -147,6 +154,39 @@ impl IcsService {
             Committed::Yes => Ok(party),
             Committed::Overtaken => Err(OnboardingError::PartyExists(terms.id.clone())),
         }
+    }
+
+    /// Says which AE a party speaks as over oneM2M from now on; none: it does not.
+    ///
+    /// # Errors
+    /// [`OnboardingError`].
+    pub async fn change_party_ae(
+        &self,
+        id: &SpId,
+        onem2m: Option<&OneM2mAe>,
+    ) -> Result<Arc<Party>, OnboardingError> {
+        for _ in 0..ATTEMPTS {
+            let directory = self.directory();
+            let before = directory
+                .party(id)
+                .ok_or_else(|| OnboardingError::NoParty(id.clone()))?;
+            if before.status == PartyStatus::Removed {
+                return Err(OnboardingError::PartyRemoved(id.clone()));
+            }
+            check_ae(&directory, id, onem2m)?;
+            let next = Arc::new(Party {
+                onem2m: onem2m.cloned(),
+                version: before.version.saturating_add(1),
+                ..Party::clone(before)
+            });
+            let mut change = Change::default();
+            let record = DirectoryRecord::Party(before.clone());
+            change.put_record(Some(record), DirectoryRecord::Party(next.clone()));
+            if self.commit(change).await? == Committed::Yes {
+                return Ok(next);
+            }
+        }
+        Err(Failure::Busy.into())
     }
 
     /// Suspends, resumes or removes a party. Suspending freezes at once and deletes nothing;
@@ -352,6 +392,18 @@ impl IcsService {
             ..CertificateRecord::clone(&known)
         };
         self.record_certificate(&revoked).await.map(Some)
+    }
+}
+
+fn check_ae(
+    directory: &Directory,
+    id: &SpId,
+    onem2m: Option<&OneM2mAe>,
+) -> Result<(), OnboardingError> {
+    let owner = onem2m.and_then(|onem2m| directory.party_of_ae(&onem2m.ae));
+    match owner.filter(|party| party.id != *id) {
+        Some(other) => Err(OnboardingError::AeTaken(other.id.clone())),
+        None => Ok(()),
     }
 }
 

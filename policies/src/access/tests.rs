@@ -83,6 +83,7 @@ impl Facts {
                 serial_namespaces: Vec::new(),
                 callback_origins: Vec::new(),
                 token_endpoint: None,
+                onem2m: None,
                 limits: Limits {
                     requests_per_second: NonZeroU32::MIN,
                     failed_mappings_per_day: NonZeroU32::MIN,

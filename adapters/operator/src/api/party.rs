@@ -9,8 +9,8 @@ use ics_core::service::EndedRows;
 use super::{Caller, OperatorApi};
 use crate::error::Refusal;
 use crate::page::{cut_page, parse_limit, parse_token};
-use crate::translate::{parse_sp_in_path, party_terms, show_job, show_party};
-use crate::wire::{Confirmation, NewParty, Page, PageQuery, PartyView, RemovedParty};
+use crate::translate::{parse_sp_in_path, party_ae, party_terms, show_job, show_party};
+use crate::wire::{Confirmation, NewOneM2mAe, NewParty, Page, PageQuery, PartyView, RemovedParty};
 
 impl OperatorApi {
     pub(crate) fn list_parties(&self, query: &PageQuery) -> Result<Page<PartyView>, Refusal> {
@@ -50,6 +50,21 @@ impl OperatorApi {
         let outcome = self.service().onboard_party(&terms, self.now()).await;
         let outcome = outcome.map_err(Refusal::of_onboarding);
         let party = caller.note("sp.add", terms.id.as_str(), outcome)?;
+        Ok(show_party(&party))
+    }
+
+    /// Says which AE a party speaks as over oneM2M.
+    pub(crate) async fn change_party_ae(
+        &self,
+        caller: &Caller,
+        id: &str,
+        new: &NewOneM2mAe,
+    ) -> Result<PartyView, Refusal> {
+        let id = parse_sp_in_path(id)?;
+        let onem2m = party_ae(new)?;
+        let outcome = self.service().change_party_ae(&id, onem2m.as_ref()).await;
+        let outcome = outcome.map_err(Refusal::of_onboarding);
+        let party = caller.note("sp.onem2m", id.as_str(), outcome)?;
         Ok(show_party(&party))
     }
 

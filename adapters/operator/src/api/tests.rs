@@ -16,6 +16,7 @@ fn new_party(id: &str, role: RoleName) -> NewParty {
         serial_namespaces: Vec::new(),
         callback_origins: vec![format!("https://{id}.example")],
         token_endpoint: None,
+        onem2m: None,
         limits: NewLimits::default(),
     }
 }

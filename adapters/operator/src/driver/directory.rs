@@ -13,7 +13,7 @@ use super::{Answer, Api, answer, answer_begun, answer_created, answer_done, comp
 use crate::api::Caller;
 use crate::wire::{
     AgreementView, CertificateOrder, CertificateView, Confirmation, EndedAgreement, IssuedView,
-    NewAgreement, NewParty, Page, PageQuery, PartyView, RemovedParty, Revocation,
+    NewAgreement, NewOneM2mAe, NewParty, Page, PageQuery, PartyView, RemovedParty, Revocation,
 };
 
 /// List service providers
@@ -54,6 +54,27 @@ pub(crate) async fn add_sp(api: Api, caller: Caller, new: Body<NewParty>) -> Ans
 )]
 pub(crate) async fn show_sp(api: Api, id: Path<String>) -> Answer {
     answer(api.show_party(&id))
+}
+
+/// Say which AE a service provider speaks as over oneM2M
+///
+/// Without one it does not speak over oneM2M any more.
+#[utoipa::path(
+    post, path = "/operator/v1/sps/{id}/onem2m", tag = "Service providers", operation_id = "changeSpAe",
+    params(("id" = String, Path, description = "Its id")),
+    request_body = NewOneM2mAe,
+    responses(
+        (status = 200, description = "From now on", body = PartyView),
+        BodyNotValid, NoCertificate, NoParty, PartyRemoved, BodyNotRead,
+    )
+)]
+pub(crate) async fn change_sp_ae(
+    api: Api,
+    caller: Caller,
+    id: Path<String>,
+    new: Body<NewOneM2mAe>,
+) -> Answer {
+    answer_done(async move { api.change_party_ae(&caller, &id, &new.0).await }).await
 }
 
 /// Suspend a service provider

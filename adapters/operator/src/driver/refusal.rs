@@ -35,6 +35,8 @@ refusals! {
     NoMapping "404" "No such mapping"
     NoJob "404" "No such job"
     NoNotification "404" "Delivered meanwhile, or never there"
+    NoPlatform "404" "No oneM2M platform is configured"
+    Platform "502" "The oneM2M platform did not answer, or refused"
     NoCertificateKnown "404" "Not known"
     NoHost "404" "No such IoT service provider"
     NoDevice "404" "No such device of that service provider"

@@ -2,13 +2,14 @@
 
 use ics_core::id::{CallbackUri, InvalidId, Origin, ServicePrefix, SpId};
 use ics_core::mapping::Attribute;
-use ics_core::party::{Limits, Party, PartyStatus, SerialMatcher, SerialNamespace};
+use ics_core::party::{Limits, OneM2mAe, Party, PartyStatus, SerialMatcher, SerialNamespace};
 use ics_core::service::PartyTerms;
 
+use super::onem2m::{parse_ae, show_ae};
 use super::{Faults, role_name};
 use crate::error::Refusal;
 use crate::wire::{
-    LimitsView, NewParty, PartyStatusName, PartyView, RoleName, SerialNamespaceView,
+    LimitsView, NewOneM2mAe, NewParty, PartyStatusName, PartyView, RoleName, SerialNamespaceView,
 };
 
 /// The most grants of one kind.
@@ -39,6 +40,10 @@ pub(crate) fn party_terms(new: &NewParty, defaults: Limits) -> Result<PartyTerms
         .token_endpoint
         .as_deref()
         .and_then(|text| faults.take("/tokenEndpoint", CallbackUri::parse(text)));
+    let onem2m = new
+        .onem2m
+        .as_ref()
+        .and_then(|view| parse_ae(view, &mut faults));
     faults.check()?;
     Ok(PartyTerms {
         id: id.ok_or(Refusal::Interrupted)?,
@@ -48,6 +53,7 @@ pub(crate) fn party_terms(new: &NewParty, defaults: Limits) -> Result<PartyTerms
         serial_namespaces,
         callback_origins,
         token_endpoint,
+        onem2m,
         limits: Limits {
             requests_per_second: new
                 .limits
@@ -59,6 +65,17 @@ pub(crate) fn party_terms(new: &NewParty, defaults: Limits) -> Result<PartyTerms
                 .unwrap_or(defaults.failed_mappings_per_day),
         },
     })
+}
+
+/// The AE that a service provider is to speak as, parsed.
+pub(crate) fn party_ae(new: &NewOneM2mAe) -> Result<Option<OneM2mAe>, Refusal> {
+    let mut faults = Faults::default();
+    let onem2m = new
+        .onem2m
+        .as_ref()
+        .and_then(|view| parse_ae(view, &mut faults));
+    faults.check()?;
+    Ok(onem2m)
 }
 
 fn parse_namespaces(views: &[SerialNamespaceView], faults: &mut Faults) -> Vec<SerialNamespace> {
@@ -111,6 +128,7 @@ pub(crate) fn show_party(party: &Party) -> PartyView {
             .map(|o| o.as_str().into())
             .collect(),
         token_endpoint: party.token_endpoint.as_ref().map(|uri| uri.as_str().into()),
+        onem2m: party.onem2m.as_ref().map(show_ae),
         limits: LimitsView {
             requests_per_second: party.limits.requests_per_second.get(),
             failed_mappings_per_day: party.limits.failed_mappings_per_day.get(),

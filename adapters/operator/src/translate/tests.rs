@@ -48,6 +48,7 @@ fn every_fault_of_a_party_is_told_with_its_place_and_without_its_value() {
         ],
         callback_origins: vec![format!("http://{SECRET}.example")],
         token_endpoint: Some(SECRET.into()),
+        onem2m: None,
         limits: NewLimits::default(),
     };
     let refusal = party_terms(&new, limits()).unwrap_err();
@@ -77,6 +78,7 @@ fn limits_left_out_are_the_configured_ones() {
         serial_namespaces: Vec::new(),
         callback_origins: Vec::new(),
         token_endpoint: None,
+        onem2m: None,
         limits: NewLimits {
             requests_per_second: NonZeroU32::new(9),
             ..NewLimits::default()

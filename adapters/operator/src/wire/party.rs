@@ -44,6 +44,41 @@ pub struct SerialNamespaceView {
     pub pattern: Option<String>,
 }
 
+/// The AE that a service provider speaks as over oneM2M.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OneM2mAeView {
+    /// SP-relative AE-ID, `/<cse-id>/<stem>`; no two service providers have the same.
+    pub ae: String,
+    /// The public key it signs its requests with where its CSE hands them on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<JwkView>,
+}
+
+/// `POST /sps/{id}/onem2m`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewOneM2mAe {
+    /// The AE; none: it does not speak over oneM2M.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub onem2m: Option<OneM2mAeView>,
+}
+
+/// A public key as a JWK (RFC 7517): on P-256 (RFC 7518 6.2), or Ed25519 (RFC 8037 2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JwkView {
+    /// `EC` or `OKP`.
+    pub kty: String,
+    /// `P-256` or `Ed25519`.
+    pub crv: String,
+    /// base64url without padding.
+    pub x: String,
+    /// Of `EC`: base64url without padding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub y: Option<String>,
+}
+
 /// How much a service provider may ask; what is left out is as the configuration says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -78,6 +113,9 @@ pub struct NewParty {
     /// Its own token endpoint, where it wants the gateway to show a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_endpoint: Option<String>,
+    /// The AE it speaks as over oneM2M.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub onem2m: Option<OneM2mAeView>,
     /// How much it may ask.
     #[serde(default)]
     pub limits: NewLimits,
@@ -112,6 +150,9 @@ pub struct PartyView {
     /// Its own token endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_endpoint: Option<String>,
+    /// The AE it speaks as over oneM2M.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub onem2m: Option<OneM2mAeView>,
     /// How much it may ask.
     pub limits: LimitsView,
     /// When it was onboarded.

@@ -83,6 +83,7 @@ fn requests_survive_a_round_trip() {
         }],
         callback_origins: vec!["https://v.example".into()],
         token_endpoint: None,
+        onem2m: None,
         limits: NewLimits::default(),
     };
     let told = serde_json::to_vec(&party).unwrap();

@@ -248,6 +248,7 @@ pub fn party(id: &str, version: u64) -> DirectoryRecord {
         ],
         callback_origins: vec![Origin::parse("https://shop.example:8443").unwrap()],
         token_endpoint: Some(callback()),
+        onem2m: None,
         limits: Limits {
             requests_per_second: NonZeroU32::MIN,
             failed_mappings_per_day: NonZeroU32::MAX,

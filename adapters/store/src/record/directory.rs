@@ -4,11 +4,11 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use ics_core::directory::DirectoryRecord;
-use ics_core::id::{AgreementId, Origin, SubscriptionId};
+use ics_core::id::{AeId, AgreementId, Origin, SubscriptionId};
 use ics_core::mapping::Features;
 use ics_core::party::{
-    Agreement, CertificateRecord, ConsentMode, Exposure, Limits, Party, PartyStatus, SerialMatcher,
-    SerialNamespace, Subscription,
+    Agreement, CertificateRecord, ConsentMode, Exposure, Limits, OneM2mAe, Party, PartyStatus,
+    SerialMatcher, SerialNamespace, SignatureAlgorithm, Subscription, VerifyingKey,
 };
 use ics_core::principal::{CertificateSerial, CertificateThumbprint};
 
@@ -29,8 +29,8 @@ const KINDS: [&str; 6] = [
 
 impl Record for DirectoryRecord {
     /// 2: a subscription may do without a destination, and go by websocket. 3: an agreement may take
-    /// a pairing code.
-    const VERSION: u8 = 3;
+    /// a pairing code. 4: a service provider may speak as an AE of oneM2M.
+    const VERSION: u8 = 4;
 
     fn write(&self, out: &mut impl Sink) {
         // The version first, so that it can be compared without reading the rest.
@@ -67,7 +67,7 @@ impl Record for DirectoryRecord {
     fn read(format: u8, input: &mut impl Source) -> Result<Self, RecordError> {
         let version = input.number("version")?;
         Ok(match input.tag("kind", &KINDS)? {
-            0 => Self::Party(Arc::new(read_party(input, version)?)),
+            0 => Self::Party(Arc::new(read_party(input, format, version)?)),
             1 => Self::Agreement(Arc::new(read_agreement(input, format, version)?)),
             2 => Self::Subscription(Arc::new(read_subscription(input, format, version)?)),
             3 => Self::Certificate(Arc::new(read_certificate(input, version)?)),
@@ -88,6 +88,11 @@ named!(PartyStatus {
     "ACTIVE": [PartyStatus::Active],
     "SUSPENDED": [PartyStatus::Suspended],
     "REMOVED": [PartyStatus::Removed],
+});
+
+named!(SignatureAlgorithm {
+    "ES256": [SignatureAlgorithm::Es256],
+    "EdDSA": [SignatureAlgorithm::EdDsa],
 });
 
 named!(ConsentMode {
@@ -128,9 +133,37 @@ fn write_party(out: &mut impl Sink, party: &Party) {
         u64::from(failed_mappings_per_day.get()),
     );
     out.instant("createTime", party.created);
+    out.option("onem2m", party.onem2m.as_ref(), put_ae);
 }
 
-fn read_party(input: &mut impl Source, version: u64) -> Result<Party, RecordError> {
+fn put_ae(out: &mut impl Sink, name: &'static str, onem2m: &OneM2mAe) {
+    out.group(name, |out| {
+        out.text("ae", onem2m.ae.as_str());
+        out.option("key", onem2m.key.as_ref(), |out, name, key| {
+            out.group(name, |out| {
+                out.choice("algorithm", key.algorithm());
+                out.bytes("point", key.point());
+            });
+        });
+    });
+}
+
+fn ae<S: Source>(input: &mut S, name: &'static str) -> Result<OneM2mAe, RecordError> {
+    input.group(name, |input| {
+        Ok(OneM2mAe {
+            ae: AeId::parse(&input.text("ae")?)?,
+            key: input.option("key", |input, name| {
+                input.group(name, |input| {
+                    let algorithm = input.choice("algorithm")?;
+                    let point = input.bytes("point")?;
+                    VerifyingKey::new(algorithm, point.into_owned()).ok_or(RecordError::Value)
+                })
+            })?,
+        })
+    })
+}
+
+fn read_party(input: &mut impl Source, format: u8, version: u64) -> Result<Party, RecordError> {
     Ok(Party {
         id: sp(input, "spId")?,
         third_party_sp: input.flag("thirdPartySp")?,
@@ -147,6 +180,11 @@ fn read_party(input: &mut impl Source, version: u64) -> Result<Party, RecordErro
             failed_mappings_per_day: limit(input, "failedMappingsPerDay")?,
         },
         created: input.instant("createTime")?,
+        onem2m: if format < 4 {
+            None
+        } else {
+            input.option("onem2m", ae)?
+        },
         version,
     })
 }

@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use ics_core::device::{CredentialKind, HostedDevice};
 use ics_core::directory::DirectoryRecord;
-use ics_core::id::{CallbackUri, SubscriptionId};
+use ics_core::id::{AeId, CallbackUri, SubscriptionId};
 use ics_core::mapping::{
     CauseCode, DemappingCause, Dispatch, EndedBy, FailureCause, Features, Mapping, MappingStatus,
     ResultCause, State, UtiRecord,
 };
 use ics_core::outbox::{Addressee, DeadReason, Message, OutboxEntry, Subject};
-use ics_core::party::Subscription;
+use ics_core::party::{OneM2mAe, Party, SignatureAlgorithm, Subscription, VerifyingKey};
 use ics_core::reference_point::Role;
 use ics_core::sealed::Sealed;
 use ics_core::time::Timestamp;
@@ -383,9 +383,35 @@ fn records_of_older_versions_are_read() {
     let names = ["party", "agreement", "subscription", "certificate"];
     for (name, record) in names.into_iter().zip(directory()) {
         let key = index::directory(&record.key());
-        let second = older(&format!("{name}-2"));
-        assert_eq!(decode(key.as_bytes(), &second).as_ref(), Ok(&record));
+        for version in [2, 3] {
+            let bytes = older(&format!("{name}-{version}"));
+            assert_eq!(decode(key.as_bytes(), &bytes).as_ref(), Ok(&record));
+        }
         assert_eq!(decode(key.as_bytes(), &older(name)), Ok(record), "{name}");
+    }
+}
+
+#[test]
+fn the_ae_of_a_party_comes_back_with_its_key_and_without() {
+    let parties = directory().into_iter().filter_map(|record| match record {
+        DirectoryRecord::Party(party) => Some(Party::clone(&party)),
+        _ => None,
+    });
+    let keys = [
+        None,
+        VerifyingKey::new(SignatureAlgorithm::EdDsa, vec![9; 32]),
+        VerifyingKey::new(SignatureAlgorithm::Es256, [vec![4], vec![7; 64]].concat()),
+    ];
+    for party in parties {
+        for key in keys.clone() {
+            let ae = AeId::parse("/id-in/Cshop").unwrap();
+            let record = DirectoryRecord::Party(Arc::new(Party {
+                onem2m: Some(OneM2mAe { ae, key }),
+                ..party.clone()
+            }));
+            let name = index::directory(&record.key());
+            round_trip(name.as_bytes(), &record);
+        }
     }
 }
 

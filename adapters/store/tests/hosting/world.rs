@@ -198,6 +198,7 @@ fn party(id: &str, iot_sp: bool) -> DirectoryRecord {
         }],
         callback_origins: vec![Origin::parse("https://shop.example").unwrap()],
         token_endpoint: None,
+        onem2m: None,
         limits: Limits {
             requests_per_second: NonZeroU32::MIN,
             failed_mappings_per_day: NonZeroU32::MIN,

@@ -23,6 +23,7 @@ async fn onboard(world: &World, id: &str, role: RoleName) {
         serial_namespaces: is_host.then_some(serials).into_iter().collect(),
         callback_origins: vec![format!("https://{id}.example")],
         token_endpoint: None,
+        onem2m: None,
         limits: NewLimits::default(),
     };
     world.api.add_party(&world.caller(), &new).await.unwrap();
