@@ -16,6 +16,7 @@ mod init;
 mod job;
 mod mapping;
 mod mqtt;
+mod onem2m;
 mod operator;
 mod outbox;
 mod owner;
@@ -70,6 +71,7 @@ enum Verb {
     Agreement(agreement::AgreementArguments),
     Device(device::DeviceArguments),
     Mqtt(mqtt::MqttArguments),
+    Onem2m(onem2m::OneM2mArguments),
     Mapping(mapping::MappingArguments),
     Job(job::JobArguments),
     Outbox(outbox::OutboxArguments),
@@ -100,6 +102,7 @@ impl Cli {
             Verb::Agreement(arguments) => arguments.run(),
             Verb::Device(arguments) => arguments.run(),
             Verb::Mqtt(arguments) => arguments.run(),
+            Verb::Onem2m(arguments) => arguments.run(),
             Verb::Mapping(arguments) => arguments.run(),
             Verb::Job(arguments) => arguments.run(),
             Verb::Outbox(arguments) => arguments.run(),

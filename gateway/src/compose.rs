@@ -8,6 +8,7 @@ mod embedded;
 mod examine;
 mod jobs;
 mod observation;
+mod onem2m;
 mod parts;
 mod reload;
 mod running;
@@ -33,6 +34,7 @@ pub(crate) use archive::StoreArchive;
 pub(crate) use broker::BrokerWays;
 pub(crate) use embedded::{open_store, redb_options, sled_options};
 pub(crate) use examine::{examine, load_authority_of};
+pub(crate) use onem2m::{PlainCse, Platform};
 pub(crate) use parts::{Parts, check_canary, check_keyring};
 pub(crate) use running::{PartEnded, Running};
 

@@ -16,6 +16,7 @@ mod log;
 mod mapping;
 mod mqtt_limits;
 mod notify;
+mod onem2m;
 mod place;
 mod repair;
 mod scheme;
@@ -23,6 +24,7 @@ mod storage;
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use ics_core::id::IdentifierSchemes;
@@ -39,6 +41,7 @@ pub(crate) use listeners::{
 pub(crate) use log::{LogFormat, LogLevel, LogSection};
 pub(crate) use mapping::{LimitsSection, MappingSection, TokensSection};
 pub(crate) use notify::NotifySection;
+pub(crate) use onem2m::{OneM2mSection, RegistrarSection};
 pub(crate) use place::{SecretFileError, read_secret};
 pub(crate) use storage::{
     AuthoritySection, DevicesSection, StoreEngine, StoreSection, VaultSection,
@@ -76,6 +79,9 @@ pub(crate) struct Config {
     /// Hosted devices over CoAP.
     #[serde(default)]
     pub(crate) coap: Option<CoapSection>,
+    /// The oneM2M CSE.
+    #[serde(default)]
+    pub(crate) onem2m: Option<OneM2mSection>,
     /// How service providers are told.
     pub(crate) notify: NotifySection,
     /// Access tokens.
@@ -198,6 +204,27 @@ impl Config {
         }
     }
 
+    /// This configuration, with the CSE at that address, if one is given.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where there is no `[onem2m]`.
+    pub(crate) fn serving_onem2m_at(
+        mut self,
+        listen: Option<SocketAddr>,
+        file: &Path,
+    ) -> Result<Self, ConfigError> {
+        let Some(listen) = listen else {
+            return Ok(self);
+        };
+        let Some(section) = &mut self.onem2m else {
+            let mend = "add `[onem2m]` with `certificate` and `key`";
+            let fault = Fault::new("onem2m", "there is no such section", mend);
+            return Err(ConfigError::Faulty(vec![fault.located(file, "")]));
+        };
+        section.listen = Some(listen);
+        Ok(self)
+    }
+
     /// The keys of the file, as they stand there; for comparing two of them.
     pub(crate) const fn source(&self) -> &toml::Table {
         &self.source
@@ -239,6 +266,9 @@ impl Config {
                 let wrong = "there is nobody to certify devices";
                 faults.take(Err(Fault::new("coap", wrong, mend)));
             }
+        }
+        if let Some(onem2m) = &mut self.onem2m {
+            onem2m.check(&self.listen, place, faults);
         }
         self.notify.check(place, faults);
         faults.take(self.tokens.check());

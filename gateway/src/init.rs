@@ -125,6 +125,8 @@ pub(crate) fn create_domain(
     maker.issued("mqtt/server", &mqtt)?;
     let coap = sp.issue_server(&coap_names, LEAF_VALIDITY, now)?;
     maker.issued("coap/server", &coap)?;
+    let onem2m = sp.issue_server(&names, LEAF_VALIDITY, now)?;
+    maker.issued("onem2m/server", &onem2m)?;
     let gateway = CertificateIdentity::Gateway(name_of("ics-gateway")?);
     maker.issued(
         "notify/client",

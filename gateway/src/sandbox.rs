@@ -10,6 +10,7 @@ mod devices;
 mod env;
 mod inbox;
 mod iot_simulator;
+mod onem2m;
 mod parties;
 mod plan;
 mod receiver;
@@ -51,8 +52,8 @@ pub(crate) enum SandboxError {
     /// A file or socket.
     #[error("{0}: {1}")]
     Io(String, io::Error),
-    /// `--base-port` leaves no room for six ports.
-    #[error("base port {0} is too high: six ports in a row are needed")]
+    /// `--base-port` leaves no room for seven ports.
+    #[error("base port {0} is too high: seven ports in a row are needed")]
     BasePort(u16),
     /// An older version made it, without a port for every kind of device.
     #[error("`{}` was made by an older version; choose another directory", .0.display())]
@@ -63,6 +64,14 @@ pub(crate) enum SandboxError {
     /// It runs already.
     #[error("`{}` is in use by a sandbox that runs; use that one, end it first, or choose another directory", .0.display())]
     InUse(PathBuf),
+    /// The CSE would be reached from elsewhere.
+    #[error(
+        "`{0}` can be reached from elsewhere: a sandbox believes who is asking; choose an address of 127.0.0.0/8 or [::1]"
+    )]
+    NotLoopback(SocketAddr),
+    /// It is no CSE.
+    #[error("no oneM2M CSE at `{0}`: {1}")]
+    Platform(String, String),
     /// The domain could not be made.
     #[error(transparent)]
     Init(#[from] InitError),
@@ -93,10 +102,14 @@ pub(crate) enum SandboxError {
 pub(crate) struct Options {
     /// Where it lives; made when it is not there, continued when it is.
     pub(crate) directory: PathBuf,
-    /// The first of six ports; free ones when not said. A sandbox keeps its ports.
+    /// The first of seven ports; free ones when not said. A sandbox keeps its ports.
     pub(crate) base_port: Option<u16>,
     /// Where requests leave their lines.
     pub(crate) log: Option<RequestLines>,
+    /// Where the CSE listens, if not at a port of the sandbox's; on loopback.
+    pub(crate) onem2m_listen: Option<SocketAddr>,
+    /// The CSE of a oneM2M platform, `http://host:port`.
+    pub(crate) platform: Option<String>,
 }
 
 /// A running sandbox.
@@ -128,7 +141,8 @@ impl Sandbox {
         }
         parties::make_credentials(&layout, &clock)?;
         let config = Config::load(&layout.of_domain("gateway.toml"))?;
-        let running = Running::start(config, options.log).await?;
+        let cse = onem2m::cse(&options, ports)?;
+        let running = Running::start_with(config, options.log, Some(cse)).await?;
         let mut sandbox = Self {
             running,
             layout,

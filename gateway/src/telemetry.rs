@@ -2,12 +2,13 @@
 //!
 //! | field | value |
 //! |---|---|
-//! | `listener` | `t8` or `operator` |
+//! | `listener` | `t8`, `operator` or `onem2m` |
 //! | `method` | the request's method; `OTHER` for one this service does not know |
 //! | `route` | the pattern that matched, such as `/ics-mapping/v1/{scs_as_id}/mappings`; `none` |
 //! | `status` | the answer's status code |
 //! | `sp` | the service provider of the client certificate, if there is one |
 //! | `operator` | the name in the operator's certificate, on that listener |
+//! | `caller` | on `onem2m`: the service provider, the IoT SP of the device, or the CSE of the last hop |
 //! | `reference_point` | `ICS-1` .. `ICS-8`, where the route belongs to one |
 //! | `duration_us` | from the parsed head to the answer's head, microseconds |
 //! | `bytes` | the answer's body, where its length is known |
@@ -55,6 +56,8 @@ pub(crate) const T8: &str = "t8";
 pub(crate) const MQTT: &str = "mqtt";
 /// The listener of hosted devices over CoAP.
 pub(crate) const COAP: &str = "coap";
+/// The listener of CSEs and AEs.
+pub(crate) const ONEM2M: &str = "onem2m";
 /// The listener of the operator's own systems, in logs and metrics.
 pub(crate) const OPERATOR: &str = "operator";
 

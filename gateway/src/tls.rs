@@ -28,7 +28,7 @@ pub(crate) use credential::{Credential, CredentialError, ServerCredential, load_
 pub(crate) use device::verify_device;
 pub(crate) use handshake::handshake_cause;
 pub(crate) use namespace::Namespace;
-pub(crate) use peer::{read_device, read_operator, read_service_provider};
+pub(crate) use peer::{read_device, read_onem2m, read_operator, read_service_provider};
 pub(crate) use server::{callback_server_config, server_config};
 pub(crate) use validity::{Validity, read_validity};
 

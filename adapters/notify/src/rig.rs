@@ -149,6 +149,7 @@ pub(crate) fn party(id: &SpId) -> Party {
         serial_namespaces: Vec::new(),
         callback_origins: Vec::new(),
         token_endpoint: None,
+        onem2m: None,
         limits: Limits {
             requests_per_second: many,
             failed_mappings_per_day: many,

@@ -55,7 +55,8 @@ impl Address {
     /// Reads `to`.
     ///
     /// # Errors
-    /// 4004 where it lies at another CSE: nothing is handed on here. 4000 where it is none.
+    /// 4004 where it lies at another CSE: nothing is handed on here. 4000 where it is none; a CSE-ID
+    /// alone names a CSE, and no resource.
     pub fn parse(to: &str, names: &Names) -> Result<Self, Refusal> {
         if to.len() > LONGEST || to.chars().any(char::is_control) {
             return Err(Refusal::about(Rsc::BadRequest, "to", "is not an address"));
@@ -77,12 +78,6 @@ impl Address {
 
     fn parse_relative(relative: &str, names: &Names) -> Result<Self, Refusal> {
         let wrong = || Refusal::about(Rsc::BadRequest, "to", "is not an address");
-        if relative.is_empty() {
-            return Ok(Self {
-                start: Start::Base,
-                names: Vec::new(),
-            });
-        }
         let mut segments = relative.split('/').map(str::to_owned);
         let first = segments.next().ok_or_else(wrong)?;
         let below: Vec<String> = segments.collect();
@@ -129,12 +124,9 @@ mod tests {
             "ics",
             "-",
             "id-ics",
-            "/id-ics",
             "/id-ics/-",
             "/id-ics/ics",
-            "//ics.example/id-ics",
             "//ics.example/id-ics/-",
-            "",
         ] {
             let address = parse(to).expect(to);
             assert_eq!(address.start, Start::Base, "{to}");
@@ -162,7 +154,15 @@ mod tests {
         ] {
             assert_eq!(parse(to), Err(Rsc::NotFound), "{to}");
         }
-        for to in ["ics//map", "ics/map/", "a\u{0}b"] {
+        for to in [
+            "",
+            "/id-ics",
+            "/id-ics/",
+            "//ics.example/id-ics",
+            "ics//map",
+            "ics/map/",
+            "a\u{0}b",
+        ] {
             assert_eq!(parse(to), Err(Rsc::BadRequest), "{to}");
         }
     }

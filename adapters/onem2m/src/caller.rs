@@ -6,20 +6,56 @@
 
 use std::sync::Arc;
 
-use ics_core::id::SpId;
-use ics_core::principal::{DeviceIdentity, PeerCertificate, Principal};
+use ics_channel::DeviceCertificate;
+use ics_core::id::{AeId, SpId};
+use ics_core::principal::{
+    CertificateSerial, CertificateThumbprint, DeviceIdentity, PeerCertificate, Principal,
+};
+use ics_core::time::Timestamp;
 
 /// Who a connection belongs to.
 #[derive(Clone, Debug)]
 pub enum Caller {
     /// A service provider, by the certificate this operator's authority gave it.
     Sp(Arc<PeerCertificate>),
-    /// A hosted device.
+    /// An AE of another CSE, calling for the provider it belongs to.
+    Ae(Arc<AeCertificate>),
+    /// Somebody with the certificate of a hosted device.
+    Certified(Arc<DeviceCertificate>),
+    /// A hosted device, on a channel that asked who it is.
     Device(Arc<DeviceIdentity>),
     /// The CSE of the last hop; its CSE-ID without the slash.
     Cse(String),
     /// Somebody on this host, in a sandbox: what it says is believed.
     Loopback,
+}
+
+/// A verified certificate with an absolute AE-ID (TS-0003 10.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AeCertificate {
+    /// The AE it names.
+    pub ae: AeId,
+    /// SHA-256 of the leaf.
+    pub thumbprint: CertificateThumbprint,
+    /// Its serial number.
+    pub serial: CertificateSerial,
+    /// When it ends.
+    pub not_after: Timestamp,
+}
+
+impl Caller {
+    /// Who it is, for logs: of a device, whose it is.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Sp(certificate) => certificate.sp.as_str(),
+            Self::Ae(certificate) => certificate.ae.as_str(),
+            Self::Certified(certificate) => certificate.iot_sp.as_str(),
+            Self::Device(identity) => identity.iot_sp.as_str(),
+            Self::Cse(cse_id) => cse_id,
+            Self::Loopback => "loopback",
+        }
+    }
 }
 
 /// Who asks, and what is known of that.

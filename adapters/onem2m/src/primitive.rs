@@ -99,6 +99,8 @@ pub struct Request {
     pub request_expiration: Option<String>,
     /// `rset`: when the answer is of no use.
     pub result_expiration: Option<String>,
+    /// `rp`: how long the answer to a non-blocking request is kept.
+    pub result_persistence: Option<String>,
     /// `oet`: when it is to be done.
     pub operation_execution: Option<String>,
     /// `ot`.
@@ -125,6 +127,7 @@ impl Request {
             filter: Filter::default(),
             request_expiration: None,
             result_expiration: None,
+            result_persistence: None,
             operation_execution: None,
             originating_timestamp: None,
             vendor_information: None,
@@ -149,6 +152,10 @@ pub struct Response {
     pub to: Option<String>,
     /// `ot`.
     pub originating_timestamp: Option<String>,
+    /// `rset`, of the request.
+    pub result_expiration: Option<String>,
+    /// `vsi`, of the request.
+    pub vendor_information: Option<String>,
     /// Where what was made lies, for `Content-Location`.
     pub location: Option<String>,
 }
@@ -173,6 +180,8 @@ impl Response {
             from: None,
             to: request.from.clone(),
             originating_timestamp: None,
+            result_expiration: request.result_expiration.clone(),
+            vendor_information: request.vendor_information.clone(),
             location,
         }
     }

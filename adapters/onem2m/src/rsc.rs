@@ -126,6 +126,51 @@ impl Rsc {
         self as u16
     }
 
+    /// The name of TS-0004 table 6.6.3, in logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "ACCEPTED",
+            Self::AcceptedSynch => "ACCEPTED_SYNCH",
+            Self::AcceptedAsynch => "ACCEPTED_ASYNCH",
+            Self::Ok => "OK",
+            Self::Created => "CREATED",
+            Self::Deleted => "DELETED",
+            Self::Updated => "UPDATED",
+            Self::BadRequest => "BAD_REQUEST",
+            Self::ReleaseNotSupported => "RELEASE_NOT_SUPPORTED",
+            Self::NotFound => "NOT_FOUND",
+            Self::OperationNotAllowed => "OPERATION_NOT_ALLOWED",
+            Self::RequestTimeout => "REQUEST_TIMEOUT",
+            Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
+            Self::SubscriptionCreatorHasNoPrivilege => "SUBSCRIPTION_CREATOR_HAS_NO_PRIVILEGE",
+            Self::ContentsUnacceptable => "CONTENTS_UNACCEPTABLE",
+            Self::OriginatorHasNoPrivilege => "ORIGINATOR_HAS_NO_PRIVILEGE",
+            Self::Conflict => "CONFLICT",
+            Self::OriginatorNotAuthenticated => "ORIGINATOR_NOT_AUTHENTICATED",
+            Self::SecurityAssociationRequired => "SECURITY_ASSOCIATION_REQUIRED",
+            Self::InvalidChildType => "INVALID_CHILD_TYPE",
+            Self::AlreadyRegistered => "ALREADY_REGISTERED",
+            Self::AppRuleValidationFailed => "APP_RULE_VALIDATION_FAILED",
+            Self::DeniedByRemoteEntity => "DENIED_BY_REMOTE_ENTITY",
+            Self::InternalServerError => "INTERNAL_SERVER_ERROR",
+            Self::NotImplemented => "NOT_IMPLEMENTED",
+            Self::TargetNotReachable => "TARGET_NOT_REACHABLE",
+            Self::ReceiverHasNoPrivilege => "RECEIVER_HAS_NO_PRIVILEGE",
+            Self::AlreadyExists => "ALREADY_EXISTS",
+            Self::RemoteEntityNotReachable => "REMOTE_ENTITY_NOT_REACHABLE",
+            Self::TargetNotSubscribable => "TARGET_NOT_SUBSCRIBABLE",
+            Self::SubscriptionVerificationFailed => "SUBSCRIPTION_VERIFICATION_FAILED",
+            Self::SubscriptionHostHasNoPrivilege => "SUBSCRIPTION_HOST_HAS_NO_PRIVILEGE",
+            Self::NotAcceptable => "NOT_ACCEPTABLE",
+            Self::ExternalObjectNotReachable => "EXTERNAL_OBJECT_NOT_REACHABLE",
+            Self::ExternalObjectNotFound => "EXTERNAL_OBJECT_NOT_FOUND",
+            Self::ExternalObjectNotReachableBeforeRqet => {
+                "EXTERNAL_OBJECT_NOT_REACHABLE_BEFORE_RQET"
+            }
+        }
+    }
+
     /// The code of that number; `None` for one that is not spoken here.
     #[must_use]
     pub fn of_number(number: u64) -> Option<Self> {

@@ -1,5 +1,6 @@
 //! `ics-gateway sandbox`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -26,9 +27,18 @@ pub(super) struct SandboxArguments {
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
 
-    /// The first of six ports, if not any free ones; a sandbox keeps its ports
+    /// The first of seven ports, if not any free ones; a sandbox keeps its ports
     #[arg(long, value_name = "PORT")]
     base_port: Option<u16>,
+
+    /// Where the oneM2M CSE listens, on loopback; a port of the sandbox's if not said. It speaks plain
+    /// HTTP, and believes who is asking
+    #[arg(long, value_name = "ADDR")]
+    onem2m_listen: Option<SocketAddr>,
+
+    /// The CSE of a oneM2M platform on this host, such as http://127.0.0.1:8080, to be joined to
+    #[arg(long, value_name = "URL")]
+    onem2m: Option<String>,
 }
 
 const EXAMPLES: &str = "\
@@ -46,6 +56,8 @@ impl SandboxArguments {
                 directory: self.dir,
                 base_port: self.base_port,
                 log: log.lines.clone(),
+                onem2m_listen: self.onem2m_listen,
+                platform: self.onem2m,
             };
             let mut signals = Signals::listen()?;
             let sandbox = Sandbox::start(options).await?;

@@ -1,19 +1,20 @@
 //! `ics-gateway serve`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::runtime::{Outcome, Request, Signals, block_on, say};
 use crate::compose::{PartEnded, Running};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::service_manager::ServiceManager;
 use crate::telemetry::start_log;
 
 /// Run the gateway in the foreground until SIGTERM or SIGINT
 ///
 /// Prints a line `listening t8 ADDRESS operator ADDRESS mqtt ADDRESS coap ADDRESS` (without those of
-/// `mqtt` and `coap` where there is no such listener, and with `coap-plain ADDRESS` where there is
+/// `mqtt` and `coap` where there is no such listener, and with `coap-plain ADDRESS` and `onem2m ADDRESS` where there is
 /// that) on standard output when all listeners accept, and its log on standard error. On SIGTERM nothing new is taken, what is under way is
 /// finished within `drain`, and the exit status is 0. If a listener ends by itself the others are
 /// stopped the same way, and the exit status is 1: systemd begins anew. On SIGHUP `decisions.jsonl` is opened anew,
@@ -28,6 +29,10 @@ pub(super) struct ServeArguments {
     /// The configuration file that `init` wrote
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+
+    /// Serve the oneM2M CSE of `[onem2m]` here, whatever its `listen` says
+    #[arg(long, value_name = "ADDR")]
+    onem2m_listen: Option<SocketAddr>,
 }
 
 const EXAMPLES: &str = "\
@@ -37,7 +42,7 @@ Example:
 
 impl ServeArguments {
     pub(super) fn run(self) -> Outcome {
-        let config = Config::load(&self.config)?;
+        let config = self.load()?;
         let log = start_log(&config.log);
         let manager = ServiceManager::of_environment();
         block_on(async {
@@ -52,8 +57,10 @@ impl ServeArguments {
                 format!(" coap {at}{}", plain.unwrap_or_default())
             });
             let coap = coap.unwrap_or_default();
+            let onem2m = running.onem2m().map(|at| format!(" onem2m {at}"));
+            let onem2m = onem2m.unwrap_or_default();
             say(&format!(
-                "listening t8 {t8} operator {operator}{mqtt}{coap}"
+                "listening t8 {t8} operator {operator}{mqtt}{coap}{onem2m}"
             ))?;
             manager.tell_ready();
             let outcome = until_end(&mut signals, &running, || {
@@ -69,9 +76,14 @@ impl ServeArguments {
         })
     }
 
+    fn load(&self) -> Result<Config, ConfigError> {
+        Config::load(&self.config)?.serving_onem2m_at(self.onem2m_listen, &self.config)
+    }
+
     fn reload(&self, running: &Running) {
         running.reopen_decisions();
-        let reloaded = Config::load(&self.config)
+        let reloaded = self
+            .load()
             .map_err(|error| error.to_string())
             .and_then(|config| running.reload(&config).map_err(|error| error.to_string()));
         match reloaded {

@@ -26,12 +26,13 @@ const DEVICE_PAGE: usize = 500;
 const OUTBOX_PAGE: usize = 500;
 
 /// The certificates that a reload changes.
-const RELOADED: [&str; 6] = [
+const RELOADED: [&str; 7] = [
     "t8-server",
     "operator-server",
     "operator-authority",
     "mqtt-server",
     "coap-server",
+    "onem2m-server",
     "mqtt-broker-client",
 ];
 
@@ -196,6 +197,8 @@ pub(super) fn certificate_ends(config: &Config) -> Vec<(&'static str, i64)> {
     let mqtt = mqtt.map(|section| ("mqtt-server", &section.certificate));
     let coap = config.coap.as_ref();
     let coap = coap.map(|section| ("coap-server", &section.certificate));
+    let onem2m = config.onem2m.as_ref();
+    let onem2m = onem2m.map(|section| ("onem2m-server", &section.certificate));
     let broker = config.mqtt_broker.as_ref();
     let broker = broker.map(|section| ("mqtt-broker-client", &section.certificate));
     let files = [
@@ -211,6 +214,7 @@ pub(super) fn certificate_ends(config: &Config) -> Vec<(&'static str, i64)> {
         .chain(devices)
         .chain(mqtt)
         .chain(coap)
+        .chain(onem2m)
         .chain(broker)
         .filter_map(|(of, path)| Some((of, end(path)?)))
         .collect()

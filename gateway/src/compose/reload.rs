@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 /// Keys that take effect at once; the rest waits for the next start.
-const AT_ONCE: [&str; 14] = [
+const AT_ONCE: [&str; 16] = [
     "t8.certificate",
     "t8.key",
     "t8.anchor",
@@ -15,6 +15,8 @@ const AT_ONCE: [&str; 14] = [
     "mqtt.key",
     "coap.certificate",
     "coap.key",
+    "onem2m.certificate",
+    "onem2m.key",
     "mqtt_broker.certificate",
     "mqtt_broker.key",
     "mqtt_broker.server_anchors",

@@ -20,6 +20,7 @@ use super::coap::{CoapChannel, coap_credentials};
 use super::devices::MqttChannel;
 use super::jobs::run_jobs;
 use super::observation::{SelfObservation, certificate_ends};
+use super::onem2m::{OneM2mChannel, PlainCse, onem2m_credentials};
 use super::reload::find_waiting;
 use super::serving::Serving;
 use super::sweeper::sweep;
@@ -31,7 +32,7 @@ use crate::background::Background;
 use crate::config::Config;
 use crate::listener::{Admission, Gate, Listener, OpenListener};
 use crate::telemetry::{
-    DecisionLog, DecisionWriter, Metrics, OPERATOR, RequestLines, T8, Telemetry,
+    DecisionLog, DecisionWriter, Metrics, ONEM2M, OPERATOR, RequestLines, T8, Telemetry,
 };
 use crate::tls::{Credential, by_clock, client_config, load_certificates};
 
@@ -49,6 +50,7 @@ pub(crate) struct Running {
     mqtt: Option<MqttChannel>,
     coap: Option<CoapChannel>,
     broker: Option<BrokerChannel>,
+    onem2m: Option<OneM2mChannel>,
     t8_tls: ReloadableTls,
     operator_tls: ReloadableTls,
     serving: Serving,
@@ -72,6 +74,18 @@ impl Running {
         config: Config,
         log: Option<RequestLines>,
     ) -> Result<Self, StartError> {
+        Self::start_with(config, log, None).await
+    }
+
+    /// As [`Self::start`], with the CSE of a sandbox.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub(crate) async fn start_with(
+        config: Config,
+        log: Option<RequestLines>,
+        plain: Option<PlainCse>,
+    ) -> Result<Self, StartError> {
         check_wall_clock()?;
         crate::descriptors::check(&config)?;
         let parts = Parts::open(&config).await?;
@@ -89,8 +103,13 @@ impl Running {
         let (anchors, credential) = operator_credentials(&config.operator)?;
         let operator_tls = ReloadableTls::new(anchors, credential, None)?;
         let observation = Arc::new(observe(&config, &parts, &telemetry));
-        let operator_listener =
-            open_operator(&config, &parts, (&operator_tls, &telemetry, &observation))?;
+        let onem2m = match &plain {
+            Some(plain) => Some(OneM2mChannel::open_plain(plain, &parts, &telemetry).await?),
+            None => OneM2mChannel::open(&config, &parts, &telemetry).await?,
+        };
+        let (onem2m, onem2m_server) = onem2m.unzip();
+        let seen = (&operator_tls, &telemetry, &observation);
+        let operator_listener = open_operator(&config, &parts, seen, onem2m.as_ref())?;
         let (anchors, credential) = t8_credentials(&config)?;
         let t8_tls = ReloadableTls::new(anchors, credential, Some(Arc::clone(&parts.directory)))?;
         let t8_listener = open_t8(&config, &parts, (&t8_tls, &signing_key, &telemetry))?;
@@ -105,7 +124,8 @@ impl Running {
         let sweeper = Background::begin(|stopping| sweep(clocks, metrics, stopping));
         let gates = [&t8_listener, &operator_listener].map(|open| Arc::clone(&open.gate));
         let servers = [(OPERATOR, operator_listener), (T8, t8_listener)];
-        let serving = Serving::begin(servers.map(|(name, open)| (name, open.server)));
+        let servers = servers.map(|(name, open)| (name, open.server)).into_iter();
+        let serving = Serving::begin(servers.chain(onem2m_server.map(|server| (ONEM2M, server))));
         Ok(Self {
             t8,
             operator,
@@ -113,6 +133,7 @@ impl Running {
             mqtt,
             coap,
             broker,
+            onem2m,
             t8_tls,
             operator_tls,
             serving,
@@ -150,6 +171,11 @@ impl Running {
             .map(|channel| (channel.address, channel.plain))
     }
 
+    /// Where CSEs and AEs connect, if they may.
+    pub(crate) fn onem2m(&self) -> Option<SocketAddr> {
+        self.onem2m.as_ref().map(|channel| channel.address)
+    }
+
     /// The service itself, for the sandbox's onboarding.
     pub(crate) const fn service(&self) -> &Arc<IcsService> {
         &self.parts.service
@@ -169,10 +195,17 @@ impl Running {
                 None => std::future::pending().await,
             }
         };
+        let onem2m = async {
+            match &self.onem2m {
+                Some(channel) => channel.ended().await,
+                None => std::future::pending().await,
+            }
+        };
         let part = tokio::select! {
             () = self.serving.ended() => "a listener",
             () = ended(mqtt) => "the listener of devices over MQTT",
             () = coap => "the listener of devices over CoAP",
+            () = onem2m => "what keeps the registration at the platform",
             () = ended(broker) => "the channel through the broker",
             () = self.sweeper.ended() => "the sweeper",
             () = self.jobs.ended() => "what runs jobs",
@@ -210,6 +243,10 @@ impl Running {
             }
             _ => None,
         };
+        let onem2m = match (&self.onem2m, &config.onem2m) {
+            (Some(onem2m), Some(section)) => Some((onem2m, onem2m_credentials(config, section)?)),
+            _ => None,
+        };
         let broker = match (&self.broker, &config.mqtt_broker) {
             (Some(broker), Some(section)) => Some((broker, broker.load(section)?)),
             _ => None,
@@ -222,6 +259,9 @@ impl Running {
         }
         if let Some((coap, shown)) = coap {
             coap.replace(shown, &self.parts.clock, &self.telemetry)?;
+        }
+        if let Some((onem2m, shown)) = onem2m {
+            onem2m.replace(shown)?;
         }
         if let Some((broker, shown)) = broker {
             broker.replace(shown);
@@ -252,7 +292,12 @@ impl Running {
                 channel.task.stop().await;
             }
         };
-        futures_util::future::join4(self.serving.stop(), mqtt, coap, broker).await;
+        let onem2m = async {
+            if let Some(channel) = self.onem2m {
+                channel.stop().await;
+            }
+        };
+        futures_util::future::join5(self.serving.stop(), mqtt, coap, broker, onem2m).await;
         futures_util::future::join(self.sweeper.stop(), self.jobs.stop()).await;
         self.deliverer.shutdown().await;
     }
@@ -328,8 +373,10 @@ fn open_operator(
     config: &Config,
     parts: &Parts,
     (tls, telemetry, observation): (&ReloadableTls, &Telemetry, &Arc<SelfObservation>),
+    onem2m: Option<&OneM2mChannel>,
 ) -> Result<OpenListener, StartError> {
     let ports = ics_operator::Ports {
+        onem2m: onem2m.and_then(OneM2mChannel::for_operator),
         service: Arc::clone(&parts.service),
         authority: Arc::new(parts.open_authority(config)?),
         clock: Arc::clone(&parts.clock),
@@ -366,7 +413,7 @@ fn open_operator(
     })
 }
 
-fn open<F>(listener: Listener, configure: F) -> Result<OpenListener, StartError>
+pub(super) fn open<F>(listener: Listener, configure: F) -> Result<OpenListener, StartError>
 where
     F: Fn(&mut actix_web::web::ServiceConfig) + Clone + Send + 'static,
 {

@@ -206,6 +206,36 @@ key = "coap/server.key"
 # How long a device may be silent before it has to do its handshake again: 60s to 30d.
 #idle = "24h"
 
+# The oneM2M CSE of this gateway: AEs and devices call it (Mca), and a platform it is registered with
+# (Mcc). Nothing is served without `listen`, or `serve --onem2m-listen`.
+[onem2m]
+#listen = "0.0.0.0:8453"
+certificate = "onem2m/server.pem"
+key = "onem2m/server.key"
+# CSE-ID without its slash, name of the CSEBase, domain of absolute addresses.
+#cse_id = "id-ics"
+#cse_name = "ics"
+#sp_domain = "ics.example"
+# Where the platform reaches this CSE.
+#public_url = "https://ics.example:8453"
+# Where AEs may be called that are not behind the platform: nowhere else.
+#notify_origins = ["https://ae.example:9443"]
+# The platform's CSE. `ics-gateway onem2m attach` registers with it.
+#     [onem2m.registrar]
+#     url = "https://in-cse.example:8443"
+#     cse_id = "id-in"
+#     cse_name = "cse-in"
+#     # Its certificates name it `//in-cse.example/id-in` in a SAN URI, and are of this authority.
+#     sp_domain = "in-cse.example"
+#     anchor = "onem2m/platform-ca.pem"
+#     # What the gateway shows to it.
+#     certificate = "onem2m/cse.pem"
+#     key = "onem2m/cse.key"
+
+# As for [t8.connections].
+[onem2m.connections]
+#max_connections = 8000
+
 [notify]
 # What the gateway shows to the servers of service providers when it notifies them.
 certificate = "notify/client.pem"

@@ -17,6 +17,7 @@ use actix_web::rt::net::TcpStream;
 use futures_util::future::LocalBoxFuture;
 use ics_channel::DeviceCertificate;
 use ics_core::principal::{OperatorCertificate, PeerCertificate};
+use ics_onem2m::caller::Caller;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -51,6 +52,8 @@ pub(super) enum Peer {
     Operator(Arc<OperatorCertificate>),
     /// A hosted device.
     Device(Box<DeviceCertificate>),
+    /// Whoever calls the CSE.
+    OneM2m(Caller),
 }
 
 impl Peer {
@@ -60,6 +63,7 @@ impl Peer {
             Self::Operator(operator) => operator.name.as_str(),
             // The device's own ID stays out of logs.
             Self::Device(device) => device.iot_sp.as_str(),
+            Self::OneM2m(caller) => caller.name(),
         }
     }
 }
@@ -73,7 +77,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Notes `Arc<PeerCertificate>` or `Arc<OperatorCertificate>` in the connection's data.
+    /// Notes `Arc<PeerCertificate>`, `Arc<OperatorCertificate>` or `Caller` in the connection's data.
     pub(super) fn note_peer(&self, data: &mut Extensions) {
         match &self.peer {
             Some(Peer::ServiceProvider(peer)) => {
@@ -82,7 +86,10 @@ impl Connection {
             Some(Peer::Operator(operator)) => {
                 data.insert(Arc::clone(operator));
             }
-            // Devices do not speak HTTP.
+            Some(Peer::OneM2m(caller)) => {
+                data.insert(caller.clone());
+            }
+            // Devices over MQTT do not speak HTTP.
             Some(Peer::Device(_)) | None => {}
         }
     }
@@ -135,7 +142,16 @@ impl Acceptor {
                 };
                 Some(seat)
             }
-            Some(Peer::Operator(_) | Peer::Device(_)) | None => None,
+            Some(Peer::OneM2m(Caller::Sp(certificate))) => {
+                let Some(seat) = self.gate.take_seat(&certificate.sp) else {
+                    return Err(refuse(
+                        "TOO_MANY_CONNECTIONS",
+                        Some(certificate.sp.as_str()),
+                    ));
+                };
+                Some(seat)
+            }
+            Some(Peer::Operator(_) | Peer::Device(_) | Peer::OneM2m(_)) | None => None,
         };
         metrics.accepted.inc();
         metrics.connections.inc();

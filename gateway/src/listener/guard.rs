@@ -16,13 +16,14 @@ use futures_util::future::{Either, LocalBoxFuture};
 use ics_core::port::{Clock, DirectorySource};
 use ics_core::principal::{AuthenticationFailure, OperatorCertificate, PeerCertificate};
 use ics_http::hold_until_out;
+use ics_onem2m::caller::Caller;
 
 use rustls::ServerConnection;
 
 use super::accept::Peer;
 use super::exchange::Exchange;
 use super::{Opened, problem};
-use crate::tls::{read_device, read_operator, read_service_provider};
+use crate::tls::{read_device, read_onem2m, read_operator, read_service_provider};
 
 /// The most bytes of all header fields together. (actix alone would take 128 KiB.)
 const MAX_HEADER_BYTES: usize = 16 << 10;
@@ -38,6 +39,8 @@ pub(crate) enum Admission {
     },
     /// Hosted devices: who they are, and whether they may, is asked by the channel.
     Devices,
+    /// Whoever calls the CSE: who it is, and whether it may, the CSE asks itself.
+    OneM2m,
     /// Whoever the operator's own authority certified.
     Operators {
         /// The time.
@@ -53,6 +56,7 @@ impl Admission {
                 .map(Arc::new)
                 .map(Peer::ServiceProvider),
             Self::Operators { .. } => read_operator(session).map(Arc::new).map(Peer::Operator),
+            Self::OneM2m => read_onem2m(session).map(Peer::OneM2m),
             Self::Devices => read_device(session).map(Box::new).map(Peer::Device),
         }
     }
@@ -61,6 +65,10 @@ impl Admission {
         match self {
             // No HTTP there.
             Self::Devices => Err(AuthenticationFailure::NoCertificate),
+            Self::OneM2m => {
+                let caller = request.conn_data::<Caller>();
+                caller.map(drop).ok_or(AuthenticationFailure::NoCertificate)
+            }
             Self::ServiceProviders { directory, clock } => {
                 let peer = request.conn_data::<Arc<PeerCertificate>>();
                 let peer = peer.ok_or(AuthenticationFailure::NoCertificate)?;
@@ -83,7 +91,7 @@ impl Admission {
             tracing::debug!(%reason, "peer not admitted");
             return Some(match self {
                 Self::ServiceProviders { .. } => problem::unauthorized(),
-                Self::Operators { .. } | Self::Devices => problem::forbidden(),
+                Self::Operators { .. } | Self::Devices | Self::OneM2m => problem::forbidden(),
             });
         }
         let bytes: usize = request

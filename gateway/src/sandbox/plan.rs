@@ -107,10 +107,12 @@ pub(crate) struct Ports {
     pub(crate) mqtt: u16,
     /// The gateway's CoAP listener, UDP.
     pub(crate) coap: u16,
+    /// The gateway's CSE, plain HTTP.
+    pub(crate) onem2m: u16,
 }
 
 impl Ports {
-    /// Six in a row from `base`.
+    /// Seven in a row from `base`.
     pub(crate) fn from_base(base: u16) -> Option<Self> {
         Some(Self {
             t8: base,
@@ -119,10 +121,11 @@ impl Ports {
             inbox: base.checked_add(3)?,
             mqtt: base.checked_add(4)?,
             coap: base.checked_add(5)?,
+            onem2m: base.checked_add(6)?,
         })
     }
 
-    /// Six in a row that are free now, from a place at random below those that systems give to
+    /// Seven in a row that are free now, from a place at random below those that systems give to
     /// connections that go out (Linux: from 32768): nobody is likely to hold them when the sandbox is
     /// continued.
     ///
@@ -145,8 +148,15 @@ impl Ports {
     }
 
     fn are_free(self) -> bool {
-        [self.t8, self.operator, self.callback, self.inbox, self.mqtt]
-            .iter()
+        let tcp = [
+            self.t8,
+            self.operator,
+            self.callback,
+            self.inbox,
+            self.mqtt,
+            self.onem2m,
+        ];
+        tcp.iter()
             .all(|port| TcpListener::bind(loopback(*port)).is_ok())
             && UdpSocket::bind(loopback(self.coap)).is_ok()
     }

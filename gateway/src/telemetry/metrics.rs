@@ -61,6 +61,7 @@ pub(crate) struct Metrics {
     t8: Arc<ListenerMetrics>,
     mqtt: Arc<ListenerMetrics>,
     coap: Arc<ListenerMetrics>,
+    onem2m: Arc<ListenerMetrics>,
     operator: Arc<ListenerMetrics>,
     /// The store's transactions.
     pub(crate) commits: Arc<CommitMetrics>,
@@ -202,6 +203,7 @@ impl Metrics {
             t8: Arc::new(families.of_listener(super::T8)),
             mqtt: Arc::new(families.of_listener(super::MQTT)),
             coap: Arc::new(families.of_listener(super::COAP)),
+            onem2m: Arc::new(families.of_listener(super::ONEM2M)),
             operator: Arc::new(families.of_listener(super::OPERATOR)),
             commits,
             sweeps,
@@ -216,6 +218,7 @@ impl Metrics {
             super::T8 => &self.t8,
             super::MQTT => &self.mqtt,
             super::COAP => &self.coap,
+            super::ONEM2M => &self.onem2m,
             _ => &self.operator,
         }
     }

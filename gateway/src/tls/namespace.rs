@@ -12,6 +12,7 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 pub(crate) struct Namespace {
     kind: Kind,
     only: Option<SpId>,
+    domain: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,7 @@ enum Kind {
     ServiceProvider,
     Operator,
     Device,
+    OneM2m,
 }
 
 impl Kind {
@@ -27,6 +29,7 @@ impl Kind {
             Self::ServiceProvider => "urn:ics:sp:",
             Self::Operator => "urn:ics:operator:",
             Self::Device => "urn:ics:dev:",
+            Self::OneM2m => "//",
         }
     }
 }
@@ -36,13 +39,24 @@ impl Namespace {
     pub(crate) const OPERATORS: Self = Self {
         kind: Kind::Operator,
         only: None,
+        domain: None,
     };
 
     /// `urn:ics:dev:*`.
     pub(crate) const DEVICES: Self = Self {
         kind: Kind::Device,
         only: None,
+        domain: None,
     };
+
+    /// Every CSE and AE of a oneM2M domain: `//domain/*`.
+    pub(crate) fn of_onem2m(domain: &str) -> Self {
+        Self {
+            kind: Kind::OneM2m,
+            only: None,
+            domain: Some(domain.to_owned()),
+        }
+    }
 
     /// Whether it holds names of service providers.
     pub(crate) fn is_of_service_providers(&self) -> bool {
@@ -56,6 +70,11 @@ impl Namespace {
             CertificateIdentity::Operator(name) => (Kind::Operator, name),
             // By the IoT SP: `urn:ics:dev:acme` would be all devices of acme.
             CertificateIdentity::Device { iot_sp, .. } => (Kind::Device, iot_sp),
+            // A CSE-ID is no id of ours; whose it is, the domain says.
+            CertificateIdentity::OneM2m(name) => {
+                let domain = self.domain.as_deref();
+                return self.kind == Kind::OneM2m && domain == Some(name.domain());
+            }
             // The gateway calls others; it is nobody's client here.
             CertificateIdentity::Gateway(_) => return false,
         };
@@ -76,13 +95,20 @@ impl FromStr for Namespace {
         } else {
             Some(SpId::parse(name).map_err(|_| "the part after `urn:ics:sp:` is no id, nor `*`")?)
         };
-        Ok(Self { kind, only })
+        Ok(Self {
+            kind,
+            only,
+            domain: None,
+        })
     }
 }
 
 impl fmt::Display for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind.prefix())?;
+        if let Some(domain) = &self.domain {
+            return write!(f, "{domain}/*");
+        }
         f.write_str(self.only.as_ref().map_or("*", SpId::as_str))
     }
 }

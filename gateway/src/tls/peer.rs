@@ -3,8 +3,12 @@
 //! Where there is no certificate, or one that names nobody of the kind the listener serves,
 //! nothing is noted, and whoever asks for the peer finds none: closed, not open.
 
+use std::sync::Arc;
+
 use ics_channel::DeviceCertificate;
+use ics_core::id::AeId;
 use ics_core::principal::{OperatorCertificate, PeerCertificate};
+use ics_onem2m::caller::{AeCertificate, Caller};
 use ics_vault::{CertificateFacts, CertificateIdentity, read_certificate};
 use rustls::ServerConnection;
 use rustls::pki_types::CertificateDer;
@@ -22,6 +26,24 @@ pub(crate) fn read_operator(session: &ServerConnection) -> Option<OperatorCertif
 /// The hosted device a handshake named, if it named one.
 pub(crate) fn read_device(session: &ServerConnection) -> Option<DeviceCertificate> {
     device_certificate(session.peer_certificates()?.first()?)
+}
+
+/// The CSE, AE, hosted device or service provider a handshake named, if it named one of them.
+pub(crate) fn read_onem2m(session: &ServerConnection) -> Option<Caller> {
+    let facts = read_facts(session)?;
+    Some(match &facts.identity {
+        CertificateIdentity::OneM2m(name) => match name.ae() {
+            None => Caller::Cse(name.cse_id().to_owned()),
+            Some(ae) => Caller::Ae(Arc::new(AeCertificate {
+                ae: AeId::parse(ae).ok()?,
+                thumbprint: facts.thumbprint,
+                serial: facts.serial,
+                not_after: facts.not_after,
+            })),
+        },
+        CertificateIdentity::Device { .. } => Caller::Certified(Arc::new(read_device(session)?)),
+        _ => Caller::Sp(Arc::new(peer_certificate(facts)?)),
+    })
 }
 
 /// The hosted device that a verified certificate names, if it names one.

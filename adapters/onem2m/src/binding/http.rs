@@ -31,8 +31,6 @@ pub(crate) struct Head<'a> {
 pub(crate) enum Unreadable {
     /// A parameter.
     Invalid(InvalidPrimitive),
-    /// The content is of a media type not spoken here.
-    MediaType,
     /// No answer that we could give is accepted.
     NotAcceptable,
     /// A method that stands for no operation.
@@ -85,9 +83,13 @@ impl Head<'_> {
         Ok(match (self.method, resource_type) {
             ("POST", Some(ty)) => (Operation::Create, Some(ty)),
             ("POST", None) => (Operation::Notify, None),
-            ("GET", _) => (Operation::Retrieve, None),
-            ("PUT", _) => (Operation::Update, None),
-            ("DELETE", _) => (Operation::Delete, None),
+            // Only what is made has a type.
+            ("GET" | "PUT" | "DELETE", Some(_)) => {
+                return Err(InvalidPrimitive::about("ty").into());
+            }
+            ("GET", None) => (Operation::Retrieve, None),
+            ("PUT", None) => (Operation::Update, None),
+            ("DELETE", None) => (Operation::Delete, None),
             _ => return Err(Unreadable::Method),
         })
     }
@@ -124,8 +126,9 @@ impl Head<'_> {
                     let drt = number(&value).ok_or_else(wrong)?;
                     request.unstructured_result = read_desired_result(Some(drt))?;
                 }
-                // How long a result is kept is said by `rset`; roles and tokens are not heeded here.
-                "rp" | "da" | "rids" | "tids" | "ltids" | "tqi" | "asi" | "auri" => {}
+                // Roles and tokens are not heeded here.
+                "rp" => request.result_persistence = Some(value.into_owned()),
+                "da" | "rids" | "tids" | "ltids" | "tqi" | "asi" | "auri" => {}
                 _ => request.filter.take(&name, &value)?,
             }
         }
@@ -197,6 +200,8 @@ pub(crate) fn write_response(response: &Response) -> Written {
         ("X-M2M-RI", Some(&response.request_id)),
         ("X-M2M-RVI", response.release.as_ref()),
         ("X-M2M-OT", response.originating_timestamp.as_ref()),
+        ("X-M2M-RST", response.result_expiration.as_ref()),
+        ("X-M2M-VSI", response.vendor_information.as_ref()),
         ("Content-Location", response.location.as_ref()),
     ];
     for (name, value) in texts {
@@ -326,6 +331,8 @@ pub(crate) fn read_response<'a>(
         from: None,
         to: None,
         originating_timestamp: None,
+        result_expiration: None,
+        vendor_information: None,
         location: None,
     })
 }

@@ -95,6 +95,8 @@ impl Response {
             ("fr", &self.from),
             ("to", &self.to),
             ("ot", &self.originating_timestamp),
+            ("rset", &self.result_expiration),
+            ("vsi", &self.vendor_information),
         ];
         for (name, value) in texts {
             if let Some(value) = value {
@@ -123,6 +125,8 @@ impl Response {
             from: text(&members, "fr")?,
             to: text(&members, "to")?,
             originating_timestamp: text(&members, "ot")?,
+            result_expiration: scalar(&members, "rset")?,
+            vendor_information: text(&members, "vsi")?,
             location: None,
         })
     }
@@ -169,6 +173,7 @@ fn read_request(
     request.result_content = small(members, "rcn")?;
     request.request_expiration = scalar(members, "rqet")?;
     request.result_expiration = scalar(members, "rset")?;
+    request.result_persistence = scalar(members, "rp")?;
     request.operation_execution = scalar(members, "oet")?;
     request.originating_timestamp = scalar(members, "ot")?;
     request.vendor_information = text(members, "vsi")?;

@@ -12,6 +12,7 @@ use ics_core::audit::{BulkTally, RefusalCause};
 use ics_core::id::MappingId;
 use ics_core::principal::{OperatorCertificate, PeerCertificate};
 use ics_core::reference_point::ReferencePoint;
+use ics_onem2m::caller::Caller;
 
 use super::Recorder;
 use super::bulk::BulkEnd;
@@ -109,6 +110,7 @@ impl Attempt {
                 Peer::Nobody => {}
                 Peer::ServiceProvider(peer) => line.text("sp", peer.sp.as_str()),
                 Peer::Operator(operator) => line.text("operator", operator.name.as_str()),
+                Peer::OneM2m(caller) => line.text("caller", caller.name()),
             }
             if let Some(point) = point {
                 line.text("reference_point", point.label());
@@ -157,6 +159,7 @@ pub(super) enum Peer {
     Nobody,
     ServiceProvider(Arc<PeerCertificate>),
     Operator(Arc<OperatorCertificate>),
+    OneM2m(Caller),
 }
 
 impl Peer {
@@ -165,6 +168,8 @@ impl Peer {
             Self::ServiceProvider(Arc::clone(peer))
         } else if let Some(operator) = request.conn_data::<Arc<OperatorCertificate>>() {
             Self::Operator(Arc::clone(operator))
+        } else if let Some(caller) = request.conn_data::<Caller>() {
+            Self::OneM2m(caller.clone())
         } else {
             Self::Nobody
         }
@@ -175,6 +180,7 @@ impl Peer {
             Self::Nobody => None,
             Self::ServiceProvider(peer) => Some(peer.sp.as_str()),
             Self::Operator(operator) => Some(operator.name.as_str()),
+            Self::OneM2m(caller) => Some(caller.name()),
         }
     }
 }

@@ -1,0 +1,241 @@
+//! The CSE: from a request to its answer (TS-0004 7.2). Checks are made in one order: release,
+//! originator, address; then the resource.
+
+mod identity;
+mod request;
+mod times;
+
+use std::sync::Arc;
+
+use ics_core::port::{Clock, Entropy};
+use ics_core::reference_point::ReferencePoint;
+use ics_core::service::IcsService;
+use ics_core::time::Timestamp;
+
+use crate::address::{Address, Names, Start};
+use crate::caller::{Caller, Originator};
+use crate::ics::Ics;
+use crate::outbound::Outbound;
+use crate::primitive::{Operation, Outcome, Refusal, Request, Response, ResponseType};
+use crate::resource::AE;
+use crate::rsc::Rsc;
+use crate::time;
+use crate::tree::Tree;
+
+use request::Requests;
+use times::Times;
+
+/// The releases spoken (TS-0004 `rvi`).
+pub(crate) const RELEASES: [&str; 4] = ["2a", "3", "4", "5"];
+
+/// What this CSE is told at start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What it is called.
+    pub names: Names,
+    /// Where others reach it: its points of access.
+    pub points_of_access: Vec<String>,
+    /// The originator that may do everything, where there is one.
+    pub admin: Option<String>,
+    /// The CSE-ID of the registrar without its slash, where there is one: whoever lies under it is
+    /// behind it, also on a line that believes what it is told.
+    pub registrar: Option<String>,
+}
+
+/// What the CSE stands on.
+pub struct Ports {
+    /// The ICS.
+    pub service: Arc<IcsService>,
+    /// How requests of ours get out.
+    pub outbound: Arc<dyn Outbound>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// A CSE that serves the ICS, and what AEs of its own keep with it.
+pub struct Cse {
+    settings: Settings,
+    ports: Ports,
+    tree: Tree,
+    ics: Ics,
+    requests: Requests,
+}
+
+/// An answer, and what the logs want to know of it.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// The answer.
+    pub response: Response,
+    /// The reference point the request went over, where it was one of the ICS.
+    pub point: Option<ReferencePoint>,
+    /// The party that proved itself.
+    pub party: Option<ics_core::id::SpId>,
+}
+
+impl Cse {
+    /// Answers `request`, which came from `caller`.
+    pub async fn answer(self: &Arc<Self>, caller: &Caller, request: Request) -> Answered {
+        let began = self.ports.clock.now();
+        match self.admit(caller, &request).await {
+            Err(refusal) => self.refuse(&request, refusal),
+            Ok((who, address, times)) => match request.response_type {
+                ResponseType::Blocking | ResponseType::Flexible(_) => {
+                    self.perform((&who, &address), &request, times).await
+                }
+                ResponseType::NonBlockingSynch | ResponseType::NonBlockingAsynch(_) => {
+                    self.defer((who, address), request, (times, began))
+                }
+                ResponseType::None => {
+                    let said = "asks for no answer, which is for another network";
+                    self.refuse(&request, Refusal::about(Rsc::NotImplemented, "rt", said))
+                }
+            },
+        }
+    }
+
+    /// The answer to what is not done.
+    #[must_use]
+    pub fn refuse(&self, request: &Request, refusal: Refusal) -> Answered {
+        Answered {
+            response: self.respond(request, Err(refusal)),
+            point: None,
+            party: None,
+        }
+    }
+
+    fn respond(&self, request: &Request, outcome: Outcome) -> Response {
+        let mut response = Response::to(request, outcome);
+        response.from = Some(self.settings.names.sp_relative_cse_id());
+        response.originating_timestamp = Some(time::format(self.ports.clock.now()));
+        response
+    }
+
+    /// Release, originator, address, time: in this order.
+    async fn admit(
+        &self,
+        caller: &Caller,
+        request: &Request,
+    ) -> Result<(Originator, Address, Times), Refusal> {
+        // TS-0004 7.5.1: no release is release 1.
+        let is_spoken = |release: &String| RELEASES.contains(&release.as_str());
+        if !request.release.as_ref().is_some_and(is_spoken) {
+            let said = "is none of 2a, 3, 4, 5";
+            return Err(Refusal::about(Rsc::ReleaseNotSupported, "rvi", said));
+        }
+        let now = self.ports.clock.now();
+        if request.from.as_deref().unwrap_or_default().is_empty() && !is_registration(request) {
+            return Err(Refusal::about(Rsc::BadRequest, "fr", "is missing"));
+        }
+        let needs_content = matches!(
+            request.operation,
+            Operation::Create | Operation::Update | Operation::Notify
+        );
+        if needs_content && request.content.is_none() {
+            return Err(Refusal::about(Rsc::BadRequest, "pc", "is missing"));
+        }
+        let who = self.identify(caller, request, now).await?;
+        let address = Address::parse(&request.to, &self.settings.names)?;
+        Ok((who, address, Times::read(request, now)?))
+    }
+
+    async fn perform(
+        &self,
+        (who, address): (&Originator, &Address),
+        request: &Request,
+        times: Times,
+    ) -> Answered {
+        times.wait(self.ports.clock.as_ref()).await;
+        let now = self.ports.clock.now();
+        if let Some(ri) = requests_id(address) {
+            return Answered {
+                response: self.respond(request, self.requests.handle(&ri, who, request, now)),
+                point: None,
+                party: who.party().cloned(),
+            };
+        }
+        let (outcome, point) = match self.ics.place(address) {
+            Some(place) => {
+                let handled = self.ics.handle((who, place), request, (&self.tree, now));
+                let (outcome, point) = handled.await;
+                (outcome, Some(point))
+            }
+            None => (self.tree.handle((who, address), request, now).await, None),
+        };
+        Answered {
+            response: self.respond(request, outcome),
+            point,
+            party: who.party().cloned(),
+        }
+    }
+
+    /// Does it in the background; the answer is fetched, or sent.
+    fn defer(
+        self: &Arc<Self>,
+        (who, address): (Originator, Address),
+        request: Request,
+        (times, now): (Times, Timestamp),
+    ) -> Answered {
+        let kept = times.kept_until(now);
+        let opened = self
+            .requests
+            .open(&who, &request, (&self.ports.entropy, now, kept));
+        let (ri, rsc, targets) = match (opened, &request.response_type) {
+            (Err(refusal), _) => return self.refuse(&request, refusal),
+            (Ok(ri), ResponseType::NonBlockingAsynch(targets)) => {
+                (ri, Rsc::AcceptedAsynch, targets.clone())
+            }
+            (Ok(ri), _) => (ri, Rsc::AcceptedSynch, Vec::new()),
+        };
+        let party = who.party().cloned();
+        let accepted = crate::primitive::Answer::with(rsc, "m2m:uri", ri.clone().into());
+        let answered = Answered {
+            response: self.respond(&request, Ok(accepted)),
+            point: None,
+            party,
+        };
+        let cse = Arc::clone(self);
+        tokio::spawn(async move {
+            let done = cse.perform((&who, &address), &request, times).await;
+            cse.requests.close(&ri, &done.response, cse.ports.clock.now());
+            if rsc == Rsc::AcceptedAsynch {
+                cse.send_result(&who, targets, &done.response).await;
+            }
+        });
+        answered
+    }
+
+    /// `rt` 2: the answer goes to whom the request named, or to the originator.
+    async fn send_result(&self, who: &Originator, targets: Vec<String>, response: &Response) {
+        let targets = if targets.is_empty() {
+            vec![who.id.clone()]
+        } else {
+            targets
+        };
+        let content = crate::primitive::as_notification(response);
+        let serde_json::Value::Object(content) = content else {
+            return;
+        };
+        for target in targets {
+            if let Err(error) = self.tree.notify(&target, content.clone()).await {
+                tracing::warn!(%error, "answer to a non-blocking request not delivered");
+            }
+        }
+    }
+}
+
+/// The id of a `<request>` resource, if that is what is addressed.
+fn requests_id(address: &Address) -> Option<String> {
+    let ri = match (&address.start, address.names.as_slice()) {
+        (Start::Resource(ri), []) => ri,
+        (Start::Base, [ri]) => ri,
+        _ => return None,
+    };
+    ri.starts_with(request::PREFIX).then(|| ri.clone())
+}
+
+/// An AE that is to get its name.
+fn is_registration(request: &Request) -> bool {
+    request.operation == Operation::Create && request.resource_type == Some(AE)
+}

@@ -1,0 +1,183 @@
+//! `[onem2m]`: the CSE of this gateway, and the platform it is joined to.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ics_core::id::Origin;
+use ics_onem2m::address::Names;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+
+use super::fault::{Fault, Faults};
+use super::listeners::{ConnectionsSection, ListenSection};
+use super::literal::origin;
+use super::place::Place;
+
+/// `[onem2m]`. Without `listen`, and without `--onem2m-listen`, no CSE is served.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OneM2mSection {
+    /// Where CSEs and AEs connect. Port 0: any free one, told at start.
+    #[serde(default)]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Server certificate and its chain, PEM.
+    pub(crate) certificate: PathBuf,
+    /// Its private key, PEM, mode 0600.
+    pub(crate) key: PathBuf,
+    /// CSE-ID, without its slash.
+    #[serde(default = "cse_id")]
+    pub(crate) cse_id: String,
+    /// Name of the CSEBase.
+    #[serde(default = "cse_name")]
+    pub(crate) cse_name: String,
+    /// The domain of absolute addresses and of names in certificates (M2M-SP-ID).
+    #[serde(default = "sp_domain")]
+    pub(crate) sp_domain: String,
+    /// Where others reach this CSE: its point of access.
+    #[serde(default, deserialize_with = "maybe_origin")]
+    pub(crate) public_url: Option<Origin>,
+    /// Where AEs that are not behind the registrar may be called, beside it: nobody else.
+    #[serde(default, deserialize_with = "origins")]
+    pub(crate) notify_origins: Vec<Origin>,
+    /// The platform's CSE.
+    #[serde(default)]
+    pub(crate) registrar: Option<RegistrarSection>,
+    /// Caps and timeouts.
+    #[serde(default)]
+    pub(crate) connections: ConnectionsSection,
+}
+
+/// `[onem2m.registrar]`: the CSE this one registers with (Mcc).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RegistrarSection {
+    /// Where it is reached: `https://host:port`.
+    #[serde(deserialize_with = "origin")]
+    pub(crate) url: Origin,
+    /// Its CSE-ID, without the slash.
+    pub(crate) cse_id: String,
+    /// The name of its CSEBase.
+    pub(crate) cse_name: String,
+    /// The domain in its certificate's name, `//DOMAIN/CSE-ID`.
+    pub(crate) sp_domain: String,
+    /// The authority of its certificates, as client and as server, PEM.
+    pub(crate) anchor: PathBuf,
+    /// What the gateway shows to it, PEM.
+    pub(crate) certificate: PathBuf,
+    /// Its private key, PEM, mode 0600.
+    pub(crate) key: PathBuf,
+}
+
+fn cse_id() -> String {
+    "id-ics".into()
+}
+
+fn cse_name() -> String {
+    "ics".into()
+}
+
+fn sp_domain() -> String {
+    "ics.example".into()
+}
+
+fn maybe_origin<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Origin>, D::Error> {
+    origin(from).map(Some)
+}
+
+fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Origin>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    let parsed = texts.iter().map(|text| Origin::parse(text));
+    let parsed = parsed.collect::<Result<_, _>>();
+    parsed.map_err(|_| D::Error::custom("write `https://host:port`, without a path"))
+}
+
+impl OneM2mSection {
+    /// What a CSE is called where nothing else is said.
+    pub(crate) fn default_names() -> Names {
+        Names {
+            cse_id: cse_id(),
+            cse_name: cse_name(),
+            sp_domain: sp_domain(),
+        }
+    }
+
+    /// What the CSE is called.
+    pub(crate) fn names(&self) -> Names {
+        Names {
+            cse_id: self.cse_id.clone(),
+            cse_name: self.cse_name.clone(),
+            sp_domain: self.sp_domain.clone(),
+        }
+    }
+
+    pub(super) fn check(&mut self, others: &ListenSection, place: &Place, faults: &mut Faults) {
+        let taken = [
+            ("listen.t8", others.t8),
+            ("listen.operator", others.operator),
+        ];
+        for (by, address) in taken {
+            if Some(address) == self.listen && address.port() != 0 {
+                let wrong = format!("`{address}` is taken by `{by}`");
+                let mend = "give it an address of its own";
+                faults.take(Err(Fault::new("onem2m.listen", wrong, mend)));
+            }
+        }
+        faults.take(place.file("onem2m.certificate", &mut self.certificate));
+        faults.take(place.secret("onem2m.key", &mut self.key));
+        for (key, name) in [
+            ("onem2m.cse_id", &self.cse_id),
+            ("onem2m.cse_name", &self.cse_name),
+        ] {
+            faults.take(check_name(key, name));
+        }
+        faults.take(check_domain("onem2m.sp_domain", &self.sp_domain));
+        if let Some(registrar) = &mut self.registrar {
+            registrar.check(place, faults);
+            if self.public_url.is_none() {
+                let wrong = "the registrar would not know where to reach this CSE";
+                let mend = "write `public_url`, the origin of this CSE's listener as the registrar reaches it";
+                faults.take(Err(Fault::new("onem2m.public_url", wrong, mend)));
+            }
+            if registrar.cse_id == self.cse_id {
+                let wrong = format!("`{}` is this CSE's own", self.cse_id);
+                let mend = "write the CSE-ID of the platform, without its slash";
+                faults.take(Err(Fault::new("onem2m.registrar.cse_id", wrong, mend)));
+            }
+        }
+        self.connections.check("onem2m.connections", faults);
+    }
+}
+
+impl RegistrarSection {
+    fn check(&mut self, place: &Place, faults: &mut Faults) {
+        for (key, name) in [
+            ("onem2m.registrar.cse_id", &self.cse_id),
+            ("onem2m.registrar.cse_name", &self.cse_name),
+        ] {
+            faults.take(check_name(key, name));
+        }
+        faults.take(check_domain("onem2m.registrar.sp_domain", &self.sp_domain));
+        faults.take(place.file("onem2m.registrar.anchor", &mut self.anchor));
+        faults.take(place.file("onem2m.registrar.certificate", &mut self.certificate));
+        faults.take(place.secret("onem2m.registrar.key", &mut self.key));
+    }
+}
+
+/// An id or a name of TS-0001 7.2: unreserved characters of RFC 3986.
+fn check_name(key: &str, name: &str) -> Result<(), Fault> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    if (1..=64).contains(&name.len()) && name.chars().all(fits) && name != "-" {
+        return Ok(());
+    }
+    let mend = "write 1 to 64 letters, digits, `-`, `.`, `_`, without a slash";
+    Err(Fault::new(key, format!("`{name}` is no name"), mend))
+}
+
+fn check_domain(key: &str, domain: &str) -> Result<(), Fault> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+    if (1..=253).contains(&domain.len()) && domain.chars().all(fits) {
+        return Ok(());
+    }
+    let mend = "write a domain name, without slashes";
+    Err(Fault::new(key, format!("`{domain}` is no domain"), mend))
+}
