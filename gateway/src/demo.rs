@@ -89,6 +89,8 @@ pub(crate) async fn play(directory: &Path) -> Result<(), DemoError> {
         directory: directory.join("sandbox"),
         base_port: None,
         log: None,
+        onem2m_listen: None,
+        platform: None,
     };
     let sandbox = Sandbox::start(options).await?;
     let told = perform(&sandbox).await;

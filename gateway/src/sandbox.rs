@@ -142,6 +142,7 @@ impl Sandbox {
         parties::make_credentials(&layout, &clock)?;
         let config = Config::load(&layout.of_domain("gateway.toml"))?;
         let cse = onem2m::cse(&options, ports)?;
+        let platform = options.platform.clone();
         let running = Running::start_with(config, options.log, Some(cse)).await?;
         let mut sandbox = Self {
             running,
@@ -153,7 +154,7 @@ impl Sandbox {
             _lock: lock,
         };
         sandbox.open_receivers(&clock)?;
-        parties::onboard(sandbox.running.service(), &clock, ports).await?;
+        parties::onboard(sandbox.running.service(), &clock, (&sandbox.layout, ports)).await?;
         for iot_sp in PARTIES
             .iter()
             .filter(|p| matches!(p.grant, Grant::SerialPrefix(_)))
@@ -163,7 +164,13 @@ impl Sandbox {
         }
         let host = sandbox.client(plan::HOST)?;
         sandbox.devices = devices::register(&host, &sandbox.layout).await?;
-        env::write(&sandbox.layout, sandbox.ports, &sandbox.devices)
+        sandbox
+            .running
+            .attach()
+            .await
+            .map_err(|said| SandboxError::Platform(platform.unwrap_or_default(), said))?;
+        let cse = sandbox.running.onem2m();
+        env::write(&sandbox.layout, (sandbox.ports, cse), &sandbox.devices)
             .map_err(|error| SandboxError::Io("sandbox.env".into(), error))?;
         Ok(sandbox)
     }

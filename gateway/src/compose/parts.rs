@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use ics_core::directory::Directory;
 use ics_core::port::{
-    Clock, DecisionPoint, DirectorySource, Entropy, RateLimiter, SealError, Sealer, Store,
-    StoreError,
+    Clock, DecisionPoint, DirectorySource, Entropy, RateLimiter, SealError, Sealer,
+    SignatureVerifier, Store, StoreError,
 };
 use ics_core::sealed::{BlindIndexDomain, Sealed};
 use ics_core::service::{IcsService, Ports};
@@ -14,7 +14,7 @@ use ics_notify::Bell;
 use ics_policies::{Limiter, Rules};
 use ics_store::{OnLoss, Table, Upkeep};
 use ics_t8::Sockets;
-use ics_vault::{Authority, Keyring, SigningKey, Vault};
+use ics_vault::{Authority, Keyring, SigningKey, Vault, Verifier};
 
 use super::devices::{DeviceBells, open_device_authority};
 use super::stretching::password_hasher;
@@ -29,6 +29,8 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Upkeep>,
     /// Secrets at rest.
     pub(crate) sealer: Arc<dyn Sealer>,
+    /// Signatures of others.
+    pub(crate) verifier: Arc<dyn SignatureVerifier>,
     /// Who may do what.
     pub(crate) decision_point: Arc<dyn DecisionPoint>,
     /// How much.
@@ -94,6 +96,7 @@ impl Parts {
         Ok(Self {
             store,
             sealer,
+            verifier: Arc::new(Verifier),
             decision_point,
             limiter,
             directory,

@@ -176,6 +176,18 @@ impl Running {
         self.onem2m.as_ref().map(|channel| channel.address)
     }
 
+    /// Registers the CSE at the platform, where there is one.
+    ///
+    /// # Errors
+    /// Why the platform did not take it, in words.
+    pub(crate) async fn attach(&self) -> Result<(), String> {
+        let registration = self.onem2m.as_ref().and_then(OneM2mChannel::for_operator);
+        match registration {
+            Some(registration) => registration.attach().await,
+            None => Ok(()),
+        }
+    }
+
     /// The service itself, for the sandbox's onboarding.
     pub(crate) const fn service(&self) -> &Arc<IcsService> {
         &self.parts.service

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 use std::io;
+use std::net::SocketAddr;
 
 use super::devices::SandboxDevice;
+use super::onem2m;
 use super::plan::{Grant, Layout, PARTIES, Ports, loopback};
 
 /// Takes the file away, if it is there.
@@ -21,7 +23,11 @@ pub(super) fn remove(layout: &Layout) -> io::Result<()> {
 ///
 /// # Errors
 /// [`io::Error`].
-pub(super) fn write(layout: &Layout, ports: Ports, devices: &[SandboxDevice]) -> io::Result<()> {
+pub(super) fn write(
+    layout: &Layout,
+    (ports, cse): (Ports, Option<SocketAddr>),
+    devices: &[SandboxDevice],
+) -> io::Result<()> {
     let mut text = String::new();
     let domain = |file: &str| layout.of_domain(file).display().to_string();
     let mut line = |key: &str, value: &str| {
@@ -48,6 +54,13 @@ pub(super) fn write(layout: &Layout, ports: Ports, devices: &[SandboxDevice]) ->
             Grant::Service(uri) => line(&format!("{key}_SERVICE"), uri),
             Grant::SerialPrefix(prefix) => line(&format!("{key}_SERIAL_PREFIX"), prefix),
         }
+        let signing = layout.onem2m_key(party.id);
+        line(&format!("{key}_AE"), &onem2m::ae_of(party.id));
+        line(&format!("{key}_TOK_KEY"), &signing.display().to_string());
+    }
+    if let Some(cse) = cse {
+        line("ICS_MCC_URL", &format!("http://{cse}"));
+        line("ICS_ONEM2M_ADMIN", onem2m::ADMIN);
     }
     line("ICS_MQTT_HOST", &loopback(ports.mqtt).ip().to_string());
     line("ICS_MQTT_PORT", &ports.mqtt.to_string());

@@ -1,8 +1,14 @@
 //! The sandbox's CSE: plain HTTP on loopback, with an admin originator; joined to a platform on this
 //! host, if there is one.
 
-use super::plan::{Ports, loopback};
+use ics_core::id::AeId;
+use ics_core::party::{OneM2mAe, SignatureAlgorithm, VerifyingKey};
+use ics_vault::SigningKey;
+
+use super::parties::{refused, write_secret};
+use super::plan::{Layout, Ports, loopback};
 use super::{Options, SandboxError};
+use crate::ambient::SystemEntropy;
 use crate::compose::{PlainCse, Platform};
 
 /// The originator that may do everything.
@@ -28,5 +34,31 @@ pub(super) fn cse(options: &Options, ports: Ports) -> Result<PlainCse, SandboxEr
             cse_id: PLATFORM_CSE_ID.into(),
             cse_name: PLATFORM_CSE_NAME.into(),
         }),
+    })
+}
+
+/// The AE that a party speaks as.
+pub(super) fn ae_of(sp: &str) -> String {
+    format!("/{PLATFORM_CSE_ID}/C{sp}")
+}
+
+/// The AE of a party with the key it signs with, made when it is not there.
+///
+/// # Errors
+/// [`SandboxError`].
+pub(super) fn speaking(layout: &Layout, sp: &str) -> Result<OneM2mAe, SandboxError> {
+    let path = layout.onem2m_key(sp);
+    let named = |error| SandboxError::Io(path.display().to_string(), error);
+    if !path.exists() {
+        let made = SigningKey::generate(&SystemEntropy::default()).map_err(refused)?;
+        let pem = made.to_pem().map_err(refused)?;
+        write_secret(&path, &pem).map_err(named)?;
+    }
+    let pem = std::fs::read_to_string(&path).map_err(named)?;
+    let key = SigningKey::from_pem(&pem).map_err(refused)?;
+    let point = key.public_key().to_vec();
+    Ok(OneM2mAe {
+        ae: AeId::parse(&ae_of(sp)).map_err(refused)?,
+        key: VerifyingKey::new(SignatureAlgorithm::EdDsa, point),
     })
 }

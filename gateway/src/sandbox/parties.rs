@@ -1,7 +1,7 @@
 //! The sandbox's service providers: their certificates, grants, agreements, registrations.
 
 use std::fmt::Display;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::num::NonZeroU32;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -17,8 +17,8 @@ use ics_vault::{Authority, CertificateIdentity, IssuedKey, ServerNames};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::SandboxError;
 use super::plan::{AGREEMENTS, Grant, Layout, PARTIES, Ports};
+use super::{SandboxError, onem2m};
 use crate::ambient::SystemEntropy;
 use crate::t8_client::T8Client;
 
@@ -81,17 +81,24 @@ pub(super) fn write_credential(
     if let Some(folder) = certificate.parent() {
         std::fs::create_dir_all(folder).map_err(named)?;
     }
+    write_secret(key, key_pem).map_err(named)?;
+    // The certificate last: it says that the pair is whole.
+    std::fs::write(certificate, certificate_pem).map_err(named)
+}
+
+/// Writes a file that its owner alone reads.
+///
+/// # Errors
+/// [`io::Error`].
+pub(super) fn write_secret(path: &Path, text: &str) -> io::Result<()> {
     let mut options = std::fs::File::options();
     let mut file = options
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
-        .open(key)
-        .map_err(named)?;
-    file.write_all(key_pem.as_bytes()).map_err(named)?;
-    // The certificate last: it says that the pair is whole.
-    std::fs::write(certificate, certificate_pem).map_err(named)
+        .open(path)?;
+    file.write_all(text.as_bytes())
 }
 
 /// Onboards the parties and puts their agreements in force, where that was not done before.
@@ -101,15 +108,18 @@ pub(super) fn write_credential(
 pub(super) async fn onboard(
     service: &Arc<IcsService>,
     clock: &Arc<dyn Clock>,
-    ports: Ports,
+    (layout, ports): (&Layout, Ports),
 ) -> Result<(), SandboxError> {
     let now = clock.now();
     for party in &PARTIES {
-        match service
-            .onboard_party(&terms_of(party.id, party.grant, ports)?, now)
-            .await
-        {
-            Ok(_) | Err(OnboardingError::PartyExists(_)) => {}
+        let mut terms = terms_of(party.id, party.grant, ports)?;
+        terms.onem2m = Some(onem2m::speaking(layout, party.id)?);
+        match service.onboard_party(&terms, now).await {
+            // One of a version before had none.
+            Err(OnboardingError::PartyExists(id)) => {
+                service.change_party_ae(&id, terms.onem2m.as_ref()).await?;
+            }
+            Ok(_) => {}
             Err(error) => return Err(error.into()),
         }
     }

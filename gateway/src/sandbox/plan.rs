@@ -247,6 +247,11 @@ impl Layout {
         self.pair("parties", name)
     }
 
+    /// The key a party signs its requests with over oneM2M.
+    pub(crate) fn onem2m_key(&self, sp: &str) -> PathBuf {
+        self.0.join("parties").join(format!("{sp}.onem2m.key"))
+    }
+
     /// Certificate and key of a hosted device.
     pub(crate) fn device(&self, name: &str) -> (PathBuf, PathBuf) {
         self.pair("devices", name)
