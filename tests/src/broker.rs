@@ -1,12 +1,10 @@
 //! A broker as operators run them: Eclipse Mosquitto, by the recipe that the gateway writes.
 
-use std::fs::File;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::process::Command;
 
-use crate::condition::eventually;
+use crate::daemon::Daemon;
 use crate::device::{HostedDevice, MqttPlace};
 use crate::domain::free_ports;
 use crate::gateway::Gateway;
@@ -17,7 +15,7 @@ pub struct Broker {
     dir: PathBuf,
     port: u16,
     section: String,
-    child: Mutex<Option<Child>>,
+    daemon: Daemon,
 }
 
 impl Broker {
@@ -55,7 +53,7 @@ impl Broker {
             dir: dir.to_owned(),
             port,
             section,
-            child: Mutex::new(None),
+            daemon: Daemon::new(dir.join("mosquitto.log")),
         };
         // A broker that is started as root becomes somebody else, who may not read these files.
         broker.edit("mosquitto.conf", |conf| {
@@ -83,38 +81,17 @@ impl Broker {
 
     /// Starts it; when this returns, it takes connections.
     pub fn start(&self) {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.dir.join("mosquitto.log"))
-            .expect("a log");
-        let mut child = Command::new(mosquitto())
-            .arg("-v")
-            .arg("-c")
-            .arg(self.file("mosquitto.conf"))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a log"))
-            .stderr(log)
-            .spawn()
-            .expect("mosquitto is installed");
-        eventually("the broker", || {
-            let ended = child.try_wait().expect("a child");
-            assert!(ended.is_none(), "{ended:?}: {}", self.log());
-            TcpStream::connect(("127.0.0.1", self.port)).is_ok()
-        });
-        *self.child.lock().unwrap() = Some(child);
+        start(&self.daemon, &self.file("mosquitto.conf"), self.port);
     }
 
     /// Ends it by its pid, without warning.
     pub fn kill(&self) {
-        let mut child = self.child.lock().unwrap().take().expect("a broker");
-        child.kill().expect("a running broker");
-        child.wait().expect("it ends");
+        self.daemon.kill();
     }
 
     /// Everything it has written to its log.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.join("mosquitto.log")).unwrap_or_default()
+        self.daemon.printed()
     }
 
     /// The device, as it comes by this broker.
@@ -131,6 +108,15 @@ impl Broker {
     }
 }
 
+/// Starts mosquitto by that configuration; when this returns, it takes connections.
+pub(crate) fn start(daemon: &Daemon, configuration: &Path, port: u16) {
+    let mut command = Command::new(mosquitto());
+    command.arg("-v").arg("-c").arg(configuration);
+    daemon.start(&mut command, || {
+        TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
+}
+
 /// Debian keeps it where users do not look.
 fn mosquitto() -> &'static str {
     let of_debian = "/usr/sbin/mosquitto";
@@ -138,14 +124,5 @@ fn mosquitto() -> &'static str {
         of_debian
     } else {
         "mosquitto"
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        if let Ok(Some(mut child)) = self.child.get_mut().map(Option::take) {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
     }
 }

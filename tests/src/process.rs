@@ -160,7 +160,8 @@ pub(crate) fn go_on_traced(pid: u32, attach: impl FnOnce(u32) -> Strace) -> Stra
     strace
 }
 
-fn signal(pid: u32, name: &str) {
+/// Sends a process a signal, by its name without `SIG`.
+pub(crate) fn signal(pid: u32, name: &str) {
     let status = Command::new("kill")
         .args(["-s", name, &pid.to_string()])
         .status();
