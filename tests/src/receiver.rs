@@ -1,8 +1,9 @@
 //! A receiver of notifications in the test's own process: HTTPS with mutual TLS, as a service
-//! provider would run one, answering as the test says. It outlives the gateway under test.
+//! provider would run one, or plain HTTP; answering as the test says. It outlives the gateway under
+//! test.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -49,7 +50,7 @@ impl Received {
 /// How a request is answered.
 #[derive(Clone, Debug)]
 pub struct Reply {
-    /// Its status.
+    /// Its status; 0 for no answer at all.
     pub status: u16,
     /// Header fields besides `Content-Length`.
     pub headers: Vec<(String, String)>,
@@ -66,6 +67,11 @@ impl Reply {
             body: String::new(),
         }
     }
+
+    /// No answer: the connection stays as it is until the peer has had enough.
+    pub fn silence() -> Self {
+        Self::status(0)
+    }
 }
 
 /// Decides how a request is answered.
@@ -78,7 +84,8 @@ pub struct Receiver {
 }
 
 struct Shared {
-    tls: Mutex<Arc<ServerConfig>>,
+    /// `None` for plain HTTP.
+    tls: Mutex<Option<Arc<ServerConfig>>>,
     answering: Mutex<Arc<Answering>>,
     received: Mutex<Vec<Received>>,
     connections: Mutex<BTreeMap<u64, TcpStream>>,
@@ -96,11 +103,20 @@ impl Receiver {
 
     /// The same, where another one was before.
     pub fn open_at(address: SocketAddr, (root, certificate, key): (&Path, &Path, &Path)) -> Self {
+        Self::listen(address, Some(tls::server(root, certificate, key)))
+    }
+
+    /// One on a free port of loopback that speaks plain HTTP, answering 204.
+    pub fn open_plain() -> Self {
+        Self::listen(SocketAddr::from(([127, 0, 0, 1], 0)), None)
+    }
+
+    fn listen(address: SocketAddr, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind(address).expect("a free port");
         let address = listener.local_addr().expect("an address");
         let always: Answering = Box::new(|_| Reply::status(204));
         let shared = Arc::new(Shared {
-            tls: Mutex::new(tls::server(root, certificate, key)),
+            tls: Mutex::new(tls),
             answering: Mutex::new(Arc::new(always)),
             received: Mutex::default(),
             connections: Mutex::default(),
@@ -112,9 +128,13 @@ impl Receiver {
         Self { address, shared }
     }
 
-    /// `https://127.0.0.1:port`.
+    /// `https://127.0.0.1:port`, or `http://..`.
     pub fn origin(&self) -> String {
-        format!("https://{}", self.address)
+        let scheme = match *self.shared.tls.lock().unwrap() {
+            Some(_) => "https",
+            None => "http",
+        };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Answers like this from now on.
@@ -124,7 +144,7 @@ impl Receiver {
 
     /// Shows this certificate from now on; open connections end.
     pub fn show(&self, root: &Path, certificate: &Path, key: &Path) {
-        *self.shared.tls.lock().unwrap() = tls::server(root, certificate, key);
+        *self.shared.tls.lock().unwrap() = Some(tls::server(root, certificate, key));
         self.shared.hang_up();
     }
 
@@ -194,9 +214,18 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 fn serve(socket: TcpStream, shared: &Shared) -> io::Result<()> {
     socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(Duration::from_secs(120)))?;
-    let tls = Arc::clone(&shared.tls.lock().unwrap());
-    let tls = ServerConnection::new(tls).map_err(io::Error::other)?;
-    let mut stream = BufReader::new(StreamOwned::new(tls, socket));
+    let tls = shared.tls.lock().unwrap().clone();
+    match tls {
+        Some(tls) => {
+            let tls = ServerConnection::new(tls).map_err(io::Error::other)?;
+            converse(StreamOwned::new(tls, socket), shared)
+        }
+        None => converse(socket, shared),
+    }
+}
+
+fn converse(stream: impl Read + Write, shared: &Shared) -> io::Result<()> {
+    let mut stream = BufReader::new(stream);
     while let Some(message) = Message::read(&mut stream, |_| true)? {
         let mut target = message.start.split(' ');
         let mut next = || target.next().unwrap_or_default().to_owned();
@@ -212,6 +241,10 @@ fn serve(socket: TcpStream, shared: &Shared) -> io::Result<()> {
         received.answered = reply.status;
         // On record before it is answered: what the gateway takes for delivered is here.
         shared.received.lock().unwrap().push(received);
+        if reply.status == 0 {
+            stream.fill_buf()?;
+            return Ok(());
+        }
         let mut text = format!("HTTP/1.1 {} -\r\n", reply.status);
         for (name, value) in &reply.headers {
             text.push_str(&format!("{name}: {value}\r\n"));
