@@ -20,6 +20,7 @@ mod layering;
 mod matrix;
 mod mqtt;
 mod notifications;
+mod onem2m;
 mod openapi;
 mod operating;
 mod power_cut;

@@ -1,10 +1,11 @@
 //! The harness of the integration tests: the real gateway as a process of its own, and clients
 //! nobody here wrote (curl, openssl, python-websockets, mosquitto, paho, aiomqtt, mqtt.js, libcoap,
-//! aiocoap, coap-cli) to talk to it.
+//! aiocoap, coap-cli, ACME CSE) to talk to it.
 //!
 //! All traffic stays on loopback, ports are free ones, each sandbox has a directory of its own,
 //! every process is ended by its pid. Tests wait for conditions, never for time.
 
+pub mod acme;
 pub mod bad_host;
 pub mod broker;
 pub mod clock;
@@ -22,6 +23,7 @@ pub mod mapping;
 pub mod memory;
 pub mod message;
 pub mod mosquitto;
+pub mod onem2m;
 pub mod open_broker;
 pub mod openssl;
 pub mod party;
@@ -34,6 +36,7 @@ mod tls;
 pub mod udp_proxy;
 pub mod websocket;
 
+pub use acme::{Acme, AcmeOptions};
 pub use bad_host::BadHost;
 pub use broker::Broker;
 pub use clock::MovableClock;
@@ -48,6 +51,10 @@ pub use gateway::{Gateway, Sandbox};
 pub use kept::KeptConnection;
 pub use mapping::{Mapping, fresh_device, fresh_uuid};
 pub use mosquitto::Mosquitto;
+pub use onem2m::{
+    MqttNotifications, OneM2mAnswer, OneM2mClient, OneM2mMqtt, OneM2mRequest, PointOfAccess, Tree,
+    answer_primitive,
+};
 pub use open_broker::OpenBroker;
 pub use party::{Inbox, Party};
 pub use process::Process;

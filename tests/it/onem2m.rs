@@ -1,0 +1,8 @@
+//! oneM2M. What a platform of others (ACME CSE) does that the binding relies on, asked of it alone.
+
+mod durability;
+mod mqtt;
+mod platform;
+mod remote_cse;
+mod requests;
+mod world;

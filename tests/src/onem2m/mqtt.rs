@@ -1,0 +1,138 @@
+//! The same client over MQTT (TS-0010), by the clients of mosquitto and a broker without locks.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use crate::condition::{eventually, wait_for};
+
+/// An AE on a broker.
+pub struct OneM2mMqtt {
+    port: u16,
+    originator: String,
+    cse: String,
+}
+
+/// The requests of a CSE to an AE, as they come; the client ends with this.
+pub struct MqttNotifications {
+    child: Child,
+    heard: Arc<Mutex<Vec<(String, Value)>>>,
+    port: u16,
+}
+
+impl OneM2mMqtt {
+    /// One that comes as `originator` to the CSE with that id (`/id-in`), by the broker at that
+    /// port of loopback.
+    pub fn new(port: u16, originator: &str, cse: &str) -> Self {
+        Self {
+            port,
+            originator: topic_level(originator),
+            cse: topic_level(cse),
+        }
+    }
+
+    /// Sends a request primitive, completed by `fr`, and waits for its answer.
+    pub fn request(&self, primitive: Value) -> Value {
+        self.exchange(("req", "resp"), primitive)
+    }
+
+    /// The same before registration, by the topics for it; the originator is the credential.
+    pub fn registration(&self, primitive: Value) -> Value {
+        self.exchange(("reg_req", "reg_resp"), primitive)
+    }
+
+    fn exchange(&self, (asked, answered): (&str, &str), mut primitive: Value) -> Value {
+        let places = format!("{}/{}/json", self.originator, self.cse);
+        if primitive.get("fr").is_none() {
+            primitive["fr"] = json!(self.originator);
+        }
+        let output = client("mosquitto_rr", self.port)
+            .args(["-W", "30", "-t", &format!("/oneM2M/{asked}/{places}")])
+            .args(["-e", &format!("/oneM2M/{answered}/{places}")])
+            .args(["-m", &primitive.to_string()])
+            .output()
+            .expect("mosquitto-clients");
+        assert!(output.status.success(), "{output:?}");
+        let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(answer["rqi"], primitive["rqi"], "{answer}");
+        answer
+    }
+
+    /// Listens for requests of the CSE from now on.
+    pub fn listen(&self) -> MqttNotifications {
+        let topic = format!("/oneM2M/req/{}/{}", self.cse, self.originator);
+        let mut child = client("mosquitto_sub", self.port)
+            .args(["-v", "-t", &format!("{topic}/#")])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("mosquitto-clients");
+        let printed = BufReader::new(child.stdout.take().expect("a pipe"));
+        let own = MqttNotifications {
+            child,
+            heard: Arc::default(),
+            port: self.port,
+        };
+        let heard = Arc::clone(&own.heard);
+        std::thread::spawn(move || {
+            for line in printed.lines().map_while(Result::ok) {
+                if let Some((topic, text)) = line.split_once(' ')
+                    && let Ok(primitive) = serde_json::from_str(text)
+                {
+                    heard.lock().unwrap().push((topic.to_owned(), primitive));
+                }
+            }
+        });
+        // It listens once it hears itself.
+        eventually("a subscription", || {
+            own.publish(&format!("{topic}/heard"), &json!({}));
+            !own.heard.lock().unwrap().is_empty()
+        });
+        own
+    }
+}
+
+impl MqttNotifications {
+    /// Waits for a request that fits, and answers it 2000.
+    pub fn take(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let (topic, request) = wait_for(what, || {
+            let heard = self.heard.lock().unwrap();
+            heard.iter().find(|(_, request)| fits(request)).cloned()
+        });
+        let answer = json!({
+            "rsc": 2000, "rqi": request["rqi"], "rvi": request["rvi"],
+            "to": request["fr"], "fr": request["to"],
+        });
+        let topic = topic.replacen("/oneM2M/req/", "/oneM2M/resp/", 1);
+        self.publish(&topic, &answer);
+        request
+    }
+
+    fn publish(&self, topic: &str, primitive: &Value) {
+        let status = client("mosquitto_pub", self.port)
+            .args(["-t", topic, "-m", &primitive.to_string()])
+            .status();
+        assert!(status.expect("mosquitto-clients").success());
+    }
+}
+
+impl Drop for MqttNotifications {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// TS-0010 6.4.2: an id in a topic has no `/` at its front, and `:` for those within.
+fn topic_level(id: &str) -> String {
+    id.trim_start_matches('/').replace('/', ":")
+}
+
+fn client(program: &str, port: u16) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-q", "1"])
+        .stdin(Stdio::null());
+    command
+}
