@@ -2,6 +2,7 @@
 
 mod durability;
 mod mqtt;
+mod mutual_tls;
 mod platform;
 mod remote_cse;
 mod requests;

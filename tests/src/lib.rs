@@ -1,6 +1,6 @@
 //! The harness of the integration tests: the real gateway as a process of its own, and clients
 //! nobody here wrote (curl, openssl, python-websockets, mosquitto, paho, aiomqtt, mqtt.js, libcoap,
-//! aiocoap, coap-cli, ACME CSE) to talk to it.
+//! aiocoap, coap-cli, ACME CSE, haproxy) to talk to it.
 //!
 //! All traffic stays on loopback, ports are free ones, each sandbox has a directory of its own,
 //! every process is ended by its pid. Tests wait for conditions, never for time.
@@ -18,6 +18,7 @@ mod daemon;
 pub mod device;
 pub mod domain;
 pub mod gateway;
+pub mod haproxy;
 pub mod kept;
 pub mod mapping;
 pub mod memory;
@@ -48,6 +49,7 @@ pub use curl::{Answer, Curl};
 pub use device::{DeviceClient, DeviceMessage, HostedDevice, Library, MqttPlace, Version};
 pub use domain::Domain;
 pub use gateway::{Gateway, Sandbox};
+pub use haproxy::Haproxy;
 pub use kept::KeptConnection;
 pub use mapping::{Mapping, fresh_device, fresh_uuid};
 pub use mosquitto::Mosquitto;
