@@ -6,7 +6,9 @@
 //! | what a request and an answer are, whatever carries them | [`primitive`], [`rsc`] |
 //! | where a resource is | [`address`] |
 //! | who asks, and whether that is proved | [`caller`] |
+//! | who answers, and what was asked before | [`handler`], [`repeats`] |
 //! | bytes, headers, topics, options | `binding` |
+//! | the CSE on a broker, on CoAP | [`mqtt`], [`coap`] |
 //! | how requests of ours get out | [`outbound`] |
 //!
 //! It never believes `X-M2M-Origin` alone, and never returns an external identifier (`mei`), a node
@@ -18,8 +20,17 @@
 pub mod address;
 mod binding;
 pub mod caller;
+pub mod coap;
+#[cfg(test)]
+mod fake;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+pub mod handler;
+pub mod mqtt;
 pub mod outbound;
 pub mod primitive;
+pub mod repeats;
 pub mod rsc;
 mod shelf;
 mod time;

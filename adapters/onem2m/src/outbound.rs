@@ -1,5 +1,7 @@
 //! How requests of this CSE get to others: NOTIFY to AEs, `<remoteCSE>` at the platform.
 
+use std::sync::Arc;
+
 use ics_core::port::PortFuture;
 
 use crate::primitive::{Request, Response};
@@ -38,4 +40,34 @@ pub trait Outbound: Send + Sync {
         via: &'a Via,
         request: &'a Request,
     ) -> PortFuture<'a, Result<Response, Unreachable>>;
+}
+
+/// Requests over HTTP and over a broker, each to where it can go.
+pub struct Outbounds {
+    /// Over HTTP.
+    pub http: Arc<dyn Outbound>,
+    /// Over the broker.
+    pub mqtt: Arc<dyn Outbound>,
+    /// Whether the registrar is asked over the broker.
+    pub is_registrar_on_mqtt: bool,
+}
+
+impl Outbound for Outbounds {
+    fn send<'a>(
+        &'a self,
+        via: &'a Via,
+        request: &'a Request,
+    ) -> PortFuture<'a, Result<Response, Unreachable>> {
+        let is_on_mqtt = match via {
+            Via::Registrar => self.is_registrar_on_mqtt,
+            Via::PointOfAccess(point) => {
+                point.starts_with("mqtt://") || point.starts_with("mqtts://")
+            }
+        };
+        if is_on_mqtt {
+            self.mqtt.send(via, request)
+        } else {
+            self.http.send(via, request)
+        }
+    }
 }

@@ -3,13 +3,12 @@
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+use super::{address_of, path_of_address, query};
+use crate::primitive::number;
 use crate::primitive::{Content, InvalidPrimitive, Operation, Request, Response, ResponseType};
-use crate::primitive::{number, read_desired_result, response_type};
 
 /// The largest content, in bytes.
 pub(crate) const MOST_CONTENT: usize = 64 << 10;
-/// The most criteria in a query.
-const MOST_CRITERIA: usize = 64;
 
 /// Media types of a content. The parameter `ty` comes with the first of them, or with the second.
 pub(crate) const MEDIA_TYPES: &[&str] = &[
@@ -65,7 +64,9 @@ impl Head<'_> {
         request.operation_execution = self.text("x-m2m-oet")?;
         request.originating_timestamp = self.text("x-m2m-ot")?;
         request.vendor_information = self.text("x-m2m-vsi")?;
-        self.read_query(&mut request).map_err(of_request)?;
+        let parameters = form_urlencoded::parse(self.query.as_bytes());
+        let targets = (self.header)("x-m2m-rtu").unwrap_or_default();
+        query::read(&mut request, parameters, targets).map_err(of_request)?;
         if !self.accepts_json() {
             return Err(Unreadable::NotAcceptable);
         }
@@ -94,50 +95,12 @@ impl Head<'_> {
         })
     }
 
-    /// `/~/` stands for the slash of an SP-relative address, `/_/` for the two of an absolute one.
     fn to(&self) -> Result<String, InvalidPrimitive> {
         let wrong = || InvalidPrimitive::about("to");
         let path = percent_decode_str(self.path).decode_utf8();
         let path = path.map_err(|_| wrong())?;
         let path = path.strip_prefix('/').ok_or_else(wrong)?;
-        Ok(if let Some(sp_relative) = path.strip_prefix("~/") {
-            format!("/{sp_relative}")
-        } else if let Some(absolute) = path.strip_prefix("_/") {
-            format!("//{absolute}")
-        } else {
-            path.to_owned()
-        })
-    }
-
-    fn read_query(&self, request: &mut Request) -> Result<(), InvalidPrimitive> {
-        let mut response = 3;
-        for (n, (name, value)) in form_urlencoded::parse(self.query.as_bytes()).enumerate() {
-            let wrong = || InvalidPrimitive::about(&name);
-            if n >= MOST_CRITERIA {
-                return Err(wrong());
-            }
-            match name.as_ref() {
-                "rcn" => {
-                    let rcn = number(&value).and_then(|n| u8::try_from(n).ok());
-                    request.result_content = Some(rcn.ok_or_else(wrong)?);
-                }
-                "rt" => response = number(&value).ok_or_else(wrong)?,
-                "drt" => {
-                    let drt = number(&value).ok_or_else(wrong)?;
-                    request.unstructured_result = read_desired_result(Some(drt))?;
-                }
-                // Roles and tokens are not heeded here.
-                "rp" => request.result_persistence = Some(value.into_owned()),
-                "da" | "rids" | "tids" | "ltids" | "tqi" | "asi" | "auri" => {}
-                _ => request.filter.take(&name, &value)?,
-            }
-        }
-        let targets = (self.header)("x-m2m-rtu").unwrap_or_default();
-        let targets = targets.split('&').filter(|target| !target.is_empty());
-        let targets = targets.map(str::to_owned).collect();
-        request.response_type =
-            response_type(response, targets).ok_or_else(|| InvalidPrimitive::about("rt"))?;
-        Ok(())
+        Ok(address_of(path))
     }
 
     fn accepts_json(&self) -> bool {
@@ -278,11 +241,7 @@ pub(crate) fn write_request(request: &Request) -> Outgoing {
 }
 
 fn path_of(to: &str, result_content: Option<u8>) -> String {
-    let path = match (to.strip_prefix("//"), to.strip_prefix('/')) {
-        (Some(absolute), _) => format!("/_/{absolute}"),
-        (None, Some(sp_relative)) => format!("/~/{sp_relative}"),
-        (None, None) => format!("/{to}"),
-    };
+    let path = format!("/{}", path_of_address(to));
     let query = result_content.map_or(String::new(), |rcn| format!("?rcn={rcn}"));
     let encoded = percent_encoding::utf8_percent_encode(&path, PATH);
     format!("{encoded}{query}")
