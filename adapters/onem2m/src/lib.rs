@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod access;
 pub mod address;
 mod binding;
 pub mod caller;
@@ -31,6 +32,12 @@ pub mod mqtt;
 pub mod outbound;
 pub mod primitive;
 pub mod repeats;
+mod discovery;
+mod notification;
+pub mod outbound;
+pub mod primitive;
+mod resource;
 pub mod rsc;
 mod shelf;
 mod time;
+mod tree;
