@@ -21,23 +21,32 @@ mod access;
 pub mod address;
 mod binding;
 pub mod caller;
+pub mod client;
 pub mod coap;
+mod core_draft;
+mod cse;
+mod discovery;
+mod driver;
 #[cfg(test)]
 mod fake;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod handler;
+mod ics;
 pub mod mqtt;
-pub mod outbound;
-pub mod primitive;
-pub mod repeats;
-mod discovery;
 mod notification;
 pub mod outbound;
 pub mod primitive;
+pub mod registration;
+pub mod repeats;
 mod resource;
+mod road;
 pub mod rsc;
 mod shelf;
 mod time;
+mod token;
 mod tree;
+
+pub use cse::{Answered, Cse, Ports, Settings};
+pub use driver::configure;
