@@ -44,6 +44,18 @@ pub struct AeCertificate {
 }
 
 impl Caller {
+    /// What tells it from every other one.
+    pub(crate) fn key(&self) -> String {
+        match self {
+            Self::Sp(certificate) => format!("sp {:?}", certificate.thumbprint),
+            Self::Ae(certificate) => format!("ae {:?}", certificate.thumbprint),
+            Self::Certified(certificate) => format!("device {:?}", certificate.thumbprint),
+            Self::Device(identity) => format!("device {}", identity.device_id.as_str()),
+            Self::Cse(cse_id) => format!("cse {cse_id}"),
+            Self::Loopback => "loopback".to_owned(),
+        }
+    }
+
     /// Who it is, for logs: of a device, whose it is.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -7,20 +7,25 @@ mod times;
 
 use std::sync::Arc;
 
-use ics_core::port::{Clock, Entropy};
+use ics_core::id::SpId;
+use ics_core::port::{Clock, Entropy, PortFuture, RateLimiter, Sealer, SignatureVerifier, StoreError};
 use ics_core::reference_point::ReferencePoint;
 use ics_core::service::IcsService;
 use ics_core::time::Timestamp;
 
 use crate::address::{Address, Names, Start};
 use crate::caller::{Caller, Originator};
-use crate::ics::Ics;
+use crate::handler::Handler;
+use crate::ics::{self, Ics, Place};
 use crate::outbound::Outbound;
 use crate::primitive::{Operation, Outcome, Refusal, Request, Response, ResponseType};
-use crate::resource::AE;
+use crate::registration::{Registrar, Registration};
+use crate::repeats::Repeats;
+use crate::resource::Type;
 use crate::rsc::Rsc;
+use crate::shelf::{Section, StoreShelf};
 use crate::time;
-use crate::tree::Tree;
+use crate::tree::{self, Tree};
 
 use request::Requests;
 use times::Times;
@@ -46,6 +51,12 @@ pub struct Settings {
 pub struct Ports {
     /// The ICS.
     pub service: Arc<IcsService>,
+    /// How much a party may ask.
+    pub limiter: Arc<dyn RateLimiter>,
+    /// Keyed hashes of labels.
+    pub sealer: Arc<dyn Sealer>,
+    /// Signatures of parties.
+    pub verifier: Arc<dyn SignatureVerifier>,
     /// How requests of ours get out.
     pub outbound: Arc<dyn Outbound>,
     /// Time.
@@ -61,6 +72,7 @@ pub struct Cse {
     tree: Tree,
     ics: Ics,
     requests: Requests,
+    repeats: Repeats<Answered>,
 }
 
 /// An answer, and what the logs want to know of it.
@@ -71,12 +83,80 @@ pub struct Answered {
     /// The reference point the request went over, where it was one of the ICS.
     pub point: Option<ReferencePoint>,
     /// The party that proved itself.
-    pub party: Option<ics_core::id::SpId>,
+    pub party: Option<SpId>,
 }
 
 impl Cse {
-    /// Answers `request`, which came from `caller`.
+    /// Opens the CSE, with what it kept.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn open(settings: Settings, ports: Ports) -> Result<Arc<Self>, StoreError> {
+        let mut of_tree = tree::Settings::new(settings.names.clone(), &RELEASES);
+        of_tree.points_of_access.clone_from(&settings.points_of_access);
+        of_tree.admin.clone_from(&settings.admin);
+        of_tree.peers = settings.registrar.iter().cloned().collect();
+        let tree_ports = tree::Ports {
+            outbound: Arc::clone(&ports.outbound),
+            clock: Arc::clone(&ports.clock),
+            entropy: Arc::clone(&ports.entropy),
+        };
+        let shelf = Arc::new(StoreShelf::new(Arc::clone(&ports.service), Section::Tree));
+        let tree = Tree::open(shelf, &of_tree, tree_ports).await?;
+        let ics_ports = ics::Ports {
+            service: Arc::clone(&ports.service),
+            limiter: Arc::clone(&ports.limiter),
+            sealer: Arc::clone(&ports.sealer),
+            verifier: Arc::clone(&ports.verifier),
+            outbound: Arc::clone(&ports.outbound),
+        };
+        let started = ports.clock.now();
+        let definition = ics::DEFINITION.to_owned();
+        let ics = Ics::new(ics_ports, settings.names.clone(), definition, started);
+        Ok(Arc::new(Self {
+            settings,
+            ports,
+            tree,
+            ics,
+            requests: Requests::default(),
+            repeats: Repeats::new(|answered: &Answered| &answered.response),
+        }))
+    }
+
+    /// The registration of this CSE at `registrar`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn registration(&self, registrar: Registrar) -> Result<Registration, StoreError> {
+        let service = Arc::clone(&self.ports.service);
+        let shelf = Arc::new(StoreShelf::new(service, Section::Registration));
+        let ports = (
+            Arc::clone(&self.ports.outbound),
+            Arc::clone(&self.ports.clock),
+            Arc::clone(&self.ports.entropy),
+        );
+        Registration::open(registrar, shelf, ports).await
+    }
+
+    /// Takes out what has expired. To be called now and then.
+    ///
+    /// # Errors
+    /// [`StoreError`]; it is tried again the next time.
+    pub async fn sweep(&self) -> Result<(), StoreError> {
+        self.tree.sweep(self.ports.clock.now()).await
+    }
+
+    /// Answers `request`, which came from `caller`; one that was answered before, as it was then.
     pub async fn answer(self: &Arc<Self>, caller: &Caller, request: Request) -> Answered {
+        let name = caller.key();
+        let asked = request.clone();
+        let work = self.answer_once(caller, request);
+        let clock = self.ports.clock.as_ref();
+        self.repeats.once((&name, &asked), clock, work).await
+    }
+
+    /// Answers `request`, which came from `caller`.
+    async fn answer_once(self: &Arc<Self>, caller: &Caller, request: Request) -> Answered {
         let began = self.ports.clock.now();
         match self.admit(caller, &request).await {
             Err(refusal) => self.refuse(&request, refusal),
@@ -157,9 +237,8 @@ impl Cse {
         }
         let (outcome, point) = match self.ics.place(address) {
             Some(place) => {
-                let handled = self.ics.handle((who, place), request, (&self.tree, now));
-                let (outcome, point) = handled.await;
-                (outcome, Some(point))
+                let handled = self.ics.handle((who, place), request, &self.tree, now);
+                (handled.await, point_of(place, request))
             }
             None => (self.tree.handle((who, address), request, now).await, None),
         };
@@ -235,7 +314,36 @@ fn requests_id(address: &Address) -> Option<String> {
     ri.starts_with(request::PREFIX).then(|| ri.clone())
 }
 
+/// The reference point a request to the ICS goes over, as far as it tells without who asks.
+fn point_of(place: Place, request: &Request) -> Option<ReferencePoint> {
+    let content = request.content.as_ref().and_then(|content| content.values().next());
+    let names = |name: &str| content.is_some_and(|content| content.get(name).is_some());
+    match place {
+        Place::Map => Some(ReferencePoint::Ics1),
+        Place::Pnd | Place::Pending(_) => Some(ReferencePoint::Ics2),
+        Place::Inq if names("did") => Some(ReferencePoint::Ics8),
+        Place::Inq => Some(ReferencePoint::Ics7),
+        Place::Dmp if names("did") => Some(ReferencePoint::Ics4),
+        Place::Dmp => Some(ReferencePoint::Ics3),
+        // Either side may look at a row, and end it.
+        Place::Row(_) | Place::Job(_) => None,
+    }
+}
+
 /// An AE that is to get its name.
 fn is_registration(request: &Request) -> bool {
-    request.operation == Operation::Create && request.resource_type == Some(AE)
+    request.operation == Operation::Create && request.resource_type == Some(Type::Ae.number())
+}
+
+/// The CSE for lines that are no listener of their own.
+pub struct Shared(pub Arc<Cse>);
+
+impl Handler for Shared {
+    fn handle<'a>(&'a self, caller: &'a Caller, request: Request) -> PortFuture<'a, Response> {
+        Box::pin(async { self.0.answer(caller, request).await.response })
+    }
+
+    fn refuse(&self, request: &Request, refusal: Refusal) -> Response {
+        self.0.refuse(request, refusal).response
+    }
 }

@@ -14,7 +14,8 @@ use crate::binding::http::{
 };
 use crate::caller::Caller;
 use crate::cse::{Answered, Cse};
-use crate::primitive::{InvalidPrimitive, Operation, Refusal, Request};
+use crate::handler::refusal_of as refusal_of_parameter;
+use crate::primitive::{Operation, Refusal, Request};
 use crate::rsc::Rsc;
 
 /// Mounts the CSE at every path. A connection must carry the [`Caller`] it belongs to as connection
@@ -77,7 +78,7 @@ async fn read(request: &HttpRequest, payload: Payload) -> Result<Request, (Reque
         match read_body(request, payload, &TERMS).await {
             Ok(body) => match read_content(&body) {
                 Ok(content) => primitive.content = content,
-                Err(invalid) => return Err((primitive, invalid.into())),
+                Err(invalid) => return Err((primitive, refusal_of_parameter(&invalid))),
             },
             Err(refusal) => return Err((primitive, refusal_of_body(refusal))),
         }
@@ -96,19 +97,9 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-impl From<InvalidPrimitive> for Refusal {
-    fn from(invalid: InvalidPrimitive) -> Self {
-        Self::about(
-            Rsc::BadRequest,
-            &invalid.name,
-            "is missing or not well formed",
-        )
-    }
-}
-
 fn refusal_of(why: &Unreadable) -> Refusal {
     match why {
-        Unreadable::Invalid(invalid) => invalid.clone().into(),
+        Unreadable::Invalid(invalid) => refusal_of_parameter(invalid),
         Unreadable::NotAcceptable => {
             Refusal::new(Rsc::NotAcceptable, "answers are application/json")
         }

@@ -40,7 +40,7 @@ impl Once {
 impl Handler for Once {
     fn handle<'a>(&'a self, caller: &'a Caller, request: Request) -> PortFuture<'a, Response> {
         Box::pin(async move {
-            let name = name_of(caller);
+            let name = caller.key();
             let asked = request.clone();
             let work = self.handler.handle(caller, request);
             let asked = (name.as_str(), &asked);
@@ -50,16 +50,6 @@ impl Handler for Once {
 
     fn refuse(&self, request: &Request, refusal: Refusal) -> Response {
         self.handler.refuse(request, refusal)
-    }
-}
-
-/// Tells callers apart.
-fn name_of(caller: &Caller) -> String {
-    match caller {
-        Caller::Sp(certificate) => format!("sp {:?}", certificate.thumbprint),
-        Caller::Device(identity) => format!("device {}", identity.device_id.as_str()),
-        Caller::Cse(cse_id) => format!("cse {cse_id}"),
-        Caller::Loopback => "loopback".to_owned(),
     }
 }
 

@@ -42,7 +42,7 @@ mod watches;
 use std::sync::Arc;
 
 use ics_core::id::{JobId, MappingId};
-use ics_core::port::{RateLimiter, Sealer};
+use ics_core::port::{RateLimiter, Sealer, SignatureVerifier};
 use ics_core::principal::Principal;
 use ics_core::reference_point::Role;
 use ics_core::service::IcsService;
@@ -54,7 +54,6 @@ pub(crate) use watches::{Parent, Watch, Watches};
 
 use crate::address::{Address, Names, Start};
 use crate::caller::Originator;
-use crate::core_draft::SignatureVerifier;
 use crate::outbound::Outbound;
 use crate::primitive::{Answer, Operation, Outcome, Refusal, Request};
 use crate::rsc::Rsc;

@@ -48,5 +48,5 @@ mod time;
 mod token;
 mod tree;
 
-pub use cse::{Answered, Cse, Ports, Settings};
+pub use cse::{Answered, Cse, Ports, Settings, Shared};
 pub use driver::configure;

@@ -17,7 +17,7 @@ use ics_core::service::Consignment;
 use serde_json::{Map, Value, json};
 
 use crate::address::Names;
-use crate::core_draft::{self, RoadOutcome};
+use crate::core_draft::RoadOutcome;
 use crate::ics::{Place, ROW, Shown, Views, Watch, Watches, state_number};
 use crate::outbound::{Outbound, Unreachable, Via};
 use crate::primitive::{Content, Operation, Request};
@@ -116,7 +116,7 @@ impl Road {
             }
         }
         if notices.is_empty()
-            && let Some(ae) = core_draft::ae_of(&consignment.party)
+            && let Some(ae) = ae_of(&consignment.party)
         {
             let net = news.own.or(news.above).unwrap_or(UPDATED);
             let sur = self.views.address(news.place, true);
@@ -314,9 +314,14 @@ impl Road {
     }
 }
 
+fn ae_of(party: &Party) -> Option<String> {
+    let own = party.onem2m.as_ref()?;
+    Some(own.ae.as_str().to_owned())
+}
+
 /// Whether a party made a subscription: by its AE, or under its own name.
 pub(crate) fn is_of(watch: &Watch, party: &Party) -> bool {
-    let ae = core_draft::ae_of(party);
+    let ae = ae_of(party);
     ae.as_ref() == Some(&watch.creator) || watch.creator == party.id.as_str()
 }
 

@@ -10,13 +10,14 @@ mod memory;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ics_core::party::{SignatureAlgorithm, VerifyingKey};
+use ics_core::port::SignatureVerifier;
 use ics_core::time::Timestamp;
 use serde_json::{Map, Value};
 
 pub(crate) use canonical::canonical;
 pub(crate) use memory::{Entered, Memory};
 
-use crate::core_draft::{SignatureVerifier, VerifyingKey};
 use crate::primitive::{Operation, Refusal};
 use crate::rsc::Rsc;
 
@@ -143,15 +144,15 @@ impl Claimed<'_> {
     ) -> Result<(), NotProved> {
         let key = key.ok_or(NotProved::Signature)?;
         // RFC 8725 3.1: the algorithm goes with the key.
-        let algorithms: &[&str] = match key {
-            VerifyingKey::Es256(_) => &["ES256"],
+        let algorithms: &[&str] = match key.algorithm() {
+            SignatureAlgorithm::Es256 => &["ES256"],
             // RFC 8037, and its name in RFC 9864.
-            VerifyingKey::Ed25519(_) => &["EdDSA", "Ed25519"],
+            SignatureAlgorithm::EdDsa => &["EdDSA", "Ed25519"],
         };
         if !algorithms.contains(&self.algorithm.as_str()) {
             return Err(NotProved::Header);
         }
-        let holds = verifier.verify(key, self.signed.as_bytes(), &self.signature);
+        let holds = verifier.is_signed(key, self.signed.as_bytes(), &self.signature);
         holds.then_some(()).ok_or(NotProved::Signature)
     }
 }

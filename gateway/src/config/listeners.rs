@@ -247,7 +247,7 @@ impl ConnectionsSection {
         }
     }
 
-    fn check(&self, section: &str, faults: &mut Faults) {
+    pub(super) fn check(&self, section: &str, faults: &mut Faults) {
         let seconds = Duration::from_secs;
         let ranges = [
             (

@@ -148,7 +148,7 @@ impl BenchDomain {
         service: &Arc<IcsService>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Arc<Agreement>, SandboxError> {
-        parties::onboard(service, clock, self.ports).await?;
+        parties::onboard(service, clock, (&self.layout, self.ports)).await?;
         let directory = service.directory();
         let agreement = directory
             .agreements()

@@ -13,7 +13,7 @@ use super::Cse;
 use crate::address::Names;
 use crate::caller::{AeCertificate, Caller, Originator, Standing};
 use crate::primitive::{Operation, Refusal, Request};
-use crate::resource::AE;
+use crate::resource::Type;
 use crate::rsc::Rsc;
 
 impl Cse {
@@ -55,7 +55,7 @@ impl Cse {
         party.map_or(Standing::Believed, |party| {
             Standing::Party(Principal {
                 sp: party.id.clone(),
-                proof: Proof::Originator(party.id.clone()),
+                proof: Proof::Claim(party.id.clone()),
                 scopes: party.scopes(),
             })
         })
@@ -139,7 +139,7 @@ impl Cse {
         request: &Request,
     ) -> Result<Standing, Refusal> {
         let is_registration =
-            request.operation == Operation::Create && request.resource_type == Some(AE);
+            request.operation == Operation::Create && request.resource_type == Some(Type::Ae.number());
         let is_own = match self.tree.ae(id) {
             Some(ae) => ae.device.as_ref() == Some(&identity.device_id),
             None => is_registration,

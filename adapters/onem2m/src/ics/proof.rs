@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use ics_core::id::AeId;
 use ics_core::party::{Party, PartyStatus};
 use ics_core::port::Denied;
 use ics_core::principal::{Principal, Proof};
@@ -12,7 +13,6 @@ use serde_json::Value;
 use super::{Ics, Place, refusal};
 use crate::address::Address;
 use crate::caller::{Originator, Standing};
-use crate::core_draft;
 use crate::primitive::{Operation, Refusal, Request};
 use crate::rsc::Rsc;
 use crate::token::{self, Expected, NotProved};
@@ -102,16 +102,18 @@ impl Ics {
         let verifier = self.ports.verifier.as_ref();
         let claimed = token::read(token, &expected, verifier, (self.started, now))?;
         let directory = self.ports.service.directory();
-        let registered = core_draft::party_of_ae(&directory, &who.id);
-        let key = registered.as_ref().and_then(|(_, key)| key.as_ref());
-        claimed.verify(key, verifier)?;
-        let (party, _) = registered.ok_or(NotProved::Signature)?;
+        let ae = AeId::parse(&who.id).ok();
+        let party = ae.and_then(|ae| directory.party_of_ae(&ae));
+        let own = party.and_then(|party| party.onem2m.as_ref());
+        claimed.verify(own.and_then(|own| own.key.as_ref()), verifier)?;
+        let party = party.ok_or(NotProved::Signature)?;
         let used = Used {
             jti: claimed.jti,
             digest: verifier.sha256(token.as_bytes()),
             expires: claimed.expires,
         };
-        Ok((principal_of(&party, core_draft::proof(&party.id)), used))
+        let proof = Proof::Signature(party.id.clone());
+        Ok((principal_of(party, proof), used))
     }
 
     /// The party whose AE says it asks, where that is believed.
@@ -122,11 +124,13 @@ impl Ics {
             self.views.names().sp_relative(&who.id)
         };
         let directory = self.ports.service.directory();
-        let (party, _) = core_draft::party_of_ae(&directory, &ae).ok_or_else(|| {
+        let ae = AeId::parse(&ae).ok();
+        let party = ae.and_then(|ae| directory.party_of_ae(&ae));
+        let party = party.ok_or_else(|| {
             let said = "no service provider has this AE: it is registered by the operator";
             Refusal::new(Rsc::OriginatorHasNoPrivilege, said)
         })?;
-        Ok(principal_of(&party, core_draft::proof(&party.id)))
+        Ok(principal_of(party, Proof::Claim(party.id.clone())))
     }
 }
 

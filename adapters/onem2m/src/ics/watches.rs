@@ -6,6 +6,7 @@ use ics_core::time::Timestamp;
 
 use crate::caller::Originator;
 use crate::primitive::{Outcome, Request};
+use crate::tree::{self, Tree};
 
 /// What a subscription is made at.
 #[derive(Clone, Copy, Debug)]
@@ -50,4 +51,52 @@ pub(crate) trait Watches: Send + Sync {
 
     /// Where an AE of this CSE is reached, by its stem; `None` where there is no such AE.
     fn points_of_access(&self, stem: &str) -> Option<Vec<String>>;
+}
+
+impl Watches for Tree {
+    fn subscribe_at<'a>(
+        &'a self,
+        parent: Parent<'a>,
+        who: &'a Originator,
+        request: &'a Request,
+        now: Timestamp,
+    ) -> PortFuture<'a, Outcome> {
+        Box::pin(async move {
+            let at = tree::Parent {
+                ri: parent.ri,
+                path: parent.path,
+            };
+            Tree::subscribe_at(self, &at, who, request, now).await
+        })
+    }
+
+    fn subscriptions_of(&self, parent_ri: &str) -> Vec<Watch> {
+        let small = |number: u64| u8::try_from(number).unwrap_or_default();
+        let watches = Tree::subscriptions_of(self, parent_ri).into_iter();
+        let watches = watches.map(|watch| Watch {
+            ri: watch.ri,
+            nu: watch.nu,
+            net: watch.net.into_iter().map(small).collect(),
+            nct: small(watch.nct),
+            creator: watch.creator,
+        });
+        watches.collect()
+    }
+
+    fn drop_children_of<'a>(&'a self, parent_ri: &'a str, now: Timestamp) -> PortFuture<'a, ()> {
+        Box::pin(async move {
+            if let Err(refusal) = Tree::drop_children_of(self, parent_ri, now).await {
+                tracing::warn!(%refusal, "subscriptions of a row that is gone are left");
+            }
+        })
+    }
+
+    fn points_of_access(&self, stem: &str) -> Option<Vec<String>> {
+        let ae = self.ae(stem)?;
+        Some(if ae.reachable {
+            ae.points_of_access
+        } else {
+            Vec::new()
+        })
+    }
 }
