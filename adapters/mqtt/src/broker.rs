@@ -8,6 +8,7 @@
 //! | `intake` | messages in order, settled in order |
 //! | `awaited` | who is owed a document, and when |
 //! | `serving` | one connection, served to its end |
+//! | `line` | the same connection, for who says something of its own over it |
 //!
 //! A topic's device ID is the identity, for the broker's access control vouches for it; so that is
 //! tried before anything is served. We neither see subscriptions nor can close a session here:
@@ -17,6 +18,7 @@ mod awaited;
 #[cfg(test)]
 mod fake;
 mod intake;
+mod line;
 mod link;
 mod probe;
 mod serving;
@@ -32,6 +34,7 @@ use tokio::time::{Instant, sleep};
 use ics_channel::{DeviceService, Rate};
 
 pub use awaited::Awaited;
+pub use line::{Line, LineSettings, PublishError, Receive};
 pub use link::{Dial, LinkError, Wire};
 pub use probe::{Disguise, ProbeError, Stranger, Ways, probe};
 
@@ -99,7 +102,7 @@ impl Broker {
             };
             tokio::select! {
                 () = shutdown.as_mut() => return,
-                () = sleep(self.with_jitter(rest)) => {}
+                () = sleep(with_jitter(rest, self.entropy.as_ref())) => {}
             }
             pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
         }
@@ -151,14 +154,14 @@ impl Broker {
             }
         }
     }
+}
 
-    /// Between a half and the whole of it: gateways that lost one broker do not come back at once.
-    fn with_jitter(&self, pause: Duration) -> Duration {
-        let mut random = [0; 4];
-        self.entropy.fill(&mut random);
-        let part = f64::from(u32::from_ne_bytes(random)) / f64::from(u32::MAX);
-        pause.mul_f64(part.mul_add(0.5, 0.5))
-    }
+/// Between a half and the whole of it: gateways that lost one broker do not come back at once.
+fn with_jitter(pause: Duration, entropy: &dyn Entropy) -> Duration {
+    let mut random = [0; 4];
+    entropy.fill(&mut random);
+    let part = f64::from(u32::from_ne_bytes(random)) / f64::from(u32::MAX);
+    pause.mul_f64(part.mul_add(0.5, 0.5))
 }
 
 fn note_unreachable(error: &LinkError) -> Ended {

@@ -9,7 +9,7 @@
 //! | `handshake` | CONNECT: who is it, by its credential alone |
 //! | `guesses` | how often a password may be wrong |
 //! | `session` | everything after it |
-//! | `broker` | the other way: as a client of a broker |
+//! | `broker` | the other way: as a client of a broker; a line to one for other protocols |
 //! | `conversation` | what a device says, acted upon, whichever way it came |
 //! | `topic` | the fixed topics of a device's own subtree, and nothing beside it |
 //! | `driver` | the socket: whole packets in, bounded bytes out |
@@ -39,8 +39,8 @@ mod topic;
 
 pub use asyncapi::describe;
 pub use broker::{
-    Awaited, Broker, BrokerSettings, Dial, Disguise, LinkError, ProbeError, Stranger, Ways, Wire,
-    probe,
+    Awaited, Broker, BrokerSettings, Dial, Disguise, Line, LineSettings, LinkError, ProbeError,
+    PublishError, Receive, Stranger, Ways, Wire, probe,
 };
 pub use endpoint::{Ended, Endpoint, Limits, PeerDevice};
 pub use guesses::GuessLimits;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use ics_core::id::DeviceId;
 use ics_core::port::PortFuture;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{Dial, Stranger, Ways, Wire};
 use crate::packet::{
@@ -38,14 +38,18 @@ pub(super) struct FakeBroker {
     manner: Manner,
     state: Mutex<State>,
     packet_id: AtomicU16,
+    /// Changes when everybody is cut off.
+    cut: watch::Sender<u32>,
 }
 
 #[derive(Default)]
 struct State {
     is_stopped: bool,
+    is_cut: bool,
     next: u64,
     clients: HashMap<u64, Client>,
     published: Vec<(String, Vec<u8>)>,
+    acknowledged: usize,
 }
 
 struct Client {
@@ -92,7 +96,28 @@ impl FakeBroker {
             manner,
             state: Mutex::default(),
             packet_id: AtomicU16::new(1),
+            cut: watch::Sender::new(0),
         })
+    }
+
+    pub(super) fn way_of_gateway(self: &Arc<Self>) -> Arc<dyn Dial> {
+        self.way(None)
+    }
+
+    /// Cuts everybody off; `is_cut`: the gateway is not let in again either.
+    pub(super) fn cut_off(&self, is_cut: bool) {
+        self.state.lock().unwrap().is_cut = is_cut;
+        self.cut.send_modify(|times| *times += 1);
+    }
+
+    /// What was published.
+    pub(super) fn published(&self) -> Vec<(String, Vec<u8>)> {
+        self.state.lock().unwrap().published.clone()
+    }
+
+    /// How many messages were acknowledged.
+    pub(super) fn acknowledged(&self) -> usize {
+        self.state.lock().unwrap().acknowledged
     }
 
     fn way(self: &Arc<Self>, who: Option<DeviceId>) -> Arc<dyn Dial> {
@@ -136,6 +161,7 @@ impl FakeBroker {
 
     async fn serve(&self, mut io: DuplexStream, who: Option<DeviceId>) {
         let mut inbox = Vec::new();
+        let mut cut = self.cut.subscribe();
         let Some(packet) = next(&mut io, &mut inbox).await else {
             return;
         };
@@ -186,6 +212,7 @@ impl FakeBroker {
                     None => break,
                 },
                 Some(bytes) = told.recv() => out.extend(bytes),
+                _ = cut.changed() => break,
             }
         }
         self.state.lock().unwrap().clients.remove(&number);
@@ -197,10 +224,10 @@ impl FakeBroker {
         connect: &Connect<'_>,
         who: Option<&DeviceId>,
     ) -> Result<Option<Subtree>, Option<Reason>> {
-        let Some(device) = who else {
-            return Ok(None);
-        };
         let mut state = self.state.lock().unwrap();
+        let Some(device) = who else {
+            return if state.is_cut { Err(None) } else { Ok(None) };
+        };
         if state.is_stopped {
             return Err(None);
         }
@@ -258,7 +285,8 @@ impl FakeBroker {
                 write_suback(out, Version::V5, *id, &answers);
             }
             Packet::Ping => write_pong(out),
-            Packet::Puback(_) | Packet::Unsubscribe(..) | Packet::Disconnect => {}
+            Packet::Puback(_) => self.state.lock().unwrap().acknowledged += 1,
+            Packet::Unsubscribe(..) | Packet::Disconnect => {}
         }
     }
 }

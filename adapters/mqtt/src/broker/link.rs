@@ -51,6 +51,8 @@ pub(super) struct Greeting {
     pub(super) user_name: Option<String>,
     /// For how long the broker keeps the session when the connection is gone; none: for none.
     pub(super) session: Option<Duration>,
+    /// The longest packet that is taken; of longer ones the broker keeps quiet.
+    pub(super) longest_packet: u32,
 }
 
 /// A message the broker passed on.
@@ -92,7 +94,11 @@ pub(super) enum Receipt {
 
 /// The half that speaks.
 #[derive(Clone)]
-pub(super) struct Speaker(AsyncClient);
+pub(super) struct Speaker {
+    client: AsyncClient,
+    /// What the broker takes.
+    longest_packet: Option<u32>,
+}
 
 /// The half that listens.
 pub(super) struct Listener {
@@ -107,8 +113,10 @@ const MOST_UNASSURED: usize = 128;
 /// Says of a message that a gateway sent it: a device may want its answer where it asks, and the
 /// answer is no question. One that marks its own messages so is not heard, which is its own affair.
 const MARK: (&str, &str) = ("ics-from", "gateway");
-/// As on our own endpoint.
-const LONGEST_PACKET: u32 = 8192;
+/// A device's, as on our own endpoint.
+pub(super) const LONGEST_PACKET: u32 = 8192;
+/// What a packet has beside topic and payload, at most.
+const HEADER: usize = 512;
 const KEEP_ALIVE_SECONDS: u16 = 30;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -123,16 +131,22 @@ pub(super) async fn open(
     let builder = AsyncClient::builder(options(greeting, dial)).capacity(REQUESTS);
     let built = builder.try_build();
     let (client, mut events) = built.map_err(|error| LinkError::Broken(error.to_string()))?;
-    let known = loop {
+    let connack = loop {
         match events.poll().await {
-            Ok(Event::Incoming(Packet::ConnAck(connack))) => break connack.session_present,
+            Ok(Event::Incoming(Packet::ConnAck(connack))) => break connack,
             Ok(_) => {}
             Err(error) => return Err(not_let_in(&error)),
         }
     };
+    let known = connack.session_present;
+    let longest_packet = connack.properties.and_then(|told| told.max_packet_size);
     let (tell, incoming) = mpsc::unbounded_channel();
     let task = tokio::spawn(drive(client.clone(), events, tell));
-    Ok((Speaker(client), Listener { incoming, task }, known))
+    let speaker = Speaker {
+        client,
+        longest_packet,
+    };
+    Ok((speaker, Listener { incoming, task }, known))
 }
 
 fn options(greeting: &Greeting, dial: &Arc<dyn Dial>) -> MqttOptions {
@@ -146,7 +160,7 @@ fn options(greeting: &Greeting, dial: &Arc<dyn Dial>) -> MqttOptions {
         .set_session_store(Forgetful)
         .set_ack_mode(AckMode::Manual)
         .set_receive_maximum(Some(RECEIVE_MAXIMUM))
-        .set_max_packet_size(Some(LONGEST_PACKET))
+        .set_max_packet_size(Some(greeting.longest_packet))
         .set_outgoing_inflight_upper_limit(RECEIVE_MAXIMUM)
         .set_keep_alive(KEEP_ALIVE_SECONDS)
         .set_connect_timeout(CONNECT_TIMEOUT)
@@ -225,7 +239,7 @@ impl Speaker {
     pub(super) async fn subscribe(&self, filters: &[String]) -> Result<Vec<bool>, LinkError> {
         let asked = filters.iter();
         let asked = asked.map(|filter| SubscribeFilter::new(filter.as_str(), QoS::AtLeastOnce));
-        let notice = self.0.subscribe_many_tracked(asked).await;
+        let notice = self.client.subscribe_many_tracked(asked).await;
         let answer = notice.map_err(|_| gone())?.wait_async().await;
         let codes = answer.map_err(|error| LinkError::Broken(error.to_string()))?;
         let is_granted = |code| matches!(code, SubscribeReasonCode::Success(_));
@@ -245,7 +259,7 @@ impl Speaker {
         };
         let options = PublishOptions::at_least_once().properties(properties);
         let notice = self
-            .0
+            .client
             .publish_tracked(message.topic, message.payload, options);
         let notice = notice.await.map_err(|_| gone())?;
         match notice.wait_async().await {
@@ -259,15 +273,27 @@ impl Speaker {
         }
     }
 
+    /// Whether the broker takes a packet of that length. One that it does not take would end the
+    /// connection.
+    pub(super) fn takes(&self, topic: &str, payload: &[u8]) -> bool {
+        let length = HEADER
+            .saturating_add(topic.len())
+            .saturating_add(payload.len());
+        let longest = self
+            .longest_packet
+            .and_then(|longest| usize::try_from(longest).ok());
+        longest.is_none_or(|longest| length <= longest)
+    }
+
     /// Settles a message. Those who call do so in the order in which they came (4.6).
     pub(super) async fn acknowledge(&self, ack: Ack) -> Result<(), LinkError> {
-        self.0.manual_ack(ack.0).await.map_err(|_| gone())
+        self.client.manual_ack(ack.0).await.map_err(|_| gone())
     }
 
     /// Takes leave, once what was published is with the broker.
     pub(super) async fn leave(&self) {
         // Where it cannot be said any more, it need not be.
-        let _ = self.0.disconnect_with_timeout(FAREWELL).await;
+        let _ = self.client.disconnect_with_timeout(FAREWELL).await;
     }
 }
 

@@ -15,7 +15,7 @@ use ics_core::port::PortFuture;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::link::{
-    Dial, Greeting, Incoming, LinkError, Listener, Outgoing, Receipt, Speaker, open,
+    Dial, Greeting, Incoming, LONGEST_PACKET, LinkError, Listener, Outgoing, Receipt, Speaker, open,
 };
 use crate::topic::{DOCUMENT, PRESENCE, Subtree};
 
@@ -244,6 +244,7 @@ impl Party {
             client_id: client_id.to_owned(),
             user_name,
             session: None,
+            longest_packet: LONGEST_PACKET,
         };
         let (speaker, listener, _) = open(&greeting, dial).await?;
         Ok(Self { speaker, listener })

@@ -20,7 +20,8 @@ use super::Broker;
 use super::awaited::{Awaited, Due, Outcome};
 use super::intake::{Intake, Turn};
 use super::link::{
-    Ack, Greeting, Incoming, LinkError, Listener, Outgoing, Receipt, Speaker, open as connect,
+    Ack, Greeting, Incoming, LONGEST_PACKET, LinkError, Listener, Outgoing, Receipt, Speaker,
+    open as connect,
 };
 use crate::conversation::{Answer, Contact, Conversation, Fault, Said};
 use crate::topic::{DOCUMENT, DOCUMENT_CBOR, Subtree, device_of};
@@ -80,6 +81,7 @@ pub(super) async fn open(broker: &Broker) -> Result<(Connection, bool), LinkErro
         client_id: broker.settings.client_id.clone(),
         user_name: None,
         session: Some(broker.settings.session_expiry),
+        longest_packet: LONGEST_PACKET,
     };
     let (speaker, listener, is_known) = connect(&greeting, &broker.ways.of_gateway()).await?;
     // Also in a session that is known: an older gateway may have subscribed to less.
