@@ -10,6 +10,7 @@ use ics_core::principal::DeviceIdentity;
 use ics_core::service::{ChannelError, DeviceRefusal, Unauthenticated};
 use ics_core::time::Timestamp;
 
+use crate::guest::GuestAnswer;
 use crate::message::{Answer, Code};
 use crate::resource::Resource;
 
@@ -42,6 +43,8 @@ pub(crate) enum Done {
     Content(Vec<u8>),
     /// It was done. Of an acknowledgement, the version.
     Changed(Option<u64>),
+    /// A guest answered.
+    Handed(Box<GuestAnswer>),
 }
 
 /// Why it was not done.

@@ -11,6 +11,7 @@ use ics_core::port::{Clock, Entropy};
 use tokio::net::UdpSocket;
 
 use crate::dtls::Trust;
+use crate::guest::Guest;
 use crate::listener::Listener;
 use crate::plain;
 use crate::sessions::Sessions;
@@ -22,6 +23,7 @@ pub struct Endpoint {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) limits: Limits,
+    pub(crate) guest: Option<Guest>,
 }
 
 /// How much one listener gives.
@@ -82,6 +84,16 @@ impl Endpoint {
             clock,
             entropy,
             limits,
+            guest: None,
+        }
+    }
+
+    /// With a guest on its devices' sessions.
+    #[must_use]
+    pub fn with_guest(self, guest: Guest) -> Self {
+        Self {
+            guest: Some(guest),
+            ..self
         }
     }
 

@@ -10,7 +10,7 @@ use ics_core::id::{DeviceId, InvalidId};
 use ics_core::port::Entropy;
 
 use crate::plain::Answering;
-use crate::session::staged::{Staged, entry};
+use crate::session::staged::{Echo, Staged, entry};
 
 pub use line::Line;
 
@@ -42,6 +42,7 @@ impl Conversation {
     /// [`InvalidId`], which cannot be: the identifiers are fixed.
     pub fn begin() -> Result<Self, InvalidId> {
         let mut conversation = Self(Staged::begin(&DeviceId::parse(DEVICE)?)?);
+        conversation.0.guest = Some(Echo::guest());
         conversation.offer(7)?;
         Ok(conversation)
     }

@@ -11,6 +11,7 @@
 //! | `resource` | what there is to ask for |
 //! | `upload` | a payload that comes in parts |
 //! | `conversation` | what a device asks for, done |
+//! | `guest` | what is asked of another protocol on the same sessions |
 //! | `sessions` | which devices are here; the core's `DeviceBell` |
 //! | `usage` | what each of them has used of what it may |
 //! | `plain` | without DTLS: discovery, for anybody on loopback |
@@ -29,6 +30,7 @@ mod exchange;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod guest;
 mod listener;
 mod message;
 mod plain;
@@ -40,4 +42,5 @@ mod usage;
 
 pub use dtls::{ServerCredential, Trust, UnusableCredential, Verify};
 pub use endpoint::{Endpoint, Limits};
+pub use guest::{Guest, GuestAnswer, GuestRequest, Serve};
 pub use sessions::Sessions;

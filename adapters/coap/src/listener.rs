@@ -26,6 +26,7 @@ use zeroize::Zeroizing;
 use crate::conversation::{Done, Fault, act_upon, fault};
 use crate::dtls::{Associations, DtlsLimits, Heard, Shown, Trust};
 use crate::endpoint::Endpoint;
+use crate::guest::hand_over;
 use crate::session::{Around, Session, Wanted};
 use crate::usage::Usages;
 
@@ -431,8 +432,13 @@ impl<'e> Listener<'e> {
     ) -> Work {
         let (service, clock) = (&self.endpoint.service, &self.endpoint.clock);
         let (service, now) = (Arc::clone(service), clock.now());
+        let guest = self.endpoint.guest.clone();
         Box::pin(async move {
             let told = match wanted {
+                Wanted::Hand(ticket, request) => {
+                    let line = (service.as_ref(), guest.as_ref());
+                    Told::Done(ticket, hand_over(line, &identity, request, now).await)
+                }
                 Wanted::Act(ticket, asked) => {
                     let done = act_upon(service.as_ref(), &identity, &asked, now).await;
                     Told::Done(ticket, done)
@@ -551,6 +557,7 @@ impl<'e> Listener<'e> {
 fn around(endpoint: &Endpoint) -> Around<'_> {
     Around {
         service: endpoint.service.as_ref(),
+        guest: endpoint.guest.as_ref(),
         messages: endpoint.limits.messages,
         now: Instant::now(),
         time: endpoint.clock.now(),

@@ -7,8 +7,9 @@ mod option;
 
 use coap_lite::{MessageClass, MessageType, Packet, RequestType};
 
-pub(crate) use answer::{Answer, Code, Kind, acknowledgement, reset};
+pub(crate) use answer::{Answer, Code, Kind, acknowledgement, reset, shortest};
 pub(crate) use block::Block;
+pub(crate) use option::{ACCEPT, CONTENT_FORMAT, URI_PATH, URI_QUERY};
 use option::{Options, Unknown};
 
 /// What came.
@@ -58,6 +59,10 @@ pub(crate) enum Method {
     Get,
     /// RFC 7252 5.8.2.
     Post,
+    /// RFC 7252 5.8.3.
+    Put,
+    /// RFC 7252 5.8.4.
+    Delete,
     /// RFC 8132 2.
     Fetch,
     /// Any other.
@@ -89,12 +94,19 @@ pub(crate) struct Request {
     pub(crate) no_response: u8,
     /// What we asked it to bring back (RFC 9175 2).
     pub(crate) echo: Option<Vec<u8>>,
+    /// Options that a guest knows, in order.
+    pub(crate) of_guest: Vec<(u16, Vec<u8>)>,
     pub(crate) payload: Vec<u8>,
 }
 
 impl Message {
     /// Reads a datagram, or what came in one record.
     pub(crate) fn read(datagram: &[u8]) -> Self {
+        Self::read_knowing(datagram, &[])
+    }
+
+    /// Reads it where the options of those numbers are known, too.
+    pub(crate) fn read_knowing(datagram: &[u8], known: &[u16]) -> Self {
         let Some(&[first, code, id_0, id_1]) = datagram.first_chunk::<4>() else {
             return Self::Ignored;
         };
@@ -114,12 +126,14 @@ impl Message {
             return unreadable;
         }
         match Packet::from_bytes(datagram) {
-            Ok(packet) if !ends_with_marker(&packet, datagram) => Self::of(packet, id, unreadable),
+            Ok(packet) if !ends_with_marker(&packet, datagram) => {
+                Self::of(packet, known, (id, unreadable))
+            }
             _ => unreadable,
         }
     }
 
-    fn of(packet: Packet, id: u16, unreadable: Self) -> Self {
+    fn of(packet: Packet, known: &[u16], (id, unreadable): (u16, Self)) -> Self {
         let kind = packet.header.get_type();
         match (kind, packet.header.code) {
             (MessageType::Confirmable, MessageClass::Empty) => Self::Ping(id),
@@ -128,23 +142,23 @@ impl Message {
             (
                 MessageType::Confirmable | MessageType::NonConfirmable,
                 MessageClass::Request(code),
-            ) => Self::of_request(packet, id, method_of(code)),
+            ) => Self::of_request(packet, known, (id, method_of(code))),
             // Methods that coap-lite has no name for (0.08 to 0.31).
             (
                 MessageType::Confirmable | MessageType::NonConfirmable,
                 MessageClass::Reserved(1..=31),
-            ) => Self::of_request(packet, id, Method::Other),
+            ) => Self::of_request(packet, known, (id, Method::Other)),
             _ => unreadable,
         }
     }
 
-    fn of_request(packet: Packet, id: u16, method: Method) -> Self {
+    fn of_request(packet: Packet, known: &[u16], (id, method): (u16, Method)) -> Self {
         let heading = Heading {
             is_confirmable: packet.header.get_type() == MessageType::Confirmable,
             id,
             token: packet.get_token().to_vec(),
         };
-        let options = match Options::read(&packet) {
+        let options = match Options::read(&packet, known) {
             Ok(options) => options,
             Err(Unknown::Critical) => return Self::Refused(heading, Unservable::BadOption),
             Err(Unknown::Proxy) => return Self::Refused(heading, Unservable::Proxying),
@@ -162,6 +176,7 @@ impl Message {
             etags: options.etags,
             no_response: options.no_response,
             echo: options.echo,
+            of_guest: options.of_guest,
             payload: packet.payload,
         }))
     }
@@ -185,6 +200,8 @@ const fn method_of(code: RequestType) -> Method {
     match code {
         RequestType::Get => Method::Get,
         RequestType::Post => Method::Post,
+        RequestType::Put => Method::Put,
+        RequestType::Delete => Method::Delete,
         RequestType::Fetch => Method::Fetch,
         _ => Method::Other,
     }

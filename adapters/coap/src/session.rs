@@ -2,6 +2,7 @@
 //! clock; what the service is to be asked is left in a list, and what came of it brought back.
 
 mod at_work;
+mod guest;
 mod kept;
 mod observation;
 mod reply;
@@ -21,10 +22,12 @@ use ics_core::time::Timestamp;
 
 use crate::conversation::{Asked, CBOR, Done, Fault, LINKS, refused, tell_problem, tell_refusal};
 use crate::exchange::{Exchange, Fate, Seen};
+use crate::guest::{Guest, GuestRequest};
 use crate::message::{Answer, Code, Heading, Kind, Message, Request, Unservable};
 use crate::resource::{Astray, DISCOVERY, Resource};
 use crate::upload::{Part, Upload};
 use at_work::{AtWork, Shape};
+use guest::Leftover;
 use kept::Kept;
 use observation::Observation;
 
@@ -51,6 +54,7 @@ pub(crate) struct Session {
     /// What is known of its document.
     document: Known,
     kept: Kept,
+    leftover: Leftover,
     tickets: u64,
     farewell: Option<Instant>,
     ask_again: Option<Instant>,
@@ -81,6 +85,8 @@ impl Known {
 pub(crate) enum Wanted {
     /// What the device asks for; the number comes back with what came of it.
     Act(u64, Asked),
+    /// What it asks a guest for.
+    Hand(u64, GuestRequest),
     /// Whether it is still served, and what it must hold.
     Look,
     /// Its document, for who observes it.
@@ -100,6 +106,7 @@ enum Look {
 #[derive(Clone, Copy)]
 pub(crate) struct Around<'a> {
     pub(crate) service: &'a dyn DeviceService,
+    pub(crate) guest: Option<&'a Guest>,
     pub(crate) messages: Rate,
     pub(crate) now: Instant,
     pub(crate) time: Timestamp,
@@ -134,6 +141,7 @@ impl Session {
             look: Look::UnderWay,
             document: Known::default(),
             kept: Kept::default(),
+            leftover: Leftover::default(),
             tickets: 0,
             farewell: None,
             ask_again: None,
@@ -144,7 +152,8 @@ impl Session {
 
     /// Takes what the device said.
     pub(crate) fn take(&mut self, around: Around<'_>, usage: &mut Usage, said: &[u8]) {
-        let message = Message::read(said);
+        let known = around.guest.map_or(&[][..], |guest| guest.options);
+        let message = Message::read_knowing(said, known);
         match message {
             Message::Acknowledged(id) => return self.settle(around.now, id, true),
             Message::Reset(id) => return self.settle(around.now, id, false),
@@ -217,6 +226,9 @@ impl Session {
         if !self.is_new(around.now, &request.heading) {
             return;
         }
+        if around.guest.is_some_and(|guest| guest.is_for(&request)) {
+            return self.take_for_guest(around.now, request);
+        }
         match self.consider(around, &mut request) {
             Ok(resource) => self.begin(around.now, request, resource),
             Err(answer) => {
@@ -273,11 +285,11 @@ impl Session {
                 payload: DISCOVERY.into(),
                 ..Answer::of(Code::CONTENT)
             };
-            let shape = Shape::of(resource, &request);
+            let shape = Shape::of(Some(resource), &request);
             return self.tell_shaped(now, &request.heading, &shape, answer);
         }
         self.tickets = self.tickets.wrapping_add(1);
-        let shape = Shape::of(resource, &request);
+        let shape = Shape::of(Some(resource), &request);
         if shape.observe == Some(1) {
             // Another token was that of an observation before this one (RFC 7641 3.6).
             let token = &request.heading.token;
@@ -334,6 +346,7 @@ impl Session {
                 ..Answer::of(Code::CONTENT)
             },
             Done::Document(version, written) => self.show_document(now, work, (version, written)),
+            Done::Handed(answer) => self.keep_leftover(work, *answer),
         }
     }
 
@@ -555,13 +568,14 @@ impl Session {
 
     /// Bytes of replies that are remembered, and of the document that is kept.
     pub(crate) fn remembered_bytes(&self) -> usize {
-        self.exchange.remembered_bytes() + self.kept.bytes()
+        self.exchange.remembered_bytes() + self.kept.bytes() + self.leftover.bytes()
     }
 
     /// Forgets them.
     pub(crate) fn forget_replies(&mut self) {
         self.exchange.shrink_to(0);
         self.kept = Kept::default();
+        self.leftover = Leftover::default();
     }
 
     fn pending(&self) -> u32 {

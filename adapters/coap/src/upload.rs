@@ -66,11 +66,17 @@ impl Upload {
     }
 }
 
-fn named(request: &Request) -> Vec<u8> {
+/// Tells a request from another: by its method, its path, and a guest's options.
+pub(crate) fn named(request: &Request) -> Vec<u8> {
     let mut name = vec![request.method as u8];
     for segment in &request.path {
         name.push(b'/');
         name.extend_from_slice(segment.as_bytes());
+    }
+    for (number, value) in &request.of_guest {
+        name.push(0);
+        name.extend(number.to_be_bytes());
+        name.extend_from_slice(value);
     }
     name
 }

@@ -25,11 +25,20 @@ impl Code {
     pub(crate) const TOO_LARGE: Self = Self::of(4, 13);
     pub(crate) const UNSUPPORTED_FORMAT: Self = Self::of(4, 15);
     pub(crate) const TOO_MANY_REQUESTS: Self = Self::of(4, 29);
+    pub(crate) const INTERNAL_SERVER_ERROR: Self = Self::of(5, 0);
     pub(crate) const UNAVAILABLE: Self = Self::of(5, 3);
     pub(crate) const NO_PROXY: Self = Self::of(5, 5);
 
     const fn of(class: u8, detail: u8) -> Self {
         Self((class << 5) | detail)
+    }
+
+    /// A guest's; one that is none is its failure.
+    pub(crate) const fn of_guest((class, detail): (u8, u8)) -> Self {
+        match class {
+            2 | 4 | 5 if detail < 32 => Self::of(class, detail),
+            _ => Self::INTERNAL_SERVER_ERROR,
+        }
     }
 
     /// The byte on the wire.
@@ -80,6 +89,8 @@ pub(crate) struct Answer {
     pub(crate) echo: Option<Vec<u8>>,
     /// How many messages wait for the device; see [`PENDING`].
     pub(crate) pending: Option<u32>,
+    /// Options of a guest's.
+    pub(crate) of_guest: Vec<(u16, Vec<u8>)>,
     pub(crate) payload: Vec<u8>,
 }
 
@@ -105,6 +116,7 @@ impl Answer {
             size1: None,
             echo: None,
             pending: None,
+            of_guest: Vec::new(),
             payload: Vec::new(),
         }
     }
@@ -151,6 +163,9 @@ impl Answer {
         if let Some(pending) = self.pending {
             add(CoapOption::from(PENDING), shortest(pending));
         }
+        for (number, value) in &self.of_guest {
+            add(CoapOption::from(*number), value.clone());
+        }
         packet.payload.clone_from(&self.payload);
         // Too long it can only be where a payload is not cut into blocks, which all are.
         packet.to_bytes().unwrap_or_default()
@@ -173,7 +188,7 @@ const fn empty(first: u8, id: u16) -> [u8; 4] {
 }
 
 /// An unsigned integer as an option's value (RFC 7252 3.2): no byte more than needed.
-fn shortest(number: u32) -> Vec<u8> {
+pub(crate) fn shortest(number: u32) -> Vec<u8> {
     let bytes = number.to_be_bytes();
     bytes.into_iter().skip_while(|byte| *byte == 0).collect()
 }

@@ -14,10 +14,10 @@ const ETAG: u16 = 4;
 const IF_NONE_MATCH: u16 = 5;
 const OBSERVE: u16 = 6;
 const URI_PORT: u16 = 7;
-const URI_PATH: u16 = 11;
-const CONTENT_FORMAT: u16 = 12;
-const URI_QUERY: u16 = 15;
-const ACCEPT: u16 = 17;
+pub(crate) const URI_PATH: u16 = 11;
+pub(crate) const CONTENT_FORMAT: u16 = 12;
+pub(crate) const URI_QUERY: u16 = 15;
+pub(crate) const ACCEPT: u16 = 17;
 const BLOCK2: u16 = 23;
 const BLOCK1: u16 = 27;
 const PROXY_URI: u16 = 35;
@@ -43,10 +43,11 @@ pub(super) struct Options {
     pub(super) etags: Vec<Vec<u8>>,
     pub(super) no_response: u8,
     pub(super) echo: Option<Vec<u8>>,
+    pub(super) of_guest: Vec<(u16, Vec<u8>)>,
 }
 
 impl Options {
-    pub(super) fn read(packet: &Packet) -> Result<Self, Unknown> {
+    pub(super) fn read(packet: &Packet, known: &[u16]) -> Result<Self, Unknown> {
         let mut options = Self::default();
         for (number, values) in packet.options() {
             let taken = match *number {
@@ -67,6 +68,11 @@ impl Options {
                 ECHO => echo(values).map(|echo| options.echo = Some(echo)),
                 // Conditions, of which no resource here has any use.
                 IF_MATCH | IF_NONE_MATCH => None,
+                other if known.contains(&other) => {
+                    let values = values.iter().cloned().map(|value| (other, value));
+                    options.of_guest.extend(values);
+                    Some(())
+                }
                 _ => None,
             };
             if taken.is_none() && is_critical(*number) {

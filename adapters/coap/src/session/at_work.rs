@@ -18,6 +18,8 @@ pub(super) struct AtWork {
     pub(super) acknowledge_at: Option<Instant>,
     /// Until when it waits for a newer document, before anybody is asked.
     pub(super) polls_until: Option<Instant>,
+    /// What names a guest's request.
+    pub(super) of_guest: Option<Vec<u8>>,
 }
 
 impl AtWork {
@@ -29,13 +31,15 @@ impl AtWork {
             shape,
             acknowledge_at,
             polls_until: None,
+            of_guest: None,
         }
     }
 }
 
 /// The form an answer shall have.
 pub(super) struct Shape {
-    pub(super) resource: Resource,
+    /// None where it is a guest's.
+    pub(super) resource: Option<Resource>,
     pub(super) format: Format,
     /// Whether problems are told in CBOR.
     pub(super) speaks_cbor: bool,
@@ -75,7 +79,7 @@ impl Shape {
         }
     }
 
-    pub(super) fn of(resource: Resource, request: &Request) -> Self {
+    pub(super) fn of(resource: Option<Resource>, request: &Request) -> Self {
         let is_cbor = |format| format == Some(CBOR);
         let format = match request.accept {
             Some(CBOR) => Format::Cbor,
@@ -85,7 +89,7 @@ impl Shape {
         };
         // A later part of an answer is neither waited for nor observed.
         let is_first = request.block2.is_none_or(|block| block.number == 0);
-        let is_document = resource == Resource::Document && is_first;
+        let is_document = resource == Some(Resource::Document) && is_first;
         Self {
             resource,
             format,
@@ -106,7 +110,7 @@ impl Shape {
 
     pub(super) const fn content_format(&self) -> u16 {
         match self.resource {
-            Resource::Discovery => LINKS,
+            Some(Resource::Discovery) => LINKS,
             _ => number_of(self.format),
         }
     }

@@ -10,7 +10,7 @@ use super::at_work::Shape;
 use crate::message::{Answer, Block, Code, Heading, Kind, acknowledgement};
 
 /// The longest part of a long answer: 1,024 bytes (RFC 7959 2.2).
-const LONGEST_PART: u8 = 6;
+pub(super) const LONGEST_PART: u8 = 6;
 
 impl Session {
     /// Answers a request in the form it wants.
@@ -67,7 +67,7 @@ impl Session {
 
 /// The part of a long answer that is asked for, or the first.
 pub(super) fn cut(mut answer: Answer, asked: Option<Block>) -> Answer {
-    if answer.code != Code::CONTENT {
+    if answer.code != Code::CONTENT && answer.of_guest.is_empty() {
         return answer;
     }
     let exponent = asked.map_or(LONGEST_PART, |block| block.exponent.min(LONGEST_PART));

@@ -5,17 +5,20 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use ics_channel::fake::FakeService;
-use ics_channel::{DeviceService as _, Rate, Usage};
+use ics_channel::{DeviceService, Rate, Usage};
 use ics_core::device::CredentialId;
 use ics_core::device_document::DocumentEntry;
 use ics_core::id::{DeviceId, InvalidId, MappingId, PskIdentity, ServiceUri, SpId, Uti};
 use ics_core::mapping::MappingKey;
+use ics_core::port::PortFuture;
+use ics_core::principal::DeviceIdentity;
 use ics_core::service::DeviceClaim;
 use ics_core::time::Timestamp;
 
 use super::{Around, Session, Wanted};
 use crate::Sessions;
 use crate::conversation::{act_upon, fault};
+use crate::guest::{Guest, GuestAnswer, GuestRequest, Serve, hand_over};
 
 /// When all of it happens.
 const TIME: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -30,6 +33,41 @@ pub(crate) struct Staged {
     /// Whether the service is not asked: what it is wanted for waits.
     pub(crate) is_slow: bool,
     pub(crate) waiting: Vec<Wanted>,
+    pub(crate) guest: Option<Guest>,
+}
+
+/// A guest that answers with what it was asked.
+pub(crate) struct Echo;
+
+/// The options it knows.
+pub(crate) const OF_ECHO: &[u16] = &[2049, 2053];
+
+impl Echo {
+    pub(crate) fn guest() -> Guest {
+        Guest {
+            options: OF_ECHO,
+            roots: &["~"],
+            handler: Arc::new(Self),
+        }
+    }
+}
+
+impl Serve for Echo {
+    fn serve<'a>(
+        &'a self,
+        _: &'a Arc<DeviceIdentity>,
+        request: GuestRequest,
+    ) -> PortFuture<'a, GuestAnswer> {
+        let mut options = request.options;
+        options.retain(|(number, _)| OF_ECHO.contains(number));
+        options.push((2057, vec![request.method]));
+        let answer = GuestAnswer {
+            code: (2, 1),
+            options,
+            payload: request.payload,
+        };
+        Box::pin(async { answer })
+    }
 }
 
 impl Staged {
@@ -60,6 +98,7 @@ impl Staged {
             usage: Usage::default(),
             is_slow: false,
             waiting: Vec::new(),
+            guest: None,
         };
         staged.serve();
         Ok(staged)
@@ -77,6 +116,7 @@ impl Staged {
     pub(crate) fn say(&mut self, said: &[u8]) {
         let around = Around {
             service: self.service.as_ref(),
+            guest: self.guest.as_ref(),
             messages: self.messages,
             now: self.now,
             time: TIME,
@@ -127,6 +167,13 @@ impl Staged {
         match wanted {
             Wanted::Act(ticket, asked) => {
                 let done = act_upon(service.as_ref(), &identity, &asked, TIME);
+                if let Some(done) = done.now_or_never() {
+                    self.session.answered(self.now, ticket, done);
+                }
+            }
+            Wanted::Hand(ticket, request) => {
+                let line = (service.as_ref() as &dyn DeviceService, self.guest.as_ref());
+                let done = hand_over(line, &identity, request, TIME);
                 if let Some(done) = done.now_or_never() {
                     self.session.answered(self.now, ticket, done);
                 }

@@ -1,4 +1,5 @@
 mod asking;
+mod guesting;
 mod observing;
 mod repeating;
 mod rig;
