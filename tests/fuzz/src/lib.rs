@@ -15,6 +15,7 @@ mod configuration;
 mod http;
 mod identifier;
 mod mqtt;
+mod onem2m;
 mod operator;
 mod receiver;
 mod script;
@@ -59,6 +60,9 @@ pub const TARGETS: &[Target] = &[
     ("coap_datagram", coap::datagram),
     ("coap_line", coap::line),
     ("coap_session", coap::session),
+    ("onem2m_http", onem2m::http),
+    ("onem2m_coap", onem2m::coap),
+    ("onem2m_mqtt", onem2m::mqtt),
     ("config_literal", configuration::literal),
     ("receiver", receiver::receiver),
 ];

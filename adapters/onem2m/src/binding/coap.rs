@@ -103,8 +103,9 @@ impl Options<'_> {
         request: &mut Request,
         (method, payload): (u8, &[u8]),
     ) -> Result<(), Unreadable> {
-        request.resource_type = self.small(TY, "ty")?;
-        request.operation = operation(method, request.resource_type)?;
+        let resource_type = self.small(TY, "ty")?;
+        request.operation = operation(method, resource_type)?;
+        request.resource_type = resource_type.filter(|_| request.operation == Operation::Create);
         request.to = self.to()?;
         request.request_id = self
             .text(RQI, "rqi")?
