@@ -445,4 +445,4 @@ fn wrong_result_content() -> Refusal {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -68,8 +68,7 @@ fn write_text(out: &mut String, text: &str) {
 /// RFC 8785 3.2.2.3: as ECMAScript writes the double that is nearest.
 fn write_number(out: &mut String, number: &Number) {
     let double = number.as_f64().unwrap_or(f64::NAN);
-    // Rust finds the same shortest digits; `{:e}` shows them and the exponent apart.
-    let scientific = format!("{double:e}");
+    let scientific = write_shortest(double);
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let (sign, mantissa) = match mantissa.strip_prefix('-') {
         Some(mantissa) if double != 0.0 => ("-", mantissa),
@@ -79,6 +78,22 @@ fn write_number(out: &mut String, number: &Number) {
     let exponent: i32 = exponent.parse().unwrap_or(0);
     out.push_str(sign);
     place_point(out, &digits, exponent);
+}
+
+/// The fewest digits that read back as this double, and of those the nearest; of two that are as near,
+/// the even one. `{:e}` finds how many they are, and of two as near the greater one.
+fn write_shortest(double: f64) -> String {
+    let shortest = format!("{double:e}");
+    let mantissa = shortest
+        .split_once('e')
+        .map_or("", |(mantissa, _)| mantissa);
+    let decimals = mantissa.split_once('.').map_or(0, |(_, rest)| rest.len());
+    let nearest = format!("{double:.decimals$e}");
+    if nearest.parse() == Ok(double) {
+        nearest
+    } else {
+        shortest
+    }
 }
 
 /// ECMA-262 Number::toString, for the decimal digits and the exponent of the first of them.
