@@ -159,6 +159,9 @@ impl Sandbox {
             .iter()
             .filter(|p| matches!(p.grant, Grant::SerialPrefix(_)))
         {
+            if platform.is_some() && iot_sp.id == plan::ON_PLATFORM {
+                continue;
+            }
             parties::subscribe(&sandbox.client(iot_sp.id)?, iot_sp.id, ports).await?;
             catch_up(iot_sp.id, &sandbox.iot_simulation(iot_sp)?).await?;
         }

@@ -1,9 +1,12 @@
-//! oneM2M. What a platform of others (ACME CSE) does that the binding relies on, asked of it alone.
+//! oneM2M: the gateway as a CSE, called directly and joined to a platform of others (ACME CSE); and what
+//! that does, asked of it alone, which the binding relies on.
 
 mod durability;
 mod mqtt;
 mod mutual_tls;
 mod platform;
+mod mca;
 mod remote_cse;
 mod requests;
+mod story;
 mod world;

@@ -12,6 +12,7 @@ use crate::clock::MovableClock;
 use crate::curl::{Answer, Curl};
 use crate::device::{HostedDevice, MqttPlace};
 use crate::domain::free_ports;
+use crate::onem2m::{OneM2mClient, TokenKey};
 use crate::party::{Inbox, Party};
 use crate::process::{Process, go_on_traced, stopped_before};
 use crate::strace::Strace;
@@ -76,6 +77,8 @@ pub struct Sandbox {
     base_port: u16,
     /// What its process finds in its environment besides the test's own.
     environment: Vec<(String, String)>,
+    /// What it is told besides its directory and its ports.
+    options: Vec<String>,
     env: BTreeMap<String, String>,
 }
 
@@ -84,7 +87,14 @@ impl Sandbox {
     pub fn start() -> Self {
         let own = TempDir::new().expect("a temporary directory");
         let dir = own.path().join("sandbox");
-        Self::open(dir, Some(own), Vec::new())
+        Self::open(dir, Some(own), Vec::new(), &[])
+    }
+
+    /// A new one, joined to the oneM2M platform at that URL.
+    pub fn start_joined(platform: &str) -> Self {
+        let own = TempDir::new().expect("a temporary directory");
+        let dir = own.path().join("sandbox");
+        Self::open(dir, Some(own), Vec::new(), &["--onem2m", platform])
     }
 
     /// A new one whose wall clock can be moved while it runs.
@@ -92,21 +102,28 @@ impl Sandbox {
         let own = TempDir::new().expect("a temporary directory");
         let dir = own.path().join("sandbox");
         let clock = MovableClock::new(own.path().join("clock"));
-        (Self::open(dir, Some(own), clock.environment()), clock)
+        let environment = clock.environment();
+        (Self::open(dir, Some(own), environment, &[]), clock)
     }
 
     /// One in a directory of the caller's, made or continued.
     pub fn start_in(dir: &Path) -> Self {
-        Self::open(dir.to_path_buf(), None, Vec::new())
+        Self::open(dir.to_path_buf(), None, Vec::new(), &[])
     }
 
-    fn open(dir: PathBuf, own: Option<TempDir>, environment: Vec<(String, String)>) -> Self {
+    fn open(
+        dir: PathBuf,
+        own: Option<TempDir>,
+        environment: Vec<(String, String)>,
+        options: &[&str],
+    ) -> Self {
         let mut sandbox = Self {
             dir,
             _own: own,
             process: Process::default(),
-            base_port: free_ports::<6>()[0],
+            base_port: free_ports::<7>()[0],
             environment,
+            options: options.iter().map(|&option| option.to_owned()).collect(),
             env: BTreeMap::new(),
         };
         sandbox.spawn();
@@ -119,7 +136,8 @@ impl Sandbox {
         let base = self.base_port.to_string();
         let place = ["--dir".as_ref(), self.dir.as_os_str()];
         let args = ["sandbox".as_ref(), "--base-port".as_ref(), base.as_ref()];
-        let args: Vec<&OsStr> = args.into_iter().chain(place).collect();
+        let options = self.options.iter().map(AsRef::as_ref);
+        let args: Vec<&OsStr> = args.into_iter().chain(place).chain(options).collect();
         let environment = &self.environment;
         self.process
             .start_in(environment, &args, &self.dir, "ready ");
@@ -180,6 +198,19 @@ impl Sandbox {
     /// The second IoT SP; it has no agreement with the second third party SP.
     pub fn bolt(&self) -> Party {
         self.party("ICS_IOT2", "SERIAL_PREFIX")
+    }
+
+    /// Its CSE, as the originator that may do everything.
+    pub fn cse(&self) -> OneM2mClient {
+        OneM2mClient::new(self.env("ICS_MCC_URL"), self.env("ICS_ONEM2M_ADMIN"))
+    }
+
+    /// The key that a party signs with over oneM2M; `prefix` as in `sandbox.env`.
+    pub fn token_key(&self, prefix: &str) -> TokenKey {
+        TokenKey::new(
+            self.env(&format!("{prefix}_AE")),
+            &self.file(&format!("{prefix}_TOK_KEY")),
+        )
     }
 
     /// The first hosted device, of the first IoT SP: a smart lock.

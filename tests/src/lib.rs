@@ -54,8 +54,8 @@ pub use kept::KeptConnection;
 pub use mapping::{Mapping, fresh_device, fresh_uuid};
 pub use mosquitto::Mosquitto;
 pub use onem2m::{
-    MqttNotifications, OneM2mAnswer, OneM2mClient, OneM2mMqtt, OneM2mRequest, PointOfAccess, Tree,
-    answer_primitive,
+    MqttNotifications, OneM2mAnswer, OneM2mClient, OneM2mMqtt, OneM2mRequest, PointOfAccess,
+    TokenClaims, TokenKey, Tree, answer_primitive,
 };
 pub use open_broker::OpenBroker;
 pub use party::{Inbox, Party};

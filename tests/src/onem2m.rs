@@ -9,10 +9,12 @@ use crate::curl::{Answer, Curl};
 
 mod mqtt;
 mod point_of_access;
+mod token;
 mod tree;
 
 pub use mqtt::{MqttNotifications, OneM2mMqtt};
 pub use point_of_access::{PointOfAccess, answer_primitive};
+pub use token::{TokenClaims, TokenKey};
 pub use tree::Tree;
 
 /// Somebody who talks to a CSE.
@@ -50,6 +52,26 @@ impl OneM2mClient {
             root: None,
             shown: None,
         }
+    }
+
+    /// Who it comes as.
+    pub fn name(&self) -> &str {
+        self.originator.as_deref().unwrap_or_default()
+    }
+
+    /// Sends `content`, whose one member is signed with `key`, as a request with an id of its own.
+    #[track_caller]
+    pub fn signed(
+        &self,
+        key: &TokenKey,
+        (method, to): (&str, &str),
+        ty: Option<u16>,
+        content: &Value,
+    ) -> OneM2mAnswer {
+        let request = self.request(method, to);
+        let operation = if method == "PUT" { 3 } else { 1 };
+        let claims = TokenClaims::new(key, operation, to, &request.id);
+        request.signed(ty, &key.sign_into(content, &claims))
     }
 
     /// The same, as somebody else.
@@ -190,6 +212,20 @@ impl OneM2mRequest {
         Self {
             curl: self.curl.bytes(content),
             ..self
+        }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Asks with that content, of a CREATE where it has a type.
+    #[track_caller]
+    pub fn signed(self, ty: Option<u16>, content: &Value) -> OneM2mAnswer {
+        match ty {
+            Some(ty) => self.typed(ty, content).send(),
+            None => self.content(content).send(),
         }
     }
 

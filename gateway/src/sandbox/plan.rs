@@ -67,6 +67,9 @@ pub(crate) struct DevicePlan {
     pub(crate) serial_prefix: &'static str,
 }
 
+/// The IoT SP that sits on the oneM2M platform, where there is one: it takes no pushes over T8.
+pub(crate) const ON_PLATFORM: &str = "bolt-iot";
+
 /// The IoT SP whose devices the gateway hosts.
 pub(crate) const HOST: &str = "acme-iot";
 
