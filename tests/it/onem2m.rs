@@ -2,10 +2,10 @@
 //! that does, asked of it alone, which the binding relies on.
 
 mod durability;
+mod mca;
 mod mqtt;
 mod mutual_tls;
 mod platform;
-mod mca;
 mod remote_cse;
 mod requests;
 mod story;

@@ -43,7 +43,9 @@ impl HttpOutbound {
     /// # Errors
     /// [`InvalidUrl`].
     pub fn new(client: Client, registrar: Option<&str>, reach: Reach) -> Result<Self, InvalidUrl> {
-        let registrar = registrar.map(|url| parse(url).ok_or(InvalidUrl)).transpose()?;
+        let registrar = registrar
+            .map(|url| parse(url).ok_or(InvalidUrl))
+            .transpose()?;
         Ok(Self {
             client,
             registrar,

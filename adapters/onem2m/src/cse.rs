@@ -1,6 +1,7 @@
 //! The CSE: from a request to its answer (TS-0004 7.2). Checks are made in one order: release,
 //! originator, address; then the resource.
 
+mod grants;
 mod identity;
 mod request;
 mod times;
@@ -8,7 +9,9 @@ mod times;
 use std::sync::Arc;
 
 use ics_core::id::SpId;
-use ics_core::port::{Clock, Entropy, PortFuture, RateLimiter, Sealer, SignatureVerifier, StoreError};
+use ics_core::port::{
+    Clock, Entropy, PortFuture, RateLimiter, Sealer, SignatureVerifier, StoreError,
+};
 use ics_core::reference_point::ReferencePoint;
 use ics_core::service::IcsService;
 use ics_core::time::Timestamp;
@@ -93,7 +96,9 @@ impl Cse {
     /// [`StoreError`].
     pub async fn open(settings: Settings, ports: Ports) -> Result<Arc<Self>, StoreError> {
         let mut of_tree = tree::Settings::new(settings.names.clone(), &RELEASES);
-        of_tree.points_of_access.clone_from(&settings.points_of_access);
+        of_tree
+            .points_of_access
+            .clone_from(&settings.points_of_access);
         of_tree.admin.clone_from(&settings.admin);
         of_tree.peers = settings.registrar.iter().cloned().collect();
         let tree_ports = tree::Ports {
@@ -240,7 +245,12 @@ impl Cse {
                 let handled = self.ics.handle((who, place), request, &self.tree, now);
                 (handled.await, point_of(place, request))
             }
-            None => (self.tree.handle((who, address), request, now).await, None),
+            None => {
+                if request.operation == Operation::Retrieve {
+                    grants::show(&self.tree, &self.ports.service.directory());
+                }
+                (self.tree.handle((who, address), request, now).await, None)
+            }
         };
         Answered {
             response: self.respond(request, outcome),
@@ -277,7 +287,8 @@ impl Cse {
         let cse = Arc::clone(self);
         tokio::spawn(async move {
             let done = cse.perform((&who, &address), &request, times).await;
-            cse.requests.close(&ri, &done.response, cse.ports.clock.now());
+            cse.requests
+                .close(&ri, &done.response, cse.ports.clock.now());
             if rsc == Rsc::AcceptedAsynch {
                 cse.send_result(&who, targets, &done.response).await;
             }
@@ -316,7 +327,10 @@ fn requests_id(address: &Address) -> Option<String> {
 
 /// The reference point a request to the ICS goes over, as far as it tells without who asks.
 fn point_of(place: Place, request: &Request) -> Option<ReferencePoint> {
-    let content = request.content.as_ref().and_then(|content| content.values().next());
+    let content = request
+        .content
+        .as_ref()
+        .and_then(|content| content.values().next());
     let names = |name: &str| content.is_some_and(|content| content.get(name).is_some());
     match place {
         Place::Map => Some(ReferencePoint::Ics1),

@@ -147,7 +147,9 @@ impl Registration {
     pub async fn detach(&self) -> Result<(), RegistrationError> {
         let _turn = self.turn.lock().await;
         self.want(false).await?;
-        let response = self.ask(Operation::Delete, self.own_address(), None).await?;
+        let response = self
+            .ask(Operation::Delete, self.own_address(), None)
+            .await?;
         self.note(|state| state.confirmed = None);
         match response.rsc {
             Rsc::Deleted | Rsc::NotFound => Ok(()),

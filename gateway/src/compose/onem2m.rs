@@ -26,6 +26,8 @@ use crate::tls::{Credential, CredentialError, Namespace, TrustAnchor};
 
 /// How often a registration is renewed.
 const REFRESH: Duration = Duration::from_secs(60);
+/// How often what has expired is taken out of the store; nobody sees it any more by then.
+const SWEEP: Duration = Duration::from_secs(60);
 
 /// A CSE as sandboxes have it: plain HTTP on loopback, where an originator is who it says it is.
 #[derive(Clone, Debug)]
@@ -59,7 +61,7 @@ pub(super) struct OneM2mChannel {
     registrar: String,
     cse_id: String,
     tls: Option<ReloadableTls>,
-    keeper: Option<Background>,
+    attendant: Background,
 }
 
 impl OneM2mChannel {
@@ -104,13 +106,14 @@ impl OneM2mChannel {
             admission: Arc::new(Admission::OneM2m),
             telemetry: telemetry.clone(),
         };
+        let served = Arc::clone(&cse);
         let open = open(listener, move |routes| {
-            ics_onem2m::configure(routes, Arc::clone(&cse), false);
+            ics_onem2m::configure(routes, Arc::clone(&served), false);
         })?;
         let channel = Self {
             address: open.address,
             gate: Some(open.gate),
-            keeper: registration.clone().map(keep),
+            attendant: attend(cse, registration.clone()),
             registration,
             registrar: settings.registrar.unwrap_or_default(),
             cse_id: settings.names.cse_id,
@@ -151,8 +154,9 @@ impl OneM2mChannel {
         let registrar = platform.map(|p| (p.cse_id.clone(), p.cse_name.clone()));
         let registration = register(&cse, &settings, registrar).await?;
         let telemetry = telemetry.clone();
+        let served = Arc::clone(&cse);
         let server = HttpServer::new(move || {
-            let cse = Arc::clone(&cse);
+            let cse = Arc::clone(&served);
             App::new()
                 .configure(move |routes| ics_onem2m::configure(routes, cse, true))
                 .wrap(RequestLog::new(ONEM2M, telemetry.clone()))
@@ -166,7 +170,7 @@ impl OneM2mChannel {
         let channel = Self {
             address,
             gate: None,
-            keeper: registration.clone().map(keep),
+            attendant: attend(cse, registration.clone()),
             registration,
             registrar: settings.registrar.unwrap_or_default(),
             cse_id: settings.names.cse_id,
@@ -198,17 +202,12 @@ impl OneM2mChannel {
 
     /// Returns when a part of it has ended.
     pub(super) async fn ended(&self) {
-        match &self.keeper {
-            Some(keeper) => keeper.ended().await,
-            None => std::future::pending().await,
-        }
+        self.attendant.ended().await;
     }
 
     /// Ends what runs beside its listener.
     pub(super) async fn stop(self) {
-        if let Some(keeper) = self.keeper {
-            keeper.stop().await;
-        }
+        self.attendant.stop().await;
     }
 }
 
@@ -286,10 +285,26 @@ impl CseRegistration for Registered {
     }
 }
 
-fn keep(registration: Arc<Registration>) -> Background {
+/// What runs beside the listener: the registration is kept alive, what has expired taken out.
+fn attend(cse: Arc<Cse>, registration: Option<Arc<Registration>>) -> Background {
     Background::begin(|mut stopping| async move {
+        let keeping = async {
+            match registration {
+                Some(registration) => registration.keep().await,
+                None => std::future::pending().await,
+            }
+        };
+        let sweeping = async {
+            loop {
+                tokio::time::sleep(SWEEP).await;
+                if let Err(error) = cse.sweep().await {
+                    tracing::warn!(%error, "expired resources of the CSE not taken out");
+                }
+            }
+        };
         tokio::select! {
-            () = registration.keep() => {}
+            () = keeping => {}
+            () = sweeping => {}
             () = stopping.asked() => {}
         }
     })

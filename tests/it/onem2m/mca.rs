@@ -91,8 +91,14 @@ fn an_ae_registers_keeps_things_and_leaves() {
     let admin = sandbox.cse();
     // A name of the CSE's choice, or of the AE's.
     for chosen in ["C", "S", ""] {
-        let made = ask(&admin.originator(chosen), ("POST 2", "ics", ae(&format!("x{chosen}")), 2001));
-        let id = made.member("m2m:ae")["aei"].as_str().expect("an AE-ID").to_owned();
+        let made = ask(
+            &admin.originator(chosen),
+            ("POST 2", "ics", ae(&format!("x{chosen}")), 2001),
+        );
+        let id = made.member("m2m:ae")["aei"]
+            .as_str()
+            .expect("an AE-ID")
+            .to_owned();
         let first = if chosen == "S" { 'S' } else { 'C' };
         assert!(id.starts_with(first) && id.len() > 1, "{id}");
     }
@@ -107,7 +113,10 @@ fn an_ae_registers_keeps_things_and_leaves() {
             ("POST 2", "ics", ae("again"), 4117),
         ],
     );
-    ask(&admin.originator("Xlock"), ("POST 2", "ics", ae("wrong"), 4000));
+    ask(
+        &admin.originator("Xlock"),
+        ("POST 2", "ics", ae("wrong"), 4000),
+    );
     ask_all(
         &lock,
         &[
@@ -117,16 +126,40 @@ fn an_ae_registers_keeps_things_and_leaves() {
             ("GET", "ics/lock/state/la", None, 4004),
             ("POST 4", "ics/lock/state", cin("shut"), 2001),
             ("POST 4", "ics/lock/state", cin("open"), 2001),
-            ("PUT", "ics/lock/state", Some(json!({"m2m:cnt": {"mni": 1}})), 2004),
-            ("PUT", "ics/lock/state", Some(json!({"m2m:cnt": {"ty": 4}})), 4000),
-            ("PUT", "ics/lock/state", Some(json!({"m2m:cnt": {"unknown": 4}})), 4000),
-            ("PUT", "ics/lock/state/la", Some(json!({"m2m:cin": {"con": "x"}})), 4005),
+            (
+                "PUT",
+                "ics/lock/state",
+                Some(json!({"m2m:cnt": {"mni": 1}})),
+                2004,
+            ),
+            (
+                "PUT",
+                "ics/lock/state",
+                Some(json!({"m2m:cnt": {"ty": 4}})),
+                4000,
+            ),
+            (
+                "PUT",
+                "ics/lock/state",
+                Some(json!({"m2m:cnt": {"unknown": 4}})),
+                4000,
+            ),
+            (
+                "PUT",
+                "ics/lock/state/la",
+                Some(json!({"m2m:cin": {"con": "x"}})),
+                4005,
+            ),
         ],
     );
     let newest = ask(&lock, ("GET", "ics/lock/state/la", None, 2000));
     assert_eq!(newest.member("m2m:cin")["con"], "open");
     let oldest = ask(&lock, ("GET", "ics/lock/state/ol", None, 2000));
-    assert_eq!(oldest.member("m2m:cin")["con"], "open", "one alone was left");
+    assert_eq!(
+        oldest.member("m2m:cin")["con"],
+        "open",
+        "one alone was left"
+    );
     let found = ask(&lock, ("GET", "ics/lock?fu=1&ty=4", None, 2000));
     assert_eq!(found.member("m2m:uril").as_array().map(Vec::len), Some(1));
     let other = admin.originator("Cother");
@@ -156,17 +189,28 @@ fn a_subscription_is_verified_tells_and_says_goodbye() {
         }}))
     };
     target.refuse(4103);
-    ask(&lock, ("POST 23", "ics/lock/state", watch(json!([3])), 5204));
+    ask(
+        &lock,
+        ("POST 23", "ics/lock/state", watch(json!([3])), 5204),
+    );
     ask(&lock, ("GET", "ics/lock/state/watch", None, 4004));
     target.accept();
-    ask(&lock, ("POST 23", "ics/lock/state", watch(json!([1, 2, 3])), 2001));
+    ask(
+        &lock,
+        ("POST 23", "ics/lock/state", watch(json!([1, 2, 3])), 2001),
+    );
     target.notified("the verification", |told| told["vrq"] == true);
     ask(&lock, ("POST 4", "ics/lock/state", cin("open"), 2001));
     let told = target.notified("the instance", |told| told["nev"]["net"] == 3);
     assert_eq!(told["nev"]["rep"]["m2m:cin"]["con"], "open");
     ask(
         &lock,
-        ("PUT", "ics/lock/state", Some(json!({"m2m:cnt": {"lbl": ["x"]}})), 2004),
+        (
+            "PUT",
+            "ics/lock/state",
+            Some(json!({"m2m:cnt": {"lbl": ["x"]}})),
+            2004,
+        ),
     );
     target.notified("the change", |told| told["nev"]["net"] == 1);
     ask(&lock, ("DELETE", "ics/lock/state/watch", None, 2002));

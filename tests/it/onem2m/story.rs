@@ -109,7 +109,9 @@ fn a_mapping_is_made_used_and_ended_through_the_platform() {
         .client()
         .signed(&bolt.key, ("PUT", &pending), None, &complete);
     answer.expect(2004);
-    shop.row("the result", |row| row["uti"] == uti.as_str() && row["msta"] == 2);
+    shop.row("the result", |row| {
+        row["uti"] == uti.as_str() && row["msta"] == 2
+    });
 
     // 10.3, both cases.
     let found = shop.create(INQ, &stage.by_transaction(&uti), 2001);
@@ -123,7 +125,9 @@ fn a_mapping_is_made_used_and_ended_through_the_platform() {
         "svu": stage.service(), "uti": uti, "mcau": "USER_AUTHORIZATION_WITHDRAWN",
     }});
     shop.create(DMP, &end, 2001);
-    bolt.row("the end", |row| row["uti"] == uti.as_str() && row["msta"] == 3);
+    bolt.row("the end", |row| {
+        row["uti"] == uti.as_str() && row["msta"] == 3
+    });
     shop.create(INQ, &stage.by_transaction(&uti), 4004);
     bolt.create(INQ, &of_device, 4004);
 }
@@ -131,7 +135,9 @@ fn a_mapping_is_made_used_and_ended_through_the_platform() {
 #[test]
 fn who_does_not_prove_itself_behind_the_platform_changes_nothing() {
     let stage = Stage::set();
-    let Stage { acme, shop, bolt, .. } = &stage;
+    let Stage {
+        acme, shop, bolt, ..
+    } = &stage;
     let uti = fresh_uuid();
     let request = stage.request("BOLT-2", &uti);
 

@@ -49,7 +49,10 @@ impl TokenKey {
         let mut claims = claims.0.clone();
         if claims.get("cth").is_none() {
             // Sorted, without white space: canonical for what the tests send (RFC 8785).
-            claims["cth"] = json!(base64url(&openssl(&["dgst", "-sha256", "-binary"], &member.to_string())));
+            claims["cth"] = json!(base64url(&openssl(
+                &["dgst", "-sha256", "-binary"],
+                &member.to_string()
+            )));
         }
         member["tok"] = json!(self.sign(&claims));
         content

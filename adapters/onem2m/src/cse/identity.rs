@@ -138,8 +138,8 @@ impl Cse {
         id: &str,
         request: &Request,
     ) -> Result<Standing, Refusal> {
-        let is_registration =
-            request.operation == Operation::Create && request.resource_type == Some(Type::Ae.number());
+        let is_registration = request.operation == Operation::Create
+            && request.resource_type == Some(Type::Ae.number());
         let is_own = match self.tree.ae(id) {
             Some(ae) => ae.device.as_ref() == Some(&identity.device_id),
             None => is_registration,
@@ -197,7 +197,14 @@ mod tests {
             of_hop("id-in", "/id-in/Cshop"),
             Some(Standing::BehindHop)
         ));
-        for id in ["/id-in/", "/id-inn/Cshop", "id-in/Cshop", "/id-mn/Cshop", "Cshop", ""] {
+        for id in [
+            "/id-in/",
+            "/id-inn/Cshop",
+            "id-in/Cshop",
+            "/id-mn/Cshop",
+            "Cshop",
+            "",
+        ] {
             assert!(of_hop("id-in", id).is_none(), "{id}");
         }
     }

@@ -45,7 +45,10 @@ impl Times {
             }
         }
         times.check_order()?;
-        if times.execution.is_some_and(|at| at > now.plus(LONGEST_WAIT)) {
+        if times
+            .execution
+            .is_some_and(|at| at > now.plus(LONGEST_WAIT))
+        {
             let said = "is further away than a request waits here: a minute";
             return Err(Refusal::about(Rsc::NotImplemented, "oet", said));
         }
