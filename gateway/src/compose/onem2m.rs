@@ -127,7 +127,7 @@ impl OneM2mChannel {
     /// # Errors
     /// [`StartError`].
     pub(super) async fn open_plain(
-        plain: &PlainCse,
+        (plain, config): (&PlainCse, &Config),
         parts: &Parts,
         telemetry: &Telemetry,
     ) -> Result<(Self, Server), StartError> {
@@ -136,12 +136,7 @@ impl OneM2mChannel {
         let socket = std::net::TcpListener::bind(address).map_err(refuse)?;
         let address = socket.local_addr().map_err(refuse)?;
         let platform = plain.platform.as_ref();
-        let client = Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .tcp_nodelay(true)
-            .build()
-            .map_err(CredentialError::Client)?;
+        let client = own_client(config)?;
         let url = platform.map(|platform| platform.url.as_str());
         let outbound = HttpOutbound::new(client, url, Reach::Loopback).map_err(setting)?;
         let settings = Settings {
@@ -312,32 +307,44 @@ fn attend(cse: Arc<Cse>, registration: Option<Arc<Registration>>) -> Background 
 
 /// How the CSE calls others: the registrar with what it is to be shown, and believes it alone.
 fn outbound(section: &OneM2mSection, config: &Config) -> Result<HttpOutbound, StartError> {
-    let waits = Waits {
-        connection: config.notify.connect_timeout,
-        answer: config.notify.total_timeout,
-    };
     let reach = Reach::Pinned(section.notify_origins.clone());
     let registrar = section.registrar.as_ref();
-    let files = match registrar {
+    let client = match registrar {
         Some(RegistrarSection {
             certificate,
             key,
             anchor,
             ..
-        }) => ClientFiles {
-            certificate,
-            key,
-            root: anchor,
-        },
-        None => ClientFiles {
-            certificate: &config.notify.certificate,
-            key: &config.notify.key,
-            root: &config.authority.certificate,
-        },
+        }) => client(
+            ClientFiles {
+                certificate,
+                key,
+                root: anchor,
+            },
+            config,
+        )?,
+        None => own_client(config)?,
     };
-    let client = mutual_tls_client(files, waits)?;
     let url = registrar.map(|registrar| registrar.url.as_str());
     HttpOutbound::new(client, url, reach).map_err(setting)
+}
+
+/// A client that shows what the gateway shows to service providers, and believes whom they do.
+fn own_client(config: &Config) -> Result<Client, CredentialError> {
+    let files = ClientFiles {
+        certificate: &config.notify.certificate,
+        key: &config.notify.key,
+        root: &config.authority.certificate,
+    };
+    client(files, config)
+}
+
+fn client(files: ClientFiles<'_>, config: &Config) -> Result<Client, CredentialError> {
+    let waits = Waits {
+        connection: config.notify.connect_timeout,
+        answer: config.notify.total_timeout,
+    };
+    mutual_tls_client(files, waits)
 }
 
 /// The anchors of the CSE's listener, each with its namespace, and its certificate: service providers

@@ -104,7 +104,10 @@ impl Running {
         let operator_tls = ReloadableTls::new(anchors, credential, None)?;
         let observation = Arc::new(observe(&config, &parts, &telemetry));
         let onem2m = match &plain {
-            Some(plain) => Some(OneM2mChannel::open_plain(plain, &parts, &telemetry).await?),
+            Some(plain) => {
+                let opened = OneM2mChannel::open_plain((plain, &config), &parts, &telemetry);
+                Some(opened.await?)
+            }
             None => OneM2mChannel::open(&config, &parts, &telemetry).await?,
         };
         let (onem2m, onem2m_server) = onem2m.unzip();
