@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use crate::device::HostedDevice;
 use crate::directory::{Directory, DirectoryKey, DirectoryRecord};
 use crate::id::{AgreementId, DeviceId, JobId, MappingId, SpId};
+use crate::keepsake::Keeping;
 use crate::mapping::{Mapping, UtiRecord};
 use crate::outbox::OutboxEntry;
 use crate::sealed::BlindIndex;
@@ -58,6 +59,7 @@ pub struct Change {
     pub(crate) devices: Vec<Write<HostedDevice>>,
     pub(crate) outbox: Vec<Write<OutboxEntry>>,
     pub(crate) directory: Vec<(DirectoryKey, Write<DirectoryRecord>)>,
+    pub(crate) keepsakes: Vec<Keeping>,
     pub(crate) clock_mark: Option<ClockMark>,
     pub(crate) assumptions: Vec<Assumption>,
 }
@@ -99,6 +101,12 @@ impl Change {
         &self.directory
     }
 
+    /// Keepsakes written, in this order. Compared with nothing.
+    #[must_use]
+    pub fn keepsakes(&self) -> &[Keeping] {
+        &self.keepsakes
+    }
+
     /// What is to be remembered of time; replaces what was.
     #[must_use]
     pub const fn clock_mark(&self) -> Option<ClockMark> {
@@ -120,6 +128,7 @@ impl Change {
             && self.devices.is_empty()
             && self.outbox.is_empty()
             && self.directory.is_empty()
+            && self.keepsakes.is_empty()
             && self.clock_mark.is_none()
     }
 
@@ -152,6 +161,7 @@ impl Change {
         self.devices.extend(other.devices);
         self.outbox.extend(other.outbox);
         self.directory.extend(other.directory);
+        self.keepsakes.extend(other.keepsakes);
         self.clock_mark = other.clock_mark.or(self.clock_mark);
         self.assumptions.extend(other.assumptions);
     }
@@ -315,6 +325,12 @@ impl Change {
     #[must_use]
     pub fn with_record(mut self, key: DirectoryKey, write: Write<DirectoryRecord>) -> Self {
         self.directory.push((key, write));
+        self
+    }
+
+    #[must_use]
+    pub fn with_keeping(mut self, keeping: Keeping) -> Self {
+        self.keepsakes.push(keeping);
         self
     }
 

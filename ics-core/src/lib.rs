@@ -10,6 +10,7 @@
 //! | 10.2 | de-mapping; in bulk | [`procedure::demapping`]; [`fence`], [`job`], [`procedure::sweep`] |
 //! | 10.3 | inquiry | [`procedure::inquiry`] |
 //! | 6, 10.1 steps 4 to 6 | devices the gateway hosts, and what they must hold | [`device`], [`device_document`], [`procedure::hosting`] |
+//! | - | what adapters remember for themselves | [`keepsake`] |
 //! | row X6 | what is left for the decision log | [`audit`] |
 //! | 7.4, 10.4 | who may do what | [`procedure::access`], [`principal`], [`party`] |
 //!
@@ -33,6 +34,7 @@ pub mod fence;
 mod hex;
 pub mod id;
 pub mod job;
+pub mod keepsake;
 pub mod mapping;
 pub mod outbox;
 pub mod party;

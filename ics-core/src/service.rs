@@ -14,6 +14,7 @@ mod expiry;
 mod fence;
 mod inquiry;
 mod job;
+mod keepsake;
 mod mapping;
 mod onboarding;
 mod subscription;
@@ -37,6 +38,7 @@ pub use device::{
 };
 pub use inquiry::{DeviceAnswer, InquiryError, TransactionAnswer};
 pub use job::JobError;
+pub use keepsake::KeepError;
 pub use mapping::{AmendmentInput, MappingError, MappingRequest, RequestError, StatusFilter};
 pub use onboarding::{AgreementTerms, EndedRows, OnboardingError, PartyTerms};
 pub use subscription::{SubscriptionError, SubscriptionTerms};

@@ -19,12 +19,13 @@ use ics_core::time::Timestamp;
 use crate::address::{Address, Names, Start};
 use crate::caller::{Caller, Originator};
 use crate::handler::Handler;
-use crate::ics::{self, Ics, Place};
+use crate::ics::{self, Ics, Views};
 use crate::outbound::Outbound;
 use crate::primitive::{Operation, Outcome, Refusal, Request, Response, ResponseType};
 use crate::registration::{Registrar, Registration};
 use crate::repeats::Repeats;
 use crate::resource::Type;
+use crate::road::Road;
 use crate::rsc::Rsc;
 use crate::shelf::{Section, StoreShelf};
 use crate::time;
@@ -74,6 +75,7 @@ pub struct Cse {
     ports: Ports,
     tree: Tree,
     ics: Ics,
+    road: Road,
     requests: Requests,
     repeats: Repeats<Answered>,
 }
@@ -111,18 +113,27 @@ impl Cse {
         let ics_ports = ics::Ports {
             service: Arc::clone(&ports.service),
             limiter: Arc::clone(&ports.limiter),
-            sealer: Arc::clone(&ports.sealer),
             verifier: Arc::clone(&ports.verifier),
-            outbound: Arc::clone(&ports.outbound),
         };
-        let started = ports.clock.now();
         let definition = ics::DEFINITION.to_owned();
-        let ics = Ics::new(ics_ports, settings.names.clone(), definition, started);
+        let views = Views::new(
+            settings.names.clone(),
+            definition,
+            Arc::clone(&ports.sealer),
+        );
+        let ics = Ics::new(ics_ports, views.clone(), ports.clock.now());
+        let road = Road::new(
+            views,
+            Arc::clone(&ports.outbound),
+            Arc::new(tree.clone()),
+            Arc::clone(&ports.clock),
+        );
         Ok(Arc::new(Self {
             settings,
             ports,
             tree,
             ics,
+            road,
             requests: Requests::default(),
             repeats: Repeats::new(|answered: &Answered| &answered.response),
         }))
@@ -242,8 +253,9 @@ impl Cse {
         }
         let (outcome, point) = match self.ics.place(address) {
             Some(place) => {
-                let handled = self.ics.handle((who, place), request, &self.tree, now);
-                (handled.await, point_of(place, request))
+                let handled = self.ics.handle((who, place), request, (&self.tree, now));
+                let (outcome, point) = handled.await;
+                (outcome, Some(point))
             }
             None => {
                 if request.operation == Operation::Retrieve {
@@ -323,25 +335,6 @@ fn requests_id(address: &Address) -> Option<String> {
         _ => return None,
     };
     ri.starts_with(request::PREFIX).then(|| ri.clone())
-}
-
-/// The reference point a request to the ICS goes over, as far as it tells without who asks.
-fn point_of(place: Place, request: &Request) -> Option<ReferencePoint> {
-    let content = request
-        .content
-        .as_ref()
-        .and_then(|content| content.values().next());
-    let names = |name: &str| content.is_some_and(|content| content.get(name).is_some());
-    match place {
-        Place::Map => Some(ReferencePoint::Ics1),
-        Place::Pnd | Place::Pending(_) => Some(ReferencePoint::Ics2),
-        Place::Inq if names("did") => Some(ReferencePoint::Ics8),
-        Place::Inq => Some(ReferencePoint::Ics7),
-        Place::Dmp if names("did") => Some(ReferencePoint::Ics4),
-        Place::Dmp => Some(ReferencePoint::Ics3),
-        // Either side may look at a row, and end it.
-        Place::Row(_) | Place::Job(_) => None,
-    }
 }
 
 /// An AE that is to get its name.

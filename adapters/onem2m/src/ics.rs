@@ -31,7 +31,6 @@ mod content;
 mod discovery;
 mod dmp;
 mod inq;
-mod instant;
 mod map;
 mod pnd;
 mod proof;
@@ -42,22 +41,22 @@ mod watches;
 use std::sync::Arc;
 
 use ics_core::id::{JobId, MappingId};
-use ics_core::port::{RateLimiter, Sealer, SignatureVerifier};
+use ics_core::port::{RateLimiter, SignatureVerifier};
 use ics_core::principal::Principal;
-use ics_core::reference_point::Role;
+use ics_core::reference_point::{ReferencePoint, Role};
 use ics_core::service::IcsService;
 use ics_core::time::Timestamp;
 use serde_json::{Map, Value, json};
 
 pub(crate) use rows::{Shown, Views, state_number};
-pub(crate) use watches::{Parent, Watch, Watches};
+pub(crate) use watches::Watches;
 
 use crate::address::{Address, Names, Start};
 use crate::caller::Originator;
-use crate::outbound::Outbound;
 use crate::primitive::{Answer, Operation, Outcome, Refusal, Request};
 use crate::rsc::Rsc;
 use crate::token::{Entered, Memory};
+use crate::tree::Parent;
 use discovery::{Conditions, Form, refuse_identifiers};
 use proof::Proved;
 
@@ -158,12 +157,8 @@ pub(crate) struct Ports {
     pub(crate) service: Arc<IcsService>,
     /// Limits, asked before anything is done.
     pub(crate) limiter: Arc<dyn RateLimiter>,
-    /// Keyed hashes of labels.
-    pub(crate) sealer: Arc<dyn Sealer>,
     /// Signatures and digests of tokens.
     pub(crate) verifier: Arc<dyn SignatureVerifier>,
-    /// How notifications get out.
-    pub(crate) outbound: Arc<dyn Outbound>,
 }
 
 /// The ICS as resources of this CSE.
@@ -185,20 +180,14 @@ struct Call<'a> {
 }
 
 impl Ics {
-    /// The ICS under these names; `definition` is `cnd`. It began at `started`.
-    pub(crate) fn new(ports: Ports, names: Names, definition: String, started: Timestamp) -> Self {
-        let views = Views::new(names, definition, Arc::clone(&ports.sealer));
+    /// The ICS, which shows rows so. It began at `started`.
+    pub(crate) fn new(ports: Ports, views: Views, started: Timestamp) -> Self {
         Self {
             ports,
             views,
             memory: Memory::default(),
             started,
         }
-    }
-
-    /// How rows are shown, to whoever tells of them.
-    pub(crate) fn views(&self) -> Views {
-        self.views.clone()
     }
 
     /// The resource of the ICS at an address. What lies below one is a subscription, if anything.
@@ -220,13 +209,45 @@ impl Ics {
         }
     }
 
-    /// Answers `request` to a resource of the ICS.
+    /// Answers `request` to a resource of the ICS, and tells over which reference point it went.
     pub(crate) async fn handle(
         &self,
         (who, place): (&Originator, Place),
         request: &Request,
-        watches: &dyn Watches,
-        now: Timestamp,
+        (watches, now): (&dyn Watches, Timestamp),
+    ) -> (Outcome, ReferencePoint) {
+        let outcome = self.answer((who, place), request, (watches, now)).await;
+        (outcome, self.point((who, place), request))
+    }
+
+    /// The reference point of Y.4462 clause 9 that stands behind a request.
+    fn point(&self, (who, place): (&Originator, Place), request: &Request) -> ReferencePoint {
+        use ReferencePoint::{Ics1, Ics2, Ics3, Ics4, Ics7, Ics8};
+        let mut members = request.content.iter().flat_map(|content| content.values());
+        let names_device = members.any(|member| member.get("did").is_some());
+        let of_role = |odd, even| {
+            let directory = self.ports.service.directory();
+            let party = who.party().and_then(|sp| directory.party(sp));
+            let is_even = party.is_some_and(|party| !party.has_role(Role::ThirdPartySp));
+            if is_even { even } else { odd }
+        };
+        match place {
+            Place::Map => Ics1,
+            Place::Pnd | Place::Pending(_) => Ics2,
+            Place::Inq if names_device => Ics8,
+            Place::Inq => Ics7,
+            Place::Dmp if names_device => Ics4,
+            Place::Dmp => Ics3,
+            Place::Row(_) if request.operation != Operation::Delete => of_role(Ics1, Ics2),
+            Place::Row(_) | Place::Job(_) => of_role(Ics3, Ics4),
+        }
+    }
+
+    async fn answer(
+        &self,
+        (who, place): (&Originator, Place),
+        request: &Request,
+        (watches, now): (&dyn Watches, Timestamp),
     ) -> Outcome {
         refuse_identifiers(&request.filter)?;
         if self.may_look(who, request) {
@@ -323,7 +344,7 @@ impl Ics {
             path: &path,
         };
         call.watches
-            .subscribe_at(parent, call.who, call.request, call.now)
+            .subscribe_at(&parent, call.who, call.request, call.now)
             .await
     }
 
@@ -388,6 +409,7 @@ impl Ics {
     }
 
     fn collection(&self, place: Place) -> Shown {
+        let policy = format!("acp-{}", place.resource_id());
         let started = crate::time::format(self.started);
         let shown = json!({
             "ri": place.resource_id(),
@@ -397,6 +419,7 @@ impl Ics {
             "ct": started,
             "lt": started,
             "et": crate::time::format(Timestamp::MAX),
+            "acpi": [policy],
             "st": 0,
             "cni": 0,
             "cbs": 0,

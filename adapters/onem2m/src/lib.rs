@@ -23,7 +23,6 @@ mod binding;
 pub mod caller;
 pub mod client;
 pub mod coap;
-mod core_draft;
 mod cse;
 mod discovery;
 mod driver;

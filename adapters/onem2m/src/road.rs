@@ -14,26 +14,44 @@ use ics_core::party::Party;
 use ics_core::port::Clock;
 use ics_core::reference_point::Role;
 use ics_core::service::Consignment;
+use ics_core::time::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::address::Names;
-use crate::core_draft::RoadOutcome;
-use crate::ics::{Place, ROW, Shown, Views, Watch, Watches, state_number};
+use crate::ics::{Place, ROW, Shown, Views, Watches, state_number};
 use crate::outbound::{Outbound, Unreachable, Via};
 use crate::primitive::{Content, Operation, Request};
 use crate::rsc::Rsc;
+use crate::tree::Watch;
 
 /// The release of notifications: the oldest that every peer speaks.
 const RELEASE: &str = "3";
 
 /// `net` (TS-0004 6.3.4.2.19).
-const UPDATED: u8 = 1;
-const DELETED: u8 = 2;
-const CHILD_CREATED: u8 = 3;
-const CHILD_DELETED: u8 = 4;
+const UPDATED: u64 = 1;
+pub(crate) const DELETED: u64 = 2;
+const CHILD_CREATED: u64 = 3;
+const CHILD_DELETED: u64 = 4;
+
+/// `nct` (TS-0004 6.3.4.2.20), where it is not all attributes.
+const MODIFIED_ATTRIBUTES: u64 = 2;
+const RESOURCE_ID: u64 = 3;
+
+/// What came of telling somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RoadOutcome {
+    /// It was taken.
+    Accepted,
+    /// It was refused, and will be again.
+    Refused,
+    /// Not now.
+    Failed,
+    /// Nobody answered.
+    Unreachable,
+}
 
 /// One way to somebody: the same request by each of these, until one is reached.
-pub(crate) type Notice = (Vec<Via>, Request);
+type Notice = (Vec<Via>, Request);
 
 /// The road of oneM2M.
 pub(crate) struct Road {
@@ -48,9 +66,9 @@ struct News {
     /// The row, as the addressee knows it.
     place: Place,
     /// The event at the row itself.
-    own: Option<u8>,
+    own: Option<u64>,
     /// The event at its collection.
-    above: Option<u8>,
+    above: Option<u64>,
     /// The member of `rep`, and what is in it.
     member: &'static str,
     shown: Shown,
@@ -82,10 +100,10 @@ impl Road {
             match self.send(&notice).await {
                 RoadOutcome::Accepted => accepted = true,
                 RoadOutcome::Refused => worst = RoadOutcome::Refused,
-                failed @ RoadOutcome::Failed { .. } if worst != RoadOutcome::Refused => {
-                    worst = failed;
+                RoadOutcome::Failed if worst != RoadOutcome::Refused => {
+                    worst = RoadOutcome::Failed;
                 }
-                RoadOutcome::Failed { .. } | RoadOutcome::Unreachable => {}
+                RoadOutcome::Failed | RoadOutcome::Unreachable => {}
             }
         }
         if !accepted {
@@ -116,19 +134,19 @@ impl Road {
             }
         }
         if notices.is_empty()
-            && let Some(ae) = ae_of(&consignment.party)
+            && let Some(own) = &consignment.party.onem2m
         {
             let net = news.own.or(news.above).unwrap_or(UPDATED);
             let sur = self.views.address(news.place, true);
             let body = self.body(&news, net, 1, &sur);
-            let notice = notice(self.views.names(), self.watches.as_ref(), &ae);
+            let notice = notice(self.views.names(), self.watches.as_ref(), own.ae.as_str());
             notices.extend(notice.map(|(via, to)| (via, self.request(to, id, body))));
         }
         notices
     }
 
     /// The addressee's subscriptions that watch for this, and the event each is told.
-    fn watching(&self, news: &News, consignment: &Consignment) -> Vec<(u8, Watch)> {
+    fn watching(&self, news: &News, consignment: &Consignment) -> Vec<(u64, Watch)> {
         let (collection, other) = match news.place {
             Place::Pending(id) => (Place::Pnd, Some(Place::Row(id))),
             _ => (Place::Map, None),
@@ -243,15 +261,15 @@ impl Road {
     }
 
     /// `m2m:sgn`, with as much as `nct` asks for.
-    fn body(&self, news: &News, net: u8, nct: u8, sur: &str) -> Content {
+    fn body(&self, news: &News, net: u64, nct: u64, sur: &str) -> Content {
         let rep = match nct {
-            2 if !news.modified.is_empty() => {
+            MODIFIED_ATTRIBUTES if !news.modified.is_empty() => {
                 let modified = news.shown.iter();
                 let modified = modified.filter(|(name, _)| news.modified.contains(&name.as_str()));
                 let modified: Shown = modified.map(|(n, v)| (n.clone(), v.clone())).collect();
                 json!({ news.member: modified })
             }
-            3 => json!({ "m2m:uri": self.views.address(news.place, true) }),
+            RESOURCE_ID => json!({ "m2m:uri": self.views.address(news.place, true) }),
             _ => json!({ news.member: news.shown }),
         };
         signal(json!({ "nev": { "net": net, "rep": rep }, "sur": sur }))
@@ -303,67 +321,52 @@ impl Road {
         let Subject::Mapping(id) = entry.key.subject else {
             return;
         };
-        for place in [Place::Row(id), Place::Pending(id)] {
-            let ri = place.resource_id();
-            let all = self.watches.subscriptions_of(&ri);
+        if is_over {
+            let now = self.clock.now();
             let is_own = |watch: &Watch| is_of(watch, &consignment.party);
-            if is_over && !all.is_empty() && all.iter().all(is_own) {
-                self.watches.drop_children_of(&ri, self.clock.now()).await;
+            for place in [Place::Row(id), Place::Pending(id)] {
+                end_watches(self.watches.as_ref(), place, is_own, now).await;
             }
         }
     }
 }
 
-fn ae_of(party: &Party) -> Option<String> {
-    let own = party.onem2m.as_ref()?;
-    Some(own.ae.as_str().to_owned())
-}
-
-/// Whether a party made a subscription: by its AE, or under its own name.
-pub(crate) fn is_of(watch: &Watch, party: &Party) -> bool {
-    let ae = ae_of(party);
-    ae.as_ref() == Some(&watch.creator) || watch.creator == party.id.as_str()
-}
-
-/// What tells whoever deleted a row, and watches it, that it is gone.
-pub(crate) fn tell_deletion(
-    views: &Views,
-    place: Place,
-    watch: &Watch,
+/// Ends what watches a row that is gone, once nobody has yet to be told: those who are not `told` are
+/// told by the outbox.
+pub(crate) async fn end_watches(
     watches: &dyn Watches,
-) -> Vec<Notice> {
-    if !watch.net.contains(&DELETED) {
-        return Vec::new();
+    place: Place,
+    told: impl Fn(&Watch) -> bool,
+    now: Timestamp,
+) {
+    let ri = place.resource_id();
+    let all = watches.subscriptions_of(&ri);
+    if all.is_empty() || !all.iter().all(told) {
+        return;
     }
-    let rep = if watch.nct == 3 {
-        json!({ "m2m:uri": views.address(place, true) })
-    } else {
-        let mut shown = identify(views, place);
-        let deleted = state_number(MappingStatus::Deleted);
-        shown.insert("msta".into(), deleted.into());
-        json!({ ROW: shown })
-    };
-    let names = views.names();
-    let sur = names.sp_relative(&watch.ri);
-    let body = signal(json!({ "nev": { "net": DELETED, "rep": rep }, "sur": sur }));
-    let request_id = format!("{}.{}", place.resource_id(), watch.ri);
-    let ways = watch.nu.iter().filter_map(|nu| notice(names, watches, nu));
-    ways.map(|(via, to)| (via, request(names, to, request_id.clone(), body.clone())))
-        .collect()
+    if let Err(error) = watches.drop_children_of(&ri, now).await {
+        tracing::warn!(%error, "subscriptions to a row that is gone are kept until they expire");
+    }
 }
 
-/// Sends these once, beside whatever else is done.
-pub(crate) fn send_once(outbound: &Arc<dyn Outbound>, notices: Vec<Notice>) {
-    let outbound = Arc::clone(outbound);
-    tokio::spawn(async move {
-        for (vias, request) in notices {
-            for via in &vias {
-                if outbound.send(via, &request).await.is_ok() {
-                    break;
-                }
-            }
-        }
-    });
+/// Whether a party made a subscription.
+pub(crate) fn is_of(watch: &Watch, party: &Party) -> bool {
+    let own = party.onem2m.as_ref();
+    own.is_some_and(|own| own.ae.as_str() == watch.creator)
+}
+
+/// What whoever deleted a row, and watches it, is told of that; `None` where it did not ask for it.
+pub(crate) fn show_deletion(views: &Views, place: Place, watch: &Watch) -> Option<Value> {
+    if !watch.net.contains(&DELETED) {
+        return None;
+    }
+    if watch.nct == RESOURCE_ID {
+        return Some(json!({ "m2m:uri": views.address(place, true) }));
+    }
+    let mut shown = identify(views, place);
+    let deleted = state_number(MappingStatus::Deleted);
+    shown.insert("msta".into(), deleted.into());
+    Some(json!({ ROW: shown }))
 }
 
 /// The ways to whom an address names, and what it is called there: a URL, an AE of this CSE, or
@@ -422,7 +425,6 @@ fn show_event(data: &[u8], is_json: bool) -> Shown {
 
 /// What an answer means: a refusal that trying again will not change, or one that it may.
 fn judge(rsc: Rsc) -> RoadOutcome {
-    let again = RoadOutcome::Failed { retry_after: None };
     match rsc {
         _ if rsc.is_success() => RoadOutcome::Accepted,
         // The platform restarts, or the AE is away: it comes back under the same name.
@@ -432,7 +434,7 @@ fn judge(rsc: Rsc) -> RoadOutcome {
         | Rsc::RemoteEntityNotReachable
         | Rsc::InternalServerError
         | Rsc::ExternalObjectNotReachable
-        | Rsc::ExternalObjectNotReachableBeforeRqet => again,
+        | Rsc::ExternalObjectNotReachableBeforeRqet => RoadOutcome::Failed,
         _ => RoadOutcome::Refused,
     }
 }

@@ -10,6 +10,7 @@ use ics_core::change::{Assumption, Change, Write};
 use ics_core::device::HostedDevice;
 use ics_core::directory::{DirectoryKey, DirectoryRecord};
 use ics_core::id::{JobId, MappingId};
+use ics_core::keepsake::{Keeping, Keepsake};
 use ics_core::mapping::{Mapping, UtiRecord};
 use ics_core::outbox::{Addressee, OutboxEntry, Subject};
 use ics_core::sealed::BlindIndex;
@@ -57,6 +58,9 @@ pub(crate) fn apply<R: ReadKeys>(
     writer.write_devices(change.devices())?;
     writer.write_outbox(change.outbox())?;
     writer.write_directory(change.directory())?;
+    for keeping in change.keepsakes() {
+        writer.write_keepsake(keeping)?;
+    }
     if let Some(mark) = change.clock_mark() {
         let key = index::clock_mark();
         let record = encode(key.as_bytes(), &mark);
@@ -323,6 +327,27 @@ impl<R: ReadKeys> Writer<'_, '_, R> {
             )?;
         }
         Ok(())
+    }
+
+    /// Whatever was there.
+    fn write_keepsake(&mut self, keeping: &Keeping) -> Result<(), Fault> {
+        let key = index::keepsake(keeping.shelf, &keeping.key);
+        let is_there = self.view.holds(key.as_bytes())?;
+        let after = keeping.value.as_ref().map(|value| Keepsake {
+            shelf: keeping.shelf,
+            key: keeping.key.clone(),
+            value: value.clone(),
+        });
+        self.replace(Table::Keepsake, key, is_there, after.as_ref())
+    }
+
+    /// Puts one that is not there.
+    pub(crate) fn put_keepsake(&mut self, keepsake: &Keepsake) -> Result<(), Refusal> {
+        let key = index::keepsake(keepsake.shelf, &keepsake.key);
+        if self.view.holds(key.as_bytes())? {
+            return Err(Refusal::Conflict);
+        }
+        Ok(self.insert(Table::Keepsake, key, |key| encode(key, keepsake))?)
     }
 
     fn directory_version(&self, key: &Key) -> Result<Option<u64>, Fault> {

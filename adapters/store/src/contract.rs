@@ -17,6 +17,7 @@
 mod concurrency;
 mod damage;
 mod devices;
+mod keepsakes;
 pub mod kill;
 mod mappings;
 mod outbox;
@@ -35,6 +36,7 @@ use crate::engine::Engine;
 pub use concurrency::*;
 pub use damage::*;
 pub use devices::*;
+pub use keepsakes::*;
 pub use mappings::*;
 pub use outbox::*;
 pub use records::*;
@@ -114,6 +116,8 @@ macro_rules! store_contract {
             hosted_devices_are_compared_by_version
             hosted_devices_are_walked_in_the_order_of_their_ids
             devices_that_are_unregistering_fall_due
+            keepsakes_are_put_replaced_and_taken_out_unseen
+            keepsakes_are_walked_in_the_order_of_their_keys
             a_change_may_assume_the_device_of_a_serial_number
             an_agreement_changed_meanwhile_breaks_the_assumption
             a_fence_breaks_the_assumption_of_who_does_not_know_it

@@ -10,6 +10,7 @@ use ics_core::correlation::Correlation;
 use ics_core::device::HostedDevice;
 use ics_core::directory::DirectoryRecord;
 use ics_core::id::{DeviceId, MappingId, SpId};
+use ics_core::keepsake::{Keepsake, Shelf};
 use ics_core::mapping::{Mapping, MappingKey, UtiRecord};
 use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey};
 use ics_core::port::{
@@ -383,6 +384,15 @@ impl<E: Engine> Store for EmbeddedStore<E> {
         limit: usize,
     ) -> PortFuture<'a, Result<Vec<OutboxEntry>, StoreError>> {
         self.answer(move |view| walk::walk_outbox(view, after, limit))
+    }
+
+    fn walk_keepsakes<'a>(
+        &'a self,
+        shelf: Shelf,
+        after: Option<&'a [u8]>,
+        limit: usize,
+    ) -> PortFuture<'a, Result<Vec<Keepsake>, StoreError>> {
+        self.answer(move |view| walk::walk_keepsakes(view, shelf, after, limit))
     }
 
     fn load_clock_mark(&self) -> PortFuture<'_, Result<Option<ClockMark>, StoreError>> {

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use ics_core::directory::DirectoryRecord;
 use ics_core::id::{DeviceId, MappingId, ServiceUri, SpId, Uti};
+use ics_core::keepsake::Keepsake;
 use ics_core::mapping::{Mapping, MappingKey, UtiRecord};
 use ics_core::outbox::OutboxEntry;
 
@@ -14,7 +15,7 @@ use crate::record::{
 };
 
 /// How many kinds of records there are.
-pub const KINDS: usize = 11;
+pub const KINDS: usize = 12;
 
 /// Version byte and fields with the checksum they need under `key`.
 #[must_use]
@@ -45,7 +46,8 @@ pub fn rewrite(kind: usize, key: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
         7 => again::<Tally>(key, bytes),
         8 => again::<Versions>(key, bytes),
         9 => again::<Canary>(key, bytes),
-        _ => again::<Format>(key, bytes),
+        10 => again::<Format>(key, bytes),
+        _ => again::<Keepsake>(key, bytes),
     }
 }
 

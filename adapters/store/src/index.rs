@@ -10,6 +10,7 @@ use ics_core::correlation::Correlation;
 use ics_core::device::HostedDevice;
 use ics_core::directory::DirectoryKey;
 use ics_core::id::{DeviceId, MappingId, ServiceUri, SpId, Uti};
+use ics_core::keepsake::Shelf;
 use ics_core::mapping::{Mapping, MappingKey};
 use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey, Subject};
 use ics_core::port::DuePlace;
@@ -56,11 +57,13 @@ pub enum Table {
     HostedSerial = 0x52,
     /// Hosted devices that fall due, by (instant, device ID).
     HostedDue = 0x53,
+    /// What adapters keep for themselves, by (shelf, key).
+    Keepsake = 0x60,
 }
 
 impl Table {
     /// All of them. New ones are added at the end: the counters are kept in this order.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Meta,
         Self::Mapping,
         Self::Live,
@@ -78,6 +81,7 @@ impl Table {
         Self::HostedSp,
         Self::HostedSerial,
         Self::HostedDue,
+        Self::Keepsake,
     ];
     /// How many there are.
     pub const COUNT: usize = Self::ALL.len();
@@ -103,6 +107,7 @@ impl Table {
             Self::HostedSp => "hosted-sp",
             Self::HostedSerial => "hosted-serial",
             Self::HostedDue => "hosted-due",
+            Self::Keepsake => "keepsake",
         }
     }
 
@@ -361,6 +366,15 @@ pub(crate) fn hosted_serial(sp: &SpId, serial: BlindIndex) -> Key {
 /// The prefix of the hosted devices due at `instant`; the device ID is the tail.
 pub(crate) fn hosted_due(instant: Timestamp) -> Key {
     Key::of(Table::HostedDue).instant(instant)
+}
+
+/// The prefix of the keepsakes of a shelf.
+pub(crate) fn shelf(shelf: Shelf) -> Key {
+    Key::of(Table::Keepsake).fixed(&[shelf as u8])
+}
+
+pub(crate) fn keepsake(of: Shelf, key: &[u8]) -> Key {
+    shelf(of).framed(key)
 }
 
 /// All index entries a hosted device must have, and no others: key and value.

@@ -12,6 +12,7 @@ use std::ops::ControlFlow;
 use ics_core::device::HostedDevice;
 use ics_core::directory::DirectoryRecord;
 use ics_core::id::MappingId;
+use ics_core::keepsake::Keepsake;
 use ics_core::mapping::{Mapping, UtiRecord};
 use ics_core::outbox::OutboxEntry;
 
@@ -296,6 +297,14 @@ fn check_key<R: ReadKeys>(
         Table::Directory => {
             if let Some(record) = readable::<DirectoryRecord>(table, (key, value), report)
                 && index::directory(&record.key()).as_bytes() != key
+            {
+                report.find(FindingKind::Misplaced, table, None);
+            }
+            Ok(())
+        }
+        Table::Keepsake => {
+            if let Some(found) = readable::<Keepsake>(table, (key, value), report)
+                && index::keepsake(found.shelf, &found.key).as_bytes() != key
             {
                 report.find(FindingKind::Misplaced, table, None);
             }

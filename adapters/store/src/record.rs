@@ -10,6 +10,7 @@ mod device;
 mod directory;
 mod fields;
 mod json;
+mod keepsake;
 mod mapping;
 mod message;
 mod meta;
@@ -20,6 +21,7 @@ mod value;
 use ics_core::device::HostedDevice;
 use ics_core::directory::DirectoryRecord;
 use ics_core::id::InvalidId;
+use ics_core::keepsake::Keepsake;
 use ics_core::mapping::{Mapping, UtiRecord};
 use ics_core::outbox::OutboxEntry;
 use ics_core::timekeeping::ClockMark;
@@ -92,6 +94,7 @@ pub(crate) const KINDS: &[(&str, u8)] = &[
     ("outbox entry", OutboxEntry::VERSION),
     ("directory record", DirectoryRecord::VERSION),
     ("hosted device", HostedDevice::VERSION),
+    ("keepsake", Keepsake::VERSION),
 ];
 
 /// The bytes of `record` under `key`.

@@ -165,6 +165,7 @@ fn put_record<R: ReadKeys>(
         StateRecord::DeadDevice(index) => writer.write_dead_devices(&[index]),
         StateRecord::Outbox(entry) => writer.write_outbox(&[new(*entry)]),
         StateRecord::Device(device) => writer.write_devices(&[new(*device)]),
+        StateRecord::Keepsake(keepsake) => writer.put_keepsake(&keepsake),
         StateRecord::Directory(record) => writer.write_directory(&[(record.key(), new(record))]),
     }
 }

@@ -23,10 +23,11 @@ pub(crate) use read::walk_state;
 pub use write::write_state;
 
 /// The version of the form of the lines; the kinds of records have their own. 2: hosted devices.
-const STATE_FORMAT: u64 = 2;
+/// 3: keepsakes.
+const STATE_FORMAT: u64 = 3;
 
 /// The kinds of records that are in it, in their order.
-pub(crate) const EXPORTED: [&str; 8] = [
+pub(crate) const EXPORTED: [&str; 9] = [
     "canary",
     "clock mark",
     "mapping",
@@ -35,10 +36,17 @@ pub(crate) const EXPORTED: [&str; 8] = [
     "outbox entry",
     "directory record",
     "hosted device",
+    "keepsake",
 ];
 
-/// How many of them there were before hosted devices.
-pub(crate) const EXPORTED_AT_FIRST: usize = 7;
+/// How many of them there were in a form of the lines.
+pub(crate) const fn exported_in(format: u64) -> usize {
+    match format {
+        0 | 1 => 7,
+        2 => 8,
+        _ => EXPORTED.len(),
+    }
+}
 
 /// The kinds that are not, because they are made of the others.
 #[cfg(test)]

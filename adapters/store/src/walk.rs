@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use ics_core::correlation::Correlation;
 use ics_core::device::HostedDevice;
 use ics_core::id::{DeviceId, MappingId, SpId};
+use ics_core::keepsake::{Keepsake, Shelf};
 use ics_core::mapping::Mapping;
 use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey, Subject};
 use ics_core::port::{Cursor, DeviceRows, DueEntries, DuePlace, Page, Selection};
@@ -338,6 +339,19 @@ fn load_hosted<R: ReadKeys>(
     let id = id.ok_or(Fault::Layout(table))?;
     load(view, Table::HostedDevice, &index::hosted_device(&id))?
         .ok_or(Fault::Layout(Table::HostedDevice))
+}
+
+/// At most `limit` keepsakes of a shelf behind `after`.
+pub(crate) fn walk_keepsakes<R: ReadKeys>(
+    view: &R,
+    shelf: Shelf,
+    after: Option<&[u8]>,
+    limit: usize,
+) -> Result<Vec<Keepsake>, Fault> {
+    let whole = index::shelf(shelf);
+    let end = whole.prefix_end();
+    let from = after.map_or(whole, |key| index::keepsake(shelf, key).fixed(&[0]));
+    collect_range(view, Table::Keepsake, (&from, &end), limit)
 }
 
 /// At most `limit` entries of everybody after `after`.

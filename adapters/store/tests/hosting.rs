@@ -1,5 +1,5 @@
 //! Hosted devices end to end below the channels: what the service writes, and what a device may do
-//! by itself, over a store in memory.
+//! by itself, over a store in memory; and what adapters keep in the same store.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,6 +7,8 @@
     reason = "tests: a broken promise ends the test"
 )]
 
+#[path = "hosting/keepsakes.rs"]
+mod keepsakes;
 #[path = "hosting/keys.rs"]
 mod keys;
 #[path = "hosting/limits.rs"]

@@ -7,6 +7,7 @@ use crate::correlation::Correlation;
 use crate::device::HostedDevice;
 use crate::directory::DirectoryRecord;
 use crate::id::{DeviceId, MappingId, ServiceUri, SpId, Uti};
+use crate::keepsake::{Keepsake, Shelf};
 use crate::mapping::{Mapping, MappingKey, UtiRecord};
 use crate::outbox::{Addressee, OutboxEntry, OutboxKey, Subject};
 use crate::port::PortFuture;
@@ -233,6 +234,14 @@ pub trait Store: Send + Sync {
         after: Option<&'a OutboxKey>,
         limit: usize,
     ) -> PortFuture<'a, Result<Vec<OutboxEntry>, StoreError>>;
+
+    /// At most `limit` keepsakes of `shelf` behind the key `after`, in the order of their keys.
+    fn walk_keepsakes<'a>(
+        &'a self,
+        shelf: Shelf,
+        after: Option<&'a [u8]>,
+        limit: usize,
+    ) -> PortFuture<'a, Result<Vec<Keepsake>, StoreError>>;
 
     /// What was last remembered of time; `None` in a store that never was told.
     fn load_clock_mark(&self) -> PortFuture<'_, Result<Option<ClockMark>, StoreError>>;

@@ -132,5 +132,5 @@ pub(super) fn state_line(data: &[u8]) {
 /// Of the form of before, which is read and never written.
 fn is_older_header(line: &[u8]) -> bool {
     let header: serde_json::Value = serde_json::from_slice(line).unwrap_or_default();
-    header["record"] == "header" && header["format"] == 1
+    header["record"] == "header" && (header["format"] == 1 || header["format"] == 2)
 }

@@ -5,9 +5,9 @@ use ics_core::id::{InvalidId, find_permanent_identifier};
 use ics_core::time::Timestamp;
 use serde_json::{Map, Value};
 
-use super::instant;
 use crate::primitive::{Refusal, Request};
 use crate::rsc::Rsc;
+use crate::time;
 
 /// The attributes of the one member of a content.
 #[derive(Clone, Copy, Debug)]
@@ -103,7 +103,7 @@ impl<'a> Attributes<'a> {
     pub(super) fn instant(self, name: &str) -> Result<Option<Timestamp>, Refusal> {
         let wrong = || Refusal::about(Rsc::BadRequest, name, "must be a timestamp of TS-0004");
         let text = self.text(name)?;
-        text.map(|text| instant::parse(text).ok_or_else(wrong))
+        text.map(|text| time::parse(text).ok_or_else(wrong))
             .transpose()
     }
 }

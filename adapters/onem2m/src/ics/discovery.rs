@@ -5,9 +5,10 @@ use ics_core::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::rows::{Shown, is_label};
-use super::{FLEX_CONTAINER, Place, ROW, instant};
+use super::{FLEX_CONTAINER, Place, ROW};
 use crate::primitive::{Answer, Filter, FilterOperation, FilterUsage, Refusal, Request};
 use crate::rsc::Rsc;
+use crate::time;
 
 /// How many rows an answer names at most.
 pub(super) const MOST: usize = 1000;
@@ -107,7 +108,7 @@ impl<'a> Conditions<'a> {
         for (name, attribute, text, side) in given {
             if let Some(text) = text {
                 let wrong = || Refusal::about(Rsc::BadRequest, name, "is no timestamp");
-                times.push((attribute, instant::parse(text).ok_or_else(wrong)?, side));
+                times.push((attribute, time::parse(text).ok_or_else(wrong)?, side));
             }
         }
         Ok(Self { filter, times })
@@ -119,7 +120,7 @@ impl<'a> Conditions<'a> {
         let text = |name: &str| shown.get(name).and_then(Value::as_str);
         let mut results: Vec<bool> = Vec::new();
         for (attribute, asked, side) in &self.times {
-            let own = text(attribute).and_then(instant::parse);
+            let own = text(attribute).and_then(time::parse);
             results.push(own.is_some_and(|own| match side {
                 Side::Before => own < *asked,
                 Side::After => own > *asked,

@@ -18,10 +18,12 @@ use tokio::time::{Instant, sleep};
 
 use super::content::{Attributes, missing};
 use super::discovery::Conditions;
-use super::{Call, Ics, Place, ROW, Shown, instant, refusal, take_listed, wrong_result_content};
+use super::{Call, Ics, Place, ROW, Shown, refusal, take_listed, wrong_result_content};
 use crate::primitive::{Answer, Outcome, Refusal, ResponseType};
 use crate::road;
 use crate::rsc::Rsc;
+use crate::time;
+use crate::tree::Watch;
 
 /// What a mapping request may say.
 const REQUEST: [&str; 17] = [
@@ -97,8 +99,8 @@ impl Ics {
         };
         let wrong = || Refusal::about(Rsc::BadRequest, "rqet", "is no timestamp");
         // What is left of it is for the way back.
-        let wait = instant::until(end, call.now).ok_or_else(wrong)?;
-        let wait = wait.mul_f32(0.9).min(LONGEST_WAIT);
+        let end = time::parse_relative(end, call.now).ok_or_else(wrong)?;
+        let wait = end.since(call.now).mul_f32(0.9).min(LONGEST_WAIT);
         let begun = Instant::now();
         let mut row = row;
         loop {
@@ -228,32 +230,20 @@ impl Ics {
 
     /// The other side is told by the outbox. The caller has its answer; what it has watching the row
     /// is told at once, and once.
-    async fn tell_deletion(&self, id: MappingId, own: Vec<(Place, super::Watch)>, call: &Call<'_>) {
-        let mut notices = Vec::new();
+    async fn tell_deletion(&self, id: MappingId, own: Vec<(Place, Watch)>, call: &Call<'_>) {
         for (place, watch) in &own {
-            notices.extend(road::tell_deletion(
-                &self.views,
-                *place,
-                watch,
-                call.watches,
-            ));
-        }
-        for place in [Place::Row(id), Place::Pending(id)] {
-            let ri = place.resource_id();
-            let all = call.watches.subscriptions_of(&ri);
-            let is_own = |watch: &super::Watch| own.iter().any(|(_, own)| own.ri == watch.ri);
-            // Those of the other side go when it was told.
-            if !all.is_empty() && all.iter().all(is_own) {
-                call.watches.drop_children_of(&ri, call.now).await;
+            if let Some(representation) = road::show_deletion(&self.views, *place, watch) {
+                call.watches.tell(&watch.ri, road::DELETED, representation);
             }
         }
-        if !notices.is_empty() {
-            road::send_once(&self.ports.outbound, notices);
+        for place in [Place::Row(id), Place::Pending(id)] {
+            let is_own = |watch: &Watch| own.iter().any(|(_, own)| own.ri == watch.ri);
+            road::end_watches(call.watches, place, is_own, call.now).await;
         }
     }
 
     /// The caller's own subscriptions to a row.
-    fn own_watches(&self, id: MappingId, call: &Call<'_>) -> Vec<(Place, super::Watch)> {
+    fn own_watches(&self, id: MappingId, call: &Call<'_>) -> Vec<(Place, Watch)> {
         let directory = self.ports.service.directory();
         let party = directory.party(&call.principal.sp);
         let places = [Place::Row(id), Place::Pending(id)];

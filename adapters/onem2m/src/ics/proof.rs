@@ -2,7 +2,9 @@
 //! is not proved is nobody here, whatever `fr` says.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
+use ics_core::directory::Directory;
 use ics_core::id::AeId;
 use ics_core::party::{Party, PartyStatus};
 use ics_core::port::Denied;
@@ -102,18 +104,19 @@ impl Ics {
         let verifier = self.ports.verifier.as_ref();
         let claimed = token::read(token, &expected, verifier, (self.started, now))?;
         let directory = self.ports.service.directory();
-        let ae = AeId::parse(&who.id).ok();
-        let party = ae.and_then(|ae| directory.party_of_ae(&ae));
-        let own = party.and_then(|party| party.onem2m.as_ref());
-        claimed.verify(own.and_then(|own| own.key.as_ref()), verifier)?;
+        let party = find_party(&directory, &who.id);
+        let ae = party.and_then(|party| party.onem2m.as_ref());
+        claimed.verify(ae.and_then(|ae| ae.key.as_ref()), verifier)?;
         let party = party.ok_or(NotProved::Signature)?;
         let used = Used {
             jti: claimed.jti,
             digest: verifier.sha256(token.as_bytes()),
             expires: claimed.expires,
         };
-        let proof = Proof::Signature(party.id.clone());
-        Ok((principal_of(party, proof), used))
+        Ok((
+            principal_of(party, Proof::Signature(party.id.clone())),
+            used,
+        ))
     }
 
     /// The party whose AE says it asks, where that is believed.
@@ -124,9 +127,7 @@ impl Ics {
             self.views.names().sp_relative(&who.id)
         };
         let directory = self.ports.service.directory();
-        let ae = AeId::parse(&ae).ok();
-        let party = ae.and_then(|ae| directory.party_of_ae(&ae));
-        let party = party.ok_or_else(|| {
+        let party = find_party(&directory, &ae).ok_or_else(|| {
             let said = "no service provider has this AE: it is registered by the operator";
             Refusal::new(Rsc::OriginatorHasNoPrivilege, said)
         })?;
@@ -141,6 +142,12 @@ fn principal_of(party: &Party, proof: Proof) -> Principal {
         proof,
         scopes: party.scopes(),
     }
+}
+
+fn find_party<'a>(directory: &'a Directory, ae: &str) -> Option<&'a Arc<Party>> {
+    AeId::parse(ae)
+        .ok()
+        .and_then(|ae| directory.party_of_ae(&ae))
 }
 
 fn is_served(party: &Party) -> bool {

@@ -30,6 +30,7 @@ pub(crate) struct Views {
 }
 
 impl Views {
+    /// Under these names; `definition` is `cnd`.
     pub(crate) fn new(names: Names, definition: String, sealer: Arc<dyn Sealer>) -> Self {
         Self {
             names,

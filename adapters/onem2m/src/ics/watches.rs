@@ -3,41 +3,18 @@
 
 use ics_core::port::PortFuture;
 use ics_core::time::Timestamp;
+use serde_json::Value;
 
 use crate::caller::Originator;
-use crate::primitive::{Outcome, Request};
-use crate::tree::{self, Tree};
-
-/// What a subscription is made at.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Parent<'a> {
-    /// Its resource ID.
-    pub(crate) ri: &'a str,
-    /// Its structured address, CSE-relative: `ics/map/map-..`.
-    pub(crate) path: &'a str,
-}
-
-/// A subscription, as whoever has something to tell sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Watch {
-    /// Its resource ID.
-    pub(crate) ri: String,
-    /// `nu`: whom to tell.
-    pub(crate) nu: Vec<String>,
-    /// `net`: of what.
-    pub(crate) net: Vec<u8>,
-    /// `nct`: how much.
-    pub(crate) nct: u8,
-    /// Who made it.
-    pub(crate) creator: String,
-}
+use crate::primitive::{Outcome, Refusal, Request};
+use crate::tree::{Parent, Tree, Watch};
 
 /// The subscriptions below the ICS's own resources, and the AEs of this CSE.
 pub(crate) trait Watches: Send + Sync {
     /// Makes a subscription. Whether `who` may has been checked.
     fn subscribe_at<'a>(
         &'a self,
-        parent: Parent<'a>,
+        parent: &'a Parent<'a>,
         who: &'a Originator,
         request: &'a Request,
         now: Timestamp,
@@ -46,8 +23,15 @@ pub(crate) trait Watches: Send + Sync {
     /// The subscriptions at a resource.
     fn subscriptions_of(&self, parent_ri: &str) -> Vec<Watch>;
 
+    /// Tells one of them, once, beside whatever else is done.
+    fn tell(&self, subscription_ri: &str, net: u64, representation: Value);
+
     /// A resource is gone: what was below it goes too.
-    fn drop_children_of<'a>(&'a self, parent_ri: &'a str, now: Timestamp) -> PortFuture<'a, ()>;
+    fn drop_children_of<'a>(
+        &'a self,
+        parent_ri: &'a str,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<(), Refusal>>;
 
     /// Where an AE of this CSE is reached, by its stem; `None` where there is no such AE.
     fn points_of_access(&self, stem: &str) -> Option<Vec<String>>;
@@ -56,47 +40,31 @@ pub(crate) trait Watches: Send + Sync {
 impl Watches for Tree {
     fn subscribe_at<'a>(
         &'a self,
-        parent: Parent<'a>,
+        parent: &'a Parent<'a>,
         who: &'a Originator,
         request: &'a Request,
         now: Timestamp,
     ) -> PortFuture<'a, Outcome> {
-        Box::pin(async move {
-            let at = tree::Parent {
-                ri: parent.ri,
-                path: parent.path,
-            };
-            Tree::subscribe_at(self, &at, who, request, now).await
-        })
+        Box::pin(Self::subscribe_at(self, parent, who, request, now))
     }
 
     fn subscriptions_of(&self, parent_ri: &str) -> Vec<Watch> {
-        let small = |number: u64| u8::try_from(number).unwrap_or_default();
-        let watches = Tree::subscriptions_of(self, parent_ri).into_iter();
-        let watches = watches.map(|watch| Watch {
-            ri: watch.ri,
-            nu: watch.nu,
-            net: watch.net.into_iter().map(small).collect(),
-            nct: small(watch.nct),
-            creator: watch.creator,
-        });
-        watches.collect()
+        Self::subscriptions_of(self, parent_ri)
     }
 
-    fn drop_children_of<'a>(&'a self, parent_ri: &'a str, now: Timestamp) -> PortFuture<'a, ()> {
-        Box::pin(async move {
-            if let Err(refusal) = Tree::drop_children_of(self, parent_ri, now).await {
-                tracing::warn!(%refusal, "subscriptions of a row that is gone are left");
-            }
-        })
+    fn tell(&self, subscription_ri: &str, net: u64, representation: Value) {
+        Self::tell(self, subscription_ri, net, representation);
+    }
+
+    fn drop_children_of<'a>(
+        &'a self,
+        parent_ri: &'a str,
+        now: Timestamp,
+    ) -> PortFuture<'a, Result<(), Refusal>> {
+        Box::pin(Self::drop_children_of(self, parent_ri, now))
     }
 
     fn points_of_access(&self, stem: &str) -> Option<Vec<String>> {
-        let ae = self.ae(stem)?;
-        Some(if ae.reachable {
-            ae.points_of_access
-        } else {
-            Vec::new()
-        })
+        self.ae(stem).map(|ae| ae.points_of_access)
     }
 }

@@ -19,7 +19,7 @@ struct Way {
 async fn way() -> Way {
     let rig = Rig::new().await;
     let road = Road::new(
-        rig.ics.views(),
+        rig.views.clone(),
         rig.outbound.clone(),
         rig.watches.clone(),
         Arc::new(StandingClock(noon())),
@@ -337,7 +337,7 @@ async fn an_ae_of_this_cse_is_called_where_it_is_reached() {
 
 #[tokio::test]
 async fn an_answer_decides_whether_it_is_tried_again() {
-    let again = RoadOutcome::Failed { retry_after: None };
+    let again = RoadOutcome::Failed;
     for (answer, expected) in [
         (Ok(Rsc::Ok), RoadOutcome::Accepted),
         (Ok(Rsc::Accepted), RoadOutcome::Accepted),

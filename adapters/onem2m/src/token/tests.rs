@@ -1,4 +1,5 @@
 use ics_core::time::Timestamp;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -12,8 +13,12 @@ fn started() -> Timestamp {
     Timestamp::parse("2026-11-21T19:59:00Z").unwrap()
 }
 
+fn ed25519(byte: u8) -> VerifyingKey {
+    VerifyingKey::new(SignatureAlgorithm::EdDsa, vec![byte; 32]).unwrap()
+}
+
 fn key() -> VerifyingKey {
-    VerifyingKey::Ed25519([7; 32])
+    ed25519(7)
 }
 
 fn content() -> Map<String, Value> {
@@ -70,7 +75,7 @@ fn a_token_that_says_what_the_request_says_proves_it() {
         assert_eq!(jti, "j1");
         assert_eq!(expires.to_rfc3339(), "2026-11-21T20:05:00.000Z");
     }
-    let key = VerifyingKey::Es256(vec![4; 65]);
+    let key = VerifyingKey::new(SignatureAlgorithm::Es256, vec![4; 65]).unwrap();
     let token = sign_with(&json!({ "alg": "ES256" }), &claims(), &key);
     assert!(check(&token, Some(&key)).is_ok());
 }
@@ -149,7 +154,7 @@ fn the_algorithm_is_the_keys_and_never_the_headers_choice() {
 #[test]
 fn the_signature_is_by_the_registered_key_over_all_of_it() {
     let header = json!({ "alg": "EdDSA" });
-    let foreign = sign_with(&header, &claims(), &VerifyingKey::Ed25519([8; 32]));
+    let foreign = sign_with(&header, &claims(), &ed25519(8));
     assert_eq!(check(&foreign, Some(&key())), Err(NotProved::Signature));
     let token = sign_with(&header, &claims(), &key());
     assert_eq!(check(&token, None), Err(NotProved::Signature));
@@ -189,5 +194,22 @@ fn no_refusal_says_what_was_sent() {
         let refusal: Refusal = why.into();
         assert_eq!(refusal.rsc, Rsc::OriginatorNotAuthenticated);
         assert!(!refusal.diagnostic.contains("Cshop"));
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_is_a_proof(text in "[A-Za-z0-9_.=-]{0,400}") {
+        prop_assert!(check(&text, Some(&key())).is_err());
+    }
+
+    #[test]
+    fn no_byte_of_a_token_can_be_changed(at in 0_usize..600, to in "[A-Za-z0-9_-]") {
+        let token = sign_with(&json!({ "alg": "EdDSA" }), &claims(), &key());
+        let at = at % token.len();
+        let mut changed = token.clone();
+        changed.replace_range(at..=at, &to);
+        prop_assume!(changed != token);
+        prop_assert!(check(&changed, Some(&key())).is_err(), "{changed}");
     }
 }

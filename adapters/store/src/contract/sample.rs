@@ -17,6 +17,7 @@ use ics_core::id::{
     SubscriptionId, Uti,
 };
 use ics_core::job::{Job, JobOwner, JobStatus};
+use ics_core::keepsake::{Keeping, Shelf};
 use ics_core::mapping::{
     Attribute, CauseCode, Consent, DemappingCause, Dispatch, EndedBy, FailureCause, Features,
     Mapping, MappingKey, MappingStatus, State, UtiRecord,
@@ -456,6 +457,16 @@ pub fn unregistering(device: &HostedDevice) -> HostedDevice {
     }
 }
 
+/// A keepsake, put.
+#[must_use]
+pub fn keeping(key: &[u8], value: &[u8]) -> Keeping {
+    Keeping {
+        shelf: Shelf::OneM2m,
+        key: key.to_vec(),
+        value: Some(value.to_vec()),
+    }
+}
+
 /// Something of every kind that a store keeps for others.
 #[must_use]
 pub fn everything() -> Change {
@@ -509,6 +520,7 @@ pub fn everything() -> Change {
         .with_device(None, Some(hosted(1)))
         .with_device(None, Some(unregistering(&hosted(2))))
         .with_device(None, Some(keyed(3)))
+        .with_keeping(keeping(b"ae-1", &[0, 1, 0xff]))
         .with_clock_mark(ClockMark {
             seen: at(8),
             trusted: true,

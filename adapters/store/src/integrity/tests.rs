@@ -21,7 +21,8 @@ fn filled() -> EmbeddedStore<MemoryEngine> {
         .with_device(None, Some(sample::hosted(1)))
         .with_device(None, Some(sample::unregistering(&sample::hosted(2))))
         .with_entry(None, Some(entry(&third_party("shop1"), 1, 1)))
-        .with_record(record.key(), sample::new(record));
+        .with_record(record.key(), sample::new(record))
+        .with_keeping(sample::keeping(b"ae-1", b"{}"));
     block_on(ics_core::port::Store::commit(&store, change)).unwrap();
     store
 }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use ics_core::device::{CredentialKind, HostedDevice};
 use ics_core::directory::DirectoryRecord;
 use ics_core::id::{AeId, CallbackUri, SubscriptionId};
+use ics_core::keepsake::{Keepsake, Shelf};
 use ics_core::mapping::{
     CauseCode, DemappingCause, Dispatch, EndedBy, FailureCause, Features, Mapping, MappingStatus,
     ResultCause, State, UtiRecord,
@@ -332,6 +333,16 @@ fn counters_from_before_a_table_was_added_are_read() {
     let mut bytes = vec![1, 2, 0, 1, 5, 0, 0, 0, 0, 0, 0, 0];
     bytes.extend_from_slice(&checksum(b"key", &bytes).to_le_bytes());
     assert_eq!(decode::<Tally>(b"key", &bytes), Ok(tally));
+    // All but the last, keepsakes: a store of before they were kept counts them from none.
+    let mut bytes = vec![2, 17];
+    bytes.extend_from_slice(&[0; 17]);
+    bytes.extend_from_slice(&5_u64.to_le_bytes());
+    bytes.push(9);
+    bytes.extend_from_slice(&checksum(b"key", &bytes).to_le_bytes());
+    let mut tally = decode::<Tally>(b"key", &bytes).unwrap();
+    assert_eq!((tally.digest, tally.commits), (5, 9));
+    assert!(tally.count_in(Table::Keepsake));
+    assert_eq!(tally.count(Table::Keepsake), 1);
 }
 
 /// The format on disk: it must not change under stores that are out there. A deliberate change is
@@ -439,6 +450,14 @@ fn a_subscription_without_a_destination_comes_back() {
     }
 }
 
+fn keepsake(key: &[u8], value: &[u8]) -> Keepsake {
+    Keepsake {
+        shelf: Shelf::OneM2m,
+        key: key.to_vec(),
+        value: value.to_vec(),
+    }
+}
+
 fn hosted_devices() -> [(&'static str, HostedDevice); 2] {
     let device = sample::hosted(1);
     let leaving = sample::unregistering(&device);
@@ -451,6 +470,14 @@ fn hosted_devices() -> [(&'static str, HostedDevice); 2] {
 /// One that no older version could write.
 fn keyed_device() -> (&'static str, HostedDevice) {
     ("hosted-device-keyed", sample::keyed(3))
+}
+
+proptest! {
+    #[test]
+    fn keepsakes_survive_a_round_trip(key: Vec<u8>, value: Vec<u8>) {
+        let kept = keepsake(&key, &value);
+        round_trip(index::keepsake(kept.shelf, &key).as_bytes(), &kept);
+    }
 }
 
 #[test]
@@ -511,6 +538,7 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
         live: 2,
         dead: false,
     };
+    let kept = keepsake(b"ae\0-1", b"{}");
     let mut all = vec![
         ("mapping-pending", of_row(&row)),
         ("mapping-established", of_row(&established)),
@@ -538,6 +566,10 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
             encode(index::hosted_device(&device.id).as_bytes(), &device),
         ));
     }
+    all.push((
+        "keepsake",
+        encode(index::keepsake(kept.shelf, &kept.key).as_bytes(), &kept),
+    ));
     let names = ["party", "agreement", "subscription", "certificate"];
     all.extend(names.into_iter().zip(directory()).map(|(name, record)| {
         (
@@ -553,6 +585,10 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
             all.push(("hosted-index-key", entry.into_bytes()));
         }
     }
+    all.push((
+        "keepsake-key",
+        index::keepsake(kept.shelf, &kept.key).into_bytes(),
+    ));
     all.push(("outbox-key", index::outbox(&told.key).into_bytes()));
     all.push(("outbox-due-key", index::outbox_due(&told).into_bytes()));
     for row in [&row, &established] {

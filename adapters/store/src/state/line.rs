@@ -2,13 +2,14 @@
 
 use ics_core::device::HostedDevice;
 use ics_core::directory::DirectoryRecord;
+use ics_core::keepsake::Keepsake;
 use ics_core::mapping::{Mapping, UtiRecord};
 use ics_core::outbox::OutboxEntry;
 use ics_core::sealed::BlindIndex;
 use ics_core::time::Timestamp;
 use ics_core::timekeeping::ClockMark;
 
-use super::{EXPORTED, EXPORTED_AT_FIRST, STATE_FORMAT};
+use super::{EXPORTED, STATE_FORMAT, exported_in};
 use crate::hashing::{Hash, hex};
 use crate::record::{
     Canary, JsonSink, JsonSource, KINDS, Misfit, Record, RecordError, Sink, Source,
@@ -25,6 +26,7 @@ pub(crate) enum StateRecord {
     Outbox(Box<OutboxEntry>),
     Directory(DirectoryRecord),
     Device(Box<HostedDevice>),
+    Keepsake(Keepsake),
 }
 
 /// What the first line says.
@@ -54,7 +56,7 @@ pub(crate) enum Line {
 }
 
 /// The words of the member `record`, by number.
-const RECORDS: [&str; 10] = [
+const RECORDS: [&str; 11] = [
     "canary",
     "clock mark",
     "mapping",
@@ -63,6 +65,7 @@ const RECORDS: [&str; 10] = [
     "outbox entry",
     "directory record",
     "hosted device",
+    "keepsake",
     "header",
     "trailer",
 ];
@@ -87,6 +90,7 @@ impl StateRecord {
             Self::Outbox(_) => 5,
             Self::Directory(_) => 6,
             Self::Device(_) => 7,
+            Self::Keepsake(_) => 8,
         }
     }
 
@@ -103,6 +107,7 @@ impl StateRecord {
             Self::Outbox(entry) => entry.write(out),
             Self::Directory(record) => record.write(out),
             Self::Device(device) => device.write(out),
+            Self::Keepsake(keepsake) => keepsake.write(out),
         }
     }
 
@@ -119,6 +124,7 @@ impl StateRecord {
             5 => Self::Outbox(Box::new(OutboxEntry::read(version, input)?)),
             6 => Self::Directory(DirectoryRecord::read(version, input)?),
             7 => Self::Device(Box::new(HostedDevice::read(version, input)?)),
+            8 => Self::Keepsake(Keepsake::read(version, input)?),
             _ => return Err(RecordError::Value),
         })
     }
@@ -161,8 +167,8 @@ impl Line {
     ) -> Result<(Self, Option<String>), Misfit> {
         JsonSource::parse(line)?.read_judged(|input| {
             Ok(match input.tag("record", &RECORDS)? {
-                8 => Self::Header(Header::read(input)?),
-                9 => Self::Trailer(Trailer::read(input)?),
+                9 => Self::Header(Header::read(input)?),
+                10 => Self::Trailer(Trailer::read(input)?),
                 place => {
                     let version = versions.get(usize::from(place)).copied();
                     let version = version.ok_or(RecordError::Value)?;
@@ -203,11 +209,7 @@ impl Header {
             counts: [0; EXPORTED.len()],
         };
         let known = own_versions();
-        let kinds = if format < 2 {
-            EXPORTED_AT_FIRST
-        } else {
-            EXPORTED.len()
-        };
+        let kinds = exported_in(format);
         input.group("versions", |input| {
             for ((kind, known), version) in EXPORTED
                 .into_iter()

@@ -116,6 +116,7 @@ fn a_store_made_of_the_export_is_like_the_one_it_was_written_from() {
         imported.counts.get("outbox-due"),
         own.counts.get("outbox-due")
     );
+    assert_eq!(imported.counts.get("keepsake"), Some(&1));
 }
 
 #[test]
@@ -166,13 +167,19 @@ fn a_device_that_acknowledged_a_later_version_takes_the_document_of_a_restored_s
 }
 
 #[test]
-fn two_rows_of_one_key_are_no_store() {
+fn two_records_of_one_key_are_no_store() {
+    for kind in ["mapping", "keepsake"] {
+        two_of_one_key(kind);
+    }
+}
+
+fn two_of_one_key(kind: &str) {
     let store = everything();
     let (file, summary) = export(&store);
     // Read once as it is, then with a row in it twice, as if the file had been changed meanwhile.
     let row = file
         .lines()
-        .find(|line| line.starts_with("{\"record\":\"mapping\""))
+        .find(|line| line.starts_with(&format!("{{\"record\":\"{kind}\"")))
         .unwrap();
     let doubled = file.replace(row, &format!("{row}\n{row}"));
     let directory = tempdir().unwrap();
@@ -308,8 +315,8 @@ fn a_state_of_a_later_version_is_refused_by_its_header() {
     let (file, _) = export(&everything());
     for (from, to, wanted) in [
         (
-            "\"format\":2",
             "\"format\":3",
+            "\"format\":4",
             "field `format` is that of a later version",
         ),
         (
@@ -328,18 +335,24 @@ fn a_state_of_a_later_version_is_refused_by_its_header() {
     }
 }
 
-/// Written before devices were hosted: without that kind, and read as it was.
+/// Written before keepsakes, and before hosted devices too: without those kinds, and read as it was.
 #[test]
-fn a_state_of_the_first_format_is_read() {
+fn a_state_of_an_older_format_is_read() {
     let store = MemoryStore::in_memory().unwrap();
     let (file, written) = export(&store);
-    let first = file.replacen("\"format\":2", "\"format\":1", 1);
+    let second = file.replacen("\"format\":3", "\"format\":2", 1);
+    let second = second.replace(",\"keepsake\":1", "");
+    let second = second.replace(",\"keepsake\":0", "");
+    let first = second.replacen("\"format\":2", "\"format\":1", 1);
     let first = first.replace(",\"hosted device\":3", "");
     let first = first.replace(",\"hosted device\":0", "");
+    assert!(second.contains("hosted") && !second.contains("keepsake"));
     assert!(!first.contains("hosted"), "{first}");
-    let header = first.lines().next().unwrap();
-    let read = Line::parse(header.as_bytes(), &super::line::own_versions());
-    assert!(matches!(read, Ok(Line::Header(_))), "{read:?}");
+    for older in [first, second] {
+        let header = older.lines().next().unwrap();
+        let read = Line::parse(header.as_bytes(), &super::line::own_versions());
+        assert!(matches!(read, Ok(Line::Header(_))), "{read:?}");
+    }
     assert_eq!(written.records, 0);
 }
 
@@ -363,6 +376,7 @@ fn a_state_of_fewer_records_than_the_store_counted_is_not_written() {
         Table::Outbox,
         Table::OutboxDue,
         Table::Directory,
+        Table::Keepsake,
     ] {
         let store = everything();
         sample::lose(&store, table);

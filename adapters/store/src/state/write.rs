@@ -14,7 +14,7 @@ use crate::record::{Record, Tally, checksum, decode, encode};
 use crate::{Table, Upkeep, index};
 
 /// What is read, in this order: those of the store itself first, for the header.
-const TABLES: [Table; 8] = [
+const TABLES: [Table; 9] = [
     Table::Meta,
     Table::Mapping,
     Table::UtiRecord,
@@ -23,6 +23,7 @@ const TABLES: [Table; 8] = [
     Table::OutboxDue,
     Table::Directory,
     Table::HostedDevice,
+    Table::Keepsake,
 ];
 
 /// Writes the state of `store` as of one instant, which `taken` names. Commits go on meanwhile.
@@ -138,6 +139,7 @@ impl StateWriter<'_> {
             tally.count(Table::Outbox),
             tally.count(Table::Directory),
             tally.count(Table::HostedDevice),
+            tally.count(Table::Keepsake),
         ];
         let header = Line::Header(Header {
             taken: self.taken,
@@ -188,6 +190,7 @@ fn read_record(table: Table, key: &[u8], value: &[u8]) -> Option<StateRecord> {
         Table::Outbox => StateRecord::Outbox(Box::new(decode(key, value).ok()?)),
         Table::Directory => StateRecord::Directory(decode(key, value).ok()?),
         Table::HostedDevice => StateRecord::Device(Box::new(decode(key, value).ok()?)),
+        Table::Keepsake => StateRecord::Keepsake(decode(key, value).ok()?),
         _ => return None,
     })
 }
@@ -208,6 +211,7 @@ fn digest_of(key: &[u8], record: &StateRecord) -> u64 {
         StateRecord::DeadDevice(_) => of(key, &crate::record::DeadDevice),
         StateRecord::Outbox(entry) => of(key, entry.as_ref()),
         StateRecord::Directory(record) => of(key, record),
+        StateRecord::Keepsake(keepsake) => of(key, keepsake),
     }
 }
 

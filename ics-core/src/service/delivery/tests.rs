@@ -8,6 +8,7 @@ use crate::correlation::Correlation;
 use crate::device::HostedDevice;
 use crate::directory::DirectoryRecord;
 use crate::id::{DeviceId, MappingId, SpId, SubscriptionId};
+use crate::keepsake::{self, Keepsake};
 use crate::mapping::{MappingKey, UtiRecord};
 use crate::outbox::DeadReason;
 use crate::port::{CommitError, DeviceRows, Page, PortFuture, Selection};
@@ -137,6 +138,15 @@ impl Store for Shelf {
         _: (Option<DuePlace>, Timestamp),
         _: usize,
     ) -> PortFuture<'a, Result<DueEntries, StoreError>> {
+        unavailable()
+    }
+
+    fn walk_keepsakes<'a>(
+        &'a self,
+        _: keepsake::Shelf,
+        _: Option<&'a [u8]>,
+        _: usize,
+    ) -> PortFuture<'a, Result<Vec<Keepsake>, StoreError>> {
         unavailable()
     }
 

@@ -1,12 +1,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ics_core::port::SignatureVerifier as _;
 use serde_json::{Value, json};
 
 use super::rig::{
-    FakeSignatures, Rig, SERVICE, UTI, behind, direct, mapping, member, noon, refused,
+    FakeSignatures, Rig, SERVICE, UTI, behind, direct, key, mapping, member, noon, refused,
 };
 use crate::caller::{Originator, Standing};
-use crate::core_draft::{self, SignatureVerifier as _};
 use crate::primitive::{Operation, Request};
 use crate::rsc::Rsc;
 use crate::token::canonical;
@@ -14,7 +14,7 @@ use crate::token::canonical;
 const MAP: &str = "/id-ics/ics/map";
 
 /// Signs `request` as `sp`, with other claims where `change` makes them so.
-fn sign(rig: &Rig, sp: &str, mut request: Request, change: impl FnOnce(&mut Value)) -> Request {
+fn sign(sp: &str, mut request: Request, change: impl FnOnce(&mut Value)) -> Request {
     let name = request
         .content
         .as_ref()
@@ -40,10 +40,7 @@ fn sign(rig: &Rig, sp: &str, mut request: Request, change: impl FnOnce(&mut Valu
     change(&mut claims);
     let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let signed = format!("{}.{}", encode(&json!({ "alg": "EdDSA" })), encode(&claims));
-    let directory = rig.service.directory();
-    let ae = format!("/id-in/C{sp}");
-    let (_, key) = core_draft::party_of_ae(&directory, &ae).unwrap();
-    let signature = FakeSignatures.sign(&key.unwrap(), signed.as_bytes());
+    let signature = FakeSignatures.sign(&key(sp), signed.as_bytes());
     let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
     let content = request.content.as_mut().unwrap();
     content[&name]["tok"] = token.into();
@@ -53,7 +50,7 @@ fn sign(rig: &Rig, sp: &str, mut request: Request, change: impl FnOnce(&mut Valu
 #[tokio::test]
 async fn a_caller_behind_a_cse_tells_the_whole_story_by_its_tokens() {
     let rig = Rig::new().await;
-    let request = sign(&rig, "shop", rig.create(MAP, mapping(UTI)), |_| {});
+    let request = sign("shop", rig.create(MAP, mapping(UTI)), |_| {});
     let made = rig.ask(&behind("shop"), &request).await.unwrap();
     let row = member(&made, "ics:idmap");
     assert_eq!(row.get("tok"), None);
@@ -63,17 +60,17 @@ async fn a_caller_behind_a_cse_tells_the_whole_story_by_its_tokens() {
         &format!("/id-ics/{ri}"),
         json!({ "ics:idmap": { "did": "d-1" } }),
     );
-    let complete = sign(&rig, "acme", complete, |_| {});
+    let complete = sign("acme", complete, |_| {});
     let completed = rig.ask(&behind("acme"), &complete).await.unwrap();
     assert_eq!(completed.rsc, Rsc::Updated);
 
     let pair = json!({ "ics:inq": { "svu": SERVICE, "uti": UTI } });
-    let inquiry = sign(&rig, "shop", rig.create("/id-ics/ics/inq", pair), |_| {});
+    let inquiry = sign("shop", rig.create("/id-ics/ics/inq", pair), |_| {});
     let answer = rig.ask(&behind("shop"), &inquiry).await.unwrap();
     assert_eq!(member(&answer, "ics:inq")["did"], "d-1");
 
     let rows = json!({ "ics:dmp": { "did": "d-1", "mcau": "DEVICE_UNREGISTERED" } });
-    let demap = sign(&rig, "acme", rig.create("/id-ics/ics/dmp", rows), |_| {});
+    let demap = sign("acme", rig.create("/id-ics/ics/dmp", rows), |_| {});
     let demapped = rig.ask(&behind("acme"), &demap).await.unwrap();
     assert_eq!(member(&demapped, "ics:dmp")["rmvd"], 1);
 }
@@ -82,7 +79,7 @@ async fn a_caller_behind_a_cse_tells_the_whole_story_by_its_tokens() {
 async fn the_signed_address_may_have_another_form() {
     let rig = Rig::new().await;
     let mut request = rig.create("/id-ics/-/map", mapping(UTI));
-    request = sign(&rig, "shop", request, |claims| {
+    request = sign("shop", request, |claims| {
         claims["to"] = "//ics.example/id-ics/map".into();
     });
     assert!(rig.ask(&behind("shop"), &request).await.is_ok());
@@ -129,7 +126,7 @@ async fn a_token_proves_its_own_request_and_no_other() {
         ("cth", json!("AAAA")),
     ];
     for (name, value) in changes {
-        let request = sign(&rig, "shop", rig.create(MAP, mapping(UTI)), |claims| {
+        let request = sign("shop", rig.create(MAP, mapping(UTI)), |claims| {
             claims[name] = value.clone();
         });
         let (rsc, said) = refused(rig.ask(&behind("shop"), &request).await);
@@ -147,11 +144,11 @@ async fn a_token_proves_its_own_request_and_no_other() {
 #[tokio::test]
 async fn a_token_of_another_party_proves_nobody() {
     let rig = Rig::new().await;
-    let request = sign(&rig, "shop2", rig.create(MAP, mapping(UTI)), |claims| {
+    let request = sign("shop2", rig.create(MAP, mapping(UTI)), |claims| {
         claims["fr"] = "/id-in/Cshop".into();
     });
     let forged = refused(rig.ask(&behind("shop"), &request).await);
-    let unknown = sign(&rig, "shop2", rig.create(MAP, mapping(UTI)), |claims| {
+    let unknown = sign("shop2", rig.create(MAP, mapping(UTI)), |claims| {
         claims["fr"] = "/id-in/Cnobody".into();
     });
     let unknown = refused(rig.ask(&behind("nobody"), &unknown).await);
@@ -163,7 +160,7 @@ async fn a_token_of_another_party_proves_nobody() {
 #[tokio::test]
 async fn another_content_is_not_what_was_signed() {
     let rig = Rig::new().await;
-    let mut request = sign(&rig, "shop", rig.create(MAP, mapping(UTI)), |_| {});
+    let mut request = sign("shop", rig.create(MAP, mapping(UTI)), |_| {});
     let content = request.content.as_mut().unwrap();
     content["ics:idmap"]["dsn"] = "acme-00032".into();
     let (rsc, said) = refused(rig.ask(&behind("shop"), &request).await);
@@ -176,7 +173,7 @@ async fn the_same_request_again_is_told_what_it_was_told() {
     let rig = Rig::new().await;
     rig.established(UTI, "d-1").await;
     let rows = json!({ "ics:dmp": { "did": "d-1", "mcau": "DEVICE_UNREGISTERED" } });
-    let demap = sign(&rig, "acme", rig.create("/id-ics/ics/dmp", rows), |_| {});
+    let demap = sign("acme", rig.create("/id-ics/ics/dmp", rows), |_| {});
     let first = rig.ask(&behind("acme"), &demap).await.unwrap();
     // Done again, it would find nothing.
     let again = rig.ask(&behind("acme"), &demap).await.unwrap();
@@ -187,15 +184,15 @@ async fn the_same_request_again_is_told_what_it_was_told() {
 async fn a_used_jti_proves_no_other_request() {
     let rig = Rig::new().await;
     let claim = |claims: &mut Value| claims["jti"] = "once".into();
-    let first = sign(&rig, "shop", rig.create(MAP, mapping(UTI)), claim);
+    let first = sign("shop", rig.create(MAP, mapping(UTI)), claim);
     rig.ask(&behind("shop"), &first).await.unwrap();
-    let second = sign(&rig, "shop", rig.create(MAP, mapping(UTI)), claim);
+    let second = sign("shop", rig.create(MAP, mapping(UTI)), claim);
     let (rsc, said) = refused(rig.ask(&behind("shop"), &second).await);
     assert_eq!(rsc, Rsc::OriginatorNotAuthenticated);
     assert!(said.contains("jti"), "{said}");
     // Another party's is another.
     let content = json!({ "ics:inq": { "did": "d-1" } });
-    let other = sign(&rig, "acme", rig.create("/id-ics/ics/inq", content), claim);
+    let other = sign("acme", rig.create("/id-ics/ics/inq", content), claim);
     assert_eq!(
         refused(rig.ask(&behind("acme"), &other).await).0,
         Rsc::NotFound

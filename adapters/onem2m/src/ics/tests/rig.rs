@@ -11,15 +11,18 @@ use std::time::Duration;
 use ics_core::change::Change;
 use ics_core::device::HostedDevice;
 use ics_core::directory::Directory;
-use ics_core::id::{DeviceId, Origin, ServicePrefix, SpId};
+use ics_core::id::{AeId, DeviceId, Origin, ServicePrefix, SpId};
 use ics_core::mapping::Features;
 use ics_core::outbox::Addressee;
-use ics_core::party::{ConsentMode, Exposure, Limits, SerialMatcher, SerialNamespace};
+use ics_core::party::{
+    ConsentMode, Exposure, Limits, OneM2mAe, SerialMatcher, SerialNamespace, SignatureAlgorithm,
+    VerifyingKey,
+};
 use ics_core::port::{
     AuthorityError, Clock, DeviceAuthority, DeviceBell, DirectorySource, Entropy,
-    IssuedCertificate, OutboxBell, PortFuture, SealError, Sealer,
+    IssuedCertificate, OutboxBell, PortFuture, SealError, Sealer, SignatureVerifier,
 };
-use ics_core::principal::Principal;
+use ics_core::principal::{Principal, Proof};
 use ics_core::procedure::Knobs;
 use ics_core::sealed::{BlindIndex, BlindIndexDomain, Sealed};
 use ics_core::service::{AgreementTerms, IcsService, PartyTerms, SubscriptionTerms};
@@ -30,11 +33,11 @@ use serde_json::{Value, json};
 
 use crate::address::{Address, Names};
 use crate::caller::{Originator, Standing};
-use crate::core_draft::{self, SignatureVerifier, VerifyingKey};
-use crate::ics::{DEFINITION, Ics, Parent, Ports, Watch, Watches};
+use crate::ics::{DEFINITION, Ics, Ports, Views, Watches};
 use crate::outbound::{Outbound, Unreachable, Via};
-use crate::primitive::{Answer, Filter, Operation, Outcome, Request, Response};
+use crate::primitive::{Answer, Filter, Operation, Outcome, Refusal, Request, Response};
 use crate::rsc::Rsc;
+use crate::tree::{Parent, Watch};
 
 pub(crate) const SERVICE: &str = "https://shop.example/s/eggs";
 pub(crate) const UTI: &str = "0b7f3a52-7d0a-4b1e-9f35-6a3d2f4f9a11";
@@ -42,6 +45,7 @@ pub(crate) const SERIAL: &str = "acme-00031";
 
 pub(crate) struct Rig {
     pub(crate) ics: Ics,
+    pub(crate) views: Views,
     pub(crate) service: Arc<IcsService>,
     pub(crate) sealer: Arc<PlainSealer>,
     pub(crate) watches: Arc<FakeWatches>,
@@ -114,12 +118,12 @@ impl Rig {
         let ports = Ports {
             service: service.clone(),
             limiter,
-            sealer: sealer.clone(),
             verifier: Arc::new(FakeSignatures),
-            outbound: outbound.clone(),
         };
+        let views = Views::new(names(), DEFINITION.into(), sealer.clone());
         Self {
-            ics: Ics::new(ports, names(), DEFINITION.into(), noon()),
+            ics: Ics::new(ports, views.clone(), noon()),
+            views,
             service,
             sealer,
             watches: Arc::default(),
@@ -143,9 +147,8 @@ impl Rig {
         let address = Address::parse(&request.to, &names()).unwrap();
         let place = self.ics.place(&address).expect("a place of the ICS");
         let watches: &dyn Watches = self.watches.as_ref();
-        self.ics
-            .handle((who, place), request, watches, self.now)
-            .await
+        let handled = self.ics.handle((who, place), request, (watches, self.now));
+        handled.await.0
     }
 
     pub(crate) fn request(&self, operation: Operation, to: &str) -> Request {
@@ -272,7 +275,7 @@ pub(crate) fn direct(id: &str) -> Originator {
         id: format!("/id-in/C{id}"),
         standing: Standing::Party(Principal {
             sp: sp(id),
-            proof: core_draft::proof(&sp(id)),
+            proof: Proof::Claim(sp(id)),
             scopes: ics_core::reference_point::Scopes::of_roles(scopes),
         }),
     }
@@ -286,8 +289,15 @@ pub(crate) fn behind(id: &str) -> Originator {
     }
 }
 
+/// The key of a party: its name, and nothing.
+pub(crate) fn key(id: &str) -> VerifyingKey {
+    let mut point = id.as_bytes().to_vec();
+    point.resize(32, 0);
+    VerifyingKey::new(SignatureAlgorithm::EdDsa, point).unwrap()
+}
+
 fn party(id: &str, third_party_sp: bool, iot_sp: bool) -> PartyTerms {
-    let requests_per_second = if id == "slow" { 1 } else { 1000 };
+    let requests_per_second = if id == "slow" { 1 } else { 10_000 };
     PartyTerms {
         id: sp(id),
         third_party_sp,
@@ -305,6 +315,10 @@ fn party(id: &str, third_party_sp: bool, iot_sp: bool) -> PartyTerms {
             .collect(),
         callback_origins: vec![Origin::parse(&format!("https://{id}.example")).unwrap()],
         token_endpoint: None,
+        onem2m: Some(OneM2mAe {
+            ae: AeId::parse(&format!("/id-in/C{id}")).unwrap(),
+            key: Some(key(id)),
+        }),
         limits: Limits {
             requests_per_second: NonZeroU32::new(requests_per_second).unwrap(),
             failed_mappings_per_day: NonZeroU32::new(2).unwrap(),
@@ -361,17 +375,14 @@ pub(crate) struct FakeSignatures;
 
 impl FakeSignatures {
     pub(crate) fn sign(&self, key: &VerifyingKey, message: &[u8]) -> Vec<u8> {
-        let mut signed = match key {
-            VerifyingKey::Es256(key) => key.clone(),
-            VerifyingKey::Ed25519(key) => key.to_vec(),
-        };
+        let mut signed = key.point().to_vec();
         signed.extend(message);
         self.sha256(&signed).to_vec()
     }
 }
 
 impl SignatureVerifier for FakeSignatures {
-    fn verify(&self, key: &VerifyingKey, message: &[u8], signature: &[u8]) -> bool {
+    fn is_signed(&self, key: &VerifyingKey, message: &[u8], signature: &[u8]) -> bool {
         self.sign(key, message) == signature
     }
 
@@ -392,11 +403,19 @@ pub(crate) struct FakeWatches {
     pub(crate) by_parent: Mutex<BTreeMap<String, Vec<Watch>>>,
     pub(crate) asked: Mutex<Vec<(String, String, Request)>>,
     pub(crate) dropped: Mutex<Vec<String>>,
+    pub(crate) told: Mutex<Vec<(String, u64, Value)>>,
     pub(crate) local: Mutex<BTreeMap<String, Vec<String>>>,
 }
 
 impl FakeWatches {
-    pub(crate) fn add(&self, parent: &str, creator: &str, nu: &str, net: &[u8], nct: u8) -> String {
+    pub(crate) fn add(
+        &self,
+        parent: &str,
+        creator: &str,
+        nu: &str,
+        net: &[u64],
+        nct: u64,
+    ) -> String {
         let mut all = self.by_parent.lock().unwrap();
         let ri = format!("sub{}", all.values().flatten().count());
         all.entry(parent.to_owned()).or_default().push(Watch {
@@ -413,7 +432,7 @@ impl FakeWatches {
 impl Watches for FakeWatches {
     fn subscribe_at<'a>(
         &'a self,
-        parent: Parent<'a>,
+        parent: &'a Parent<'a>,
         _: &'a Originator,
         request: &'a Request,
         _: Timestamp,
@@ -432,10 +451,19 @@ impl Watches for FakeWatches {
         all.get(parent_ri).cloned().unwrap_or_default()
     }
 
-    fn drop_children_of<'a>(&'a self, parent_ri: &'a str, _: Timestamp) -> PortFuture<'a, ()> {
+    fn tell(&self, subscription_ri: &str, net: u64, representation: Value) {
+        let told = (subscription_ri.to_owned(), net, representation);
+        self.told.lock().unwrap().push(told);
+    }
+
+    fn drop_children_of<'a>(
+        &'a self,
+        parent_ri: &'a str,
+        _: Timestamp,
+    ) -> PortFuture<'a, Result<(), Refusal>> {
         self.by_parent.lock().unwrap().remove(parent_ri);
         self.dropped.lock().unwrap().push(parent_ri.to_owned());
-        Box::pin(async {})
+        Box::pin(async { Ok(()) })
     }
 
     fn points_of_access(&self, stem: &str) -> Option<Vec<String>> {
@@ -448,7 +476,6 @@ impl Watches for FakeWatches {
 pub(crate) struct FakeOutbound {
     pub(crate) sent: Mutex<Vec<(Via, Request)>>,
     pub(crate) answers: Mutex<BTreeMap<String, Result<Rsc, Unreachable>>>,
-    told: tokio::sync::Notify,
 }
 
 impl FakeOutbound {
@@ -459,18 +486,6 @@ impl FakeOutbound {
 
     pub(crate) fn take(&self) -> Vec<(Via, Request)> {
         std::mem::take(&mut self.sent.lock().unwrap())
-    }
-
-    /// Waits until something was sent.
-    pub(crate) async fn wait(&self) -> Vec<(Via, Request)> {
-        loop {
-            let told = self.told.notified();
-            let sent = self.take();
-            if !sent.is_empty() {
-                return sent;
-            }
-            told.await;
-        }
     }
 }
 
@@ -484,7 +499,6 @@ impl Outbound for FakeOutbound {
             .lock()
             .unwrap()
             .push((via.clone(), request.clone()));
-        self.told.notify_one();
         let way = match via {
             Via::Registrar => "registrar",
             Via::PointOfAccess(url) => url,
@@ -517,7 +531,10 @@ impl Entropy for Counter {
     fn fill(&self, out: &mut [u8]) {
         let number = self.0.fetch_add(1, Ordering::SeqCst).to_le_bytes();
         out.fill(0);
-        out.iter_mut().zip(number).for_each(|(to, from)| *to = from);
+        out.iter_mut()
+            .rev()
+            .zip(number)
+            .for_each(|(to, from)| *to = from);
     }
 }
 

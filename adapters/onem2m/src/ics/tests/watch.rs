@@ -1,7 +1,6 @@
 use serde_json::json;
 
 use super::rig::{Rig, UTI, direct, refused};
-use crate::outbound::Via;
 use crate::primitive::{Operation, Outcome};
 use crate::rsc::Rsc;
 
@@ -71,17 +70,10 @@ async fn what_the_deleter_has_watching_a_row_is_told_and_ends() {
         .add(&ri, "/id-in/Cshop", "/id-in/Cother", &[1], 1);
     let delete = rig.request(Operation::Delete, &format!("/id-ics/{ri}"));
     rig.ask(&direct("shop"), &delete).await.unwrap();
-    let sent = rig.outbound.wait().await;
-    assert_eq!(sent.len(), 1);
-    let (via, request) = &sent[0];
-    assert_eq!(
-        (via, request.to.as_str()),
-        (&Via::Registrar, "/id-in/Cshop")
-    );
-    let signal = &request.content.as_ref().unwrap()["m2m:sgn"];
-    assert_eq!(signal["nev"]["net"], 2);
-    assert_eq!(signal["nev"]["rep"]["ics:idmap"]["msta"], 3);
-    assert_eq!(signal["sur"], format!("/id-ics/{sub}"));
+    let expected = json!({ "ics:idmap": {
+        "ri": ri, "rn": ri, "ty": 28, "cnd": crate::ics::DEFINITION, "msta": 3,
+    } });
+    assert_eq!(*rig.watches.told.lock().unwrap(), [(sub, 2, expected)]);
     assert_eq!(*rig.watches.dropped.lock().unwrap(), [ri]);
 }
 
@@ -95,7 +87,7 @@ async fn what_the_other_side_has_watching_stays_until_it_was_told() {
     let delete = rig.request(Operation::Delete, &format!("/id-ics/{ri}"));
     rig.ask(&direct("shop"), &delete).await.unwrap();
     assert!(rig.watches.dropped.lock().unwrap().is_empty());
-    assert!(rig.outbound.take().is_empty());
+    assert!(rig.watches.told.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -110,6 +102,6 @@ async fn a_delete_that_found_nothing_tells_nobody() {
         refused(rig.ask(&direct("shop2"), &delete).await).0,
         Rsc::NotFound
     );
-    assert!(rig.outbound.take().is_empty());
+    assert!(rig.watches.told.lock().unwrap().is_empty());
     assert!(rig.watches.dropped.lock().unwrap().is_empty());
 }

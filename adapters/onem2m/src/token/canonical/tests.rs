@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -102,4 +103,56 @@ fn nothing_but_what_must_be_is_escaped() {
     );
     assert_eq!(canonical(&json!({})), "{}");
     assert_eq!(canonical(&json!([[], {}])), "[[],{}]");
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(any::<String>(), inner, 0..4)
+                .prop_map(|members| members.into_iter().collect()),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_double_reads_back_as_itself(bits: u64) {
+        let double = f64::from_bits(bits);
+        prop_assume!(double.is_finite());
+        prop_assert_eq!(canonical(&json!(double)).parse::<f64>(), Ok(double));
+    }
+
+    #[test]
+    fn texts_read_back_as_they_were(value in any_value()) {
+        let texts = |value: &Value| {
+            let mut all = Vec::new();
+            collect_texts(value, &mut all);
+            all.sort();
+            all
+        };
+        let again: Value = serde_json::from_str(&canonical(&value)).unwrap();
+        prop_assert_eq!(texts(&again), texts(&value));
+    }
+}
+
+fn collect_texts(value: &Value, all: &mut Vec<String>) {
+    match value {
+        Value::String(text) => all.push(text.clone()),
+        Value::Array(values) => values.iter().for_each(|value| collect_texts(value, all)),
+        Value::Object(members) => {
+            for (name, value) in members {
+                all.push(name.clone());
+                collect_texts(value, all);
+            }
+        }
+        _ => {}
+    }
 }

@@ -11,6 +11,7 @@ use ics_core::correlation::Correlation;
 use ics_core::device::HostedDevice;
 use ics_core::directory::{Directory, DirectoryRecord};
 use ics_core::id::*;
+use ics_core::keepsake::{Keepsake, Shelf};
 use ics_core::mapping::*;
 use ics_core::outbox::*;
 use ics_core::party::*;
@@ -260,6 +261,15 @@ impl Store for FakeStore {
         _: Option<&'a OutboxKey>,
         _: usize,
     ) -> PortFuture<'a, Result<Vec<OutboxEntry>, StoreError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn walk_keepsakes<'a>(
+        &'a self,
+        _: Shelf,
+        _: Option<&'a [u8]>,
+        _: usize,
+    ) -> PortFuture<'a, Result<Vec<Keepsake>, StoreError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 
