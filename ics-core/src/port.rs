@@ -6,6 +6,7 @@ mod access;
 mod ambient;
 mod naming;
 mod notification_socket;
+mod onem2m_road;
 mod secrets;
 mod store;
 mod timekeeping;
@@ -20,6 +21,7 @@ pub use access::{
 pub use ambient::{Clock, DeviceBell, DirectorySource, Entropy, OutboxBell};
 pub use naming::ResourceNames;
 pub use notification_socket::{NotificationSockets, SocketClosed};
+pub use onem2m_road::{OneM2mRoad, RoadOutcome};
 pub use secrets::{
     AuthorityError, CertificateAuthority, DeviceAuthority, HasherUnavailable, IssuedCertificate,
     PasswordHasher, SealError, Sealer, SignatureVerifier,

@@ -257,14 +257,15 @@ impl IcsService {
 
     fn listeners(&self, row: &Mapping) -> Listeners {
         let directory = self.directory();
-        let onboard = |sp| {
-            directory
-                .party(sp)
-                .is_some_and(|p| p.status != PartyStatus::Removed)
+        let listens = |sp, is_named: bool| {
+            let party = directory.party(sp);
+            let onboard = party.filter(|party| party.status != PartyStatus::Removed);
+            onboard.is_some_and(|party| is_named || party.onem2m.is_some())
         };
+        let is_subscribed = directory.subscription_of(row).is_some();
         Listeners {
-            third_party_sp: row.has_listener() && onboard(&row.third_party_sp),
-            iot_sp: directory.subscription_of(row).is_some() && onboard(&row.iot_sp),
+            third_party_sp: listens(&row.third_party_sp, row.has_listener()),
+            iot_sp: listens(&row.iot_sp, is_subscribed),
         }
     }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ics_core::outbox::Addressee;
-use ics_core::port::{Clock, Entropy, NotificationSockets, PortFuture, ResourceNames};
+use ics_core::port::{
+    Clock, Entropy, NotificationSockets, OneM2mRoad, PortFuture, ResourceNames, RoadOutcome,
+};
 use ics_core::service::Consignment;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Method, Request, Url};
@@ -38,6 +40,7 @@ pub(crate) struct Courier {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) names: Arc<dyn ResourceNames>,
     pub(crate) sockets: Arc<dyn NotificationSockets>,
+    pub(crate) onem2m: Option<Arc<dyn OneM2mRoad>>,
     /// For the acknowledgement of what went by websocket.
     pub(crate) acknowledgement: Duration,
     /// For everything: a token, the callback, and both again after a 401.
@@ -60,6 +63,9 @@ impl Carrier for Courier {
 
 impl Courier {
     async fn deliver(&self, consignment: &Consignment) -> Outcome {
+        if consignment.onem2m {
+            return self.deliver_to_ae(consignment).await;
+        }
         let Ok(body) = write_body(consignment, self.names.as_ref()) else {
             return Outcome::Unsendable;
         };
@@ -77,6 +83,19 @@ impl Courier {
         self.post_authorized(consignment, (&target, body))
             .await
             .unwrap_or_else(|outcome| outcome)
+    }
+
+    /// Where there is no CSE of ours it waits for one, as it does for one that does not answer.
+    async fn deliver_to_ae(&self, consignment: &Consignment) -> Outcome {
+        let Some(road) = &self.onem2m else {
+            return Outcome::Unreachable(NoAnswer::Connect);
+        };
+        match road.deliver(consignment).await {
+            RoadOutcome::Accepted => Outcome::Acknowledged,
+            RoadOutcome::Refused => Outcome::RefusedByAe,
+            RoadOutcome::Failed => Outcome::Unacknowledged,
+            RoadOutcome::Unreachable => Outcome::Unreachable(NoAnswer::Connect),
+        }
     }
 
     /// Delivered is what was acknowledged; all else comes again.

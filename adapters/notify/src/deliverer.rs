@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ics_core::outbox::Addressee;
-use ics_core::port::{Clock, Entropy, NotificationSockets, OutboxBell as _, ResourceNames};
+use ics_core::port::{
+    Clock, Entropy, NotificationSockets, OneM2mRoad, OutboxBell as _, ResourceNames,
+};
 use rustls::ClientConfig;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{Id, JoinHandle, JoinSet};
@@ -75,6 +77,8 @@ pub struct Surroundings {
     pub names: Arc<dyn ResourceNames>,
     /// The websockets that parties have open.
     pub sockets: Arc<dyn NotificationSockets>,
+    /// The way to AEs on a oneM2M platform, where there is a CSE.
+    pub onem2m: Option<Arc<dyn OneM2mRoad>>,
 }
 
 /// Delivers the outbox until it is shut down or dropped. What is not delivered stays in the store,
@@ -109,6 +113,7 @@ impl Deliverer {
             entropy: surroundings.entropy.clone(),
             names: surroundings.names,
             sockets: surroundings.sockets,
+            onem2m: surroundings.onem2m,
             acknowledgement: pace.total_timeout,
             patience: pace.total_timeout.saturating_mul(2),
         };

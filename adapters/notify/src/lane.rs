@@ -207,6 +207,7 @@ impl Lane {
         if memory.socket.is_some() || roads.is_empty() {
             roads.push(Road::Websocket);
         }
+        roads.push(Road::OneM2m);
         let probes = memory.own.is_in_trouble();
         let is_free = |road| memory.roads.standing(road, probes, now) == Standing::Free;
         roads.iter().any(is_free)

@@ -39,6 +39,8 @@ pub(crate) enum Outcome {
     Acknowledged,
     /// It went by websocket, and no acknowledgement came in time.
     Unacknowledged,
+    /// The AE, or its CSE, said no: it may have to be let in first, so it comes again.
+    RefusedByAe,
     /// It goes by websocket alone, and none is open, or it ended before the acknowledgement.
     NoSocket,
 }
@@ -82,7 +84,7 @@ impl Outcome {
             Self::Struggling { .. } => Sign::Struggling { stay_away: None },
             Self::Unreachable(_) | Self::NoToken(_) => Sign::Gone,
             Self::Acknowledged => Sign::Well,
-            Self::Unacknowledged => Sign::Struggling { stay_away: None },
+            Self::Unacknowledged | Self::RefusedByAe => Sign::Struggling { stay_away: None },
             // Says nothing of the host of callbacks, which the same lane serves.
             Self::NoSocket => Sign::NoSocket,
             Self::Unsendable => Sign::None,
@@ -113,6 +115,7 @@ impl Outcome {
             | Self::Unsendable
             | Self::Acknowledged
             | Self::Unacknowledged
+            | Self::RefusedByAe
             | Self::NoSocket => None,
         }
     }
@@ -121,7 +124,7 @@ impl Outcome {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Accepted { .. } | Self::Acknowledged => "accepted",
-            Self::Refused { .. } => "refused",
+            Self::Refused { .. } | Self::RefusedByAe => "refused",
             Self::Struggling { .. } => "failed",
             Self::Unreachable(NoAnswer::Timeout) => "timeout",
             Self::Unreachable(NoAnswer::Address(_)) => "address-refused",

@@ -182,6 +182,7 @@ pub(crate) fn consignment(entry: OutboxEntry, destination: &str) -> Consignment 
         subscription: to_iot_sp.then(|| Arc::new(subscription(&sp, &destination))),
         destination: Some(destination),
         websocket: false,
+        onem2m: false,
         assignment: None,
         entry,
     }

@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use ics_core::id::SpId;
 use ics_core::port::{
-    Clock, Entropy, PortFuture, RateLimiter, Sealer, SignatureVerifier, StoreError,
+    Clock, Entropy, OneM2mRoad, PortFuture, RateLimiter, RoadOutcome, Sealer, SignatureVerifier,
+    StoreError,
 };
 use ics_core::reference_point::ReferencePoint;
-use ics_core::service::IcsService;
+use ics_core::service::{Consignment, IcsService};
 use ics_core::time::Timestamp;
 
 use crate::address::{Address, Names, Start};
@@ -342,7 +343,13 @@ fn is_registration(request: &Request) -> bool {
     request.operation == Operation::Create && request.resource_type == Some(Type::Ae.number())
 }
 
-/// The CSE for lines that are no listener of their own.
+impl OneM2mRoad for Shared {
+    fn deliver<'a>(&'a self, consignment: &'a Consignment) -> PortFuture<'a, RoadOutcome> {
+        Box::pin(self.0.road.deliver(consignment))
+    }
+}
+
+/// The CSE for lines that are no listener of their own, and for the outbox.
 pub struct Shared(pub Arc<Cse>);
 
 impl Handler for Shared {

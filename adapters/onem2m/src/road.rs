@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use ics_core::mapping::{MappingKey, MappingStatus, ResultCause};
 use ics_core::outbox::{Message, OutboxEntry, Subject};
 use ics_core::party::Party;
-use ics_core::port::Clock;
+use ics_core::port::{Clock, RoadOutcome};
 use ics_core::reference_point::Role;
 use ics_core::service::Consignment;
 use ics_core::time::Timestamp;
@@ -36,19 +36,6 @@ const CHILD_DELETED: u64 = 4;
 /// `nct` (TS-0004 6.3.4.2.20), where it is not all attributes.
 const MODIFIED_ATTRIBUTES: u64 = 2;
 const RESOURCE_ID: u64 = 3;
-
-/// What came of telling somebody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RoadOutcome {
-    /// It was taken.
-    Accepted,
-    /// It was refused, and will be again.
-    Refused,
-    /// Not now.
-    Failed,
-    /// Nobody answered.
-    Unreachable,
-}
 
 /// One way to somebody: the same request by each of these, until one is reached.
 type Notice = (Vec<Via>, Request);

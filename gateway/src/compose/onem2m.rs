@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::{App, HttpServer};
-use ics_core::port::PortFuture;
+use ics_core::port::{OneM2mRoad, PortFuture};
 use ics_core::time::Timestamp;
 use ics_onem2m::client::{HttpOutbound, Reach};
 use ics_onem2m::registration::{Registrar, Registration};
-use ics_onem2m::{Cse, Settings};
+use ics_onem2m::{Cse, Settings, Shared};
 use ics_operator::CseRegistration;
 use ics_operator::wire::RegistrationView;
 use reqwest::Client;
@@ -57,6 +57,7 @@ pub(super) struct OneM2mChannel {
     pub(super) address: SocketAddr,
     /// The caps of its listener; none in a sandbox.
     pub(super) gate: Option<Arc<Gate>>,
+    cse: Arc<Cse>,
     registration: Option<Arc<Registration>>,
     registrar: String,
     cse_id: String,
@@ -113,7 +114,8 @@ impl OneM2mChannel {
         let channel = Self {
             address: open.address,
             gate: Some(open.gate),
-            attendant: attend(cse, registration.clone()),
+            attendant: attend(Arc::clone(&cse), registration.clone()),
+            cse,
             registration,
             registrar: settings.registrar.unwrap_or_default(),
             cse_id: settings.names.cse_id,
@@ -165,13 +167,19 @@ impl OneM2mChannel {
         let channel = Self {
             address,
             gate: None,
-            attendant: attend(cse, registration.clone()),
+            attendant: attend(Arc::clone(&cse), registration.clone()),
+            cse,
             registration,
             registrar: settings.registrar.unwrap_or_default(),
             cse_id: settings.names.cse_id,
             tls: None,
         };
         Ok((channel, server.run()))
+    }
+
+    /// The way to the AEs of parties.
+    pub(super) fn road(&self) -> Arc<dyn OneM2mRoad> {
+        Arc::new(Shared(Arc::clone(&self.cse)))
     }
 
     /// The registration, as the operator's API sees it.

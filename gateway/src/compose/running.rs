@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use ics_core::party::Limits;
-use ics_core::port::{PortFuture, StoreError};
+use ics_core::port::{OneM2mRoad, PortFuture, StoreError};
 use ics_core::service::IcsService;
 use ics_notify::{AddressRules, CallbackSigner, Deliverer, Pace, Surroundings};
 use ics_oauth::AuthorizationServer;
@@ -120,7 +120,11 @@ impl Running {
         let coap = CoapChannel::open(&config, &parts, (&telemetry, &observation.coap))?;
         let broker = BrokerChannel::start(&config, &parts, &telemetry)?;
         let (t8, operator) = (t8_listener.address, operator_listener.address);
-        let deliverer = start_deliverer(&config, &parts, signing_key, vec![t8, operator])?;
+        let deliverer = {
+            let road = onem2m.as_ref().map(OneM2mChannel::road);
+            let own = vec![t8, operator];
+            start_deliverer(&config, &parts, signing_key, (own, road))?
+        };
         let (service, clock) = (Arc::clone(&parts.service), Arc::clone(&parts.clock));
         let jobs = Background::begin(|stopping| run_jobs(service, clock, stopping));
         let (clocks, metrics) = (Arc::clone(&parts.clocks), Arc::clone(&telemetry.metrics));
@@ -442,7 +446,7 @@ fn start_deliverer(
     config: &Config,
     parts: &Parts,
     signing_key: Arc<SigningKey>,
-    own_listeners: Vec<SocketAddr>,
+    (own_listeners, onem2m): (Vec<SocketAddr>, Option<Arc<dyn OneM2mRoad>>),
 ) -> Result<Deliverer, StartError> {
     let section = &config.notify;
     let mut roots = Vec::new();
@@ -469,6 +473,7 @@ fn start_deliverer(
         signer: Arc::new(Signer(signing_key)),
         names: Arc::new(ResourceUris::new(config.t8.public_url.clone())),
         sockets: Arc::clone(&parts.sockets) as _,
+        onem2m,
     };
     let outbox = Arc::clone(&parts.service) as _;
     Ok(Deliverer::start(

@@ -38,6 +38,8 @@ pub struct Consignment {
     pub destination: Option<CallbackUri>,
     /// Whether it goes by websocket while one is open.
     pub websocket: bool,
+    /// Whether it goes to the party's AE: it named nothing else.
+    pub onem2m: bool,
     /// The subscription it goes under, towards an IoT SP.
     pub subscription: Option<Arc<Subscription>>,
     /// The assignment of step 3 with its serial number, where the entry is that push; all other
@@ -54,6 +56,8 @@ pub struct Route {
     pub callback: Option<Origin>,
     /// Whether it goes by websocket while one is open.
     pub websocket: bool,
+    /// Whether it goes to the party's AE: it named nothing else.
+    pub onem2m: bool,
 }
 
 impl IcsService {
@@ -152,9 +156,13 @@ impl IcsService {
             .party(&entry.key.addressee.sp)
             .filter(|party| party.status != PartyStatus::Removed);
         let subscription = self.subscription_for(entry, row.as_ref());
-        let (destination, Route { websocket, .. }) =
-            self.route_by(entry, row.as_ref(), subscription.as_deref());
-        let reachable = party.filter(|_| destination.is_some() || websocket);
+        let (
+            destination,
+            Route {
+                websocket, onem2m, ..
+            },
+        ) = self.route_by(entry, row.as_ref(), subscription.as_deref());
+        let reachable = party.filter(|_| destination.is_some() || websocket || onem2m);
         let Some(party) = reachable else {
             self.report_delivery(&entry.key, DeliveryReport::NoDestination, now)
                 .await?;
@@ -184,6 +192,7 @@ impl IcsService {
             party: party.clone(),
             destination,
             websocket,
+            onem2m,
             subscription,
             assignment,
             event,
@@ -404,6 +413,8 @@ impl IcsService {
         let route = Route {
             callback: destination.as_ref().map(CallbackUri::origin),
             websocket: by_websocket(*role, row, subscription),
+            onem2m: by_onem2m(*role, row, subscription)
+                && party.is_some_and(|party| party.onem2m.is_some()),
         };
         (destination, route)
     }
@@ -463,6 +474,19 @@ fn by_websocket(role: Role, row: Option<&Mapping>, subscription: Option<&Subscri
     match role {
         Role::ThirdPartySp => row.is_some_and(|row| row.websocket),
         Role::IotSp => subscription.is_some_and(|subscription| subscription.websocket),
+    }
+}
+
+/// Whether nothing else was named for what `role` is told, so that it goes to the party's AE, if that
+/// has one.
+pub(super) fn by_onem2m(
+    role: Role,
+    row: Option<&Mapping>,
+    subscription: Option<&Subscription>,
+) -> bool {
+    match role {
+        Role::ThirdPartySp => row.is_some_and(|row| !row.has_listener()),
+        Role::IotSp => row.is_some() && subscription.is_none(),
     }
 }
 

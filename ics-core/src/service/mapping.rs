@@ -187,9 +187,14 @@ impl IcsService {
                 .map(|s| s.id);
             let hosted = self.ports.store.find_device(iot_sp, new.serial_index).await;
             let hosted = hosted.map_err(Failure::from)?;
+            let speaks = |sp| {
+                let party = directory.party(sp);
+                party.is_some_and(|party| party.onem2m.is_some())
+            };
+            let is_named = new.destination.is_some() || new.websocket;
             let listeners = Listeners {
-                third_party_sp: new.destination.is_some() || new.websocket,
-                iot_sp: new.subscription.is_some(),
+                third_party_sp: is_named || speaks(&principal.sp),
+                iot_sp: new.subscription.is_some() || speaks(iot_sp),
             };
             let facts = RequestFacts {
                 live: live.as_ref(),

@@ -27,6 +27,8 @@ pub(super) enum Road {
     Callback(Origin),
     /// By the websocket that is open, or waiting for one.
     Websocket,
+    /// To its AE on a oneM2M platform.
+    OneM2m,
 }
 
 /// Whether an entry of a road may be tried.
@@ -66,6 +68,7 @@ impl Road {
     /// The road of what may go by `route`, with or without an open websocket.
     pub(super) fn of(route: Route, has_socket: bool) -> Self {
         match route.callback {
+            _ if route.onem2m => Self::OneM2m,
             Some(origin) if !(route.websocket && has_socket) => Self::Callback(origin),
             _ => Self::Websocket,
         }

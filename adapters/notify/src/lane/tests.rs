@@ -111,6 +111,7 @@ impl Outbox for Book {
             Ok(Route {
                 callback: Some(origin(self.host_of(entry))),
                 websocket: false,
+                onem2m: false,
             })
         })
     }
