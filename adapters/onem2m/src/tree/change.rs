@@ -35,6 +35,8 @@ pub(super) struct Change {
 pub(super) struct Parcel {
     /// Whose notifications are sent in their order: a subscription's.
     pub(super) lane: String,
+    /// Whose subscription it is.
+    pub(super) owner: String,
     pub(super) targets: Vec<notification::Target>,
     pub(super) load: Load,
 }
@@ -69,6 +71,11 @@ pub(super) struct Settled {
 /// The key of a resource's record.
 pub(super) fn key_of(ri: &str) -> Vec<u8> {
     format!("r/{ri}").into_bytes()
+}
+
+/// Whether a record is to be written, and not to be taken off.
+pub(super) const fn is_record(kept: &Kept) -> bool {
+    kept.1.is_some()
 }
 
 /// Works out what a change comes to: whom to tell, which subscriptions end with it, what is written.
@@ -108,6 +115,7 @@ pub(super) fn settle(
     }
     remove.extend(ended);
     remove.extend(change.evict);
+    bequeath(nodes, (&mut put, &mut order), &mut remove);
     let gone = gone(nodes, &remove);
     for resource in &gone {
         if resource.ty == Type::Subscription {
@@ -205,8 +213,37 @@ fn parcel(nodes: &Nodes, settings: &Settings, subscription: &Resource, event: &E
     let signal = notification::tell(subscription, event, nodes.names());
     Parcel {
         lane: subscription.ri.clone(),
+        owner: subscription.owner.clone(),
         targets: targets(nodes, settings, subscription),
         load: Load::Signal(signal, Batch::of(subscription)),
+    }
+}
+
+/// What an AE made elsewhere and leaves behind: its subscriptions go with it, the rest is the admin's.
+/// Whoever gets its AE-ID next does not get what was its.
+fn bequeath(
+    nodes: &Nodes,
+    (put, order): (&mut BTreeMap<String, Resource>, &mut Vec<String>),
+    remove: &mut Vec<String>,
+) {
+    let gone = gone(nodes, remove);
+    let ids: HashSet<&str> = gone.iter().map(|resource| resource.ri.as_str()).collect();
+    let aes = gone.iter().filter(|resource| resource.ty == Type::Ae);
+    let left = aes.flat_map(|ae| nodes.made_by(&ae.ri));
+    let left: Vec<_> = left
+        .filter(|resource| !ids.contains(resource.ri.as_str()))
+        .collect();
+    for resource in left {
+        if resource.ty == Type::Subscription {
+            remove.push(resource.ri.clone());
+        } else {
+            let mut resource = put
+                .remove(&resource.ri)
+                .unwrap_or_else(|| resource.as_ref().clone());
+            resource.owner = nodes.names().sp_relative_cse_id();
+            order.push(resource.ri.clone());
+            put.insert(resource.ri.clone(), resource);
+        }
     }
 }
 
@@ -249,6 +286,7 @@ fn farewell(nodes: &Nodes, settings: &Settings, subscription: &Resource) -> Parc
     let content = whom.map(|_| notification::deletion(subscription, nodes.names()));
     Parcel {
         lane: subscription.ri.clone(),
+        owner: subscription.owner.clone(),
         targets: targets(nodes, settings, subscription),
         load: Load::Gone(whom.and_then(ways).into_iter().collect(), content),
     }

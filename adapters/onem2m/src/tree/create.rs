@@ -9,7 +9,7 @@ use crate::caller::{Originator, Standing};
 use crate::discovery::Speech;
 use crate::notification::{Event, EventType, Told};
 use crate::primitive::{Answer, Refusal, Request};
-use crate::resource::{Holdings, Resource, Type, is_name, read_create};
+use crate::resource::{Holdings, Resource, Type, read_create};
 use crate::rsc::Rsc;
 use crate::time;
 
@@ -18,10 +18,13 @@ use super::change::Change;
 use super::nodes::{Found, Node, Nodes};
 use super::{Parent, Settings, no_privilege, not_found, subscription};
 
-/// The largest content of one instance, in bytes.
-const MOST_CONTENT: u64 = 64 << 10;
 /// Names that stand for something else below a container, a group, a polling channel.
 const RESERVED: [&str; 5] = ["la", "ol", "fopt", "pcu", "-"];
+/// The longest structured address, and the most levels.
+const LONGEST: usize = 900;
+const DEEPEST: usize = 24;
+/// The most subscriptions at one resource: each is asked whenever something happens there.
+const MOST_SUBSCRIPTIONS: usize = 64;
 /// Types of TS-0004 that a request cannot make anywhere: the CSEBase, a request.
 const NOT_TO_BE_MADE: [u16; 2] = [5, 17];
 /// The highest number of a type of TS-0004, not counting announced ones (10000 and on).
@@ -151,17 +154,6 @@ impl Birth<'_> {
         }
     }
 
-    fn check_peer(&self) -> Result<(), Refusal> {
-        let is_itself = matches!(self.who.standing, Standing::Hop | Standing::Believed);
-        let id = self.who.id.strip_prefix('/').unwrap_or_default();
-        if is_itself && self.settings.peers.iter().any(|peer| peer == id) {
-            Ok(())
-        } else {
-            let said = "the CSE is not one that may register here";
-            Err(Refusal::new(Rsc::OriginatorHasNoPrivilege, said))
-        }
-    }
-
     fn make(
         &self,
         nodes: &Nodes,
@@ -179,6 +171,8 @@ impl Birth<'_> {
             return Err(Refusal::new(Rsc::Conflict, "the resource ID is taken"));
         }
         let name = self.name(nodes, &mut attributes, (&id, place))?;
+        let path = format!("{}/{name}", place.path);
+        check_depth(&path)?;
         let wanted = attributes.remove("et");
         let expires = expiration(self.settings, wanted.as_ref(), place.parent, self.now)?;
         let mut resource = Resource {
@@ -212,6 +206,10 @@ impl Birth<'_> {
             Type::Subscription => {
                 let above = place.parent.map(|parent| parent.resource.ty);
                 subscription::complete(&mut resource.attributes, above)?;
+                if nodes.subscriptions_at(place.ri).count() >= MOST_SUBSCRIPTIONS {
+                    let said = "the parent has as many subscriptions as it may have";
+                    return Err(Refusal::new(Rsc::OriginatorHasNoPrivilege, said));
+                }
                 let own = &self.settings.points_of_access;
                 subscription::check_targets(nodes, own, (self.who, &resource))?;
             }
@@ -219,75 +217,9 @@ impl Birth<'_> {
         }
         let shown = resource.show(Holdings::default(), self.now);
         change.events.extend(birth_event(&resource, &shown));
-        let path = format!("{}/{}", place.path, resource.rn);
         let answer = self.answer(nodes, &resource, (shown, &given), path);
         change.put.insert(0, resource);
         Ok((change, answer))
-    }
-
-    /// The AE-ID a registration leads to (TS-0001 10.2.2.2; TS-0004 7.4.5.2.1).
-    fn registration(
-        &self,
-        nodes: &Nodes,
-        attributes: &mut Map<String, Value>,
-    ) -> Result<String, Refusal> {
-        if !matches!(
-            self.who.standing,
-            Standing::Admin | Standing::Device(_) | Standing::Believed
-        ) {
-            return Err(no_privilege());
-        }
-        let is_registered = if let Standing::Device(identity) = &self.who.standing {
-            nodes.ae_of(&identity.device_id).is_some()
-        } else {
-            false
-        };
-        let id = match self.who.id.as_str() {
-            "" | "C" => format!("C{:016x}", self.random),
-            "S" => format!("S{:016x}", self.random),
-            id if id.starts_with(['C', 'S']) && is_name(id) => id.to_owned(),
-            _ => {
-                let said = "an AE-ID begins with C or S";
-                return Err(Refusal::about(Rsc::SecurityAssociationRequired, "fr", said));
-            }
-        };
-        let has_type = |node: &Node| node.resource.ty == Type::Ae;
-        if is_registered || nodes.node(&id).is_some_and(has_type) {
-            let said = "the originator is registered already";
-            return Err(Refusal::new(Rsc::AlreadyRegistered, said));
-        }
-        let release = self.request.release.as_deref();
-        let is_early = matches!(release, Some("2a" | "3"));
-        let application = attributes.get("api").and_then(Value::as_str).unwrap_or("");
-        let is_application = match application.chars().next() {
-            Some('N' | 'R') => true,
-            Some('r') => is_early,
-            _ => false,
-        };
-        if !is_application || application.len() < 2 {
-            let said = "is an App-ID: it begins with N or R";
-            return Err(Refusal::about(Rsc::BadRequest, "api", said));
-        }
-        // `srv` came with release 3.
-        if !attributes.contains_key("srv") && release != Some("2a") {
-            return Err(Refusal::about(Rsc::BadRequest, "srv", "is missing"));
-        }
-        attributes.insert("aei".into(), id.as_str().into());
-        Ok(id)
-    }
-
-    /// The ID of a `<remoteCSE>` is the CSE-ID without its slash.
-    fn peer_id(&self, nodes: &Nodes, attributes: &Map<String, Value>) -> Result<String, Refusal> {
-        let csi = attributes.get("csi").and_then(Value::as_str);
-        if csi != Some(self.who.id.as_str()) {
-            let said = "is not the CSE-ID of the originator";
-            return Err(Refusal::about(Rsc::BadRequest, "csi", said));
-        }
-        let id = self.who.id.trim_start_matches('/').to_owned();
-        if nodes.node(&id).is_some() {
-            return Err(Refusal::new(Rsc::Conflict, "the CSE is registered already"));
-        }
-        Ok(id)
     }
 
     fn name(
@@ -319,44 +251,6 @@ impl Birth<'_> {
         Ok(name)
     }
 
-    /// A new instance, and the oldest that have to make room for it (TS-0001 10.2.4.5).
-    fn fit(
-        &self,
-        container: Option<&Node>,
-        instance: &mut Resource,
-        change: &mut Change,
-    ) -> Result<(), Refusal> {
-        let Some(container) = container else {
-            return Err(not_found());
-        };
-        let content = instance.attributes.get("con").unwrap_or(&Value::Null);
-        let size = match content {
-            Value::String(text) => text.len(),
-            other => other.to_string().len(),
-        } as u64;
-        let limits = InstanceLimits::of(&container.resource);
-        let too_large = limits.bytes.is_some_and(|most| size > most) || limits.number == Some(0);
-        if size > MOST_CONTENT || too_large {
-            return Err(Refusal::about(
-                Rsc::NotAcceptable,
-                "con",
-                "is larger than it may be",
-            ));
-        }
-        if let (Some(age), Some(expires)) = (limits.age, instance.expires) {
-            let oldest = self.now.plus(std::time::Duration::from_secs(age));
-            instance.expires = Some(expires.min(oldest));
-        }
-        let mut parent = container.resource.as_ref().clone();
-        parent.state_tag = parent.state_tag.saturating_add(1);
-        parent.modified = self.now;
-        instance.state_tag = parent.state_tag;
-        instance.attributes.insert("cs".into(), size.into());
-        change.evict = limits.overflow(container, Some(size));
-        change.put.push(parent);
-        Ok(())
-    }
-
     fn answer(
         &self,
         nodes: &Nodes,
@@ -384,6 +278,15 @@ impl Birth<'_> {
             location: Some(location),
         }
     }
+}
+
+/// A resource that no address reaches is not made (see [`Address`]).
+fn check_depth(path: &str) -> Result<(), Refusal> {
+    if path.len() > LONGEST || path.split('/').count() > DEEPEST {
+        let said = "would lie deeper than anything here may";
+        return Err(Refusal::about(Rsc::OriginatorHasNoPrivilege, "to", said));
+    }
+    Ok(())
 }
 
 /// What the CSE set itself, or otherwise than it was asked to.
@@ -444,40 +347,4 @@ pub(super) fn resolve_policies(nodes: &Nodes, resource: &mut Resource) -> Result
     let policies = policies.ok_or(Refusal::about(Rsc::BadRequest, "acpi", said))?;
     resource.attributes.insert("acpi".into(), policies.into());
     Ok(())
-}
-
-/// `mni`, `mbs`, `mia`.
-pub(super) struct InstanceLimits {
-    number: Option<u64>,
-    bytes: Option<u64>,
-    age: Option<u64>,
-}
-
-impl InstanceLimits {
-    pub(super) fn of(container: &Resource) -> Self {
-        Self {
-            number: container.number("mni"),
-            bytes: container.number("mbs"),
-            age: container.number("mia"),
-        }
-    }
-
-    /// The oldest instances that are too many, with one of `incoming` bytes to come.
-    pub(super) fn overflow(&self, container: &Node, incoming: Option<u64>) -> Vec<String> {
-        let holdings = container.holdings();
-        let mut number = holdings.instances.saturating_add(incoming.is_some().into());
-        let mut bytes = holdings.bytes.saturating_add(incoming.unwrap_or(0));
-        let mut evicted = Vec::new();
-        for (ri, size) in container.instances() {
-            let fits = self.number.is_none_or(|most| number <= most)
-                && self.bytes.is_none_or(|most| bytes <= most);
-            if fits {
-                break;
-            }
-            number = number.saturating_sub(1);
-            bytes = bytes.saturating_sub(size);
-            evicted.push(ri.to_owned());
-        }
-        evicted
-    }
 }

@@ -35,6 +35,13 @@ pub(crate) struct Usage {
     pub(crate) bytes: u64,
 }
 
+/// What an originator has made.
+#[derive(Debug, Default)]
+struct Owned {
+    usage: Usage,
+    ids: BTreeSet<String>,
+}
+
 /// What an address leads to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Found<'a> {
@@ -60,7 +67,7 @@ pub(crate) struct Nodes {
     elsewhere: HashMap<String, Elsewhere>,
     expiring: BTreeSet<(Timestamp, String)>,
     devices: HashMap<DeviceId, String>,
-    of_owner: HashMap<String, Usage>,
+    of_owner: HashMap<String, Owned>,
     total: Usage,
     next_order: u64,
 }
@@ -134,7 +141,20 @@ impl Nodes {
     }
 
     pub(crate) fn usage_of(&self, owner: &str) -> Usage {
-        self.of_owner.get(owner).copied().unwrap_or_default()
+        self.of_owner
+            .get(owner)
+            .map(|owned| owned.usage)
+            .unwrap_or_default()
+    }
+
+    /// What an originator has made, wherever it lies.
+    pub(crate) fn made_by(&self, owner: &str) -> impl Iterator<Item = &Arc<Resource>> {
+        let ids = self
+            .of_owner
+            .get(owner)
+            .into_iter()
+            .flat_map(|owned| &owned.ids);
+        ids.filter_map(|ri| Some(&self.node(ri)?.resource))
     }
 
     pub(crate) const fn total(&self) -> Usage {
@@ -236,11 +256,10 @@ impl Nodes {
         if let Some(node) = self.by_id.get_mut(&resource.ri) {
             let before = std::mem::replace(&mut node.resource, Arc::clone(&resource));
             let weight_before = std::mem::replace(&mut node.weight, weight);
-            self.reckon(&before.owner, (1, weight_before), (1, weight));
+            self.discount(&before, weight_before);
             self.forget_expiry(&before);
         } else {
             self.link(&resource);
-            self.reckon(&resource.owner, (0, 0), (u64::from(weight > 0), weight));
             if let Some(device) = &resource.device {
                 self.devices.insert(device.clone(), resource.ri.clone());
             }
@@ -255,6 +274,7 @@ impl Nodes {
             };
             self.by_id.insert(resource.ri.clone(), node);
         }
+        self.count(&resource, weight);
         if let Some(expires) = resource.expires {
             self.expiring.insert((expires, resource.ri.clone()));
         }
@@ -311,7 +331,7 @@ impl Nodes {
                 .by_id
                 .remove(&resource.ri)
                 .map_or(0, |node| node.weight);
-            self.reckon(&resource.owner, (u64::from(weight > 0), weight), (0, 0));
+            self.discount(resource, weight);
             self.forget_expiry(resource);
             if let Some(device) = &resource.device {
                 self.devices.remove(device);
@@ -326,19 +346,33 @@ impl Nodes {
         }
     }
 
-    fn reckon(&mut self, owner: &str, less: (u64, u64), more: (u64, u64)) {
-        let change = |usage: &mut Usage| {
-            usage.resources = usage
-                .resources
-                .saturating_add(more.0)
-                .saturating_sub(less.0);
-            usage.bytes = usage.bytes.saturating_add(more.1).saturating_sub(less.1);
+    /// Counts a resource for its owner, and for all.
+    fn count(&mut self, resource: &Resource, weight: u64) {
+        // What is built in takes nothing.
+        let resources = u64::from(weight > 0);
+        let add = |usage: &mut Usage| {
+            usage.resources = usage.resources.saturating_add(resources);
+            usage.bytes = usage.bytes.saturating_add(weight);
         };
-        change(&mut self.total);
-        let usage = self.of_owner.entry(owner.to_owned()).or_default();
-        change(usage);
-        if *usage == Usage::default() {
-            self.of_owner.remove(owner);
+        add(&mut self.total);
+        let owned = self.of_owner.entry(resource.owner.clone()).or_default();
+        add(&mut owned.usage);
+        owned.ids.insert(resource.ri.clone());
+    }
+
+    fn discount(&mut self, resource: &Resource, weight: u64) {
+        let resources = u64::from(weight > 0);
+        let subtract = |usage: &mut Usage| {
+            usage.resources = usage.resources.saturating_sub(resources);
+            usage.bytes = usage.bytes.saturating_sub(weight);
+        };
+        subtract(&mut self.total);
+        if let Some(owned) = self.of_owner.get_mut(&resource.owner) {
+            subtract(&mut owned.usage);
+            owned.ids.remove(&resource.ri);
+            if owned.ids.is_empty() {
+                self.of_owner.remove(&resource.owner);
+            }
         }
     }
 

@@ -13,7 +13,8 @@ use crate::rsc::Rsc;
 
 use super::builtin::is_built_in;
 use super::change::Change;
-use super::create::{InstanceLimits, expiration, not_given, resolve_policies};
+use super::create::{expiration, not_given, resolve_policies};
+use super::instance::InstanceLimits;
 use super::nodes::{Found, Node, Nodes};
 use super::{Settings, no_privilege, not_found, subscription};
 

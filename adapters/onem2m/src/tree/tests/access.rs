@@ -365,3 +365,26 @@ async fn the_collections_of_the_ics_show_who_may_and_change_nothing() {
         assert_eq!(refused.rsc, Rsc::OperationNotAllowed, "{to}");
     }
 }
+
+#[tokio::test]
+async fn whoever_gets_an_ae_id_next_does_not_get_what_was_made_under_it() {
+    let rig = rig_with(&["Ctwo"], 63).await;
+    rig.made(
+        "Ctwo",
+        (3, "ics/Cone/c"),
+        json!({ "m2m:cnt": { "rn": "d" } }),
+    )
+    .await;
+    let nu = json!({ "m2m:sub": { "rn": "s", "nu": ["Ctwo"] } });
+    rig.made("Ctwo", (23, "ics/Cone/c"), nu).await;
+    let none = json!({ "m2m:acp": { "pv": { "acr": [rule(&["Cone"], 63)] } } });
+    assert_eq!(rig.put("Cone", "ics/Cone/p", none).await.0, Rsc::Updated);
+    assert_eq!(rig.get("Ctwo", "ics/Cone/c/d").await.0, Rsc::Ok, "its own");
+    assert_eq!(rig.delete("Ctwo", "Ctwo").await, Rsc::Deleted);
+    rig.ae("Ctwo").await;
+    assert_eq!(rig.get("Ctwo", "ics/Cone/c/d").await.0, DENIED);
+    assert_eq!(rig.get("Cone", "ics/Cone/c/d").await.0, Rsc::Ok);
+    assert_eq!(rig.get("CAdmin", "ics/Cone/c/s").await.0, Rsc::NotFound);
+    let rig = rig.reopen().await.unwrap();
+    assert_eq!(rig.get("Ctwo", "ics/Cone/c/d").await.0, DENIED);
+}

@@ -554,3 +554,22 @@ async fn nobody_has_more_than_he_may() {
     assert_eq!(rig.delete("Cone", "Cone").await, Rsc::Deleted);
     assert_eq!(rig.create("C", (2, "ics"), ae).await.0, Rsc::Created);
 }
+
+#[tokio::test]
+async fn nothing_lies_deeper_than_an_address_reaches() {
+    let rig = rig_with(json!({})).await;
+    let mut to = "ics/Cone/c".to_owned();
+    loop {
+        let child = json!({ "m2m:cnt": { "rn": "d" } });
+        let (rsc, _) = rig.create("Cone", (3, &to), child).await;
+        if rsc != Rsc::Created {
+            assert_eq!(rsc, Rsc::OriginatorHasNoPrivilege);
+            break;
+        }
+        to = format!("{to}/d");
+        assert_eq!(rig.get("Cone", &to).await.0, Rsc::Ok);
+    }
+    assert_eq!(to.split('/').count(), 24);
+    let (rsc, _) = rig.query("Cone", "ics/Cone", "rcn=4").await;
+    assert_eq!(rsc, Rsc::Ok);
+}

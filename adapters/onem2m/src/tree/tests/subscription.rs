@@ -625,3 +625,16 @@ async fn a_collection_of_the_ics_is_watched_by_whom_the_ics_lets() {
     rig.pass(Duration::from_secs(400 * 86_400));
     assert!(rig.tree.subscriptions_of("pnd").is_empty());
 }
+
+#[tokio::test]
+async fn a_resource_is_watched_by_so_many_and_no_more() {
+    let rig = rig_with(json!({})).await;
+    for _ in 1..64 {
+        rig.made("Cone", (23, "ics/Cone/c"), sub(json!({ "nu": ["Cone"] })))
+            .await;
+    }
+    let more = rig
+        .create("Cone", (23, "ics/Cone/c"), sub(json!({ "nu": ["Cone"] })))
+        .await;
+    assert_eq!(more.0, Rsc::OriginatorHasNoPrivilege);
+}
