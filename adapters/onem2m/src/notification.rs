@@ -109,9 +109,12 @@ pub(crate) fn signal(
     names: &Names,
 ) -> Value {
     let mut told = json!({
-        "nev": { "net": net, "rep": representation },
+        "nev": { "net": net },
         "sur": names.sp_relative(&subscription.ri),
     });
+    if let Some(event) = told.get_mut("nev").and_then(Value::as_object_mut) {
+        event.insert("rep".into(), representation);
+    }
     add_creator(&mut told, subscription.text("cr"));
     told
 }
@@ -129,7 +132,8 @@ pub(crate) fn single(signal: Value) -> Content {
 
 /// Several of them at once (`bn`).
 pub(crate) fn aggregate(signals: Vec<Value>) -> Content {
-    content("m2m:agn", json!({ "m2m:sgn": signals }))
+    let signals = content("m2m:sgn", Value::Array(signals));
+    content("m2m:agn", Value::Object(signals))
 }
 
 fn content(name: &str, value: Value) -> Content {

@@ -7,7 +7,7 @@ mod table;
 
 use ics_core::id::DeviceId;
 use ics_core::time::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::time;
 
@@ -201,7 +201,9 @@ impl Resource {
 
     /// In its member: `{"m2m:cnt":{..}}`.
     pub(crate) fn wrap(&self, shown: Map<String, Value>) -> Value {
-        json!({ self.ty.member(): shown })
+        let mut wrapped = Map::new();
+        wrapped.insert(self.ty.member().to_owned(), Value::Object(shown));
+        Value::Object(wrapped)
     }
 }
 

@@ -52,7 +52,7 @@ impl State {
         let now = ports.clock.now();
         let mut nodes = Nodes::new(settings.names.clone(), builtin::base(settings, now));
         builtin::add(&mut nodes, settings, now);
-        for (resource, weight) in read_records(shelf.load().await?)? {
+        for (resource, weight) in read_records(&shelf.load().await?)? {
             let has_parent = nodes.parent_of(&resource).is_some() || resource.above.is_some();
             if !has_parent {
                 return Err(StoreError::Inconsistent);
@@ -242,7 +242,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Records in the order their resources were made: parents first.
-fn read_records(records: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Vec<(Resource, u64)>, StoreError> {
+fn read_records(records: &[(Vec<u8>, Vec<u8>)]) -> Result<Vec<(Resource, u64)>, StoreError> {
     let mut read = Vec::with_capacity(records.len());
     for (_, record) in records.iter().filter(|(key, _)| key.starts_with(b"r/")) {
         let resource = Resource::from_record(record).map_err(|_| StoreError::Inconsistent)?;

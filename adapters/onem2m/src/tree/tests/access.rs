@@ -9,7 +9,10 @@ use crate::tree::Grant;
 const DENIED: Rsc = Rsc::OriginatorHasNoPrivilege;
 
 fn acp(name: &str, pv: Value, pvs: Value) -> Value {
-    json!({ "m2m:acp": { "rn": name, "pv": { "acr": pv }, "pvs": { "acr": pvs } } })
+    let mut acp = json!({ "m2m:acp": { "rn": name, "pv": {}, "pvs": {} } });
+    acp["m2m:acp"]["pv"]["acr"] = pv;
+    acp["m2m:acp"]["pvs"]["acr"] = pvs;
+    acp
 }
 
 fn rule(originators: &[&str], operations: u8) -> Value {

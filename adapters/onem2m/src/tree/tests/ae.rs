@@ -584,3 +584,49 @@ async fn a_notification_for_an_ae_is_handed_on_to_it() {
 fn the_admin_is_who_the_rig_says() {
     assert!(matches!(originator("CAdmin").standing, Standing::Admin));
 }
+
+/// A point of access that is this CSE itself under another name: what is sent there comes back.
+#[derive(Default)]
+struct Mirror {
+    tree: std::sync::OnceLock<crate::tree::Tree>,
+    answers: std::sync::Mutex<Vec<Rsc>>,
+}
+
+impl crate::outbound::Outbound for Mirror {
+    fn send<'a>(
+        &'a self,
+        _: &'a Via,
+        request: &'a crate::primitive::Request,
+    ) -> ics_core::port::PortFuture<
+        'a,
+        Result<crate::primitive::Response, crate::outbound::Unreachable>,
+    > {
+        Box::pin(async move {
+            let mut again = request.clone();
+            again.to = "ics/Cone".into();
+            let who = originator(again.from.as_deref().unwrap_or_default());
+            let address = crate::address::Address::parse(&again.to, &super::rig::names()).unwrap();
+            let tree = self.tree.get().unwrap();
+            let now = Timestamp::from_millis(super::rig::START);
+            let outcome = Box::pin(tree.handle((&who, &address), &again, now)).await;
+            let response = crate::primitive::Response::to(&again, outcome);
+            self.answers.lock().unwrap().push(response.rsc);
+            Ok(response)
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_notification_that_comes_back_is_not_handed_on_again() {
+    let mirror = Arc::new(Mirror::default());
+    let rig = Rig::over(Arc::clone(&mirror) as Arc<dyn crate::outbound::Outbound>).await;
+    assert!(mirror.tree.set(rig.tree.clone()).is_ok());
+    rig.ae("Cone").await;
+    let mut notify = request(Operation::Notify, "ics/Cone");
+    notify.content = json!({ "m2m:sgn": {} }).as_object().cloned();
+    assert_eq!(rig.ask("Cone", notify.clone()).await.0, Rsc::BadRequest);
+    assert_eq!(*mirror.answers.lock().unwrap(), [Rsc::BadRequest]);
+    // The next request of that ID is another one.
+    assert_eq!(rig.ask("Cone", notify).await.0, Rsc::BadRequest);
+    assert_eq!(mirror.answers.lock().unwrap().len(), 2);
+}

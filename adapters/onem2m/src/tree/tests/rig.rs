@@ -221,6 +221,21 @@ impl Rig {
         }
     }
 
+    /// With requests of the tree going there.
+    pub(super) async fn over(outbound: Arc<dyn Outbound>) -> Self {
+        let rig = Self::new().await;
+        let ports = Ports {
+            outbound,
+            clock: Arc::clone(&rig.clock) as Arc<dyn Clock>,
+            entropy: Arc::clone(&rig.entropy) as Arc<dyn Entropy>,
+        };
+        let shelf = Arc::clone(&rig.shelf) as Arc<dyn Shelf>;
+        let tree = Tree::open(shelf, &rig.settings, ports)
+            .await
+            .expect("a tree");
+        Self { tree, ..rig }
+    }
+
     /// Another process on the same shelf.
     pub(super) async fn reopen(&self) -> Result<Self, StoreError> {
         let around = (&self.targets, &self.clock, &self.entropy);
@@ -342,7 +357,9 @@ pub(super) fn request(operation: Operation, to: &str) -> Request {
 pub(super) fn create(ty: u16, to: &str, content: Value) -> Request {
     let mut request = request(Operation::Create, to);
     request.resource_type = Some(ty);
-    request.content = content.as_object().cloned();
+    if let Value::Object(content) = content {
+        request.content = Some(content);
+    }
     request
 }
 

@@ -10,7 +10,8 @@ use crate::tree::Parent;
 const URL: &str = "http://t.example/n";
 
 fn sub(attributes: Value) -> Value {
-    let mut sub = json!({ "m2m:sub": attributes });
+    let mut sub = json!({});
+    sub["m2m:sub"] = attributes;
     let members = &mut sub["m2m:sub"];
     if members.get("nu").is_none() {
         members["nu"] = json!([URL]);
