@@ -32,6 +32,7 @@ mod discovery;
 mod dmp;
 mod inq;
 mod map;
+mod own;
 mod pnd;
 mod proof;
 mod refusal;
@@ -250,7 +251,7 @@ impl Ics {
         (watches, now): (&dyn Watches, Timestamp),
     ) -> Outcome {
         refuse_identifiers(&request.filter)?;
-        if self.may_look(who, request) {
+        if self.may_look((who, place), request) {
             return self.show_collection(place, request);
         }
         let Proved {

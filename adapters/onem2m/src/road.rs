@@ -30,8 +30,8 @@ const RELEASE: &str = "3";
 /// `net` (TS-0004 6.3.4.2.19).
 const UPDATED: u64 = 1;
 pub(crate) const DELETED: u64 = 2;
-const CHILD_CREATED: u64 = 3;
-const CHILD_DELETED: u64 = 4;
+pub(crate) const CHILD_CREATED: u64 = 3;
+pub(crate) const CHILD_DELETED: u64 = 4;
 
 /// `nct` (TS-0004 6.3.4.2.20), where it is not all attributes.
 const MODIFIED_ATTRIBUTES: u64 = 2;
@@ -308,31 +308,24 @@ impl Road {
         let Subject::Mapping(id) = entry.key.subject else {
             return;
         };
-        if is_over {
-            let now = self.clock.now();
-            let is_own = |watch: &Watch| is_of(watch, &consignment.party);
-            for place in [Place::Row(id), Place::Pending(id)] {
-                end_watches(self.watches.as_ref(), place, is_own, now).await;
+        if !is_over {
+            return;
+        }
+        let now = self.clock.now();
+        for place in [Place::Row(id), Place::Pending(id)] {
+            let all = self.watches.subscriptions_of(&place.resource_id());
+            let own = all.iter().filter(|watch| is_of(watch, &consignment.party));
+            for watch in own {
+                end_watch(self.watches.as_ref(), watch, now).await;
             }
         }
     }
 }
 
-/// Ends what watches a row that is gone, once nobody has yet to be told: those who are not `told` are
-/// told by the outbox.
-pub(crate) async fn end_watches(
-    watches: &dyn Watches,
-    place: Place,
-    told: impl Fn(&Watch) -> bool,
-    now: Timestamp,
-) {
-    let ri = place.resource_id();
-    let all = watches.subscriptions_of(&ri);
-    if all.is_empty() || !all.iter().all(told) {
-        return;
-    }
-    if let Err(error) = watches.drop_children_of(&ri, now).await {
-        tracing::warn!(%error, "subscriptions to a row that is gone are kept until they expire");
+/// Ends what watches a row that is gone, once who made it was told.
+pub(crate) async fn end_watch(watches: &dyn Watches, watch: &Watch, now: Timestamp) {
+    if let Err(error) = watches.end(watch, now).await {
+        tracing::warn!(%error, "a subscription to a row that is gone is kept until it expires");
     }
 }
 
@@ -342,18 +335,13 @@ pub(crate) fn is_of(watch: &Watch, party: &Party) -> bool {
     own.is_some_and(|own| own.ae.as_str() == watch.creator)
 }
 
-/// What whoever deleted a row, and watches it, is told of that; `None` where it did not ask for it.
-pub(crate) fn show_deletion(views: &Views, place: Place, watch: &Watch) -> Option<Value> {
-    if !watch.net.contains(&DELETED) {
-        return None;
-    }
+/// What an event of its own row is told as to a subscription of whoever caused it.
+pub(crate) fn show_own(views: &Views, (place, shown): (Place, &Shown), watch: &Watch) -> Value {
     if watch.nct == RESOURCE_ID {
-        return Some(json!({ "m2m:uri": views.address(place, true) }));
+        json!({ "m2m:uri": views.address(place, true) })
+    } else {
+        json!({ ROW: shown })
     }
-    let mut shown = identify(views, place);
-    let deleted = state_number(MappingStatus::Deleted);
-    shown.insert("msta".into(), deleted.into());
-    Some(json!({ ROW: shown }))
 }
 
 /// The ways to whom an address names, and what it is called there: a URL, an AE of this CSE, or
@@ -388,7 +376,7 @@ fn signal(value: Value) -> Content {
 }
 
 /// What tells which row it is, and nothing of it.
-fn identify(views: &Views, place: Place) -> Shown {
+pub(crate) fn identify(views: &Views, place: Place) -> Shown {
     let mut shown = Shown::new();
     let mut put = |name: &str, value: Value| shown.insert(name.into(), value);
     put("ri", place.resource_id().into());

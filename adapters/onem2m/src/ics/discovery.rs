@@ -39,7 +39,13 @@ pub(super) enum Form {
 impl Form {
     pub(super) fn of(request: &Request) -> Result<Self, Refusal> {
         let wrong = || Refusal::about(Rsc::BadRequest, "rcn", "is not answered here");
-        match (request.filter.usage, request.result_content) {
+        let wanted = (request.filter.usage, request.result_content);
+        let is_alone = matches!(wanted, (FilterUsage::Conditional, None | Some(1)));
+        if !request.filter.attribute_list.is_empty() && !is_alone {
+            let said = "is for the attributes of one resource";
+            return Err(Refusal::about(Rsc::BadRequest, "atrl", said));
+        }
+        match wanted {
             (FilterUsage::Discovery, None | Some(1 | 11)) => Ok(Self::Addresses),
             (FilterUsage::Discovery | FilterUsage::Conditional, Some(6)) => Ok(Self::References),
             (FilterUsage::Conditional, None | Some(1)) => Ok(Self::Collection),

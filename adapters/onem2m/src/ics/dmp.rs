@@ -47,6 +47,9 @@ impl Ics {
             .await?;
         match demapped {
             DemapOutcome::Removed(demapped) => {
+                for id in &demapped.mappings {
+                    self.tell_end(*id, call).await;
+                }
                 let mut shown = self.unkept(call.now);
                 shown.insert("mcau".into(), cause.name().into());
                 shown.insert("rmvd".into(), demapped.removed.into());

@@ -20,10 +20,8 @@ use super::content::{Attributes, missing};
 use super::discovery::Conditions;
 use super::{Call, Ics, Place, ROW, Shown, refusal, take_listed, wrong_result_content};
 use crate::primitive::{Answer, Outcome, Refusal, ResponseType};
-use crate::road;
 use crate::rsc::Rsc;
 use crate::time;
-use crate::tree::Watch;
 
 /// What a mapping request may say.
 const REQUEST: [&str; 17] = [
@@ -61,9 +59,12 @@ impl Ics {
         }
         let request = read_request(attributes)?;
         let service = &self.ports.service;
-        let (row, _) = service
+        let (row, is_new) = service
             .request_mapping(&call.principal, &request, call.now)
             .await?;
+        if is_new {
+            self.tell_creation(&row, call);
+        }
         let row = self.wait_for_device(row, call).await?;
         Ok(self.answer_created(&row, call))
     }
@@ -125,7 +126,7 @@ impl Ics {
     fn answer_created(&self, row: &Mapping, call: &Call<'_>) -> Answer {
         let place = Place::Row(row.id);
         let address = self.views.address(place, false);
-        let mut shown = self.views.to_third_party(row);
+        let mut shown = self.show_own(row);
         let answer = match call.request.result_content {
             Some(0) => Answer::empty(Rsc::Created),
             Some(2) => Answer::with(Rsc::Created, "m2m:uri", address.clone().into()),
@@ -149,6 +150,17 @@ impl Ics {
         }
     }
 
+    /// A row as its third party sees it, who is its creator (`cr`) by the AE it speaks as.
+    pub(super) fn show_own(&self, row: &Mapping) -> Shown {
+        let mut shown = self.views.to_third_party(row);
+        let directory = self.ports.service.directory();
+        let party = directory.party(&row.third_party_sp);
+        if let Some(own) = party.and_then(|party| party.onem2m.as_ref()) {
+            shown.insert("cr".into(), own.ae.as_str().into());
+        }
+        shown
+    }
+
     /// The caller's rows that match, tombstones included, oldest first.
     pub(super) async fn list_rows(
         &self,
@@ -166,7 +178,7 @@ impl Ics {
                 .await?;
             let rows = rows
                 .iter()
-                .map(|row| (Place::Row(row.id), self.views.to_third_party(row)));
+                .map(|row| (Place::Row(row.id), self.show_own(row)));
             for row in rows.filter(|(_, shown)| conditions.hold(shown)) {
                 if passed > 0 {
                     passed = passed.saturating_sub(1);
@@ -187,7 +199,7 @@ impl Ics {
         let service = &self.ports.service;
         let read = service.read_mapping(&call.principal, id, call.now).await;
         let shown = match read {
-            Ok(row) => self.views.to_third_party(&row),
+            Ok(row) => self.show_own(&row),
             Err(MappingError::NotFound | MappingError::Denied(Denied::Role(_))) => {
                 let open = service.take_over_assignment(&call.principal, id, call.now);
                 let open = open.await.map_err(hide_role)?;
@@ -213,7 +225,6 @@ impl Ics {
             let service = &self.ports.service;
             service.demap(&call.principal, (role, &request), call.now)
         };
-        let own = self.own_watches(id, call);
         let ended = match demap(Role::ThirdPartySp).await {
             Err(DemapError::NotFound | DemapError::Denied(Denied::Role(_))) => {
                 demap(Role::IotSp).await
@@ -224,35 +235,8 @@ impl Ics {
             DemapError::Denied(Denied::Role(_)) => refusal::not_found(),
             error => error.into(),
         })?;
-        self.tell_deletion(id, own, call).await;
+        self.tell_end(id, call).await;
         Ok(Answer::empty(Rsc::Deleted))
-    }
-
-    /// The other side is told by the outbox. The caller has its answer; what it has watching the row
-    /// is told at once, and once.
-    async fn tell_deletion(&self, id: MappingId, own: Vec<(Place, Watch)>, call: &Call<'_>) {
-        for (place, watch) in &own {
-            if let Some(representation) = road::show_deletion(&self.views, *place, watch) {
-                call.watches.tell(&watch.ri, road::DELETED, representation);
-            }
-        }
-        for place in [Place::Row(id), Place::Pending(id)] {
-            let is_own = |watch: &Watch| own.iter().any(|(_, own)| own.ri == watch.ri);
-            road::end_watches(call.watches, place, is_own, call.now).await;
-        }
-    }
-
-    /// The caller's own subscriptions to a row.
-    fn own_watches(&self, id: MappingId, call: &Call<'_>) -> Vec<(Place, Watch)> {
-        let directory = self.ports.service.directory();
-        let party = directory.party(&call.principal.sp);
-        let places = [Place::Row(id), Place::Pending(id)];
-        let all = places.into_iter().flat_map(|place| {
-            let watches = call.watches.subscriptions_of(&place.resource_id());
-            watches.into_iter().map(move |watch| (place, watch))
-        });
-        all.filter(|(_, watch)| party.is_some_and(|party| road::is_of(watch, party)))
-            .collect()
     }
 }
 

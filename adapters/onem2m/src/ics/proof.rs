@@ -35,9 +35,11 @@ pub(super) struct Used {
 }
 
 impl Ics {
-    /// Whether the originator may see collections without being a party: the operator's own.
-    pub(super) fn may_look(&self, who: &Originator, request: &Request) -> bool {
-        matches!(who.standing, Standing::Admin) && request.operation == Operation::Retrieve
+    /// Whether the originator may see a collection without being a party: the operator's own may.
+    pub(super) fn may_look(&self, (who, place): (&Originator, Place), request: &Request) -> bool {
+        let is_collection = matches!(place, Place::Map | Place::Inq | Place::Pnd | Place::Dmp);
+        let is_admin = matches!(who.standing, Standing::Admin);
+        is_admin && is_collection && request.operation == Operation::Retrieve
     }
 
     /// Proves the originator, and admits it.

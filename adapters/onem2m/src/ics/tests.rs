@@ -54,8 +54,8 @@ async fn what_lies_elsewhere_is_none_of_the_icss() {
         format!("ics/map-{digits}"),
         format!("ics/pnd/map-{digits}"),
         format!("ics/map/map-{}", digits.to_uppercase()),
-        format!("ics/map/map-{}", &digits[1..]),
-        format!("ics/map/map-+{}", &digits[1..]),
+        format!("ics/map/map-{}", digits.get(1..).unwrap()),
+        format!("ics/map/map-+{}", digits.get(1..).unwrap()),
         format!("map-{digits}/sub7"),
         "map-".to_owned(),
     ] {

@@ -5,8 +5,9 @@ use ics_core::port::PortFuture;
 use ics_core::time::Timestamp;
 use serde_json::Value;
 
-use crate::caller::Originator;
-use crate::primitive::{Outcome, Refusal, Request};
+use crate::address::{Address, Start};
+use crate::caller::{Originator, Standing};
+use crate::primitive::{Operation, Outcome, Request};
 use crate::tree::{Parent, Tree, Watch};
 
 /// The subscriptions below the ICS's own resources, and the AEs of this CSE.
@@ -26,12 +27,8 @@ pub(crate) trait Watches: Send + Sync {
     /// Tells one of them, once, beside whatever else is done.
     fn tell(&self, subscription_ri: &str, net: u64, representation: Value);
 
-    /// A resource is gone: what was below it goes too.
-    fn drop_children_of<'a>(
-        &'a self,
-        parent_ri: &'a str,
-        now: Timestamp,
-    ) -> PortFuture<'a, Result<(), Refusal>>;
+    /// Ends one of them: what it watches is gone, and who made it knows.
+    fn end<'a>(&'a self, watch: &'a Watch, now: Timestamp) -> PortFuture<'a, Outcome>;
 
     /// Where an AE of this CSE is reached, by its stem; `None` where there is no such AE.
     fn points_of_access(&self, stem: &str) -> Option<Vec<String>>;
@@ -56,12 +53,19 @@ impl Watches for Tree {
         Self::tell(self, subscription_ri, net, representation);
     }
 
-    fn drop_children_of<'a>(
-        &'a self,
-        parent_ri: &'a str,
-        now: Timestamp,
-    ) -> PortFuture<'a, Result<(), Refusal>> {
-        Box::pin(Self::drop_children_of(self, parent_ri, now))
+    fn end<'a>(&'a self, watch: &'a Watch, now: Timestamp) -> PortFuture<'a, Outcome> {
+        Box::pin(async move {
+            let who = Originator {
+                id: watch.creator.clone(),
+                standing: Standing::Admin,
+            };
+            let address = Address {
+                start: Start::Resource(watch.ri.clone()),
+                names: Vec::new(),
+            };
+            let request = Request::new(Operation::Delete, watch.ri.clone(), watch.ri.clone());
+            self.handle((&who, &address), &request, now).await
+        })
     }
 
     fn points_of_access(&self, stem: &str) -> Option<Vec<String>> {

@@ -228,7 +228,8 @@ async fn the_iot_sp_hears_of_results_at_either_name_of_the_row() {
 #[tokio::test]
 async fn a_demapped_row_is_told_as_deleted_and_its_watches_end() {
     let way = way().await;
-    way.watches
+    let sub = way
+        .watches
         .add(&row(), "/id-in/Cshop", "/id-in/Cshop", &[2], 1);
     way.watches
         .add("map", "/id-in/Cshop", "/id-in/Cshop", &[4], 1);
@@ -246,7 +247,7 @@ async fn a_demapped_row_is_told_as_deleted_and_its_watches_end() {
         (&json!(3), &json!("SERVICE_INVALID"))
     );
     assert_eq!((&told["scau"], told.get("did")), (&json!("RETIRED"), None));
-    assert_eq!(*way.watches.dropped.lock().unwrap(), [row()]);
+    assert_eq!(*way.watches.ended.lock().unwrap(), [sub]);
 }
 
 #[tokio::test]
@@ -383,7 +384,7 @@ async fn watches_of_the_other_side_are_left_to_it() {
     let consignment = way.consignment(Role::ThirdPartySp, demapped());
     assert_eq!(way.road.deliver(&consignment).await, RoadOutcome::Accepted);
     assert_eq!(way.outbound.take()[0].1.to, "/id-in/Cshop");
-    assert!(way.watches.dropped.lock().unwrap().is_empty());
+    assert!(way.watches.ended.lock().unwrap().is_empty());
 }
 
 #[test]

@@ -14,10 +14,14 @@ const MAP: &str = "/id-ics/ics/map";
 fn changed(rig: &Rig, attributes: Value) -> Request {
     let mut content = mapping(UTI);
     let members = content["ics:idmap"].as_object_mut().unwrap();
-    for (name, value) in attributes.as_object().unwrap() {
-        members.insert(name.clone(), value.clone());
+    let Value::Object(attributes) = attributes else {
+        panic!("attributes by name");
+    };
+    for (name, value) in attributes {
         if value.is_null() {
-            members.remove(name);
+            members.remove(&name);
+        } else {
+            members.insert(name, value);
         }
     }
     rig.create(MAP, content)
@@ -38,15 +42,18 @@ async fn a_mapping_is_made_and_shown_without_serial_number_and_device() {
     assert_eq!(answer.location, Some(format!("/id-ics/ics/map/{ri}")));
     let names: Vec<_> = row.as_object().unwrap().keys().cloned().collect();
     let expected = [
-        "cnd", "ct", "et", "isp", "lbl", "lt", "man", "mod", "msta", "pi", "ri", "rn", "svu", "ty",
-        "uti", "vper",
+        "cnd", "cr", "ct", "et", "isp", "lbl", "lt", "man", "mod", "msta", "pi", "ri", "rn", "svu",
+        "ty", "uti", "vper",
     ];
     assert_eq!(names, expected);
     assert_eq!(row["msta"], 1);
     assert_eq!(row["ty"], 28);
     assert_eq!((&row["pi"], &row["rn"]), (&json!("map"), &json!(ri)));
     assert_eq!((&row["svu"], &row["uti"]), (&json!(SERVICE), &json!(UTI)));
-    assert_eq!(row["vper"], 3600);
+    assert_eq!(
+        (&row["vper"], &row["cr"]),
+        (&json!(3600), &json!("/id-in/Cshop"))
+    );
     assert_eq!(row["ct"], "20261121T120000,000");
     // The consent ends before the UTI does.
     assert_eq!(row["et"], "20271120T120000,000");
@@ -322,7 +329,7 @@ async fn too_many_requests_are_told_when_to_come_back() {
 async fn mappings_that_failed_too_often_are_no_longer_taken() {
     let rig = Rig::new().await;
     for number in 0..3 {
-        let uti = format!("{}{number}", &UTI[..35]);
+        let uti = format!("{}{number}", UTI.get(..35).unwrap());
         let made = rig
             .ask(&direct("shop"), &changed(&rig, json!({ "uti": uti })))
             .await;

@@ -227,7 +227,7 @@ async fn a_token_nobody_asked_for_is_put_aside() {
 #[tokio::test]
 async fn the_operators_originator_sees_collections_and_no_rows() {
     let rig = Rig::new().await;
-    rig.map(UTI).await;
+    let id = rig.map(UTI).await;
     let admin = Originator {
         id: "CAdmin".into(),
         standing: Standing::Admin,
@@ -239,4 +239,22 @@ async fn the_operators_originator_sees_collections_and_no_rows() {
         .await
         .unwrap();
     assert_eq!(member(&list, "m2m:uril"), &json!([]));
+    let row = rig
+        .ask(&admin, &rig.retrieve(&format!("/id-ics/map-{id}")))
+        .await;
+    assert_eq!(refused(row).0, Rsc::OriginatorHasNoPrivilege);
+}
+
+#[tokio::test]
+async fn a_subscription_through_another_cse_is_signed_too() {
+    let rig = Rig::new().await;
+    let content = json!({ "m2m:sub": { "nu": ["/id-in/Cshop"] } });
+    let mut request = rig.create(MAP, content.clone());
+    request.resource_type = Some(23);
+    let bare = refused(rig.ask(&behind("shop"), &request).await);
+    assert_eq!(bare.0, Rsc::OriginatorNotAuthenticated);
+    let request = sign("shop", request, |_| {});
+    rig.ask(&behind("shop"), &request).await.unwrap();
+    let asked = rig.watches.asked.lock().unwrap();
+    assert_eq!(Value::from(asked[0].2.content.clone().unwrap()), content);
 }

@@ -35,7 +35,7 @@ use crate::address::{Address, Names};
 use crate::caller::{Originator, Standing};
 use crate::ics::{DEFINITION, Ics, Ports, Views, Watches};
 use crate::outbound::{Outbound, Unreachable, Via};
-use crate::primitive::{Answer, Filter, Operation, Outcome, Refusal, Request, Response};
+use crate::primitive::{Answer, Content, Filter, Operation, Outcome, Request, Response};
 use crate::rsc::Rsc;
 use crate::tree::{Parent, Watch};
 
@@ -161,13 +161,13 @@ impl Rig {
     pub(crate) fn create(&self, to: &str, content: Value) -> Request {
         let mut request = self.request(Operation::Create, to);
         request.resource_type = Some(28);
-        request.content = Some(content.as_object().unwrap().clone());
+        request.content = Some(object(content));
         request
     }
 
     pub(crate) fn update(&self, to: &str, content: Value) -> Request {
         let mut request = self.request(Operation::Update, to);
-        request.content = Some(content.as_object().unwrap().clone());
+        request.content = Some(object(content));
         request
     }
 
@@ -238,6 +238,13 @@ impl Rig {
             .service
             .create_subscription(&principal, &terms, self.now);
         made.await.unwrap();
+    }
+}
+
+fn object(value: Value) -> Content {
+    match value {
+        Value::Object(members) => members,
+        other => panic!("{other} is no object"),
     }
 }
 
@@ -401,8 +408,9 @@ impl SignatureVerifier for FakeSignatures {
 #[derive(Default)]
 pub(crate) struct FakeWatches {
     pub(crate) by_parent: Mutex<BTreeMap<String, Vec<Watch>>>,
+    made: AtomicU64,
     pub(crate) asked: Mutex<Vec<(String, String, Request)>>,
-    pub(crate) dropped: Mutex<Vec<String>>,
+    pub(crate) ended: Mutex<Vec<String>>,
     pub(crate) told: Mutex<Vec<(String, u64, Value)>>,
     pub(crate) local: Mutex<BTreeMap<String, Vec<String>>>,
 }
@@ -416,8 +424,8 @@ impl FakeWatches {
         net: &[u64],
         nct: u64,
     ) -> String {
+        let ri = format!("sub{}", self.made.fetch_add(1, Ordering::SeqCst));
         let mut all = self.by_parent.lock().unwrap();
-        let ri = format!("sub{}", all.values().flatten().count());
         all.entry(parent.to_owned()).or_default().push(Watch {
             ri: ri.clone(),
             nu: vec![nu.to_owned()],
@@ -456,14 +464,12 @@ impl Watches for FakeWatches {
         self.told.lock().unwrap().push(told);
     }
 
-    fn drop_children_of<'a>(
-        &'a self,
-        parent_ri: &'a str,
-        _: Timestamp,
-    ) -> PortFuture<'a, Result<(), Refusal>> {
-        self.by_parent.lock().unwrap().remove(parent_ri);
-        self.dropped.lock().unwrap().push(parent_ri.to_owned());
-        Box::pin(async { Ok(()) })
+    fn end<'a>(&'a self, watch: &'a Watch, _: Timestamp) -> PortFuture<'a, Outcome> {
+        for watches in self.by_parent.lock().unwrap().values_mut() {
+            watches.retain(|other| other.ri != watch.ri);
+        }
+        self.ended.lock().unwrap().push(watch.ri.clone());
+        Box::pin(async { Ok(Answer::empty(Rsc::Deleted)) })
     }
 
     fn points_of_access(&self, stem: &str) -> Option<Vec<String>> {

@@ -63,18 +63,50 @@ async fn what_the_deleter_has_watching_a_row_is_told_and_ends() {
     let rig = Rig::new().await;
     let id = rig.established(UTI, "d-1").await;
     let ri = format!("map-{id}");
-    let sub = rig
-        .watches
-        .add(&ri, "/id-in/Cshop", "/id-in/Cshop", &[2], 1);
-    rig.watches
-        .add(&ri, "/id-in/Cshop", "/id-in/Cother", &[1], 1);
+    let shop = "/id-in/Cshop";
+    let row = rig.watches.add(&ri, shop, shop, &[2], 1);
+    let other = rig.watches.add(&ri, shop, shop, &[1], 1);
+    let all = rig.watches.add("map", shop, shop, &[3, 4], 3);
     let delete = rig.request(Operation::Delete, &format!("/id-ics/{ri}"));
     rig.ask(&direct("shop"), &delete).await.unwrap();
-    let expected = json!({ "ics:idmap": {
+    let shown = json!({ "ics:idmap": {
         "ri": ri, "rn": ri, "ty": 28, "cnd": crate::ics::DEFINITION, "msta": 3,
     } });
-    assert_eq!(*rig.watches.told.lock().unwrap(), [(sub, 2, expected)]);
-    assert_eq!(*rig.watches.dropped.lock().unwrap(), [ri]);
+    let uri = json!({ "m2m:uri": format!("/id-ics/{ri}") });
+    let told = rig.watches.told.lock().unwrap();
+    assert_eq!(*told, [(all, 4, uri), (row.clone(), 2, shown)]);
+    assert_eq!(*rig.watches.ended.lock().unwrap(), [row, other]);
+}
+
+#[tokio::test]
+async fn a_demapping_by_key_is_told_like_a_delete() {
+    let rig = Rig::new().await;
+    let id = rig.established(UTI, "d-1").await;
+    let acme = "/id-in/Cacme";
+    let sub = rig.watches.add(&format!("pnd-{id}"), acme, acme, &[2], 3);
+    let content = json!({ "ics:dmp": { "did": "d-1", "mcau": "DEVICE_UNREGISTERED" } });
+    let demap = rig.create("/id-ics/ics/dmp", content);
+    rig.ask(&direct("acme"), &demap).await.unwrap();
+    let uri = json!({ "m2m:uri": format!("/id-ics/pnd-{id}") });
+    assert_eq!(*rig.watches.told.lock().unwrap(), [(sub.clone(), 2, uri)]);
+    assert_eq!(*rig.watches.ended.lock().unwrap(), [sub]);
+}
+
+#[tokio::test]
+async fn a_new_row_is_told_to_what_its_third_party_has_watching_and_once() {
+    let rig = Rig::new().await;
+    let sub = rig
+        .watches
+        .add("map", "/id-in/Cshop", "/id-in/Cshop", &[3], 1);
+    rig.watches
+        .add("map", "/id-in/Cshop2", "/id-in/Cshop2", &[3], 1);
+    rig.map(UTI).await;
+    rig.map(UTI).await;
+    let told = rig.watches.told.lock().unwrap();
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].0.as_str(), told[0].1), (sub.as_str(), 3));
+    assert_eq!(told[0].2["ics:idmap"]["uti"], UTI);
+    assert_eq!(told[0].2["ics:idmap"].get("dsn"), None);
 }
 
 #[tokio::test]
@@ -86,7 +118,7 @@ async fn what_the_other_side_has_watching_stays_until_it_was_told() {
         .add(&ri, "/id-in/Cacme", "/id-in/Cacme", &[2], 1);
     let delete = rig.request(Operation::Delete, &format!("/id-ics/{ri}"));
     rig.ask(&direct("shop"), &delete).await.unwrap();
-    assert!(rig.watches.dropped.lock().unwrap().is_empty());
+    assert!(rig.watches.ended.lock().unwrap().is_empty());
     assert!(rig.watches.told.lock().unwrap().is_empty());
 }
 
@@ -98,10 +130,8 @@ async fn a_delete_that_found_nothing_tells_nobody() {
     rig.watches
         .add(&ri, "/id-in/Cshop2", "/id-in/Cshop2", &[2], 1);
     let delete = rig.request(Operation::Delete, &format!("/id-ics/{ri}"));
-    assert_eq!(
-        refused(rig.ask(&direct("shop2"), &delete).await).0,
-        Rsc::NotFound
-    );
+    let outcome = rig.ask(&direct("shop2"), &delete).await;
+    assert_eq!(refused(outcome).0, Rsc::NotFound);
     assert!(rig.watches.told.lock().unwrap().is_empty());
-    assert!(rig.watches.dropped.lock().unwrap().is_empty());
+    assert!(rig.watches.ended.lock().unwrap().is_empty());
 }
