@@ -73,6 +73,8 @@ fn answer(request: &Request, rsc: Rsc) -> Response {
         from: None,
         to: None,
         originating_timestamp: None,
+        result_expiration: None,
+        vendor_information: None,
         location: None,
     }
 }

@@ -65,6 +65,8 @@ pub(crate) fn read_response(
         from: None,
         to: None,
         originating_timestamp: options.text(OT, "ot")?,
+        result_expiration: None,
+        vendor_information: None,
         location: None,
     })
 }
