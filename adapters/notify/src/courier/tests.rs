@@ -101,6 +101,7 @@ fn courier(pki: &Pki) -> Courier {
         entropy: Arc::new(CountingEntropy::default()),
         names: Arc::new(PlainNames),
         sockets: Arc::new(OneSocket::default()),
+        onem2m: None,
         acknowledgement: Duration::from_millis(20),
         patience: Duration::from_secs(20),
     }

@@ -72,6 +72,7 @@ impl Way {
             },
             party: directory.party(&sp(party)).unwrap().clone(),
             destination: None,
+            onem2m: true,
             websocket: false,
             subscription: None,
             assignment: None,

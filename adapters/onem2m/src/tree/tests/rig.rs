@@ -133,6 +133,8 @@ impl Outbound for Targets {
                 from: None,
                 to: None,
                 originating_timestamp: None,
+                result_expiration: None,
+                vendor_information: None,
                 location: None,
             })
         })
