@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+pub use crate::binding::coap::{CoapAnswer, CoapOption, CoapRequest};
 use crate::binding::coap::{OPTIONS, ROOTS, Unreadable, read_request, write_response};
 use crate::caller::Caller;
 use crate::handler::{Handler, refusal_of};
@@ -13,17 +14,6 @@ use crate::rsc::Rsc;
 pub const COAP_OPTIONS: &[u16] = OPTIONS;
 /// The first segments of paths that are for the CSE, options or not.
 pub const COAP_ROOTS: &[&str] = ROOTS;
-
-/// What an answer is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CoapAnswer {
-    /// Class and detail of its code.
-    pub code: (u8, u8),
-    /// Its options, by ascending number.
-    pub options: Vec<(u16, Vec<u8>)>,
-    /// Its payload.
-    pub payload: Vec<u8>,
-}
 
 /// The CSE, as a CoAP listener sees it.
 pub struct CoapService {
@@ -37,28 +27,19 @@ impl CoapService {
         Self { handler }
     }
 
-    /// Answers a request of `caller`: the code of its method, its options (all that are there but those
-    /// of the transport: blocks, tokens), its payload put together.
-    pub async fn answer(
-        &self,
-        caller: &Caller,
-        (method, options, payload): (u8, &[(u16, Vec<u8>)], &[u8]),
-    ) -> CoapAnswer {
-        let (response, operation) = match read_request(method, options, payload) {
+    /// Answers a request of `caller`.
+    pub async fn answer(&self, caller: &Caller, said: &CoapRequest) -> CoapAnswer {
+        match read_request(said) {
             Ok(request) => {
                 let operation = request.operation;
-                (self.handler.handle(caller, request).await, operation)
+                let response = self.handler.handle(caller, request).await;
+                write_response(&response, operation)
             }
-            Err((partial, why)) => {
-                let response = self.handler.refuse(&partial, refusal(&why));
-                (response, partial.operation)
+            Err(partial) => {
+                let (request, why) = *partial;
+                let response = self.handler.refuse(&request, refusal(&why));
+                write_response(&response, request.operation)
             }
-        };
-        let written = write_response(&response, operation);
-        CoapAnswer {
-            code: written.code,
-            options: written.options,
-            payload: written.payload,
         }
     }
 }

@@ -10,7 +10,7 @@ use ics_core::time::Timestamp;
 use crate::address::Names;
 use crate::binding::{coap, http, mqtt};
 use crate::caller::Caller;
-use crate::coap::{CoapAnswer, CoapService};
+use crate::coap::{CoapAnswer, CoapRequest, CoapService};
 use crate::handler::{Handler, Once};
 use crate::mqtt::{MqttOutbound, MqttService, MqttSettings, NotPublished, Publish};
 use crate::primitive::{Answer, Operation, Refusal, Request, Response};
@@ -87,13 +87,13 @@ fn find<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
 
 /// Reads a request over CoAP.
 #[must_use]
-pub fn read_coap(method: u8, options: &[(u16, Vec<u8>)], payload: &[u8]) -> Option<Request> {
-    coap::read_request(method, options, payload).ok()
+pub fn read_coap(said: &CoapRequest) -> Option<Request> {
+    coap::read_request(said).ok()
 }
 
 /// Writes one.
 #[must_use]
-pub fn write_coap(request: &Request) -> (u8, Vec<(u16, Vec<u8>)>, Vec<u8>) {
+pub fn write_coap(request: &Request) -> CoapRequest {
     coap::peer::write_request(request)
 }
 
@@ -108,7 +108,7 @@ pub fn coap_options() -> Vec<u16> {
 
 /// What the CSE answers over CoAP, and as what that is read.
 #[must_use]
-pub fn answer_coap(said: (u8, &[(u16, Vec<u8>)], &[u8])) -> Option<(CoapAnswer, Response)> {
+pub fn answer_coap(said: &CoapRequest) -> Option<(CoapAnswer, Response)> {
     let service = CoapService::new(Arc::new(Fixed::default()));
     let answer = service.answer(&Caller::Loopback, said).now_or_never()?;
     let read = coap::peer::read_response(&answer.options, &answer.payload).ok()?;

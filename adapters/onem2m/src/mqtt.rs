@@ -26,6 +26,8 @@ pub use asking::MqttOutbound;
 
 /// The longest payload: a content, and what is around it.
 const LONGEST: usize = MOST_CONTENT + (16 << 10);
+/// The longest packet.
+const LONGEST_PACKET: u32 = 84 << 10;
 /// Requests at a time; of more, each is refused.
 const MOST_AT_WORK: usize = 256;
 
@@ -58,7 +60,7 @@ impl MqttSettings {
     /// Bytes of a packet, topic and all, that is read.
     #[must_use]
     pub const fn longest_packet() -> u32 {
-        (LONGEST + 1024) as u32
+        LONGEST_PACKET
     }
 }
 
@@ -129,13 +131,17 @@ impl MqttService {
         let read = match self.read(topic, payload) {
             Ok((_, request)) if !has_place => {
                 let said = "too many requests at a time: ask again";
-                Err((request, Refusal::new(Rsc::InternalServerError, said)))
+                let refusal = Refusal::new(Rsc::InternalServerError, said);
+                Err(Box::new((request, refusal)))
             }
             read => read,
         };
         let response = match read {
             Ok((caller, request)) => self.handler.handle(&caller, request).await,
-            Err((partial, refusal)) => self.handler.refuse(&partial, refusal),
+            Err(refused) => {
+                let (request, refusal) = *refused;
+                self.handler.refuse(&request, refusal)
+            }
         };
         let payload = response.to_json().to_string().into_bytes();
         if let Err(error) = self.outbound.publish(&answer, payload).await {
@@ -148,14 +154,14 @@ impl MqttService {
     }
 
     /// Who asks what; or what of it could be read, and why it is refused.
-    fn read(&self, topic: &Topic, payload: &[u8]) -> Result<(Caller, Request), (Request, Refusal)> {
+    fn read(&self, topic: &Topic, payload: &[u8]) -> Result<(Caller, Request), Refused> {
         let request = Request::from_json(payload).map_err(|invalid| {
             let refusal = refusal_of(&invalid);
-            (what_is_known(invalid), refusal)
+            Box::new((what_is_known(invalid), refusal))
         })?;
         match self.admit(topic, &request) {
             Ok(caller) => Ok((caller, request)),
-            Err(refusal) => Err((request, refusal)),
+            Err(refusal) => Err(Box::new((request, refusal))),
         }
     }
 
@@ -180,6 +186,9 @@ impl MqttService {
         self.outbound.settings()
     }
 }
+
+/// A request that is not handled, and why.
+type Refused = Box<(Request, Refusal)>;
 
 /// As much of a request as an answer needs.
 fn what_is_known(invalid: InvalidPrimitive) -> Request {

@@ -1,5 +1,6 @@
 //! oneM2M: requests over HTTP, CoAP and MQTT as a stranger writes them.
 
+use ics_onem2m::coap::CoapRequest;
 use ics_onem2m::fuzzing::{
     HttpRequest, answer_coap, coap_options, hear_mqtt, pass_http, pass_topic, read_coap, read_http,
     write_coap, write_http,
@@ -88,13 +89,17 @@ pub(super) fn coap(data: &[u8]) {
         let number = usize::from(script.byte().unwrap_or(0)) % known.len();
         (known[number], script.bytes().to_vec())
     });
-    let options: Vec<_> = options.collect();
-    let payload = script.0;
-    let (told, answer) = answer_coap((method, &options, payload)).expect("an answer");
+    let options = options.collect();
+    let said = CoapRequest {
+        method,
+        options,
+        payload: script.0.to_vec(),
+    };
+    let (told, answer) = answer_coap(&said).expect("an answer");
     assert!(matches!(told.code.0, 2 | 4 | 5));
     assert_eq!(told.code.0 == 2, answer.rsc.is_success());
     assert!(told.options.is_sorted_by_key(|(number, _)| *number));
-    let Some(request) = read_coap(method, &options, payload) else {
+    let Some(request) = read_coap(&said) else {
         assert!(!answer.rsc.is_success());
         return;
     };
@@ -102,8 +107,7 @@ pub(super) fn coap(data: &[u8]) {
     assert_eq!(method == 2, is_post(request.operation));
     let is_silent = request.operation == Operation::Notify;
     assert_eq!(told.payload.is_empty(), is_silent, "TS-0008: nothing in it");
-    let (method, options, payload) = write_coap(&request);
-    let again = read_coap(method, &options, &payload);
+    let again = read_coap(&write_coap(&request));
     assert_same(again, bare(&request, Carried::ByCoap));
 }
 
@@ -172,6 +176,7 @@ fn bare(request: &Request, carried: Carried) -> Request {
     let mut bare = request.clone();
     bare.filter = Filter::default();
     bare.response_type = ResponseType::Blocking;
+    bare.result_persistence = None;
     if !matches!(carried, Carried::ByCoap) {
         bare.unstructured_result = false;
     }

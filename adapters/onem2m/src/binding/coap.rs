@@ -9,11 +9,22 @@ use serde_json::Value;
 
 use super::http::{MOST_CONTENT, read_content};
 use super::{address_of, path_of_address, query};
-use crate::primitive::{InvalidPrimitive, Operation, Request, Response};
+use crate::primitive::{Content, InvalidPrimitive, Operation, Request, Response};
 use crate::rsc::Rsc;
 
 /// An option: its number and its value.
-pub(crate) type CoapOption = (u16, Vec<u8>);
+pub type CoapOption = (u16, Vec<u8>);
+
+/// A request, as a CoAP listener gives it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CoapRequest {
+    /// The detail of its code: 1 GET, 2 POST, 3 PUT, 4 DELETE.
+    pub method: u8,
+    /// All its options but those of the transport: blocks, conditions.
+    pub options: Vec<CoapOption>,
+    /// Its payload, put together.
+    pub payload: Vec<u8>,
+}
 
 const LOCATION_PATH: u16 = 8;
 const URI_PATH: u16 = 11;
@@ -75,37 +86,35 @@ impl From<InvalidPrimitive> for Unreadable {
     }
 }
 
-/// Reads a request; `method` is the code of its message (0.01 to 0.31).
+/// A request that could not be read: what of it every answer needs, and why.
+pub(crate) type Partial = Box<(Request, Unreadable)>;
+
+/// Reads a request.
 ///
 /// # Errors
-/// [`Unreadable`], with the part of the request that every answer needs.
-pub(crate) fn read_request(
-    method: u8,
-    options: &[CoapOption],
-    payload: &[u8],
-) -> Result<Request, (Request, Unreadable)> {
-    let options = Options(options);
+/// [`Unreadable`].
+pub(crate) fn read_request(said: &CoapRequest) -> Result<Request, Partial> {
+    let options = Options(&said.options);
     let mut request = Request::new(Operation::Retrieve, "", "");
     // First what an answer is written by, whatever is wrong with the rest.
     request.request_id = options.text(RQI, "rqi").ok().flatten().unwrap_or_default();
     request.release = options.text(RVI, "rvi").ok().flatten();
-    match options.read(&mut request, (method, payload)) {
+    match options.read(&mut request, said) {
         Ok(()) => Ok(request),
-        Err(unreadable) => Err((request, unreadable)),
+        Err(unreadable) => Err(Box::new((request, unreadable))),
     }
 }
 
 struct Options<'a>(&'a [CoapOption]);
 
+/// Name and value of a query's parameter.
+type Parameter<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 impl Options<'_> {
-    fn read(
-        &self,
-        request: &mut Request,
-        (method, payload): (u8, &[u8]),
-    ) -> Result<(), Unreadable> {
+    fn read(&self, request: &mut Request, said: &CoapRequest) -> Result<(), Unreadable> {
         let resource_type = self.small(TY, "ty")?;
-        request.operation = operation(method, resource_type)?;
-        request.resource_type = resource_type.filter(|_| request.operation == Operation::Create);
+        request.operation = operation(said.method, resource_type)?;
+        request.resource_type = resource_type;
         request.to = self.to()?;
         request.request_id = self
             .text(RQI, "rqi")?
@@ -120,20 +129,22 @@ impl Options<'_> {
         request.vendor_information = self.text(VSI, "vsi")?;
         let targets = self.text(RTURI, "rt")?.unwrap_or_default();
         query::read(request, self.parameters()?.into_iter(), &targets)?;
-        if self
-            .small(ACCEPT, "accept")?
-            .is_some_and(|format| !is_accepted(format))
-        {
+        if !self.small(ACCEPT, "accept")?.is_none_or(is_accepted) {
             return Err(Unreadable::NotAcceptable);
         }
-        if !payload.is_empty() && !self.small(CONTENT_FORMAT, "pc")?.is_none_or(is_read) {
-            return Err(Unreadable::ContentFormat);
-        }
+        request.content = self.content(&said.payload)?;
+        Ok(())
+    }
+
+    fn content(&self, payload: &[u8]) -> Result<Option<Content>, Unreadable> {
         if payload.len() > MOST_CONTENT {
             return Err(InvalidPrimitive::about("pc").into());
         }
-        request.content = read_content(payload)?;
-        Ok(())
+        let is_read = self.small(CONTENT_FORMAT, "pc")?.is_none_or(is_read);
+        if !payload.is_empty() && !is_read {
+            return Err(Unreadable::ContentFormat);
+        }
+        Ok(read_content(payload)?)
     }
 
     fn all(&self, number: u16) -> impl Iterator<Item = &[u8]> {
@@ -180,7 +191,7 @@ impl Options<'_> {
     }
 
     /// `name=value` each; what was escaped in the URI is not any more (RFC 7252 6.4).
-    fn parameters(&self) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, InvalidPrimitive> {
+    fn parameters(&self) -> Result<Vec<Parameter<'_>>, InvalidPrimitive> {
         let parameter = |value| {
             let text = text_of(value).filter(|text| text.len() <= LONGEST_TEXT)?;
             let (name, value) = text.split_once('=').unwrap_or((text, ""));
@@ -196,14 +207,15 @@ fn text_of(value: &[u8]) -> Option<&str> {
     (!text.chars().any(char::is_control)).then_some(text)
 }
 
-/// POST with `ty` makes, without it tells (TS-0008 6.2.1).
+/// POST with `ty` makes, without it tells (TS-0008 6.2.1); nothing else has a type.
 fn operation(method: u8, resource_type: Option<u16>) -> Result<Operation, Unreadable> {
     Ok(match (method, resource_type) {
-        (1, _) => Operation::Retrieve,
         (2, Some(_)) => Operation::Create,
         (2, None) => Operation::Notify,
-        (3, _) => Operation::Update,
-        (4, _) => Operation::Delete,
+        (1 | 3 | 4, Some(_)) => return Err(InvalidPrimitive::about("ty").into()),
+        (1, None) => Operation::Retrieve,
+        (3, None) => Operation::Update,
+        (4, None) => Operation::Delete,
         _ => return Err(Unreadable::Method),
     })
 }
@@ -216,18 +228,19 @@ const fn is_accepted(format: u16) -> bool {
     matches!(format, JSON | RESOURCE_JSON | RESPONSE_JSON)
 }
 
-/// What an answer is on the wire.
+/// An answer, as a CoAP listener takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Written {
-    /// Class and detail of the code.
-    pub(crate) code: (u8, u8),
-    /// Ascending.
-    pub(crate) options: Vec<CoapOption>,
-    pub(crate) payload: Vec<u8>,
+pub struct CoapAnswer {
+    /// Class and detail of its code.
+    pub code: (u8, u8),
+    /// Its options, by ascending number.
+    pub options: Vec<CoapOption>,
+    /// Its payload.
+    pub payload: Vec<u8>,
 }
 
 /// An answer to a request of that operation.
-pub(crate) fn write_response(response: &Response, operation: Operation) -> Written {
+pub(crate) fn write_response(response: &Response, operation: Operation) -> CoapAnswer {
     let is_notify = operation == Operation::Notify;
     // TS-0008 6.2.2: 2.04 to a notification, and nothing in it.
     let is_silent = is_notify && response.rsc == Rsc::Ok;
@@ -246,13 +259,16 @@ pub(crate) fn write_response(response: &Response, operation: Operation) -> Writt
         (OT, response.originating_timestamp.as_ref()),
         (RVI, response.release.as_ref()),
         (RQI, Some(&response.request_id)),
+        (RSET, response.result_expiration.as_ref()),
     ];
     for (number, text) in texts {
         let text = text.filter(|text| !text.is_empty());
         options.extend(text.map(|text| (number, text.clone().into_bytes())));
     }
     options.push((RSC, shortest(response.rsc.number())));
-    Written {
+    let vendor = response.vendor_information.as_ref();
+    options.extend(vendor.map(|text| (VSI, text.clone().into_bytes())));
+    CoapAnswer {
         code: response.rsc.coap_code(is_notify),
         options,
         payload: content.map(write_content).unwrap_or_default(),

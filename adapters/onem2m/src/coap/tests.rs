@@ -6,7 +6,12 @@ use crate::fake::FakeCse;
 fn ask(service: &CoapService, method: u8, more: &[(u16, &[u8])]) -> CoapAnswer {
     let mut options: Vec<(u16, Vec<u8>)> = vec![(11, b"ics".to_vec()), (283, b"r1".to_vec())];
     options.extend(more.iter().map(|(number, value)| (*number, value.to_vec())));
-    let answer = service.answer(&Caller::Loopback, (method, &options, b""));
+    let said = CoapRequest {
+        method,
+        options,
+        payload: Vec::new(),
+    };
+    let answer = service.answer(&Caller::Loopback, &said);
     futures_util::FutureExt::now_or_never(answer).expect("an answer at once")
 }
 

@@ -119,9 +119,10 @@ async fn no_more_is_kept_than_there_is_room_for() {
         request.request_id = n.to_string();
         stage.ask_well(&request).await;
     }
-    let known = stage.repeats.lock();
-    assert!(known.answered.len() <= MOST && known.entries.len() <= MOST);
-    drop(known);
+    {
+        let known = stage.repeats.lock();
+        assert!(known.answered.len() <= MOST && known.entries.len() <= MOST);
+    }
     let mut newest = request();
     newest.request_id = MOST.to_string();
     assert_eq!(stage.ask_well(&newest).await, u64::try_from(MOST).ok());

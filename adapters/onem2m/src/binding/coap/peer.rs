@@ -1,13 +1,13 @@
 //! The other side, for tests and fuzzing: a request written, an answer read.
 
 use super::{
-    CONTENT_FORMAT, CoapOption, FR, JSON, OET, OT, Options, RQET, RQI, RSC, RSET, RVI, TY,
-    URI_PATH, URI_QUERY, VSI, path_of_address, shortest,
+    CONTENT_FORMAT, CoapOption, CoapRequest, FR, JSON, OET, OT, Options, RQET, RQI, RSC, RSET, RVI,
+    TY, URI_PATH, URI_QUERY, VSI, path_of_address, shortest,
 };
 use crate::primitive::{InvalidPrimitive, Operation, Request, Response, known};
 
-/// Method, options and payload of a request that has no filter and is answered on the spot.
-pub(crate) fn write_request(request: &Request) -> (u8, Vec<CoapOption>, Vec<u8>) {
+/// A request that has no filter and is answered on the spot.
+pub(crate) fn write_request(request: &Request) -> CoapRequest {
     let method = match request.operation {
         Operation::Retrieve => 1,
         Operation::Create | Operation::Notify => 2,
@@ -43,7 +43,11 @@ pub(crate) fn write_request(request: &Request) -> (u8, Vec<CoapOption>, Vec<u8>)
     ];
     let all = all.into_iter();
     options.extend(all.filter_map(|(number, value)| Some((number, value?))));
-    (method, options, payload.unwrap_or_default())
+    CoapRequest {
+        method,
+        options,
+        payload: payload.unwrap_or_default(),
+    }
 }
 
 /// Reads an answer: its code is an option, and that of the message says nothing.
@@ -65,8 +69,8 @@ pub(crate) fn read_response(
         from: None,
         to: None,
         originating_timestamp: options.text(OT, "ot")?,
-        result_expiration: None,
-        vendor_information: None,
+        result_expiration: options.text(RSET, "rset")?,
+        vendor_information: options.text(VSI, "vsi")?,
         location: None,
     })
 }
