@@ -252,23 +252,23 @@ impl Cse {
                 party: who.party().cloned(),
             };
         }
-        let (outcome, point) = match self.ics.place(address) {
-            Some(place) => {
-                let handled = self.ics.handle((who, place), request, (&self.tree, now));
-                let (outcome, point) = handled.await;
-                (outcome, Some(point))
+        let Some(place) = self.ics.place(address) else {
+            if request.operation == Operation::Retrieve {
+                grants::show(&self.tree, &self.ports.service.directory());
             }
-            None => {
-                if request.operation == Operation::Retrieve {
-                    grants::show(&self.tree, &self.ports.service.directory());
-                }
-                (self.tree.handle((who, address), request, now).await, None)
-            }
+            let outcome = self.tree.handle((who, address), request, now).await;
+            return Answered {
+                response: self.respond(request, outcome),
+                point: None,
+                party: who.party().cloned(),
+            };
         };
+        let handled = self.ics.handle((who, place), request, (&self.tree, now));
+        let handled = handled.await;
         Answered {
-            response: self.respond(request, outcome),
-            point,
-            party: who.party().cloned(),
+            response: self.respond(request, handled.outcome),
+            point: Some(handled.point),
+            party: handled.party,
         }
     }
 

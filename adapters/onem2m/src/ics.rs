@@ -41,7 +41,7 @@ mod watches;
 
 use std::sync::Arc;
 
-use ics_core::id::{JobId, MappingId};
+use ics_core::id::{JobId, MappingId, SpId};
 use ics_core::port::{RateLimiter, SignatureVerifier};
 use ics_core::principal::Principal;
 use ics_core::reference_point::{ReferencePoint, Role};
@@ -171,6 +171,16 @@ pub(crate) struct Ics {
     started: Timestamp,
 }
 
+/// What came of a request.
+pub(crate) struct Handled {
+    /// The answer.
+    pub(crate) outcome: Outcome,
+    /// The reference point it went over.
+    pub(crate) point: ReferencePoint,
+    /// The party that proved itself, by whatever means.
+    pub(crate) party: Option<SpId>,
+}
+
 /// Who asks for what, proved and admitted.
 struct Call<'a> {
     principal: Principal,
@@ -210,25 +220,32 @@ impl Ics {
         }
     }
 
-    /// Answers `request` to a resource of the ICS, and tells over which reference point it went.
+    /// Answers `request` to a resource of the ICS, and tells what the logs want to know.
     pub(crate) async fn handle(
         &self,
         (who, place): (&Originator, Place),
         request: &Request,
         (watches, now): (&dyn Watches, Timestamp),
-    ) -> (Outcome, ReferencePoint) {
-        let outcome = self.answer((who, place), request, (watches, now)).await;
-        (outcome, self.point((who, place), request))
+    ) -> Handled {
+        let mut party = who.party().cloned();
+        let answered = self.answer((who, place), request, (watches, now), &mut party);
+        let outcome = answered.await;
+        let point = self.point(party.as_ref(), place, request);
+        Handled {
+            outcome,
+            point,
+            party,
+        }
     }
 
     /// The reference point of Y.4462 clause 9 that stands behind a request.
-    fn point(&self, (who, place): (&Originator, Place), request: &Request) -> ReferencePoint {
+    fn point(&self, party: Option<&SpId>, place: Place, request: &Request) -> ReferencePoint {
         use ReferencePoint::{Ics1, Ics2, Ics3, Ics4, Ics7, Ics8};
         let mut members = request.content.iter().flat_map(|content| content.values());
         let names_device = members.any(|member| member.get("did").is_some());
         let of_role = |odd, even| {
             let directory = self.ports.service.directory();
-            let party = who.party().and_then(|sp| directory.party(sp));
+            let party = party.and_then(|sp| directory.party(sp));
             let is_even = party.is_some_and(|party| !party.has_role(Role::ThirdPartySp));
             if is_even { even } else { odd }
         };
@@ -249,6 +266,7 @@ impl Ics {
         (who, place): (&Originator, Place),
         request: &Request,
         (watches, now): (&dyn Watches, Timestamp),
+        proved: &mut Option<SpId>,
     ) -> Outcome {
         refuse_identifiers(&request.filter)?;
         if self.may_look((who, place), request) {
@@ -259,6 +277,7 @@ impl Ics {
             request,
             token,
         } = self.prove(who, place, request, now)?;
+        *proved = Some(principal.sp.clone());
         let call = Call {
             principal,
             who,

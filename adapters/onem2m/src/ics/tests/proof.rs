@@ -1,6 +1,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ics_core::port::SignatureVerifier as _;
+use ics_core::reference_point::ReferencePoint;
 use serde_json::{Value, json};
 
 use super::rig::{
@@ -257,4 +258,52 @@ async fn a_subscription_through_another_cse_is_signed_too() {
     rig.ask(&behind("shop"), &request).await.unwrap();
     let asked = rig.watches.asked.lock().unwrap();
     assert_eq!(Value::from(asked[0].2.content.clone().unwrap()), content);
+}
+
+#[tokio::test]
+async fn the_logs_are_told_who_proved_itself_and_over_which_point() {
+    let rig = Rig::new().await;
+    let id = rig.established(UTI, "d-1").await;
+    let row = format!("/id-ics/map-{id}");
+    let pair = json!({ "ics:inq": { "svu": SERVICE, "uti": UTI } });
+    let inq = "/id-ics/ics/inq";
+    let signed = sign("shop", rig.create(inq, pair.clone()), |_| {});
+    let device = json!({ "ics:inq": { "did": "d-1" } });
+    for (who, request, party, point) in [
+        (behind("shop"), signed, Some("shop"), ReferencePoint::Ics7),
+        (
+            behind("shop"),
+            rig.create(inq, pair),
+            None,
+            ReferencePoint::Ics7,
+        ),
+        (
+            direct("acme"),
+            rig.create(inq, device),
+            Some("acme"),
+            ReferencePoint::Ics8,
+        ),
+        (
+            direct("shop"),
+            rig.retrieve(&row),
+            Some("shop"),
+            ReferencePoint::Ics1,
+        ),
+        (
+            direct("acme"),
+            rig.retrieve(&row),
+            Some("acme"),
+            ReferencePoint::Ics2,
+        ),
+        (
+            direct("acme"),
+            rig.request(Operation::Delete, &row),
+            Some("acme"),
+            ReferencePoint::Ics4,
+        ),
+    ] {
+        let handled = rig.handle(&who, &request).await;
+        let sp = handled.party.as_ref().map(|sp| sp.as_str());
+        assert_eq!((sp, handled.point), (party, point), "{}", request.to);
+    }
 }

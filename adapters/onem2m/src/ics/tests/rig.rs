@@ -33,7 +33,7 @@ use serde_json::{Value, json};
 
 use crate::address::{Address, Names};
 use crate::caller::{Originator, Standing};
-use crate::ics::{DEFINITION, Ics, Ports, Views, Watches};
+use crate::ics::{DEFINITION, Handled, Ics, Ports, Views, Watches};
 use crate::outbound::{Outbound, Unreachable, Via};
 use crate::primitive::{Answer, Content, Filter, Operation, Outcome, Request, Response};
 use crate::rsc::Rsc;
@@ -144,11 +144,15 @@ impl Rig {
 
     /// Asks, of whatever place the address names.
     pub(crate) async fn ask(&self, who: &Originator, request: &Request) -> Outcome {
+        self.handle(who, request).await.outcome
+    }
+
+    pub(crate) async fn handle(&self, who: &Originator, request: &Request) -> Handled {
         let address = Address::parse(&request.to, &names()).unwrap();
         let place = self.ics.place(&address).expect("a place of the ICS");
         let watches: &dyn Watches = self.watches.as_ref();
         let handled = self.ics.handle((who, place), request, (watches, self.now));
-        handled.await.0
+        handled.await
     }
 
     pub(crate) fn request(&self, operation: Operation, to: &str) -> Request {
