@@ -6,6 +6,7 @@ mod mca;
 mod mqtt;
 mod mutual_tls;
 mod platform;
+mod registration;
 mod remote_cse;
 mod requests;
 mod story;

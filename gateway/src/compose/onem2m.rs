@@ -26,6 +26,8 @@ use crate::tls::{Credential, CredentialError, Namespace, TrustAnchor};
 
 /// How often a registration is renewed.
 const REFRESH: Duration = Duration::from_secs(60);
+/// In a sandbox, whose platform comes and goes.
+const SANDBOX_REFRESH: Duration = Duration::from_secs(2);
 /// How often what has expired is taken out of the store; nobody sees it any more by then.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -96,7 +98,7 @@ impl OneM2mChannel {
         let cse = open_cse(settings.clone(), parts, outbound).await?;
         let registrar = section.registrar.as_ref();
         let registrar = registrar.map(|r| (r.cse_id.clone(), r.cse_name.clone()));
-        let registration = register(&cse, &settings, registrar).await?;
+        let registration = register(&cse, &settings, (registrar, REFRESH)).await?;
         let (anchors, credential) = onem2m_credentials(config, section)?;
         let tls = ReloadableTls::new(anchors, credential, Some(Arc::clone(&parts.directory)))?;
         let listener = Listener {
@@ -149,7 +151,7 @@ impl OneM2mChannel {
         };
         let cse = open_cse(settings.clone(), parts, Arc::new(outbound)).await?;
         let registrar = platform.map(|p| (p.cse_id.clone(), p.cse_name.clone()));
-        let registration = register(&cse, &settings, registrar).await?;
+        let registration = register(&cse, &settings, (registrar, SANDBOX_REFRESH)).await?;
         let telemetry = telemetry.clone();
         let served = Arc::clone(&cse);
         let server = HttpServer::new(move || {
@@ -241,7 +243,7 @@ async fn open_cse(
 async fn register(
     cse: &Arc<Cse>,
     settings: &Settings,
-    registrar: Option<(String, String)>,
+    (registrar, refresh): (Option<(String, String)>, Duration),
 ) -> Result<Option<Arc<Registration>>, StartError> {
     let Some((cse_id, cse_name)) = registrar else {
         return Ok(None);
@@ -251,7 +253,7 @@ async fn register(
         cse_name,
         names: settings.names.clone(),
         points_of_access: settings.points_of_access.clone(),
-        refresh: REFRESH,
+        refresh,
     };
     let registration = cse.registration(registrar).await.map_err(setting)?;
     Ok(Some(Arc::new(registration)))
