@@ -10,7 +10,7 @@ const RESERVE: u64 = 512;
 /// The configured connections need more descriptors than there may be.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`max_connections` of `t8.connections`, `operator.connections` and `mqtt.connections` need {needed} file \
+    "`max_connections` of `t8.connections`, `operator.connections`, `mqtt.connections` and `onem2m.connections` need {needed} file \
      descriptors, this process may have {most}; lower them, or raise the limit: \
      `LimitNOFILE={needed}` in the service unit, `ulimit -Hn {needed}` in a shell"
 )]
@@ -57,8 +57,11 @@ fn check_against(config: &Config, most: u64) -> Result<(), TooFewDescriptors> {
 /// How many all configured connections take, and a reserve.
 pub(crate) fn needed(config: &Config) -> u64 {
     let mqtt = config.mqtt.as_ref().map(|section| &section.connections);
+    let onem2m = config.onem2m.as_ref();
+    let onem2m = onem2m.filter(|section| section.listen.is_some());
+    let onem2m = onem2m.map(|section| &section.connections);
     let sections = [&config.t8.connections, &config.operator.connections];
-    let connections = sections.into_iter().chain(mqtt);
+    let connections = sections.into_iter().chain(mqtt).chain(onem2m);
     connections
         .map(|section| u64::try_from(section.max_connections).unwrap_or(u64::MAX))
         .fold(RESERVE, u64::saturating_add)

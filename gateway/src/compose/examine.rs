@@ -8,6 +8,7 @@ use ics_vault::Authority;
 
 use super::coap::coap_credentials;
 use super::devices::open_device_authority;
+use super::onem2m::onem2m_credentials;
 use super::{BrokerWays, Parts, StartError, load_anchors, mqtt_credentials, read_key};
 use crate::ambient::SystemEntropy;
 use crate::config::{AnchorSection, Config};
@@ -36,6 +37,9 @@ pub(crate) fn examine(config: &Config) -> Vec<StartError> {
     }
     if let (Some(devices), Some(coap)) = (&config.devices, &config.coap) {
         take(coap_credentials(devices, coap).map(drop));
+    }
+    if let Some(onem2m) = &config.onem2m {
+        take(onem2m_credentials(config, onem2m).map(drop));
     }
     take(BrokerWays::of(config).map(drop));
     for AnchorSection {

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Finding;
-use crate::config::Config;
+use crate::config::{Config, OneM2mSection};
 use crate::operator_client::OperatorClient;
 use crate::tls::{load_certificates, served_certificate};
 
@@ -34,11 +34,16 @@ pub(super) async fn look_at_ports(config: &Config, is_running: bool) -> Vec<Find
         if let Some(mqtt) = &config.mqtt {
             findings.push(look_at_served(&mqtt.certificate, mqtt.listen).await);
         }
+        if let Some((onem2m, listen)) = onem2m(config) {
+            findings.push(look_at_served(&onem2m.certificate, listen).await);
+        }
         findings.extend(look_at_coap(config, is_running).await);
         return findings;
     }
     let mqtt = config.mqtt.as_ref().map(|section| section.listen);
+    let onem2m = onem2m(config).map(|(_, listen)| listen);
     let streams = [t8, config.listen.operator].into_iter().chain(mqtt);
+    let streams = streams.chain(onem2m);
     let streams = streams.map(|address| match TcpListener::bind(address) {
         Ok(_) => Finding::green("ports", format!("{address} is free")),
         Err(error) => taken(address, &error),
@@ -46,6 +51,12 @@ pub(super) async fn look_at_ports(config: &Config, is_running: bool) -> Vec<Find
     let mut findings: Vec<_> = streams.collect();
     findings.extend(look_at_coap(config, is_running).await);
     findings
+}
+
+/// The section of the CSE, and where that listens, if it does.
+fn onem2m(config: &Config) -> Option<(&OneM2mSection, SocketAddr)> {
+    let section = config.onem2m.as_ref()?;
+    section.listen.map(|listen| (section, listen))
 }
 
 async fn look_at_coap(config: &Config, is_running: bool) -> Option<Finding> {

@@ -1,6 +1,6 @@
 //! The gateway's CSE at a platform: joined, kept joined, gone without a trace.
 
-use ics_tests::{Acme, Gateway, Sandbox, wait_for};
+use ics_tests::{Acme, Gateway, Sandbox, eventually};
 use serde_json::Value;
 
 const OURS: &str = "cse-in/id-ics";
@@ -46,7 +46,7 @@ fn either_side_may_be_gone_for_a_while() {
     // A platform in memory forgets everybody.
     acme.kill();
     acme.resume();
-    wait_for("the registration to be made again", || {
+    eventually("the registration to be made again", || {
         acme.admin().retrieve(OURS).rsc == 2000
     });
     sandbox.kill();
