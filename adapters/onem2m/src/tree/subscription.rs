@@ -17,6 +17,8 @@ const MOST_TARGETS: usize = 8;
 /// `net` of TS-0004, and those of them that are done here.
 const EVENT_TYPES: std::ops::RangeInclusive<u64> = 1..=10;
 const DONE: std::ops::RangeInclusive<u64> = 1..=4;
+/// Those that hold up the request.
+const BLOCKING: [u64; 3] = [7, 9, 10];
 /// After how long a batch is sent that says only after how many.
 const BATCH_DURATION: &str = "PT10S";
 
@@ -36,6 +38,9 @@ pub(super) fn complete(
         numbers.collect::<Vec<_>>()
     };
     let events = numbers("net");
+    if events.len() > 1 && events.iter().any(|net| BLOCKING.contains(net)) {
+        return wrong("net", "has a blocking event beside others");
+    }
     if let Some(unknown) = events.iter().find(|net| !DONE.contains(net)) {
         return if *unknown == 8 || !EVENT_TYPES.contains(unknown) {
             wrong("net", "is no kind of event that this parent has")

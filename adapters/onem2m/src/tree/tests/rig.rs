@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use crate::address::{Address, Names};
 use crate::caller::{Originator, Standing};
 use crate::outbound::{Outbound, Unreachable, Via};
-use crate::primitive::{Operation, Outcome, Request, Response};
+use crate::primitive::{Answer, Operation, Outcome, Request, Response};
 use crate::rsc::Rsc;
 use crate::shelf::{Kept, Shelf};
 use crate::tree::{Ports, Settings, Tree};
@@ -125,18 +125,7 @@ impl Outbound for Targets {
         let answer = self.answers.lock().unwrap().get(&request.to).copied();
         Box::pin(async move {
             let rsc = answer.unwrap_or(Ok(Rsc::Ok))?;
-            Ok(Response {
-                rsc,
-                request_id: request.request_id.clone(),
-                release: None,
-                content: None,
-                from: None,
-                to: None,
-                originating_timestamp: None,
-                result_expiration: None,
-                vendor_information: None,
-                location: None,
-            })
+            Ok(Response::to(request, Ok(Answer::empty(rsc))))
         })
     }
 }

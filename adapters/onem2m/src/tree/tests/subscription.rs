@@ -310,6 +310,11 @@ async fn what_a_subscription_cannot_ask_for_is_refused() {
             Rsc::BadRequest,
         ),
         (
+            "blocking beside others",
+            json!({ "enc": { "net": [1, 7] } }),
+            Rsc::BadRequest,
+        ),
+        (
             "blocking",
             json!({ "nct": 2, "enc": { "net": [7] } }),
             Rsc::NotImplemented,
