@@ -396,28 +396,6 @@ impl Tree {
         drop(self.state.courier.post(parcel));
     }
 
-    /// The resource with that ID is gone, which is none of this tree: its subscriptions go too.
-    ///
-    /// # Errors
-    /// Where that cannot be kept.
-    pub(crate) async fn drop_children_of(
-        &self,
-        parent_ri: &str,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
-        let drop_all = |nodes: &Nodes| {
-            let subscriptions = nodes.subscriptions_at(parent_ri);
-            let change = Change {
-                remove: subscriptions
-                    .map(|subscription| subscription.ri.clone())
-                    .collect(),
-                ..Change::default()
-            };
-            Ok((change, Answer::empty(Rsc::Deleted)))
-        };
-        self.state.write(now, drop_all).await.map(|_| ())
-    }
-
     /// The AE of that ID.
     pub(crate) fn ae(&self, stem: &str) -> Option<RegisteredAe> {
         let now = self.state.clock.now();

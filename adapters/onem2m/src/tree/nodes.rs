@@ -127,10 +127,6 @@ impl Nodes {
         self.by_id.get(ri)
     }
 
-    pub(crate) fn base(&self) -> Option<&Node> {
-        self.node(&self.names.cse_id)
-    }
-
     pub(crate) fn parent_of(&self, resource: &Resource) -> Option<&Node> {
         self.node(&resource.pi)
     }

@@ -599,10 +599,7 @@ async fn rows_of_the_ics_are_watched_too() {
         told["m2m:sgn"]["nev"],
         json!({ "net": 2, "rep": { "ics:idmap": {} } })
     );
-    rig.tree
-        .drop_children_of("map-17", rig.now())
-        .await
-        .unwrap();
+    assert_eq!(rig.delete("CAdmin", &watches[0].ri).await, Rsc::Deleted);
     assert!(rig.tree.subscriptions_of("map-17").is_empty());
     assert!(rig.shelf.records().is_empty());
 }
