@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::future::join_all;
 use ics_core::mapping::{MappingKey, MappingStatus, ResultCause};
 use ics_core::outbox::{Message, OutboxEntry, Subject};
 use ics_core::party::Party;
@@ -81,18 +82,12 @@ impl Road {
     /// Tells the addressee. It was told when one of the ways to it took the notification.
     pub(crate) async fn deliver(&self, consignment: &Consignment) -> RoadOutcome {
         let notices = self.address(consignment);
-        let mut worst = RoadOutcome::Unreachable;
-        let mut accepted = false;
-        for notice in notices {
-            match self.send(&notice).await {
-                RoadOutcome::Accepted => accepted = true,
-                RoadOutcome::Refused => worst = RoadOutcome::Refused,
-                RoadOutcome::Failed if worst != RoadOutcome::Refused => {
-                    worst = RoadOutcome::Failed;
-                }
-                RoadOutcome::Failed | RoadOutcome::Unreachable => {}
-            }
-        }
+        let outcomes = join_all(notices.iter().map(|notice| self.send(notice))).await;
+        let came_to = |outcome| outcomes.contains(&outcome);
+        let worst = [RoadOutcome::Refused, RoadOutcome::Failed];
+        let worst = worst.into_iter().find(|outcome| came_to(*outcome));
+        let worst = worst.unwrap_or(RoadOutcome::Unreachable);
+        let accepted = came_to(RoadOutcome::Accepted);
         if !accepted {
             self.explain(consignment, worst);
             return worst;
@@ -149,9 +144,9 @@ impl Road {
                 continue;
             };
             let all = self.watches.subscriptions_of(&place.resource_id());
-            let own = all
-                .into_iter()
-                .filter(|watch| watch.net.contains(&net) && is_of(watch, &consignment.party));
+            let own = all.into_iter().filter(|watch| {
+                watch.net.contains(&net) && is_of(self.views.names(), watch, &consignment.party)
+            });
             found.extend(own.map(|watch| (net, watch)));
         }
         found
@@ -314,7 +309,9 @@ impl Road {
         let now = self.clock.now();
         for place in [Place::Row(id), Place::Pending(id)] {
             let all = self.watches.subscriptions_of(&place.resource_id());
-            let own = all.iter().filter(|watch| is_of(watch, &consignment.party));
+            let own = all
+                .iter()
+                .filter(|watch| is_of(self.views.names(), watch, &consignment.party));
             for watch in own {
                 end_watch(self.watches.as_ref(), watch, now).await;
             }
@@ -329,10 +326,12 @@ pub(crate) async fn end_watch(watches: &dyn Watches, watch: &Watch, now: Timesta
     }
 }
 
-/// Whether a party made a subscription.
-pub(crate) fn is_of(watch: &Watch, party: &Party) -> bool {
-    let own = party.onem2m.as_ref();
-    own.is_some_and(|own| own.ae.as_str() == watch.creator)
+/// Whether a party made a subscription: an AE of this CSE is known to the tree by its stem.
+pub(crate) fn is_of(names: &Names, watch: &Watch, party: &Party) -> bool {
+    party.onem2m.as_ref().is_some_and(|own| {
+        let ae = own.ae.as_str();
+        ae == watch.creator || ae == names.sp_relative(&watch.creator)
+    })
 }
 
 /// What an event of its own row is told as to a subscription of whoever caused it.

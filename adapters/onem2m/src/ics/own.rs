@@ -45,7 +45,7 @@ impl Ics {
             return Vec::new();
         };
         let mut own = call.watches.subscriptions_of(&at.resource_id());
-        own.retain(|watch| road::is_of(watch, party));
+        own.retain(|watch| road::is_of(self.views.names(), watch, party));
         for watch in own.iter().filter(|watch| watch.net.contains(&net)) {
             let representation = road::show_own(&self.views, told, watch);
             call.watches.tell(&watch.ri, net, representation);

@@ -74,6 +74,7 @@ impl Way {
             destination: None,
             onem2m: true,
             websocket: false,
+            onem2m: true,
             subscription: None,
             assignment: None,
             event: None,
@@ -386,6 +387,27 @@ async fn watches_of_the_other_side_are_left_to_it() {
     assert_eq!(way.road.deliver(&consignment).await, RoadOutcome::Accepted);
     assert_eq!(way.outbound.take()[0].1.to, "/id-in/Cshop");
     assert!(way.watches.ended.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_party_may_speak_as_an_ae_of_this_cse() {
+    let way = way().await;
+    let directory = way.rig.service.directory();
+    let mut party = Party::clone(directory.party(&sp("shop")).unwrap());
+    let mut own = party.onem2m.clone().unwrap();
+    own.ae = ics_core::id::AeId::parse("/id-ics/Cshop").unwrap();
+    party.onem2m = Some(own);
+    way.watches
+        .add(&row(), "Cshop", "https://shop.example/", &[1], 1);
+    for (id, is_own) in [
+        ("Cshop", true),
+        ("/id-ics/Cshop", true),
+        ("/id-in/Cshop", false),
+    ] {
+        let mut watch = way.watches.subscriptions_of(&row()).remove(0);
+        watch.creator = id.into();
+        assert_eq!(is_of(&names(), &watch, &party), is_own, "{id}");
+    }
 }
 
 #[test]
