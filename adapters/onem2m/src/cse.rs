@@ -18,7 +18,7 @@ use ics_core::service::{Consignment, IcsService};
 use ics_core::time::Timestamp;
 
 use crate::address::{Address, Names, Start};
-use crate::caller::{Caller, Originator};
+use crate::caller::{Caller, Originator, Standing};
 use crate::handler::Handler;
 use crate::ics::{self, Ics, Views};
 use crate::outbound::Outbound;
@@ -253,6 +253,9 @@ impl Cse {
             };
         }
         let Some(place) = self.ics.place(address) else {
+            if let Err(refusal) = check_hop(who, address, request) {
+                return self.refuse(request, refusal);
+            }
             if request.operation == Operation::Retrieve {
                 grants::show(&self.tree, &self.ports.service.directory());
             }
@@ -336,6 +339,18 @@ fn requests_id(address: &Address) -> Option<String> {
         _ => return None,
     };
     ri.starts_with(request::PREFIX).then(|| ri.clone())
+}
+
+/// Who is behind a hop has proved nothing, and a request for a resource of the tree carries no proof:
+/// what it made, a subscription, it may read and end by the ID it was told, which nobody guesses.
+fn check_hop(who: &Originator, address: &Address, request: &Request) -> Result<(), Refusal> {
+    let by_id = matches!(address.start, Start::Resource(_)) && address.names.is_empty();
+    let carries_nothing = matches!(request.operation, Operation::Retrieve | Operation::Delete);
+    if matches!(who.standing, Standing::BehindHop) && !(by_id && carries_nothing) {
+        let said = "a caller behind another CSE is not proved here: it may read and end, by resource ID, what it made";
+        return Err(Refusal::new(Rsc::OriginatorNotAuthenticated, said));
+    }
+    Ok(())
 }
 
 /// An AE that is to get its name.
