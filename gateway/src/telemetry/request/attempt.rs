@@ -8,8 +8,8 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::LOCATION;
-use ics_core::audit::{BulkTally, RefusalCause};
-use ics_core::id::MappingId;
+use ics_core::audit::{BulkTally, ProvedParty, RefusalCause};
+use ics_core::id::{MappingId, SpId};
 use ics_core::principal::{OperatorCertificate, PeerCertificate};
 use ics_core::reference_point::ReferencePoint;
 use ics_onem2m::caller::Caller;
@@ -84,6 +84,9 @@ impl Attempt {
         let request_id = RequestId::next().to_string();
         let pattern = request.match_pattern();
         let route = pattern.as_deref().unwrap_or("none");
+        if let Some(ProvedParty(sp)) = answer.extensions().get::<ProvedParty>() {
+            self.peer = Peer::Proved(sp.clone());
+        }
         if let Some(room) = self.room.take() {
             let cause = answer.extensions().get::<RefusalCause>().copied();
             let line = render_request(&Entry {
@@ -111,6 +114,7 @@ impl Attempt {
                 Peer::ServiceProvider(peer) => line.text("sp", peer.sp.as_str()),
                 Peer::Operator(operator) => line.text("operator", operator.name.as_str()),
                 Peer::OneM2m(caller) => line.text("caller", caller.name()),
+                Peer::Proved(sp) => line.text("sp", sp.as_str()),
             }
             if let Some(point) = point {
                 line.text("reference_point", point.label());
@@ -160,6 +164,7 @@ pub(super) enum Peer {
     ServiceProvider(Arc<PeerCertificate>),
     Operator(Arc<OperatorCertificate>),
     OneM2m(Caller),
+    Proved(SpId),
 }
 
 impl Peer {
@@ -181,6 +186,7 @@ impl Peer {
             Self::ServiceProvider(peer) => Some(peer.sp.as_str()),
             Self::Operator(operator) => Some(operator.name.as_str()),
             Self::OneM2m(caller) => Some(caller.name()),
+            Self::Proved(sp) => Some(sp.as_str()),
         }
     }
 }
