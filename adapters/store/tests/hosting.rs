@@ -1,5 +1,6 @@
 //! Hosted devices end to end below the channels: what the service writes, and what a device may do
-//! by itself, over a store in memory; and what adapters keep in the same store.
+//! by itself, over a store in memory; what adapters keep in the same store; and who is told over
+//! oneM2M.
 
 #![expect(
     clippy::unwrap_used,
@@ -13,6 +14,8 @@ mod keepsakes;
 mod keys;
 #[path = "hosting/limits.rs"]
 mod limits;
+#[path = "hosting/onem2m.rs"]
+mod onem2m;
 #[path = "hosting/pairing.rs"]
 mod pairing;
 #[path = "hosting/passwords.rs"]

@@ -54,6 +54,13 @@ pub struct NewMapping {
     pub request_test: bool,
 }
 
+impl NewMapping {
+    /// Whether its third party named where to be told.
+    pub(crate) const fn has_listener(&self) -> bool {
+        self.destination.is_some() || self.websocket
+    }
+}
+
 /// What the store knows that a request must be decided on.
 #[derive(Clone, Debug)]
 pub struct RequestFacts<'a> {
@@ -173,7 +180,8 @@ pub fn decide_request(
     };
     change.put_uti_record(facts.uti_index, facts.uti, after);
     let told = (&mapping, facts.listeners);
-    if new.request_test {
+    // It is of TS 29.122; over oneM2M there is none.
+    if new.request_test && new.has_listener() {
         tell(
             &mut change,
             told,
@@ -297,7 +305,7 @@ fn initial_row(
         agreement,
         ..
     } = permission.facts();
-    // Without a destination there is nothing to dispatch: the IoT SP pulls.
+    // With no way to tell it there is nothing to dispatch: the IoT SP pulls.
     let dispatch = if is_pushed(permission, facts) && facts.listeners.iot_sp {
         Dispatch::Dispatching
     } else {

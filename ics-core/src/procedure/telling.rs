@@ -8,13 +8,13 @@ use crate::outbox::{Addressee, Message, OutboxEntry, OutboxKey, Subject};
 use crate::reference_point::Role;
 use crate::time::Timestamp;
 
-/// Which sides of a row can be told at all: those with a destination that were not off-boarded.
-/// An IoT SP without one pulls (`GET assignments`).
+/// Which sides of a row can be told at all: those with a destination or an AE on oneM2M that were
+/// not off-boarded. An IoT SP without either pulls (`GET assignments`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Listeners {
-    /// The third party SP takes notifications of this row.
+    /// The third party SP takes notifications of this row, or speaks over oneM2M.
     pub third_party_sp: bool,
-    /// The IoT SP has a subscription.
+    /// The IoT SP has a subscription, or speaks over oneM2M.
     pub iot_sp: bool,
 }
 

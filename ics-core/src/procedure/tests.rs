@@ -343,7 +343,7 @@ fn a_request_towards_an_iot_sp_that_pulls_waits_for_the_device_at_once() {
 #[test]
 fn a_test_notification_comes_before_all_others() {
     let mut new = new_mapping();
-    new.request_test = true;
+    (new.request_test, new.websocket) = (true, true);
     let (_, change) = created(request(&new, None, None, BOTH));
     let entry = change.outbox()[0].after.as_ref().unwrap();
     assert_eq!(

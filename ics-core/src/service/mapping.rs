@@ -191,10 +191,11 @@ impl IcsService {
                 let party = directory.party(sp);
                 party.is_some_and(|party| party.onem2m.is_some())
             };
-            let is_named = new.destination.is_some() || new.websocket;
+            // One with registrations pulls what none of them wants.
+            let has_registered = directory.subscriptions(iot_sp).next().is_some();
             let listeners = Listeners {
-                third_party_sp: is_named || speaks(&principal.sp),
-                iot_sp: new.subscription.is_some() || speaks(iot_sp),
+                third_party_sp: new.has_listener() || speaks(&principal.sp),
+                iot_sp: new.subscription.is_some() || (!has_registered && speaks(iot_sp)),
             };
             let facts = RequestFacts {
                 live: live.as_ref(),

@@ -389,38 +389,44 @@ impl World {
     /// The same, for a UTI of that name.
     pub(crate) fn request_under(
         &self,
-        ((iot_sp, serial), uti): ((&str, &str), &str),
+        of: ((&str, &str), &str),
         n: usize,
         pairing_code: Option<PairingCode>,
     ) -> Result<(Mapping, bool), RequestError> {
-        let attribute = |text| Attribute::parse(text).unwrap();
         let request = MappingRequest {
-            key: MappingKey {
-                service_uri: ServiceUri::parse(&format!("https://shop.example/s{n}")).unwrap(),
-                uti: Uti::parse(uti).unwrap(),
-            },
-            serial: DeviceSerialNumber::parse(serial).unwrap(),
-            device_vendor: None,
-            device_model: None,
-            iot_sp: Some(sp(iot_sp)),
-            validity: None,
-            consent: Some(Consent {
-                id: attribute("c-1"),
-                purpose: attribute("dpv:RequestedServiceProvision"),
-                subject: None,
-                granted_at: NOW,
-                expires: None,
-            }),
-            destination: Some(CallbackUri::parse("https://shop.example/cb").unwrap()),
-            websocket: false,
-            features: Features::default(),
-            uti_expiry: None,
-            e2e: Some(vec![0, 159, 146, 150]),
             pairing_code,
-            request_test: false,
+            ..mapping_request(of, n)
         };
+        self.request_as(&request)
+    }
+
+    pub(crate) fn request_as(
+        &self,
+        request: &MappingRequest,
+    ) -> Result<(Mapping, bool), RequestError> {
         let shop = principal("shop");
-        run(self.service.request_mapping(&shop, &request, NOW))
+        run(self.service.request_mapping(&shop, request, NOW))
+    }
+
+    /// From now on, that party speaks as an AE.
+    pub(crate) fn give_ae(&self, id: &str) {
+        let ae = AeId::parse(&format!("/id-in/C{id}")).unwrap();
+        self.set_ae(id, Some(OneM2mAe { ae, key: None }));
+    }
+
+    /// From now on, it does not.
+    pub(crate) fn take_ae(&self, id: &str) {
+        self.set_ae(id, None);
+    }
+
+    fn set_ae(&self, id: &str, onem2m: Option<OneM2mAe>) {
+        let mut directory = self.surroundings.directory.lock().unwrap();
+        let party = directory.party(&sp(id)).unwrap();
+        let party = Party {
+            onem2m,
+            ..Party::clone(party)
+        };
+        Arc::make_mut(&mut directory).put(DirectoryRecord::Party(Arc::new(party)));
     }
 
     pub(crate) fn row(&self, id: MappingId) -> Mapping {
@@ -433,5 +439,38 @@ impl World {
         all.into_iter()
             .filter(|entry| entry.key.addressee.role == role)
             .collect()
+    }
+}
+
+/// A request of `shop` for service `n`.
+pub(crate) fn mapping_request(
+    ((iot_sp, serial), uti): ((&str, &str), &str),
+    n: usize,
+) -> MappingRequest {
+    let attribute = |text| Attribute::parse(text).unwrap();
+    MappingRequest {
+        key: MappingKey {
+            service_uri: ServiceUri::parse(&format!("https://shop.example/s{n}")).unwrap(),
+            uti: Uti::parse(uti).unwrap(),
+        },
+        serial: DeviceSerialNumber::parse(serial).unwrap(),
+        device_vendor: None,
+        device_model: None,
+        iot_sp: Some(sp(iot_sp)),
+        validity: None,
+        consent: Some(Consent {
+            id: attribute("c-1"),
+            purpose: attribute("dpv:RequestedServiceProvision"),
+            subject: None,
+            granted_at: NOW,
+            expires: None,
+        }),
+        destination: Some(CallbackUri::parse("https://shop.example/cb").unwrap()),
+        websocket: false,
+        features: Features::default(),
+        uti_expiry: None,
+        e2e: Some(vec![0, 159, 146, 150]),
+        pairing_code: None,
+        request_test: false,
     }
 }
