@@ -1,5 +1,5 @@
 //! One lane: what one addressee is due, some at a time, never two of one subject. Each host it is
-//! called back at is a road of its own: while one rests, the others are served.
+//! called back at is a road of its own, and so is its AE: while one rests, the others are served.
 //!
 //! A lane holds no entries of its own: it asks the store for as many as it can send now. So a
 //! hundred thousand that wait for a dead host are not in memory, a suspended SP is frozen at the
@@ -204,10 +204,12 @@ impl Lane {
     fn may_try(&self, memory: &Memory, now: Instant) -> bool {
         let origins = self.shared.outbox.callback_origins(&self.addressee);
         let mut roads: Vec<Road> = origins.into_iter().map(Road::Callback).collect();
+        if self.shared.outbox.speaks_onem2m(&self.addressee) {
+            roads.push(Road::OneM2m);
+        }
         if memory.socket.is_some() || roads.is_empty() {
             roads.push(Road::Websocket);
         }
-        roads.push(Road::OneM2m);
         let probes = memory.own.is_in_trouble();
         let is_free = |road| memory.roads.standing(road, probes, now) == Standing::Free;
         roads.iter().any(is_free)

@@ -19,6 +19,9 @@ pub trait Outbox: Send + Sync {
     /// Where `addressee` may be called back.
     fn callback_origins(&self, addressee: &Addressee) -> Vec<Origin>;
 
+    /// Whether `addressee` speaks as an AE over oneM2M.
+    fn speaks_onem2m(&self, addressee: &Addressee) -> bool;
+
     /// What `addressee` is due at `now`, behind a place; at most one entry of each subject.
     fn due_entries<'a>(
         &'a self,
@@ -70,6 +73,10 @@ impl Outbox for IcsService {
 
     fn callback_origins(&self, addressee: &Addressee) -> Vec<Origin> {
         self.callback_origins(addressee)
+    }
+
+    fn speaks_onem2m(&self, addressee: &Addressee) -> bool {
+        self.speaks_onem2m(addressee)
     }
 
     fn due_entries<'a>(

@@ -34,7 +34,7 @@ pub struct Consignment {
     pub entry: OutboxEntry,
     /// Whom it is for.
     pub party: Arc<Party>,
-    /// The callback it goes to; without one, it goes by websocket alone.
+    /// The callback it goes to; without one, it goes by websocket alone, or to the AE.
     pub destination: Option<CallbackUri>,
     /// Whether it goes by websocket while one is open.
     pub websocket: bool,
@@ -88,6 +88,14 @@ impl IcsService {
         let directory = self.directory();
         let party = directory.party(&addressee.sp);
         party.map_or_else(Vec::new, |party| party.callback_origins.clone())
+    }
+
+    /// Whether `addressee` speaks as an AE over oneM2M, in any role.
+    #[must_use]
+    pub fn speaks_onem2m(&self, addressee: &Addressee) -> bool {
+        let directory = self.directory();
+        let party = directory.party(&addressee.sp);
+        party.is_some_and(|party| party.onem2m.is_some())
     }
 
     /// What `addressee` is due at `now`, behind a place. Nothing while it is suspended.

@@ -5,8 +5,8 @@ use aws_lc_rs::signature::{ED25519, KeyPair as _, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ics_core::id::CallbackUri;
-use ics_core::outbox::Message;
-use ics_core::port::SocketClosed;
+use ics_core::outbox::{Message, OutboxKey};
+use ics_core::port::{RoadOutcome, SocketClosed};
 use ics_core::reference_point::Role;
 
 use super::*;
@@ -90,6 +90,88 @@ async fn without_a_socket_it_goes_to_the_destination_if_there_is_one() {
     assert_eq!(outcome, Outcome::Accepted { status: 204 });
     assert_eq!(courier.carry(&by_websocket(None)).await, Outcome::NoSocket);
     assert_eq!(peer.seen().len(), 1);
+}
+
+/// The road of oneM2M: makes the same of everything, or takes for ever; remembers what it was given.
+struct OneRoad {
+    outcome: Option<RoadOutcome>,
+    given: Mutex<Vec<OutboxKey>>,
+}
+
+impl OneRoad {
+    fn new(outcome: Option<RoadOutcome>) -> Arc<Self> {
+        let given = Mutex::default();
+        Arc::new(Self { outcome, given })
+    }
+}
+
+impl OneM2mRoad for OneRoad {
+    fn deliver<'a>(&'a self, consignment: &'a Consignment) -> PortFuture<'a, RoadOutcome> {
+        let key = consignment.entry.key.clone();
+        self.given.lock().unwrap().push(key);
+        Box::pin(async {
+            match self.outcome {
+                Some(outcome) => outcome,
+                None => std::future::pending().await,
+            }
+        })
+    }
+}
+
+fn over_onem2m() -> Consignment {
+    let mut consignment = test_message("https://sp.example/cb");
+    (consignment.destination, consignment.onem2m) = (None, true);
+    consignment
+}
+
+#[tokio::test]
+async fn what_goes_over_onem2m_is_handed_to_its_road_and_comes_to_what_that_says() {
+    let pki = Pki::new();
+    let unreachable = Outcome::Unreachable(NoAnswer::Connect);
+    for (said, outcome) in [
+        (RoadOutcome::Accepted, Outcome::Acknowledged),
+        (RoadOutcome::Refused, Outcome::RefusedByAe),
+        (RoadOutcome::Failed, Outcome::Unacknowledged),
+        (RoadOutcome::Unreachable, unreachable),
+    ] {
+        let road = OneRoad::new(Some(said));
+        let courier = Courier {
+            onem2m: Some(road.clone()),
+            ..courier(&pki)
+        };
+        let consignment = over_onem2m();
+        assert_eq!(courier.carry(&consignment).await, outcome);
+        assert_eq!(*road.given.lock().unwrap(), [consignment.entry.key]);
+    }
+}
+
+#[tokio::test]
+async fn a_road_that_takes_for_ever_is_given_up_and_one_that_is_not_there_is_out_of_reach() {
+    let pki = Pki::new();
+    let slow = Courier {
+        onem2m: Some(OneRoad::new(None)),
+        patience: Duration::from_millis(20),
+        ..courier(&pki)
+    };
+    let timeout = Outcome::Unreachable(NoAnswer::Timeout);
+    assert_eq!(slow.carry(&over_onem2m()).await, timeout);
+    let unreachable = Outcome::Unreachable(NoAnswer::Connect);
+    assert_eq!(courier(&pki).carry(&over_onem2m()).await, unreachable);
+}
+
+#[tokio::test]
+async fn what_has_a_callback_is_not_handed_to_the_road_of_onem2m() {
+    let pki = Pki::new();
+    let peer = Peer::start(&pki, "localhost", |_: &str| Reply::status("204 No Content")).await;
+    let road = OneRoad::new(Some(RoadOutcome::Accepted));
+    let courier = Courier {
+        onem2m: Some(road.clone()),
+        ..courier(&pki)
+    };
+    let url = peer.url("localhost", "/ics/cb");
+    let outcome = courier.carry(&test_message(&url)).await;
+    assert_eq!(outcome, Outcome::Accepted { status: 204 });
+    assert_eq!(*road.given.lock().unwrap(), []);
 }
 
 fn courier(pki: &Pki) -> Courier {

@@ -1,5 +1,5 @@
-//! The roads of a lane: each host its addressee is called back at, and its websocket. One that
-//! rests, or takes its time, holds up none of the others.
+//! The roads of a lane: each host its addressee is called back at, its websocket, and its AE. One
+//! that rests, or takes its time, holds up none of the others.
 
 use std::collections::HashMap;
 use std::sync::Arc;

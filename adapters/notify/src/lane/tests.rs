@@ -40,6 +40,8 @@ struct Book {
     stalled: AtomicBool,
     /// Where entries of a subject go that do not go to [`URL`].
     hosts: Mutex<HashMap<Subject, &'static str>>,
+    /// Subjects that are told over oneM2M.
+    onem2m: Mutex<HashSet<Subject>>,
     /// How often an entry was asked for its way.
     routed: AtomicUsize,
     bell: Arc<Bell>,
@@ -73,6 +75,10 @@ impl Book {
         hosts.get(&entry.key.subject).copied().unwrap_or(URL)
     }
 
+    fn goes_over_onem2m(&self, entry: &OutboxEntry) -> bool {
+        self.onem2m.lock().unwrap().contains(&entry.key.subject)
+    }
+
     fn check_up(&self) -> Result<(), Failure> {
         match self.down.load(Ordering::SeqCst) {
             true => Err(Failure::Store(StoreError::Unavailable)),
@@ -104,14 +110,19 @@ impl Outbox for Book {
         origins
     }
 
+    fn speaks_onem2m(&self, _: &Addressee) -> bool {
+        !self.onem2m.lock().unwrap().is_empty()
+    }
+
     fn route<'a>(&'a self, entry: &'a OutboxEntry) -> PortFuture<'a, Result<Route, Failure>> {
         Box::pin(async move {
             self.check_up()?;
             self.routed.fetch_add(1, Ordering::SeqCst);
+            let onem2m = self.goes_over_onem2m(entry);
             Ok(Route {
-                callback: Some(origin(self.host_of(entry))),
+                callback: (!onem2m).then(|| origin(self.host_of(entry))),
                 websocket: false,
-                onem2m: false,
+                onem2m,
             })
         })
     }
@@ -714,6 +725,85 @@ async fn what_waits_for_a_websocket_holds_up_no_callback_and_goes_when_one_opens
         let sequences: Vec<_> = own.map(|k| k.sequence).collect();
         assert_eq!(sequences, [1, 1, 2], "again, then in order");
     }
+}
+
+/// Rows whose results go over oneM2M: the first ten.
+fn by_onem2m(book: &Book) {
+    let rows = (0..10).map(|n| Subject::Mapping(rig::mapping_id(n)));
+    book.onem2m.lock().unwrap().extend(rows);
+}
+
+#[tokio::test]
+async fn onem2m_out_of_reach_holds_up_no_callback_and_order_is_kept() {
+    let book = Book::with(results(20, 2));
+    by_onem2m(&book);
+    let back = Arc::new(AtomicBool::new(false));
+    let (roads, state) = (book.clone(), back.clone());
+    let host = Host::new(move |entry| {
+        if !roads.goes_over_onem2m(entry) {
+            return TAKEN;
+        }
+        match state.load(Ordering::SeqCst) {
+            true => Some(Outcome::Acknowledged),
+            false => GONE,
+        }
+    });
+    let clock = StandingClock::new();
+    let deliverer = start(&book, &host, &clock, pace());
+    until(|| book.waiting() == 20).await;
+    back.store(true, Ordering::SeqCst);
+    // What was tried is due again by the clock.
+    until(|| {
+        clock.0.fetch_add(10, Ordering::SeqCst);
+        book.bell.ring(&rig::addressee(Role::ThirdPartySp));
+        book.waiting() == 0
+    })
+    .await;
+    deliverer.shutdown().await;
+    let carried = host.carried();
+    for n in 0..10 {
+        let subject = Subject::Mapping(rig::mapping_id(n));
+        let own = carried.iter().filter(|key| key.subject == subject);
+        let sequences: Vec<_> = own.map(|key| key.sequence).collect();
+        assert!(sequences.is_sorted(), "{sequences:?}");
+        assert_eq!(sequences.iter().filter(|n| **n == 2).count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn callbacks_that_rest_hold_up_nothing_over_onem2m() {
+    let book = Book::with(results(20, 1));
+    by_onem2m(&book);
+    let waits: Vec<_> = {
+        let mut entries = book.entries.lock().unwrap();
+        let keys: Vec<_> = entries.keys().cloned().collect();
+        let taken = keys.iter().filter_map(|key| {
+            let is_over = book.goes_over_onem2m(entries.get(key)?);
+            is_over.then(|| entries.remove(key)).flatten()
+        });
+        taken.collect()
+    };
+    let roads = book.clone();
+    let host = Host::new(move |entry| {
+        if roads.goes_over_onem2m(entry) {
+            return Some(Outcome::Acknowledged);
+        }
+        Some(Outcome::Struggling {
+            status: 503,
+            retry_after: Some(Duration::from_secs(3600)),
+        })
+    });
+    let deliverer = start(&book, &host, &StandingClock::new(), pace());
+    // The burst has ended, and the only host is left alone for an hour.
+    until(|| book.reports.load(Ordering::SeqCst) == pace().lane_in_flight).await;
+    for entry in waits {
+        book.write(entry);
+    }
+    book.bell.ring(&rig::addressee(Role::ThirdPartySp));
+    until(|| book.waiting() == 10).await;
+    deliverer.shutdown().await;
+    let left = book.entries.lock().unwrap();
+    assert!(left.values().all(|entry| !book.goes_over_onem2m(entry)));
 }
 
 const OTHER: &str = "https://other.example/cb";

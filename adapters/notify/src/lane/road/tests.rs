@@ -46,3 +46,25 @@ fn while_our_own_side_is_in_trouble_one_goes_at_a_time_and_none_past_it() {
         assert_eq!(roads.standing(&road(n), true, now), Standing::Full);
     }
 }
+
+#[test]
+fn what_names_no_other_way_goes_over_onem2m() {
+    let Road::Callback(origin) = road(0) else {
+        panic!("a host");
+    };
+    let of = |callback: Option<&Origin>, websocket, onem2m, has_socket| {
+        let route = Route {
+            callback: callback.cloned(),
+            websocket,
+            onem2m,
+        };
+        Road::of(route, has_socket)
+    };
+    for has_socket in [false, true] {
+        assert_eq!(of(None, false, true, has_socket), Road::OneM2m);
+        assert_eq!(of(None, true, false, has_socket), Road::Websocket);
+        assert_eq!(of(Some(&origin), false, false, has_socket), road(0));
+    }
+    assert_eq!(of(Some(&origin), true, false, false), road(0));
+    assert_eq!(of(Some(&origin), true, false, true), Road::Websocket);
+}
