@@ -338,7 +338,7 @@ fn requests_id(address: &Address) -> Option<String> {
         (Start::Base, [ri]) => ri,
         _ => return None,
     };
-    ri.starts_with(request::PREFIX).then(|| ri.clone())
+    request::is_one(ri).then(|| ri.clone())
 }
 
 /// Who is behind a hop has proved nothing, and a request for a resource of the tree carries no proof:

@@ -9,10 +9,13 @@ use ics_core::service::{Failure, IcsService, KeepError};
 /// A record under its key; without a value, it goes.
 pub(crate) type Kept = (Vec<u8>, Option<Vec<u8>>);
 
+/// All records of a shelf.
+pub(crate) type Loaded = Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+
 /// Durable keeping of records, in the order of their keys.
 pub(crate) trait Shelf: Send + Sync {
     /// All records.
-    fn load(&self) -> PortFuture<'_, Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>>;
+    fn load(&self) -> PortFuture<'_, Loaded>;
 
     /// Writes all of them, or none; durable when this returns.
     fn keep(&self, records: Vec<Kept>) -> PortFuture<'_, Result<(), StoreError>>;
@@ -40,7 +43,7 @@ impl StoreShelf {
         Self { service, section }
     }
 
-    async fn load_all(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    async fn load_all(&self) -> Loaded {
         let section = self.section as u8;
         let mut after = vec![section];
         let mut all = Vec::new();
@@ -70,7 +73,7 @@ impl StoreShelf {
 }
 
 impl Shelf for StoreShelf {
-    fn load(&self) -> PortFuture<'_, Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>> {
+    fn load(&self) -> PortFuture<'_, Loaded> {
         Box::pin(self.load_all())
     }
 

@@ -203,7 +203,7 @@ impl RowMaker {
             disclose_at: now,
         };
         match decide_request(permission, &new, &facts, self.service.knobs(), now) {
-            Ok(RequestOutcome::Created { mapping, change }) => Ok((mapping, change)),
+            Ok(RequestOutcome::Created { mapping, change }) => Ok((mapping, *change)),
             _ => Err(BenchError::Rows(format!("row {n} could not be made"))),
         }
     }

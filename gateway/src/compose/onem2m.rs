@@ -20,7 +20,7 @@ use super::{Parts, ReloadableTls, StartError, load_anchors};
 use crate::background::Background;
 use crate::config::{Config, OneM2mSection, RegistrarSection};
 use crate::http_client::{ClientFiles, Waits, mutual_tls_client};
-use crate::listener::{Admission, Gate, Listener};
+use crate::listener::{Admission, Listener};
 use crate::telemetry::{ONEM2M, RequestLog, Telemetry};
 use crate::tls::{Credential, CredentialError, Namespace, TrustAnchor};
 
@@ -57,8 +57,6 @@ pub(crate) struct Platform {
 pub(super) struct OneM2mChannel {
     /// Where it listens.
     pub(super) address: SocketAddr,
-    /// The caps of its listener; none in a sandbox.
-    pub(super) gate: Option<Arc<Gate>>,
     cse: Arc<Cse>,
     registration: Option<Arc<Registration>>,
     registrar: String,
@@ -115,7 +113,6 @@ impl OneM2mChannel {
         })?;
         let channel = Self {
             address: open.address,
-            gate: Some(open.gate),
             attendant: attend(Arc::clone(&cse), registration.clone()),
             cse,
             registration,
@@ -168,7 +165,6 @@ impl OneM2mChannel {
             .map_err(refuse)?;
         let channel = Self {
             address,
-            gate: None,
             attendant: attend(Arc::clone(&cse), registration.clone()),
             cse,
             registration,

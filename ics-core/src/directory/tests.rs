@@ -369,10 +369,10 @@ fn an_ae_speaks_for_its_party_until_that_is_removed_or_has_another() {
     assert_eq!(of(&directory, "Cmusic"), None);
     directory.put(speaking(&shop, Some("Cother")));
     assert_eq!(of(&directory, "Cshop"), None);
-    assert_eq!(of(&directory, "Cother"), Some(shop.id.clone()));
+    assert_eq!(of(&directory, "Cother"), Some(sp("shop")));
     let removed = Party {
         status: PartyStatus::Removed,
-        ..shop.clone()
+        ..shop
     };
     directory.put(speaking(&removed, Some("Cother")));
     assert_eq!(of(&directory, "Cother"), None);

@@ -1,6 +1,7 @@
 //! Y.4462 10.1 steps 1 to 3: a request becomes an initial row and a push, or the row it already
 //! is; and what its third party may still do to it while it waits.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::access::{Authorized, RequestMapping};
@@ -97,7 +98,7 @@ pub enum RequestOutcome {
         /// The row.
         mapping: Mapping,
         /// What to commit.
-        change: Change,
+        change: Box<Change>,
     },
     /// The same request came before: its row.
     Existing(Mapping),
@@ -202,7 +203,10 @@ pub fn decide_request(
         );
     }
     change.put_mapping(None, mapping.clone());
-    Ok(RequestOutcome::Created { mapping, change })
+    Ok(RequestOutcome::Created {
+        mapping,
+        change: Box::new(change),
+    })
 }
 
 /// What becomes of what a request shows.

@@ -173,7 +173,7 @@ fn request(
 
 fn created(outcome: Result<RequestOutcome, RequestRefusal>) -> (Mapping, Change) {
     match outcome {
-        Ok(RequestOutcome::Created { mapping, change }) => (mapping, change),
+        Ok(RequestOutcome::Created { mapping, change }) => (mapping, *change),
         other => panic!("{other:?}"),
     }
 }

@@ -192,7 +192,7 @@ impl Gateway<'_> {
                 if ended_before < self.ended(service) {
                     self.store.history.wrongs.insert(Wrong::RequestFromBefore);
                 }
-                let change = self.knowing(change, &directory);
+                let change = self.knowing(*change, &directory);
                 self.commit(&change).expect("nobody else commits");
             }
             Ok(RequestOutcome::Existing(_)) => count(&self.seen.requests_replayed),

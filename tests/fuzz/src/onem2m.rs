@@ -30,7 +30,7 @@ pub(super) fn http(data: &[u8]) {
     let is_sent = request.operation != Operation::Create || request.content.is_some();
     if is_sent && texts(&request).all(|text| text.bytes().all(|b| (0x20..0x7f).contains(&b))) {
         let again = read_http(&write_http(&request));
-        assert_same(again, bare(&request, Carried::ByHttp));
+        assert_same(again, bare(&request, Binding::Http));
     }
 }
 
@@ -108,7 +108,7 @@ pub(super) fn coap(data: &[u8]) {
     let is_silent = request.operation == Operation::Notify;
     assert_eq!(told.payload.is_empty(), is_silent, "TS-0008: nothing in it");
     let again = read_coap(&write_coap(&request));
-    assert_same(again, bare(&request, Carried::ByCoap));
+    assert_same(again, bare(&request, Binding::Coap));
 }
 
 /// A topic, a line; then the payload.
@@ -140,7 +140,7 @@ pub(super) fn mqtt(data: &[u8]) {
     }
     if let Ok(request) = Request::from_json(payload) {
         let again = Request::from_json(request.to_json().to_string().as_bytes());
-        assert_same(again.ok(), bare(&request, Carried::ByMqtt));
+        assert_same(again.ok(), bare(&request, Binding::Mqtt));
     }
     if let Ok(response) = Response::from_json(payload)
         && response.content.as_ref().is_none_or(is_exact)
@@ -165,22 +165,22 @@ fn texts(request: &Request) -> impl Iterator<Item = &String> {
     more.into_iter().flatten().chain([&request.request_id])
 }
 
-enum Carried {
-    ByHttp,
-    ByCoap,
-    ByMqtt,
+enum Binding {
+    Http,
+    Coap,
+    Mqtt,
 }
 
 /// The request as it is when it was written and read: what we never ask is not written.
-fn bare(request: &Request, carried: Carried) -> Request {
+fn bare(request: &Request, carried: Binding) -> Request {
     let mut bare = request.clone();
     bare.filter = Filter::default();
     bare.response_type = ResponseType::Blocking;
     bare.result_persistence = None;
-    if !matches!(carried, Carried::ByCoap) {
+    if !matches!(carried, Binding::Coap) {
         bare.unstructured_result = false;
     }
-    if matches!(carried, Carried::ByHttp) {
+    if matches!(carried, Binding::Http) {
         bare.result_expiration = None;
         bare.operation_execution = None;
     }

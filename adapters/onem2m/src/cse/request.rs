@@ -15,7 +15,7 @@ use crate::rsc::Rsc;
 use crate::time;
 
 /// What their resource IDs begin with.
-pub(super) const PREFIX: &str = "req";
+const PREFIX: &str = "req";
 /// How many of them there may be, and how many of one originator.
 const MOST: usize = 4096;
 const MOST_OF_ONE: usize = 64;
@@ -23,6 +23,15 @@ const MOST_OF_ONE: usize = 64;
 const COMPLETED: u8 = 1;
 const FAILED: u8 = 2;
 const PENDING: u8 = 3;
+
+/// Whether that is one of their resource IDs: no name that somebody chose.
+pub(super) fn is_one(ri: &str) -> bool {
+    let digits = ri.strip_prefix(PREFIX);
+    digits.is_some_and(|digits| {
+        let plain = digits.bytes().all(|b| b.is_ascii_hexdigit());
+        plain && digits.len() == 32
+    })
+}
 
 #[derive(Default)]
 pub(super) struct Requests(Mutex<BTreeMap<String, Kept>>);

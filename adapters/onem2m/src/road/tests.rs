@@ -72,7 +72,6 @@ impl Way {
             },
             party: directory.party(&sp(party)).unwrap().clone(),
             destination: None,
-            onem2m: true,
             websocket: false,
             onem2m: true,
             subscription: None,

@@ -21,7 +21,7 @@ fn what_an_adapter_keeps_is_there_after_a_restart() {
     let first = vec![put(1, 1), put(2, 2), put(3, 3)];
     run(world.service.keep(first, SHELF)).unwrap();
     run(world.service.keep(vec![put(1, 9), (vec![2], None)], SHELF)).unwrap();
-    let again = World::over(world.store.clone(), Knobs::default());
+    let again = World::over(world.store, Knobs::default());
     assert_eq!(
         kept(&again, None, 9),
         [(vec![1], vec![9]), (vec![3], vec![3])]
