@@ -202,6 +202,19 @@ impl Cse {
         }
     }
 
+    /// `response` as it is told to who asked as `from`. Platforms hand on the codes they know, and make
+    /// "target not reachable" of 4106 (seen in ACME): behind one, who is not proved has no privilege.
+    #[must_use]
+    pub fn word(&self, from: Option<&str>, mut response: Response) -> Response {
+        let id = identity::normal_form(from.unwrap_or_default(), &self.settings.names);
+        let registrar = self.settings.registrar.as_deref();
+        let is_behind = registrar.is_some_and(|hop| identity::of_hop(hop, &id).is_some());
+        if is_behind && response.rsc == Rsc::OriginatorNotAuthenticated {
+            response.rsc = Rsc::OriginatorHasNoPrivilege;
+        }
+        response
+    }
+
     fn respond(&self, request: &Request, outcome: Outcome) -> Response {
         let mut response = Response::to(request, outcome);
         response.from = Some(self.settings.names.sp_relative_cse_id());
@@ -369,7 +382,11 @@ pub struct Shared(pub Arc<Cse>);
 
 impl Handler for Shared {
     fn handle<'a>(&'a self, caller: &'a Caller, request: Request) -> PortFuture<'a, Response> {
-        Box::pin(async { self.0.answer(caller, request).await.response })
+        Box::pin(async move {
+            let from = request.from.clone();
+            let answered = self.0.answer(caller, request).await;
+            self.0.word(from.as_deref(), answered.response)
+        })
     }
 
     fn refuse(&self, request: &Request, refusal: Refusal) -> Response {

@@ -38,7 +38,7 @@ struct Stand {
 async fn serve(request: HttpRequest, payload: Payload, stand: Data<Stand>) -> HttpResponse {
     let cse = &stand.cse;
     match read(&request, payload).await {
-        Err((partial, refusal)) => respond(&cse.refuse(&partial, refusal)),
+        Err((partial, refusal)) => refuse(&cse.refuse(&partial, refusal)),
         Ok(primitive) => {
             let caller = match request.conn_data::<Caller>() {
                 Some(caller) => caller.clone(),
@@ -46,10 +46,17 @@ async fn serve(request: HttpRequest, payload: Payload, stand: Data<Stand>) -> Ht
                 None => {
                     let said = "a certificate is wanted";
                     let refusal = Refusal::new(Rsc::SecurityAssociationRequired, said);
-                    return respond(&cse.refuse(&primitive, refusal));
+                    return refuse(&cse.refuse(&primitive, refusal));
                 }
             };
-            respond(&cse.answer(&caller, primitive).await)
+            let from = primitive.from.clone();
+            let answered = cse.answer(&caller, primitive).await;
+            let ended = answered.response.rsc;
+            let told = Answered {
+                response: cse.word(from.as_deref(), answered.response),
+                ..answered
+            };
+            respond(&told, ended)
         }
     }
 }
@@ -120,7 +127,12 @@ const fn refusal_of_body(refusal: BodyRefusal) -> Refusal {
     }
 }
 
-fn respond(answered: &Answered) -> HttpResponse {
+fn refuse(answered: &Answered) -> HttpResponse {
+    respond(answered, answered.response.rsc)
+}
+
+/// The answer on the wire; in the logs it is what it `ended` as.
+fn respond(answered: &Answered, ended: Rsc) -> HttpResponse {
     let response = &answered.response;
     let status = StatusCode::from_u16(response.rsc.http_status());
     let mut http = HttpResponse::build(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
@@ -131,9 +143,8 @@ fn respond(answered: &Answered) -> HttpResponse {
             http.insert_header((name, value));
         }
     }
-    if !response.rsc.is_success() {
-        http.extensions_mut()
-            .insert(RefusalCause(response.rsc.name()));
+    if !ended.is_success() {
+        http.extensions_mut().insert(RefusalCause(ended.name()));
     }
     if let Some(party) = &answered.party {
         http.extensions_mut().insert(ProvedParty(party.clone()));

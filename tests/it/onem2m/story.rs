@@ -132,6 +132,7 @@ fn a_mapping_is_made_used_and_ended_through_the_platform() {
     bolt.create(INQ, &of_device, 4004);
 }
 
+/// The platform knows no 4106, and would make 5103 of it.
 #[test]
 fn who_does_not_prove_itself_behind_the_platform_changes_nothing() {
     let stage = Stage::set();
@@ -142,15 +143,15 @@ fn who_does_not_prove_itself_behind_the_platform_changes_nothing() {
     let request = stage.request("BOLT-2", &uti);
 
     // No `tok`, one of another AE, and one of nobody.
-    shop.client().create(MAP, 28, &request).expect(4106);
+    shop.client().create(MAP, 28, &request).expect(4103);
     let forged = shop
         .client()
         .signed(&bolt.key, ("POST", MAP), Some(28), &request);
-    forged.expect(4106);
+    forged.expect(4103);
     let nobody = acme.client("CNobody");
     nobody
         .signed(&shop.key, ("POST", MAP), Some(28), &request)
-        .expect(4106);
+        .expect(4103);
 
     // One that was signed for another content, another target, another request, or is over.
     for (what, tampered) in [
@@ -166,7 +167,7 @@ fn who_does_not_prove_itself_behind_the_platform_changes_nothing() {
         let mut claims = TokenClaims::new(&shop.key, 1, MAP, asked.id());
         claims.0[what] = tampered;
         let answer = asked.signed(Some(28), &shop.key.sign_into(&request, &claims));
-        assert_eq!(answer.rsc, 4106, "{what}: {answer:?}");
+        assert_eq!(answer.rsc, 4103, "{what}: {answer:?}");
     }
     shop.create(INQ, &stage.by_transaction(&uti), 4004);
     let told = bolt.told.received();
@@ -177,7 +178,7 @@ fn who_does_not_prove_itself_behind_the_platform_changes_nothing() {
     let claims = TokenClaims::new(&shop.key, 1, MAP, asked.id());
     let signed = shop.key.sign_into(&request, &claims);
     asked.signed(Some(28), &signed).expect(2001);
-    shop.client().create(MAP, 28, &signed).expect(4106);
+    shop.client().create(MAP, 28, &signed).expect(4103);
     stage.sandbox.stop();
     let log = std::fs::read_to_string(stage.sandbox.dir().join("domain/decisions/decisions.jsonl"));
     let log = log.expect("the decision log");

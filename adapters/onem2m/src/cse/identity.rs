@@ -153,7 +153,7 @@ impl Cse {
 }
 
 /// What the CSE of the last hop vouches for: itself, and that an originator came from under it.
-fn of_hop(hop: &str, id: &str) -> Option<Standing> {
+pub(super) fn of_hop(hop: &str, id: &str) -> Option<Standing> {
     let below = id.strip_prefix('/')?.strip_prefix(hop)?;
     match below.strip_prefix('/') {
         None if below.is_empty() => Some(Standing::Hop),
@@ -164,7 +164,7 @@ fn of_hop(hop: &str, id: &str) -> Option<Standing> {
 
 /// SP-relative for others, the stem alone for AEs of ours. An absolute identifier of another domain is
 /// its SP-relative one: the certificate says which domain that is.
-fn normal_form(from: &str, names: &Names) -> String {
+pub(super) fn normal_form(from: &str, names: &Names) -> String {
     let sp_relative = match from.strip_prefix("//") {
         Some(absolute) => match absolute.split_once('/') {
             Some((_, rest)) => format!("/{rest}"),
