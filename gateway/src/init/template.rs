@@ -209,7 +209,7 @@ key = "coap/server.key"
 # The oneM2M CSE of this gateway: AEs and devices call it (Mca), and a platform it is registered with
 # (Mcc). Nothing is served without `listen`, or `serve --onem2m-listen`.
 [onem2m]
-#listen = "0.0.0.0:8453"
+#   listen = "0.0.0.0:8453"
 certificate = "onem2m/server.pem"
 key = "onem2m/server.key"
 # CSE-ID without its slash, name of the CSEBase, domain of absolute addresses.
@@ -217,9 +217,9 @@ key = "onem2m/server.key"
 #cse_name = "ics"
 #sp_domain = "ics.example"
 # Where the platform reaches this CSE.
-#public_url = "https://ics.example:8453"
+#   public_url = "https://ics.example:8453"
 # Where AEs may be called that are not behind the platform: nowhere else.
-#notify_origins = ["https://ae.example:9443"]
+#   notify_origins = ["https://ae.example:9443"]
 # The platform's CSE. `ics-gateway onem2m attach` registers with it.
 #     [onem2m.registrar]
 #     url = "https://in-cse.example:8443"
