@@ -118,7 +118,7 @@ fn an_ae_registers_keeps_things_and_leaves() {
     );
     ask(
         &admin.originator("Xlock"),
-        ("POST 2", "ics", ae("wrong"), 4000),
+        ("POST 2", "ics", ae("wrong"), 4107),
     );
     ask_all(
         &lock,
