@@ -54,9 +54,11 @@ pub(super) fn write(
             Grant::Service(uri) => line(&format!("{key}_SERVICE"), uri),
             Grant::SerialPrefix(prefix) => line(&format!("{key}_SERIAL_PREFIX"), prefix),
         }
-        let signing = layout.onem2m_key(party.id);
-        line(&format!("{key}_AE"), &onem2m::ae_of(party.id));
-        line(&format!("{key}_TOK_KEY"), &signing.display().to_string());
+        if let Some(ae) = onem2m::ae_of(party.id) {
+            let signing = layout.onem2m_key(party.id);
+            line(&format!("{key}_AE"), &ae);
+            line(&format!("{key}_TOK_KEY"), &signing.display().to_string());
+        }
     }
     if let Some(cse) = cse {
         line("ICS_MCC_URL", &format!("http://{cse}"));

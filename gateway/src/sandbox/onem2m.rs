@@ -6,7 +6,7 @@ use ics_core::party::{OneM2mAe, SignatureAlgorithm, VerifyingKey};
 use ics_vault::SigningKey;
 
 use super::parties::{refused, write_secret};
-use super::plan::{Layout, Ports, loopback};
+use super::plan::{HOST, Layout, Ports, loopback};
 use super::{Options, SandboxError};
 use crate::ambient::SystemEntropy;
 use crate::compose::{PlainCse, Platform};
@@ -37,16 +37,19 @@ pub(super) fn cse(options: &Options, ports: Ports) -> Result<PlainCse, SandboxEr
     })
 }
 
-/// The AE that a party speaks as.
-pub(super) fn ae_of(sp: &str) -> String {
-    format!("/{PLATFORM_CSE_ID}/C{sp}")
+/// The AE that a party speaks as: all but the one whose devices the gateway hosts.
+pub(super) fn ae_of(sp: &str) -> Option<String> {
+    (sp != HOST).then(|| format!("/{PLATFORM_CSE_ID}/C{sp}"))
 }
 
-/// The AE of a party with the key it signs with, made when it is not there.
+/// The AE of a party, if it has one, with the key it signs with, made when it is not there.
 ///
 /// # Errors
 /// [`SandboxError`].
-pub(super) fn speaking(layout: &Layout, sp: &str) -> Result<OneM2mAe, SandboxError> {
+pub(super) fn speaking(layout: &Layout, sp: &str) -> Result<Option<OneM2mAe>, SandboxError> {
+    let Some(ae) = ae_of(sp) else {
+        return Ok(None);
+    };
     let path = layout.onem2m_key(sp);
     let named = |error| SandboxError::Io(path.display().to_string(), error);
     if !path.exists() {
@@ -57,8 +60,8 @@ pub(super) fn speaking(layout: &Layout, sp: &str) -> Result<OneM2mAe, SandboxErr
     let pem = std::fs::read_to_string(&path).map_err(named)?;
     let key = SigningKey::from_pem(&pem).map_err(refused)?;
     let point = key.public_key().to_vec();
-    Ok(OneM2mAe {
-        ae: AeId::parse(&ae_of(sp)).map_err(refused)?,
+    Ok(Some(OneM2mAe {
+        ae: AeId::parse(&ae).map_err(refused)?,
         key: VerifyingKey::new(SignatureAlgorithm::EdDsa, point),
-    })
+    }))
 }

@@ -113,7 +113,7 @@ pub(super) async fn onboard(
     let now = clock.now();
     for party in &PARTIES {
         let mut terms = terms_of(party.id, party.grant, ports)?;
-        terms.onem2m = Some(onem2m::speaking(layout, party.id)?);
+        terms.onem2m = onem2m::speaking(layout, party.id)?;
         match service.onboard_party(&terms, now).await {
             // One of a version before had none.
             Err(OnboardingError::PartyExists(id)) => {
