@@ -7,10 +7,11 @@ use alloc::vec::Vec;
 
 use crate::device::HostedDevice;
 use crate::directory::{Directory, DirectoryKey, DirectoryRecord};
-use crate::id::{AgreementId, DeviceId, JobId, MappingId, SpId};
+use crate::id::{AeId, AgreementId, DeviceId, JobId, MappingId, SpId};
 use crate::keepsake::Keeping;
 use crate::mapping::{Mapping, UtiRecord};
 use crate::outbox::OutboxEntry;
+use crate::party::OneM2mAe;
 use crate::sealed::BlindIndex;
 use crate::timekeeping::ClockMark;
 
@@ -48,6 +49,13 @@ pub enum Assumption {
     /// Every fence in force is one of these: no row is made or established by a decision that
     /// did not know of it.
     FencesKnown(Vec<JobId>),
+    /// No party but this one, of those that were not removed, speaks as that AE.
+    AeUntaken {
+        /// Which.
+        ae: AeId,
+        /// Whom it may speak for.
+        sp: SpId,
+    },
 }
 
 /// Everything one decision writes.
@@ -171,6 +179,16 @@ impl Change {
     pub fn knowing_fences(mut self, directory: &Directory) -> Self {
         let known = directory.fences().map(|fence| fence.job).collect();
         self.assumptions.push(Assumption::FencesKnown(known));
+        self
+    }
+
+    /// This change, valid only as long as no other party than `sp` speaks as that AE.
+    pub(crate) fn knowing_ae(mut self, sp: &SpId, onem2m: Option<&OneM2mAe>) -> Self {
+        let untaken = onem2m.map(|onem2m| Assumption::AeUntaken {
+            ae: onem2m.ae.clone(),
+            sp: sp.clone(),
+        });
+        self.assumptions.extend(untaken);
         self
     }
 

@@ -9,17 +9,18 @@ use std::ops::ControlFlow;
 use ics_core::change::{Assumption, Change, Write};
 use ics_core::device::HostedDevice;
 use ics_core::directory::{DirectoryKey, DirectoryRecord};
-use ics_core::id::{JobId, MappingId};
+use ics_core::id::{AeId, JobId, MappingId, SpId};
 use ics_core::keepsake::{Keeping, Keepsake};
 use ics_core::mapping::{Mapping, UtiRecord};
 use ics_core::outbox::{Addressee, OutboxEntry, Subject};
+use ics_core::party::PartyStatus;
 use ics_core::sealed::BlindIndex;
 
 use crate::engine::{EngineError, Overlay, ReadKeys};
 use crate::fault::Fault;
 use crate::index::{self, Key, Table};
 use crate::record::{DeadDevice, Record, Tally, encode, peek_version, stored_checksum};
-use crate::walk::{find_device, first_live_entry, load};
+use crate::walk::{find_device, first_live_entry, load, load_parties};
 
 /// Why a change was not taken.
 #[derive(Debug)]
@@ -94,6 +95,7 @@ impl<R: ReadKeys> Writer<'_, '_, R> {
                 found.map(|found| (found.id, found.version)) == *device
             }
             Assumption::FencesKnown(known) => self.are_fences_among(known)?,
+            Assumption::AeUntaken { ae, sp } => self.is_ae_untaken(ae, sp)?,
         };
         if holds {
             Ok(())
@@ -117,6 +119,19 @@ impl<R: ReadKeys> Writer<'_, '_, R> {
                 }
             })?;
         Ok(all_known)
+    }
+
+    /// Whether no party but `own` speaks as `ae`. Read from all of them: few, and seldom written.
+    fn is_ae_untaken(&self, ae: &AeId, own: &SpId) -> Result<bool, Fault> {
+        let speaks = |record: &DirectoryRecord| match record {
+            DirectoryRecord::Party(party) => {
+                party.id != *own
+                    && party.status != PartyStatus::Removed
+                    && party.onem2m.as_ref().is_some_and(|own| own.ae == *ae)
+            }
+            _ => false,
+        };
+        Ok(!load_parties(self.view)?.iter().any(speaks))
     }
 
     /// All old index entries go before new ones come: within one change a row may take over the

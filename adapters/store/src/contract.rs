@@ -121,6 +121,7 @@ macro_rules! store_contract {
             a_change_may_assume_the_device_of_a_serial_number
             an_agreement_changed_meanwhile_breaks_the_assumption
             a_fence_breaks_the_assumption_of_who_does_not_know_it
+            an_ae_taken_meanwhile_breaks_the_assumption
             of_many_changes_of_one_row_one_wins
             all_changes_of_many_writers_are_kept
         );

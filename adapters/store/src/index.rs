@@ -335,13 +335,18 @@ pub(crate) fn instant_after(prefix: &Key, key: &[u8]) -> Option<Timestamp> {
 pub(crate) fn directory(key: &DirectoryKey) -> Key {
     let table = Key::of(Table::Directory);
     match key {
-        DirectoryKey::Party(id) => table.fixed(&[0]).sp(id),
+        DirectoryKey::Party(id) => parties().sp(id),
         DirectoryKey::Agreement(id) => table.fixed(&[1]).fixed(id.as_bytes()),
         DirectoryKey::Subscription(id) => table.fixed(&[2]).fixed(id.as_bytes()),
         DirectoryKey::Certificate(serial) => table.fixed(&[3]).framed(serial.as_bytes()),
         DirectoryKey::Fence(job) => fences().fixed(job.as_bytes()),
         DirectoryKey::Job(job) => table.fixed(&[5]).fixed(job.as_bytes()),
     }
+}
+
+/// The prefix of all parties.
+pub(crate) fn parties() -> Key {
+    Key::of(Table::Directory).fixed(&[0])
 }
 
 /// The prefix of all fences; the job's id is the tail.

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use ics_core::correlation::Correlation;
 use ics_core::device::HostedDevice;
+use ics_core::directory::DirectoryRecord;
 use ics_core::id::{DeviceId, MappingId, SpId};
 use ics_core::keepsake::{Keepsake, Shelf};
 use ics_core::mapping::Mapping;
@@ -339,6 +340,13 @@ fn load_hosted<R: ReadKeys>(
     let id = id.ok_or(Fault::Layout(table))?;
     load(view, Table::HostedDevice, &index::hosted_device(&id))?
         .ok_or(Fault::Layout(Table::HostedDevice))
+}
+
+/// The records of all parties.
+pub(crate) fn load_parties<R: ReadKeys>(view: &R) -> Result<Vec<DirectoryRecord>, Fault> {
+    let whole = index::parties();
+    let end = whole.prefix_end();
+    collect_range(view, Table::Directory, (&whole, &end), usize::MAX)
 }
 
 /// At most `limit` keepsakes of a shelf behind `after`.

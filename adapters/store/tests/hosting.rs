@@ -16,6 +16,8 @@ mod keys;
 mod limits;
 #[path = "hosting/onem2m.rs"]
 mod onem2m;
+#[path = "hosting/onboarding.rs"]
+mod onboarding;
 #[path = "hosting/pairing.rs"]
 mod pairing;
 #[path = "hosting/passwords.rs"]

@@ -33,7 +33,8 @@ impl AeId {
             .ok_or(InvalidId::Form)?;
         let named = stem.strip_prefix(['C', 'S']);
         let named = named.is_some_and(|rest| !rest.is_empty() && !rest.contains('/'));
-        if cse.is_empty() || !named {
+        // RFC 3986 5.2.4: in the path of a URI these would name another resource.
+        if matches!(cse, "" | "." | "..") || !named {
             return Err(InvalidId::Form);
         }
         check_anonymous(cse)?;

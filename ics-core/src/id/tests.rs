@@ -301,6 +301,8 @@ fn an_ae_id_names_a_cse_and_a_stem_and_nobody() {
         "/id-in/Cshop/cnt",
         "//in.example/id-in/Cshop",
         "/id-in/C shop",
+        "/../Cshop",
+        "/./Cshop",
         "/id-in/C262010123456789",
         "/imsi-262010123456789/Cshop",
     ] {

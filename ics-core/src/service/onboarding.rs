@@ -128,12 +128,6 @@ impl IcsService {
         terms: &PartyTerms,
         now: Timestamp,
     ) -> Result<Arc<Party>, OnboardingError> {
-        let directory = self.directory();
-        if directory.party(&terms.id).is_some() {
-            return Err(OnboardingError::PartyExists(terms.id.clone()));
-        }
-        check_grants(&directory, terms)?;
-        check_ae(&directory, &terms.id, terms.onem2m.as_ref())?;
         let party = Arc::new(Party {
             id: terms.id.clone(),
             third_party_sp: terms.third_party_sp,
@@ -148,12 +142,20 @@ impl IcsService {
             created: now,
             version: 1,
         });
-        let mut change = Change::default();
-        change.put_record(None, DirectoryRecord::Party(party.clone()));
-        match self.commit(change).await? {
-            Committed::Yes => Ok(party),
-            Committed::Overtaken => Err(OnboardingError::PartyExists(terms.id.clone())),
+        for _ in 0..ATTEMPTS {
+            let directory = self.directory();
+            if directory.party(&terms.id).is_some() {
+                return Err(OnboardingError::PartyExists(terms.id.clone()));
+            }
+            check_grants(&directory, terms)?;
+            check_ae(&directory, &terms.id, terms.onem2m.as_ref())?;
+            let mut change = Change::default().knowing_ae(&terms.id, terms.onem2m.as_ref());
+            change.put_record(None, DirectoryRecord::Party(party.clone()));
+            if self.commit(change).await? == Committed::Yes {
+                return Ok(party);
+            }
         }
+        Err(Failure::Busy.into())
     }
 
     /// Says which AE a party speaks as over oneM2M from now on; none: it does not.
@@ -179,7 +181,7 @@ impl IcsService {
                 version: before.version.saturating_add(1),
                 ..Party::clone(before)
             });
-            let mut change = Change::default();
+            let mut change = Change::default().knowing_ae(id, onem2m);
             let record = DirectoryRecord::Party(before.clone());
             change.put_record(Some(record), DirectoryRecord::Party(next.clone()));
             if self.commit(change).await? == Committed::Yes {

@@ -204,6 +204,8 @@ impl Store {
                 // The gateway hosts none here.
                 Assumption::DeviceUnchanged { device, .. } => device.is_none(),
                 Assumption::FencesKnown(known) => !self.fence_up || known.contains(&JOB),
+                // Nobody is onboarded here.
+                Assumption::AeUntaken { .. } => true,
             })?;
         }
         Ok(())

@@ -112,6 +112,67 @@ async fn overlapping_service_names_its_owner() {
     assert_eq!(world.api.show_party("rival"), Err(Refusal::NoParty));
 }
 
+fn speaks_as(stem: &str) -> NewOneM2mAe {
+    NewOneM2mAe {
+        onem2m: Some(OneM2mAeView {
+            ae: format!("/id-in/{stem}"),
+            key: Some(JwkView {
+                kty: "OKP".into(),
+                crv: "Ed25519".into(),
+                x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".into(),
+                y: None,
+            }),
+        }),
+    }
+}
+
+#[tokio::test]
+async fn an_ae_is_given_shown_and_taken_away() {
+    let world = World::new();
+    onboard(&world).await;
+    let (api, caller) = (&world.api, world.caller());
+    let given = speaks_as("Cshop");
+    let changed = api.change_party_ae(&caller, "shop", &given).await.unwrap();
+    assert_eq!(changed.onem2m, given.onem2m);
+    assert_eq!(api.show_party("shop").unwrap().onem2m, given.onem2m);
+    let none = NewOneM2mAe::default();
+    let changed = api.change_party_ae(&caller, "shop", &none).await.unwrap();
+    assert_eq!(changed.onem2m, None);
+    assert_eq!(
+        changed.services,
+        ["https://shop.example/"],
+        "all else stays"
+    );
+}
+
+#[tokio::test]
+async fn an_ae_speaks_for_one_party_and_is_free_again_when_that_is_removed() {
+    let world = World::new();
+    onboard(&world).await;
+    let (api, caller) = (&world.api, world.caller());
+    let given = speaks_as("Cshop");
+    api.change_party_ae(&caller, "shop", &given).await.unwrap();
+    let mut rival = new_party("rival", RoleName::IotSp);
+    rival.onem2m = given.onem2m.clone();
+    for refusal in [
+        api.change_party_ae(&caller, "vendor", &given).await,
+        api.add_party(&caller, &rival).await,
+    ] {
+        let problem = refusal.unwrap_err().problem();
+        assert_eq!((problem.status, problem.cause.as_str()), (409, "AE_TAKEN"));
+        assert_eq!(problem.conflicts_with.as_deref(), Some("shop"));
+    }
+    assert_eq!(api.show_party("vendor").unwrap().onem2m, None);
+    api.change_party_ae(&caller, "shop", &given).await.unwrap();
+    api.suspend_party(&caller, "shop").await.unwrap();
+    let refused = api.change_party_ae(&caller, "vendor", &given).await;
+    assert!(refused.is_err(), "frozen is not gone");
+    api.remove_party(&caller, "shop", YES).await.unwrap();
+    api.add_party(&caller, &rival).await.unwrap();
+    let refused = api.change_party_ae(&caller, "shop", &given).await;
+    assert_eq!(refused.unwrap_err().problem().status, 409);
+}
+
 #[tokio::test]
 async fn status_changes_and_removal_is_final() {
     let world = World::new();

@@ -6,7 +6,9 @@ use ics_core::principal::CertificateSerial;
 
 use super::*;
 use crate::fixture::at;
-use crate::wire::{NewAgreement, NewLimits, NewParty, Revocation, SerialNamespaceView};
+use crate::wire::{
+    JwkView, NewAgreement, NewLimits, NewParty, OneM2mAeView, Revocation, SerialNamespaceView,
+};
 
 const SECRET: &str = "310150123456789";
 
@@ -48,7 +50,15 @@ fn every_fault_of_a_party_is_told_with_its_place_and_without_its_value() {
         ],
         callback_origins: vec![format!("http://{SECRET}.example")],
         token_endpoint: Some(SECRET.into()),
-        onem2m: None,
+        onem2m: Some(OneM2mAeView {
+            ae: format!("/id-in/C{SECRET}"),
+            key: Some(JwkView {
+                kty: "EC".into(),
+                crv: "P-256".into(),
+                x: SECRET.into(),
+                y: None,
+            }),
+        }),
         limits: NewLimits::default(),
     };
     let refusal = party_terms(&new, limits()).unwrap_err();
@@ -62,7 +72,9 @@ fn every_fault_of_a_party_is_told_with_its_place_and_without_its_value() {
             "/serialNamespaces/2/pattern",
             "/serialNamespaces/3",
             "/callbackOrigins/0",
-            "/tokenEndpoint"
+            "/tokenEndpoint",
+            "/onem2m/ae",
+            "/onem2m/key"
         ]
     );
     let told = serde_json::to_string(&refusal.problem()).unwrap();

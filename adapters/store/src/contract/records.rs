@@ -1,14 +1,19 @@
 //! UTI records, dead devices, the directory, and assumptions on them.
 
+use std::sync::Arc;
+
 use ics_core::change::{Assumption, Change, Write};
 use ics_core::directory::DirectoryRecord;
-use ics_core::id::{AgreementId, JobId};
+use ics_core::id::{AeId, AgreementId, JobId};
 use ics_core::mapping::UtiRecord;
+use ics_core::party::{Party, PartyStatus};
 use ics_core::port::CommitError;
 use ics_core::time::Timestamp;
 use ics_core::timekeeping::ClockMark;
 
-use super::sample::{agreement, certificate, fence, hash, job, new, party, pending, subscription};
+use super::sample::{
+    agreement, certificate, fence, hash, job, new, party, pending, sp, speaking, subscription,
+};
 use super::{Contender, block_on, commit};
 
 /// A clock set back over a restart shows by it.
@@ -96,7 +101,7 @@ pub fn dead_devices_stay_dead_and_break_assumptions(store: &dyn Contender) {
 fn all_kinds() -> [DirectoryRecord; 11] {
     [
         party("shop1", 1),
-        party("shop10", 1),
+        speaking("shop10", 1, "Cshop"),
         agreement(1),
         subscription(1),
         certificate(1),
@@ -186,6 +191,34 @@ pub fn an_agreement_changed_meanwhile_breaks_the_assumption(store: &dyn Contende
         assume(2, 2).with_uti_record(hash(9), new(UtiRecord::default())),
     )
     .unwrap();
+}
+
+/// Two operators onboard at once: an AE speaks for one party, until that is removed.
+pub fn an_ae_taken_meanwhile_breaks_the_assumption(store: &dyn Contender) {
+    let assume = |id: &str, stem: &str, change: Change| {
+        let (ae, sp) = (AeId::parse(&format!("/id-in/{stem}")).unwrap(), sp(id));
+        change.with_assumption(Assumption::AeUntaken { ae, sp })
+    };
+    let first = speaking("shop1", 1, "Cshop");
+    commit(store, assume("shop1", "Cshop", put(&first, None))).unwrap();
+    let rival = || put(&party("shop2", 1), None);
+    assert_eq!(
+        commit(store, assume("shop2", "Cshop", rival())),
+        Err(CommitError::Conflict)
+    );
+    commit(store, assume("shop2", "Cother", rival())).unwrap();
+    let second = speaking("shop1", 2, "Cshop");
+    commit(store, assume("shop1", "Cshop", put(&second, Some(&first)))).unwrap();
+    let DirectoryRecord::Party(party_of) = speaking("shop1", 3, "Cshop") else {
+        return;
+    };
+    let removed = DirectoryRecord::Party(Arc::new(Party {
+        status: PartyStatus::Removed,
+        ..Party::clone(&party_of)
+    }));
+    commit(store, put(&removed, Some(&second))).unwrap();
+    let successor = put(&party("shop3", 1), None);
+    commit(store, assume("shop3", "Cshop", successor)).unwrap();
 }
 
 /// No row is made by a decision that did not know of a fence, in the order of commits; one that

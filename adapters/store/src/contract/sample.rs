@@ -13,8 +13,8 @@ use ics_core::device_document::DocumentState;
 use ics_core::directory::DirectoryRecord;
 use ics_core::fence::{Fence, FenceScope};
 use ics_core::id::{
-    AgreementId, CallbackUri, DeviceId, JobId, MappingId, Origin, ServicePrefix, ServiceUri, SpId,
-    SubscriptionId, Uti,
+    AeId, AgreementId, CallbackUri, DeviceId, JobId, MappingId, Origin, ServicePrefix, ServiceUri,
+    SpId, SubscriptionId, Uti,
 };
 use ics_core::job::{Job, JobOwner, JobStatus};
 use ics_core::keepsake::{Keeping, Shelf};
@@ -24,8 +24,8 @@ use ics_core::mapping::{
 };
 use ics_core::outbox::{Addressee, DeadReason, Message, OutboxEntry, OutboxKey, Subject};
 use ics_core::party::{
-    Agreement, CertificateRecord, ConsentMode, Exposure, Limits, Party, PartyStatus, SerialMatcher,
-    SerialNamespace, Subscription,
+    Agreement, CertificateRecord, ConsentMode, Exposure, Limits, OneM2mAe, Party, PartyStatus,
+    SerialMatcher, SerialNamespace, SignatureAlgorithm, Subscription, VerifyingKey,
 };
 use ics_core::port::Cursor;
 use ics_core::principal::{CertificateSerial, CertificateThumbprint};
@@ -257,6 +257,23 @@ pub fn party(id: &str, version: u64) -> DirectoryRecord {
         created: at(0),
         version,
     }))
+}
+
+/// The same that speaks as the AE `/id-in/<stem>`, and signs.
+#[must_use]
+pub fn speaking(id: &str, version: u64, stem: &str) -> DirectoryRecord {
+    let point = [vec![4], vec![7; 64]].concat();
+    let onem2m = OneM2mAe {
+        ae: AeId::parse(&format!("/id-in/{stem}")).unwrap(),
+        key: VerifyingKey::new(SignatureAlgorithm::Es256, point),
+    };
+    match party(id, version) {
+        DirectoryRecord::Party(party) => DirectoryRecord::Party(Arc::new(Party {
+            onem2m: Some(onem2m),
+            ..Party::clone(&party)
+        })),
+        other => other,
+    }
 }
 
 /// An agreement between `maker1` and `shop1`.

@@ -577,6 +577,11 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
             encode(index::directory(&record.key()).as_bytes(), &record),
         )
     }));
+    let speaking = sample::speaking("shop1", 5, "Cshop");
+    all.push((
+        "party-onem2m",
+        encode(index::directory(&speaking.key()).as_bytes(), &speaking),
+    ));
     for (entry, _) in index::entries_of(&established) {
         all.push(("index-key", entry.into_bytes()));
     }

@@ -21,7 +21,7 @@ use crate::{
 
 fn everything() -> MemoryStore {
     let store = MemoryStore::in_memory().unwrap();
-    let maker = sample::party("maker1", 1);
+    let maker = sample::speaking("maker1", 1, "Cmaker");
     let change = sample::everything().with_record(maker.key(), sample::new(maker));
     block_on(store.commit(change)).unwrap();
     store.keep_canary(&Sealed::from_bytes(vec![7; 20])).unwrap();
