@@ -3,16 +3,10 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use crate::id::SpId;
-
 /// The code of a refusal, such as `MAPPING_NOT_FOUND`: upper-case letters and underscores, fixed in
 /// the code, nothing a caller sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefusalCause(pub &'static str);
-
-/// Who asked, where that is known by more than the connection: by a request it signed itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProvedParty(pub SpId);
 
 /// Many inquiries in one request: how many were asked, and what became of them so far. Counted
 /// while the answer is made; the decision log reads it when the answer ends.

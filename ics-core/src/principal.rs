@@ -117,6 +117,17 @@ impl Proof {
             Self::Signature(sp) | Self::Claim(sp) => sp,
         }
     }
+
+    /// How, in a word for logs.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Certificate(_) => "certificate",
+            Self::Device(_) => "credential",
+            Self::Signature(_) => "signature",
+            Self::Claim(_) => "claim",
+        }
+    }
 }
 
 /// A hosted device that proved itself on a device channel. Bound once for a session; asked again

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use ics_channel::DeviceCertificate;
-use ics_core::id::{AeId, SpId};
+use ics_core::id::AeId;
 use ics_core::principal::{
     CertificateSerial, CertificateThumbprint, DeviceIdentity, PeerCertificate, Principal,
 };
@@ -98,10 +98,10 @@ pub(crate) enum Standing {
 }
 
 impl Originator {
-    /// The party that asks, if it proved itself.
-    pub(crate) fn party(&self) -> Option<&SpId> {
+    /// The party that asks, if the connection proves it.
+    pub(crate) const fn principal(&self) -> Option<&Principal> {
         match &self.standing {
-            Standing::Party(principal) => Some(&principal.sp),
+            Standing::Party(principal) => Some(principal),
             _ => None,
         }
     }

@@ -8,11 +8,11 @@ mod times;
 
 use std::sync::Arc;
 
-use ics_core::id::SpId;
 use ics_core::port::{
     Clock, Entropy, OneM2mRoad, PortFuture, RateLimiter, RoadOutcome, Sealer, SignatureVerifier,
     StoreError,
 };
+use ics_core::principal::Principal;
 use ics_core::reference_point::ReferencePoint;
 use ics_core::service::{Consignment, IcsService};
 use ics_core::time::Timestamp;
@@ -88,8 +88,8 @@ pub struct Answered {
     pub response: Response,
     /// The reference point the request went over, where it was one of the ICS.
     pub point: Option<ReferencePoint>,
-    /// The party that proved itself.
-    pub party: Option<SpId>,
+    /// The party that proved itself, and how.
+    pub principal: Option<Principal>,
 }
 
 impl Cse {
@@ -198,7 +198,7 @@ impl Cse {
         Answered {
             response: self.respond(request, Err(refusal)),
             point: None,
-            party: None,
+            principal: None,
         }
     }
 
@@ -262,7 +262,7 @@ impl Cse {
             return Answered {
                 response: self.respond(request, self.requests.handle(&ri, who, request, now)),
                 point: None,
-                party: who.party().cloned(),
+                principal: who.principal().cloned(),
             };
         }
         let Some(place) = self.ics.place(address) else {
@@ -276,7 +276,7 @@ impl Cse {
             return Answered {
                 response: self.respond(request, outcome),
                 point: None,
-                party: who.party().cloned(),
+                principal: who.principal().cloned(),
             };
         };
         let handled = self.ics.handle((who, place), request, (&self.tree, now));
@@ -284,7 +284,7 @@ impl Cse {
         Answered {
             response: self.respond(request, handled.outcome),
             point: Some(handled.point),
-            party: handled.party,
+            principal: handled.principal,
         }
     }
 
@@ -306,12 +306,12 @@ impl Cse {
             }
             (Ok(ri), _) => (ri, Rsc::AcceptedSynch, Vec::new()),
         };
-        let party = who.party().cloned();
+        let principal = who.principal().cloned();
         let accepted = crate::primitive::Answer::with(rsc, "m2m:uri", ri.clone().into());
         let answered = Answered {
             response: self.respond(&request, Ok(accepted)),
             point: None,
-            party,
+            principal,
         };
         let cse = Arc::clone(self);
         tokio::spawn(async move {

@@ -6,7 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use ics_core::audit::{ProvedParty, RefusalCause};
+use ics_core::audit::RefusalCause;
 use ics_http::{BodyRefusal, Terms, read_body};
 
 use crate::binding::http::{
@@ -146,11 +146,11 @@ fn respond(answered: &Answered, ended: Rsc) -> HttpResponse {
     if !ended.is_success() {
         http.extensions_mut().insert(RefusalCause(ended.name()));
     }
-    if let Some(party) = &answered.party {
-        http.extensions_mut().insert(ProvedParty(party.clone()));
-    }
     if let Some(point) = answered.point {
         http.extensions_mut().insert(point);
+    }
+    if let Some(principal) = &answered.principal {
+        http.extensions_mut().insert(principal.clone());
     }
     http.body(written.body)
 }

@@ -178,7 +178,7 @@ pub(crate) struct Handled {
     /// The reference point it went over.
     pub(crate) point: ReferencePoint,
     /// The party that proved itself, by whatever means.
-    pub(crate) party: Option<SpId>,
+    pub(crate) principal: Option<Principal>,
 }
 
 /// Who asks for what, proved and admitted.
@@ -227,14 +227,15 @@ impl Ics {
         request: &Request,
         (watches, now): (&dyn Watches, Timestamp),
     ) -> Handled {
-        let mut party = who.party().cloned();
-        let answered = self.answer((who, place), request, (watches, now), &mut party);
+        let mut principal = who.principal().cloned();
+        let answered = self.answer((who, place), request, (watches, now), &mut principal);
         let outcome = answered.await;
-        let point = self.point(party.as_ref(), place, request);
+        let sp = principal.as_ref().map(|principal| &principal.sp);
+        let point = self.point(sp, place, request);
         Handled {
             outcome,
             point,
-            party,
+            principal,
         }
     }
 
@@ -266,7 +267,7 @@ impl Ics {
         (who, place): (&Originator, Place),
         request: &Request,
         (watches, now): (&dyn Watches, Timestamp),
-        proved: &mut Option<SpId>,
+        proved: &mut Option<Principal>,
     ) -> Outcome {
         refuse_identifiers(&request.filter)?;
         if self.may_look((who, place), request) {
@@ -277,7 +278,7 @@ impl Ics {
             request,
             token,
         } = self.prove(who, place, request, now)?;
-        *proved = Some(principal.sp.clone());
+        *proved = Some(principal.clone());
         let call = Call {
             principal,
             who,

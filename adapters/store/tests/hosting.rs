@@ -14,10 +14,10 @@ mod keepsakes;
 mod keys;
 #[path = "hosting/limits.rs"]
 mod limits;
-#[path = "hosting/onem2m.rs"]
-mod onem2m;
 #[path = "hosting/onboarding.rs"]
 mod onboarding;
+#[path = "hosting/onem2m.rs"]
+mod onem2m;
 #[path = "hosting/pairing.rs"]
 mod pairing;
 #[path = "hosting/passwords.rs"]

@@ -37,7 +37,8 @@ pub(crate) struct RequestLines {
 
 /// Middleware that leaves the traces. A handler names its reference point by putting a
 /// [`ReferencePoint`](ics_core::reference_point::ReferencePoint) into the request's extensions, or the response's; the cause of a refusal by
-/// putting a [`RefusalCause`](ics_core::audit::RefusalCause) into the response's, the outcomes of many inquiries a [`BulkTally`](ics_core::audit::BulkTally).
+/// putting a [`RefusalCause`](ics_core::audit::RefusalCause) into the response's, the outcomes of many inquiries a [`BulkTally`](ics_core::audit::BulkTally);
+/// who proved itself by more than the connection, a [`Principal`](ics_core::principal::Principal).
 ///
 /// What may change something is done to its end though its caller hangs up, so that its line tells
 /// what came of it. A body that is not read is given up when the answer is out.

@@ -52,6 +52,10 @@ pub(crate) struct Entry<'a> {
     pub(crate) request_id: &'a str,
     pub(crate) listener: &'static str,
     pub(crate) who: Option<&'a str>,
+    /// How that is known.
+    pub(crate) proof: Option<&'static str>,
+    /// The CSE that handed it on, where it did not come by itself.
+    pub(crate) via: Option<&'a str>,
     pub(crate) point: Option<ReferencePoint>,
     pub(crate) method: &'static str,
     pub(crate) route: &'a str,
@@ -64,6 +68,12 @@ pub(crate) struct Entry<'a> {
 /// The line of a request that was answered.
 pub(crate) fn render_request(entry: &Entry<'_>) -> String {
     let mut line = begin(entry.time, entry.request_id, entry.listener, entry.who);
+    if let Some(proof) = entry.proof {
+        push(&mut line, "proof", proof);
+    }
+    if let Some(via) = entry.via {
+        push(&mut line, "via", via);
+    }
     if let Some(point) = entry.point {
         push(&mut line, "reference_point", point.label());
     }

@@ -151,6 +151,8 @@ fn a_line_says_who_did_what_with_which_outcome() {
         request_id: "1-2",
         listener: "t8",
         who: Some("shop"),
+        proof: Some("signature"),
+        via: Some("id-in"),
         point: Some(ReferencePoint::Ics7),
         method: "POST",
         route: "/ics-inquiry/v1/retrieve-by-transaction",
@@ -160,6 +162,10 @@ fn a_line_says_who_did_what_with_which_outcome() {
     });
     let read: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(read["who"], "shop");
+    assert_eq!(
+        (&read["proof"], &read["via"]),
+        (&"signature".into(), &"id-in".into())
+    );
     assert_eq!(read["reference_point"], "ICS-7");
     assert_eq!(read["decision"], "denied");
     assert_eq!(read["cause"], "MAPPING_NOT_FOUND");

@@ -8,9 +8,9 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::LOCATION;
-use ics_core::audit::{BulkTally, ProvedParty, RefusalCause};
-use ics_core::id::{MappingId, SpId};
-use ics_core::principal::{OperatorCertificate, PeerCertificate};
+use ics_core::audit::{BulkTally, RefusalCause};
+use ics_core::id::MappingId;
+use ics_core::principal::{OperatorCertificate, PeerCertificate, Principal};
 use ics_core::reference_point::ReferencePoint;
 use ics_onem2m::caller::Caller;
 
@@ -73,6 +73,7 @@ impl Attempt {
         let status = response.status().as_u16();
         let of_request = request.extensions().get::<ReferencePoint>().copied();
         let point = of_request.or_else(|| answer.extensions().get::<ReferencePoint>().copied());
+        let principal = answer.extensions().get::<Principal>().cloned();
         let elapsed = self.began.elapsed();
         recorder
             .metrics
@@ -84,16 +85,16 @@ impl Attempt {
         let request_id = RequestId::next().to_string();
         let pattern = request.match_pattern();
         let route = pattern.as_deref().unwrap_or("none");
-        if let Some(ProvedParty(sp)) = answer.extensions().get::<ProvedParty>() {
-            self.peer = Peer::Proved(sp.clone());
-        }
         if let Some(room) = self.room.take() {
             let cause = answer.extensions().get::<RefusalCause>().copied();
+            let asked_by = AskedBy::of(&self.peer, principal.as_ref());
             let line = render_request(&Entry {
                 time: &time,
                 request_id: &request_id,
                 listener: recorder.listener,
-                who: self.peer.name(),
+                who: asked_by.who,
+                proof: asked_by.proof,
+                via: asked_by.via,
                 point,
                 method: self.method,
                 route,
@@ -114,7 +115,9 @@ impl Attempt {
                 Peer::ServiceProvider(peer) => line.text("sp", peer.sp.as_str()),
                 Peer::Operator(operator) => line.text("operator", operator.name.as_str()),
                 Peer::OneM2m(caller) => line.text("caller", caller.name()),
-                Peer::Proved(sp) => line.text("sp", sp.as_str()),
+            }
+            if let Some(principal) = &principal {
+                line.text("sp", principal.sp.as_str());
             }
             if let Some(point) = point {
                 line.text("reference_point", point.label());
@@ -164,7 +167,6 @@ pub(super) enum Peer {
     ServiceProvider(Arc<PeerCertificate>),
     Operator(Arc<OperatorCertificate>),
     OneM2m(Caller),
-    Proved(SpId),
 }
 
 impl Peer {
@@ -186,7 +188,49 @@ impl Peer {
             Self::ServiceProvider(peer) => Some(peer.sp.as_str()),
             Self::Operator(operator) => Some(operator.name.as_str()),
             Self::OneM2m(caller) => Some(caller.name()),
-            Self::Proved(sp) => Some(sp.as_str()),
+        }
+    }
+
+    /// How its name is known, in the words of [`Principal::proof`].
+    const fn proof(&self) -> Option<&'static str> {
+        match self {
+            Self::Nobody => None,
+            Self::ServiceProvider(_) | Self::Operator(_) => Some("certificate"),
+            Self::OneM2m(caller) => Some(match caller {
+                Caller::Sp(_) | Caller::Ae(_) | Caller::Certified(_) | Caller::Cse(_) => {
+                    "certificate"
+                }
+                Caller::Device(_) => "credential",
+                Caller::Loopback => "claim",
+            }),
+        }
+    }
+}
+
+/// Who asked, as the decision log has it.
+struct AskedBy<'a> {
+    who: Option<&'a str>,
+    proof: Option<&'static str>,
+    via: Option<&'a str>,
+}
+
+impl<'a> AskedBy<'a> {
+    /// The service provider that the request itself proved, or else whose the connection is.
+    fn of(peer: &'a Peer, principal: Option<&'a Principal>) -> Self {
+        let Some(principal) = principal else {
+            return Self {
+                who: peer.name(),
+                proof: peer.proof(),
+                via: None,
+            };
+        };
+        Self {
+            who: Some(principal.sp.as_str()),
+            proof: Some(principal.proof.name()),
+            via: match peer {
+                Peer::OneM2m(Caller::Cse(cse_id)) => Some(cse_id),
+                _ => None,
+            },
         }
     }
 }
@@ -255,5 +299,40 @@ fn method_name(method: &Method) -> &'static str {
         Method::TRACE => "TRACE",
         Method::CONNECT => "CONNECT",
         _ => "OTHER",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ics_core::id::SpId;
+    use ics_core::principal::Proof;
+    use ics_core::reference_point::Scopes;
+
+    use super::*;
+
+    #[test]
+    fn who_signed_for_its_request_is_named_and_the_cse_that_handed_it_on_beside_it() {
+        let hop = Peer::OneM2m(Caller::Cse("id-in".into()));
+        let told = |principal: Option<&Principal>| {
+            let by = AskedBy::of(&hop, principal);
+            (by.who.map(str::to_owned), by.proof, by.via.is_some())
+        };
+        let unproved = (Some("id-in".to_owned()), Some("certificate"), false);
+        assert_eq!(told(None), unproved);
+        let sp = SpId::parse("shop").unwrap();
+        let principal = Principal {
+            sp: sp.clone(),
+            proof: Proof::Signature(sp),
+            scopes: Scopes::NONE,
+        };
+        let signed = (Some("shop".to_owned()), Some("signature"), true);
+        assert_eq!(told(Some(&principal)), signed);
+    }
+
+    #[test]
+    fn what_a_peer_of_a_sandbox_says_is_a_claim_in_the_log() {
+        let peer = Peer::OneM2m(Caller::Loopback);
+        assert_eq!(AskedBy::of(&peer, None).proof, Some("claim"));
+        assert_eq!(AskedBy::of(&Peer::Nobody, None).proof, None);
     }
 }

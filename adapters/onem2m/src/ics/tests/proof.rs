@@ -270,7 +270,12 @@ async fn the_logs_are_told_who_proved_itself_and_over_which_point() {
     let signed = sign("shop", rig.create(inq, pair.clone()), |_| {});
     let device = json!({ "ics:inq": { "did": "d-1" } });
     for (who, request, party, point) in [
-        (behind("shop"), signed, Some("shop"), ReferencePoint::Ics7),
+        (
+            behind("shop"),
+            signed,
+            Some(("shop", "signature")),
+            ReferencePoint::Ics7,
+        ),
         (
             behind("shop"),
             rig.create(inq, pair),
@@ -280,30 +285,31 @@ async fn the_logs_are_told_who_proved_itself_and_over_which_point() {
         (
             direct("acme"),
             rig.create(inq, device),
-            Some("acme"),
+            Some(("acme", "claim")),
             ReferencePoint::Ics8,
         ),
         (
             direct("shop"),
             rig.retrieve(&row),
-            Some("shop"),
+            Some(("shop", "claim")),
             ReferencePoint::Ics1,
         ),
         (
             direct("acme"),
             rig.retrieve(&row),
-            Some("acme"),
+            Some(("acme", "claim")),
             ReferencePoint::Ics2,
         ),
         (
             direct("acme"),
             rig.request(Operation::Delete, &row),
-            Some("acme"),
+            Some(("acme", "claim")),
             ReferencePoint::Ics4,
         ),
     ] {
         let handled = rig.handle(&who, &request).await;
-        let sp = handled.party.as_ref().map(|sp| sp.as_str());
-        assert_eq!((sp, handled.point), (party, point), "{}", request.to);
+        let principal = handled.principal.as_ref();
+        let proved = principal.map(|principal| (principal.sp.as_str(), principal.proof.name()));
+        assert_eq!((proved, handled.point), (party, point), "{}", request.to);
     }
 }
