@@ -2,6 +2,7 @@
 //! that does, asked of it alone, which the binding relies on.
 
 mod durability;
+mod listener;
 mod mca;
 mod mqtt;
 mod mutual_tls;

@@ -325,9 +325,11 @@ impl Cse {
         answered
     }
 
-    /// `rt` 2: the answer goes to whom the request named, or to the originator.
+    /// `rt` 2: the answer goes to whom the request named, or to the originator. Who is behind a hop has
+    /// not proved itself by now, and has nobody else called.
     async fn send_result(&self, who: &Originator, targets: Vec<String>, response: &Response) {
-        let targets = if targets.is_empty() {
+        let is_proved = !matches!(who.standing, Standing::BehindHop);
+        let targets = if targets.is_empty() || !is_proved {
             vec![who.id.clone()]
         } else {
             targets

@@ -85,11 +85,7 @@ impl OneM2mChannel {
         let outbound = Arc::new(outbound(section, config)?);
         let settings = Settings {
             names: section.names(),
-            points_of_access: section
-                .public_url
-                .iter()
-                .map(|url| url.as_str().to_owned())
-                .collect(),
+            points_of_access: section.public_url.iter().cloned().collect(),
             admin: None,
             registrar: section.registrar.as_ref().map(|r| r.cse_id.clone()),
         };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use ics_core::id::Origin;
 use ics_onem2m::address::Names;
+use reqwest::Url;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
@@ -33,9 +34,9 @@ pub(crate) struct OneM2mSection {
     /// The domain of absolute addresses and of names in certificates (M2M-SP-ID).
     #[serde(default = "sp_domain")]
     pub(crate) sp_domain: String,
-    /// Where others reach this CSE: its point of access.
-    #[serde(default, deserialize_with = "maybe_origin")]
-    pub(crate) public_url: Option<Origin>,
+    /// Where others reach this CSE: its point of access, of a proxy beside the platform perhaps.
+    #[serde(default)]
+    pub(crate) public_url: Option<String>,
     /// Where AEs that are not behind the registrar may be called, beside it: nobody else.
     #[serde(default, deserialize_with = "origins")]
     pub(crate) notify_origins: Vec<Origin>,
@@ -78,10 +79,6 @@ fn cse_name() -> String {
 
 fn sp_domain() -> String {
     "ics.example".into()
-}
-
-fn maybe_origin<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Origin>, D::Error> {
-    origin(from).map(Some)
 }
 
 fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Origin>, D::Error> {
@@ -131,6 +128,7 @@ impl OneM2mSection {
             faults.take(check_name(key, name));
         }
         faults.take(check_domain("onem2m.sp_domain", &self.sp_domain));
+        faults.take(self.check_public_url());
         if let Some(registrar) = &mut self.registrar {
             registrar.check(place, faults);
             if self.public_url.is_none() {
@@ -145,6 +143,23 @@ impl OneM2mSection {
             }
         }
         self.connections.check("onem2m.connections", faults);
+    }
+}
+
+impl OneM2mSection {
+    fn check_public_url(&self) -> Result<(), Fault> {
+        let Some(text) = &self.public_url else {
+            return Ok(());
+        };
+        let is_origin = Url::parse(text).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https") && url.has_host() && url.path() == "/"
+        });
+        if is_origin {
+            return Ok(());
+        }
+        let wrong = format!("`{text}` is no point of access");
+        let mend = "write what the platform is to call, such as `https://ics.example:8453`";
+        Err(Fault::new("onem2m.public_url", wrong, mend))
     }
 }
 

@@ -56,7 +56,12 @@ impl Requests {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, kept| kept.expires > now);
         let of_one = all.values().filter(|kept| kept.originator == who.id);
-        if all.len() >= MOST || of_one.count() >= MOST_OF_ONE {
+        // Names behind a hop are claims: many of them leave room for who proved itself.
+        let most = match who.standing {
+            Standing::BehindHop => MOST / 2,
+            _ => MOST,
+        };
+        if all.len() >= most || of_one.count() >= MOST_OF_ONE {
             let said = "too many requests wait for their answers to be fetched";
             return Err(Refusal::new(Rsc::InternalServerError, said));
         }

@@ -1,0 +1,287 @@
+//! The CSE's own listener: who a certificate is, and as whom it may speak.
+
+use std::path::{Path, PathBuf};
+
+use ics_tests::openssl::{
+    TestAuthority, TestCertificate, openssl, server_extensions, sp_extensions,
+};
+use ics_tests::{
+    Acme, Domain, Gateway, Haproxy, OneM2mAnswer, OneM2mClient, Party, TokenKey, fresh_uuid,
+};
+use serde_json::{Value, json};
+
+use super::world::Ae;
+
+const INQ: &str = "/id-ics/ics/inq";
+
+/// A domain whose CSE listens; `more` is added to its section.
+fn domain(more: impl FnOnce(&str) -> String) -> (Domain, String) {
+    let [port] = ics_tests::domain::free_ports();
+    let address = format!("127.0.0.1:{port}");
+    let section = format!("[onem2m]\nlisten = \"{address}\"\n");
+    let more = more(&address);
+    let domain = Domain::create(|text| {
+        text.replace("[onem2m]\n", &section).replace(
+            "[onem2m.connections]",
+            &format!("{more}\n[onem2m.connections]"),
+        )
+    });
+    (domain, format!("https://{address}"))
+}
+
+fn shop(domain: &Domain) -> Party {
+    domain.onboard(&json!({
+        "id": "shop", "roles": ["THIRD_PARTY_SP"], "services": ["https://shop.example/"],
+        "onem2m": {"ae": "/id-in/Cshop"},
+    }))
+}
+
+fn inquiry() -> Value {
+    json!({"ics:inq": {"svu": "https://shop.example/eggs", "uti": fresh_uuid()}})
+}
+
+#[track_caller]
+fn inquire(client: &OneM2mClient, rsc: u16) -> OneM2mAnswer {
+    client.create(INQ, 28, &inquiry()).expect(rsc)
+}
+
+fn ae(name: &str) -> Value {
+    json!({"m2m:ae": {"rn": name, "api": "N.org.example.test", "rr": false, "srv": ["4"]}})
+}
+
+#[test]
+fn a_certificate_speaks_as_its_own_ae_and_as_no_other() {
+    let (domain, url) = domain(|_| String::new());
+    domain.serve();
+    let shop = shop(&domain);
+    let acme = domain.onboard(&json!({
+        "id": "acme", "roles": ["IOT_SP"], "serialNamespaces": [{"prefix": "ACME-"}],
+    }));
+    let root = domain.file("authority/sp-ca.pem");
+    let as_shop = OneM2mClient::new(&url, "/id-in/Cshop").root(&root);
+    let own = as_shop.certificate(&shop.certificate, &shop.key);
+    // There is no such row: it was asked for, and may be.
+    inquire(&own, 4004);
+    for other in ["/id-in/Cmusic", "/id-in", "Cshop", "CAdmin"] {
+        inquire(&own.originator(other), 4106);
+    }
+    // A party without an AE speaks as none.
+    inquire(&as_shop.certificate(&acme.certificate, &acme.key), 4106);
+    // Nobody at all, and somebody of an authority of his own.
+    let bare = as_shop.create(INQ, 28, &inquiry()).expect(0);
+    assert_ne!(bare.http.exit, 0, "{bare:?}");
+    let theirs = TestAuthority::create(domain.scratch(), "theirs", "/CN=another");
+    let forged = theirs.issue(
+        domain.scratch(),
+        "forged",
+        &sp_extensions("shop"),
+        &["-days", "2"],
+    );
+    let refused = as_shop.certificate(&forged.certificate, &forged.key);
+    assert_ne!(inquire(&refused, 0).http.exit, 0);
+
+    // Devices: each its own AE.
+    let lock = domain.host_over(&["onem2m"], &acme, "ACME-LOCK");
+    let light = domain.host_over(&["onem2m"], &acme, "ACME-LIGHT");
+    let elsewhere = domain.host_over(&["mqtt"], &acme, "ACME-ELSEWHERE");
+    let device = |device: &ics_tests::HostedDevice| {
+        let client = OneM2mClient::new(&url, "Clock").root(&root);
+        client.certificate(&device.certificate, &device.key)
+    };
+    device(&lock).create("ics", 2, &ae("lock")).expect(2001);
+    device(&lock).retrieve("ics/lock").expect(2000);
+    device(&light).retrieve("ics/lock").expect(4106);
+    device(&elsewhere).create("ics", 2, &ae("x")).expect(4106);
+    domain
+        .operator("POST", "/operator/v1/sps/acme/suspend", Some(&json!({})))
+        .expect(200);
+    device(&lock).retrieve("ics/lock").expect(4106);
+}
+
+/// A platform, and the certificates between it and a gateway.
+struct Meeting {
+    directory: tempfile::TempDir,
+    authority: TestAuthority,
+    acme: Acme,
+    front: Haproxy,
+}
+
+impl Meeting {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let authority = TestAuthority::create(directory.path(), "platform", "/CN=platform");
+        let acme = Acme::options().admitting("/id-ics").start();
+        let names = server_extensions("DNS:localhost,IP:127.0.0.1");
+        let shown = authority.issue(directory.path(), "front", &names, &["-days", "2"]);
+        let front = Haproxy::front(acme.address(), &shown, &authority.certificate);
+        Self {
+            directory,
+            authority,
+            acme,
+            front,
+        }
+    }
+
+    /// A certificate of a CSE by its absolute CSE-ID.
+    fn cse(&self, authority: &TestAuthority, name: &str, id: &str) -> TestCertificate {
+        let extensions = sp_extensions("x").replace("urn:ics:sp:x", id);
+        assert!(extensions.contains(id), "{extensions}");
+        authority.issue(self.directory.path(), name, &extensions, &["-days", "2"])
+    }
+
+    /// The section of the registrar, and where the platform reaches the gateway.
+    fn section(&self, reached: &str, (own, anchor): (&TestCertificate, &Path)) -> String {
+        let line = |key: &str, path: &Path| format!("{key} = \"{}\"\n", path.display());
+        [
+            format!("public_url = \"{reached}\"\n[onem2m.registrar]\n"),
+            format!("url = \"{}\"\n", self.front.url()),
+            "cse_id = \"id-in\"\ncse_name = \"cse-in\"\nsp_domain = \"acme.example.com\"\n".into(),
+            line("anchor", anchor),
+            line("certificate", &own.certificate),
+            line("key", &own.key),
+        ]
+        .concat()
+    }
+}
+
+fn attach(domain: &Domain) -> Result<(), String> {
+    let config = domain.configuration();
+    let config = config.to_str().expect("UTF-8");
+    let output = Gateway::run(&["onem2m", "attach", "--config", config]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    output.status.success().then_some(()).ok_or(said)
+}
+
+/// The key that shop signs with, made by openssl and registered on the command line.
+fn register_key(domain: &Domain) -> TokenKey {
+    let at = |name: &str| -> PathBuf { domain.scratch().join(name) };
+    let (key, public) = (at("shop.onem2m.key"), at("shop.onem2m.pub"));
+    let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+    openssl(&["genpkey", "-algorithm", "ED25519", "-out", &text(&key)]);
+    openssl(&[
+        "pkey",
+        "-in",
+        &text(&key),
+        "-pubout",
+        "-out",
+        &text(&public),
+    ]);
+    let config = text(&domain.configuration());
+    let output = Gateway::run(&[
+        "sp",
+        "onem2m",
+        "shop",
+        "--config",
+        &config,
+        "--onem2m-ae",
+        "/id-in/Cshop",
+        "--onem2m-key",
+        &text(&public),
+    ]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    TokenKey::new("/id-in/Cshop", &key)
+}
+
+#[test]
+fn platform_and_gateway_prove_themselves_to_each_other() {
+    let meeting = Meeting::new();
+    let ours = meeting.cse(&meeting.authority, "ours", "//ics.example/id-ics");
+    let platform = meeting.cse(
+        &meeting.authority,
+        "platform-cse",
+        "//acme.example.com/id-in",
+    );
+    let other = meeting.cse(
+        &meeting.authority,
+        "other-cse",
+        "//acme.example.com/id-other",
+    );
+    let strangers = TestAuthority::create(meeting.directory.path(), "strangers", "/CN=platform");
+    let strange = meeting.cse(&strangers, "strange", "//acme.example.com/id-in");
+    let anchor = meeting.authority.certificate.clone();
+    let mut egress = None;
+    let mut wrong = Vec::new();
+    let own = tempfile::tempdir().expect("a directory");
+    let served = TestAuthority::create(own.path(), "served", "/CN=gateway");
+    let names = server_extensions("DNS:localhost,IP:127.0.0.1");
+    let shown = served.issue(own.path(), "shown", &names, &["-days", "2"]);
+    let (domain, _) = domain(|address| {
+        let address = address.parse().expect("an address");
+        let root = (served.certificate.as_path(), "localhost");
+        let open = |certificate| Haproxy::egress(address, certificate, root);
+        let way = open(&platform);
+        let section = meeting.section(&way.url(), (&ours, &anchor));
+        egress = Some(way);
+        wrong.extend([
+            open(&other),
+            open(&strange),
+            Haproxy::bare_egress(address, root),
+        ]);
+        section
+    });
+    let config = domain.configuration();
+    let text = std::fs::read_to_string(&config).expect("a configuration");
+    let line = |key: &str, path: &Path| format!("{key} = \"{}\"", path.display());
+    let text = text
+        .replace(
+            "certificate = \"onem2m/server.pem\"",
+            &line("certificate", &shown.certificate),
+        )
+        .replace("key = \"onem2m/server.key\"", &line("key", &shown.key));
+    std::fs::write(&config, text).expect("written");
+    domain.serve();
+    shop(&domain);
+    let key = register_key(&domain);
+    attach(&domain).expect("attached");
+
+    // Through the platform, there and back.
+    let shop = Ae::register(&meeting.acme, "shop", None);
+    let answer = shop
+        .client
+        .signed(&key, ("POST", INQ), Some(28), &inquiry());
+    answer.expect(4004);
+
+    // The right way, by hand: the platform itself, and somebody who is not under it.
+    let way = OneM2mClient::new(&egress.as_ref().expect("open").url(), "/id-in");
+    way.retrieve("/id-ics/ics").expect(2000);
+    inquire(&way.originator("/id-other/Cshop"), 4106);
+    // Another CSE of the domain is not the registrar; one that another authority certified, or none
+    // did, gets no answer of ours.
+    let [other, strange, bare] = wrong.as_slice() else {
+        panic!("three ways");
+    };
+    let at = |way: &Haproxy| OneM2mClient::new(&way.url(), "/id-in").retrieve("/id-ics/ics");
+    at(other).expect(4106);
+    for way in [strange, bare] {
+        let answer = at(way);
+        assert_eq!(answer.rsc, 0, "{answer:?}");
+    }
+}
+
+#[test]
+fn a_platform_that_is_not_the_one_is_not_registered_with() {
+    let meeting = Meeting::new();
+    let ours = meeting.cse(&meeting.authority, "ours", "//ics.example/id-ics");
+    let strangers = TestAuthority::create(meeting.directory.path(), "strangers", "/CN=platform");
+    let strange = meeting.cse(&strangers, "strange", "//ics.example/id-ics");
+    let before = meeting.acme.tree();
+    // It is not believed, or does not believe us.
+    for (own, anchor) in [
+        (&ours, &strangers.certificate),
+        (&strange, &meeting.authority.certificate),
+    ] {
+        let (domain, _) =
+            domain(|address| meeting.section(&format!("https://{address}"), (own, anchor)));
+        domain.serve();
+        let said = attach(&domain).expect_err("refused");
+        assert!(
+            said.contains("the platform's CSE does not answer"),
+            "{said}"
+        );
+        assert_eq!(meeting.acme.tree().to_json(), before.to_json());
+    }
+}
