@@ -25,6 +25,7 @@ use std::sync::Arc;
 use actix_web::dev::ServerHandle;
 use ics_core::id::MappingId;
 use ics_core::port::{Clock, Entropy as _};
+use reqwest::Url;
 use rustls::ServerConfig;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -108,8 +109,8 @@ pub(crate) struct Options {
     pub(crate) log: Option<RequestLines>,
     /// Where the CSE listens, if not at a port of the sandbox's; on loopback.
     pub(crate) onem2m_listen: Option<SocketAddr>,
-    /// The CSE of a oneM2M platform, `http://host:port`.
-    pub(crate) platform: Option<String>,
+    /// The CSE of a oneM2M platform, `http://host:port`, or `mqtt://host:port` of its broker.
+    pub(crate) platform: Option<Url>,
 }
 
 /// A running sandbox.
@@ -167,11 +168,9 @@ impl Sandbox {
         }
         let host = sandbox.client(plan::HOST)?;
         sandbox.devices = devices::register(&host, &sandbox.layout).await?;
-        sandbox
-            .running
-            .attach()
-            .await
-            .map_err(|said| SandboxError::Platform(platform.unwrap_or_default(), said))?;
+        sandbox.running.attach().await.map_err(|said| {
+            SandboxError::Platform(platform.map(String::from).unwrap_or_default(), said)
+        })?;
         let cse = sandbox.running.onem2m();
         env::write(&sandbox.layout, (sandbox.ports, cse), &sandbox.devices)
             .map_err(|error| SandboxError::Io("sandbox.env".into(), error))?;

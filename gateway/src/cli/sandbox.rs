@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use reqwest::Url;
 
 use super::runtime::{Outcome, Signals, block_on, say};
 use super::serve::until_end;
@@ -36,9 +37,10 @@ pub(super) struct SandboxArguments {
     #[arg(long, value_name = "ADDR")]
     onem2m_listen: Option<SocketAddr>,
 
-    /// The CSE of a oneM2M platform on this host, such as http://127.0.0.1:8080, to be joined to
-    #[arg(long, value_name = "URL")]
-    onem2m: Option<String>,
+    /// The CSE of a oneM2M platform on this host, such as http://127.0.0.1:8080, to be joined to; or
+    /// mqtt://127.0.0.1:1883, the broker where it is
+    #[arg(long, value_name = "URL", value_parser = platform)]
+    onem2m: Option<Url>,
 }
 
 const EXAMPLES: &str = "\
@@ -47,6 +49,15 @@ Example:
     . ./sandbox/sandbox.env
     curl --cacert $ICS_CA --cert $ICS_3P_CERT --key $ICS_3P_KEY \\
          -d grant_type=client_credentials $ICS_T8_URL/oauth2/token";
+
+fn platform(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok();
+    let is_plain = |url: &Url| {
+        matches!(url.scheme(), "http" | "mqtt") && url.has_host() && url.username().is_empty()
+    };
+    let wrong = "write http://HOST:PORT of the CSE, or mqtt://HOST:PORT of its broker";
+    url.filter(is_plain).ok_or_else(|| wrong.to_owned())
+}
 
 impl SandboxArguments {
     pub(super) fn run(self) -> Outcome {

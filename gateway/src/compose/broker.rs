@@ -1,6 +1,7 @@
 //! The device channel through a broker: the ways to it, and the task that serves it.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,7 +87,7 @@ impl BrokerChannel {
 }
 
 /// How the gateway shows itself to a broker, and the authorities it believes.
-type Shown = (ClientConfig, Vec<CertificateDer<'static>>);
+pub(super) type Shown = (ClientConfig, Vec<CertificateDer<'static>>);
 
 /// How the broker is reached.
 pub(crate) struct BrokerWays {
@@ -171,11 +172,24 @@ impl BrokerWays {
 
 /// The gateway's TLS towards the broker, and whom it believes.
 fn load(section: &MqttBrokerSection, clock: &Arc<dyn Clock>) -> Result<Shown, CredentialError> {
+    let shown = (section.certificate.as_path(), section.key.as_path());
+    load_client(&section.server_anchors, shown, clock)
+}
+
+/// The TLS of a client that believes these authorities, and shows that certificate and key.
+///
+/// # Errors
+/// [`CredentialError`].
+pub(super) fn load_client(
+    anchors: &[PathBuf],
+    (certificate, key): (&Path, &Path),
+    clock: &Arc<dyn Clock>,
+) -> Result<Shown, CredentialError> {
     let mut roots = Vec::new();
-    for anchor in &section.server_anchors {
+    for anchor in anchors {
         roots.extend(load_certificates(anchor)?);
     }
-    let credential = Credential::load(&section.certificate, &section.key)?;
+    let credential = Credential::load(certificate, key)?;
     let tls = by_clock(client_config(roots.clone(), credential)?, Arc::clone(clock));
     Ok((tls, roots))
 }
@@ -194,9 +208,9 @@ impl Ways for BrokerWays {
 }
 
 /// One way: an address, and who we are there.
-struct Way {
-    address: BrokerAddress,
-    tls: Arc<ClientConfig>,
+pub(super) struct Way {
+    pub(super) address: BrokerAddress,
+    pub(super) tls: Arc<ClientConfig>,
 }
 
 impl Dial for Way {

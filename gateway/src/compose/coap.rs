@@ -4,7 +4,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
-use ics_coap::{Endpoint, Sessions, Trust, Verify};
+use ics_coap::{Endpoint, Guest, Sessions, Trust, Verify};
 use ics_core::device::Channel;
 use ics_core::port::{Clock, DeviceBell};
 use rustix::net::sockopt::{set_socket_recv_buffer_size, socket_recv_buffer_size};
@@ -30,7 +30,7 @@ pub(super) struct CoapChannel {
 }
 
 impl CoapChannel {
-    /// Opens it; `sessions` is where it notes which devices are here.
+    /// Opens it; `sessions` is where it notes which devices are here, `guest` what else they may talk to.
     ///
     /// # Errors
     /// [`StartError`].
@@ -38,6 +38,7 @@ impl CoapChannel {
         config: &Config,
         parts: &Parts,
         (telemetry, sessions): (&Telemetry, &Arc<Sessions>),
+        guest: Option<Guest>,
     ) -> Result<Option<Self>, StartError> {
         let (Some(section), Some(devices)) = (&config.coap, &config.devices) else {
             return Ok(None);
@@ -52,13 +53,17 @@ impl CoapChannel {
             (Channel::Coap, COAP),
             telemetry.clone(),
         );
-        let endpoint = Arc::new(Endpoint::new(
+        let endpoint = Endpoint::new(
             Arc::new(acts),
             Arc::clone(sessions),
             Arc::clone(&parts.clock),
             Arc::clone(&parts.entropy),
             section.limits.limits(),
-        ));
+        );
+        let endpoint = Arc::new(match guest {
+            Some(guest) => endpoint.with_guest(guest),
+            None => endpoint,
+        });
         let (socket, address) = bind(section.listen)?;
         let plain = section.plain_listen.map(bind).transpose()?;
         let mut tasks = vec![serve(Arc::clone(&endpoint), socket, Arc::clone(&trust))];

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ics_core::port::Entropy;
+use ics_core::port::{Clock, Entropy};
 use ics_vault::Authority;
 
 use super::coap::coap_credentials;
 use super::devices::open_device_authority;
 use super::onem2m::onem2m_credentials;
 use super::{BrokerWays, Parts, StartError, load_anchors, mqtt_credentials, read_key};
-use crate::ambient::SystemEntropy;
+use crate::ambient::{SystemClock, SystemEntropy};
 use crate::config::{AnchorSection, Config};
 use crate::descriptors;
 use crate::telemetry::check_directory;
@@ -39,7 +39,8 @@ pub(crate) fn examine(config: &Config) -> Vec<StartError> {
         take(coap_credentials(devices, coap).map(drop));
     }
     if let Some(onem2m) = &config.onem2m {
-        take(onem2m_credentials(config, onem2m).map(drop));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        take(onem2m_credentials(config, onem2m, &clock).map(drop));
     }
     take(BrokerWays::of(config).map(drop));
     for AnchorSection {

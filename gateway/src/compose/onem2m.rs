@@ -1,24 +1,32 @@
 //! The CSE: its listener, whom it believes, how it calls others; and the platform it is joined to.
 
+mod broker;
+mod coap;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::{App, HttpServer};
-use ics_core::port::{OneM2mRoad, PortFuture};
+use ics_coap::Guest;
+use ics_core::port::{Clock, OneM2mRoad, PortFuture};
 use ics_core::time::Timestamp;
 use ics_onem2m::client::{HttpOutbound, Reach};
+use ics_onem2m::mqtt::MqttSettings;
+use ics_onem2m::outbound::{Outbound, Outbounds};
 use ics_onem2m::registration::{Registrar, Registration};
 use ics_onem2m::{Cse, Settings, Shared};
 use ics_operator::CseRegistration;
 use ics_operator::wire::RegistrationView;
-use reqwest::Client;
+use reqwest::{Client, Url};
+use rustls::ClientConfig;
 
+use self::broker::{BrokerLine, RunningLine};
 use super::running::open;
 use super::{Parts, ReloadableTls, StartError, load_anchors};
 use crate::background::Background;
-use crate::config::{Config, OneM2mSection, RegistrarSection};
+use crate::config::{Config, OneM2mMqttSection, OneM2mSection, RegistrarSection};
 use crate::http_client::{ClientFiles, Waits, mutual_tls_client};
 use crate::listener::{Admission, Listener};
 use crate::telemetry::{ONEM2M, RequestLog, Telemetry};
@@ -45,8 +53,8 @@ pub(crate) struct PlainCse {
 /// A platform on this host.
 #[derive(Clone, Debug)]
 pub(crate) struct Platform {
-    /// `http://host:port`.
-    pub(crate) url: String,
+    /// `http://host:port`, or `mqtt://host:port` of the broker where it is.
+    pub(crate) url: Url,
     /// Its CSE-ID, without the slash.
     pub(crate) cse_id: String,
     /// The name of its CSEBase.
@@ -62,7 +70,14 @@ pub(super) struct OneM2mChannel {
     registrar: String,
     cse_id: String,
     tls: Option<ReloadableTls>,
+    line: Option<RunningLine>,
     attendant: Background,
+}
+
+/// What is shown and believed, at the listener and to the broker.
+pub(super) struct Shown {
+    listener: (Vec<TrustAnchor>, Credential),
+    broker: Option<ClientConfig>,
 }
 
 impl OneM2mChannel {
@@ -82,18 +97,30 @@ impl OneM2mChannel {
         let Some(listen) = section.listen else {
             return Ok(None);
         };
-        let outbound = Arc::new(outbound(section, config)?);
+        let line = secured_line(section, parts)?;
+        let outbound = join(outbound(section, config)?, line.as_ref());
+        let on_broker = section.mqtt.as_ref().map(point_of_access);
         let settings = Settings {
             names: section.names(),
-            points_of_access: section.public_url.iter().cloned().collect(),
+            points_of_access: section
+                .public_url
+                .iter()
+                .chain(&on_broker)
+                .cloned()
+                .collect(),
             admin: None,
             registrar: section.registrar.as_ref().map(|r| r.cse_id.clone()),
         };
         let cse = open_cse(settings.clone(), parts, outbound).await?;
-        let registrar = section.registrar.as_ref();
-        let registrar = registrar.map(|r| (r.cse_id.clone(), r.cse_name.clone()));
-        let registration = register(&cse, &settings, (registrar, REFRESH)).await?;
-        let (anchors, credential) = onem2m_credentials(config, section)?;
+        let registrar = section.registrar.as_ref().map(|r| Registrar {
+            cse_id: r.cse_id.clone(),
+            cse_name: r.cse_name.clone(),
+            names: settings.names.clone(),
+            points_of_access: own_points(on_broker.as_ref(), &settings),
+            refresh: REFRESH,
+        });
+        let registration = register(&cse, registrar).await?;
+        let (anchors, credential) = listener_credentials(config, section)?;
         let tls = ReloadableTls::new(anchors, credential, Some(Arc::clone(&parts.directory)))?;
         let listener = Listener {
             name: ONEM2M,
@@ -110,6 +137,7 @@ impl OneM2mChannel {
         let channel = Self {
             address: open.address,
             attendant: attend(Arc::clone(&cse), registration.clone()),
+            line: line.map(|line| line.begin(&cse)),
             cse,
             registration,
             registrar: settings.registrar.unwrap_or_default(),
@@ -133,18 +161,32 @@ impl OneM2mChannel {
         let socket = std::net::TcpListener::bind(address).map_err(refuse)?;
         let address = socket.local_addr().map_err(refuse)?;
         let platform = plain.platform.as_ref();
-        let client = own_client(config)?;
-        let url = platform.map(|platform| platform.url.as_str());
-        let outbound = HttpOutbound::new(client, url, Reach::Loopback).map_err(setting)?;
+        let line = platform.and_then(|platform| plain_line(platform, parts));
+        let url = platform.filter(|_| line.is_none()).map(|p| p.url.as_str());
+        let http = HttpOutbound::new(own_client(config)?, url, Reach::Loopback);
+        let outbound = join(http.map_err(setting)?, line.as_ref());
+        let on_broker = platform.filter(|_| line.is_some());
+        let on_broker = on_broker.map(|platform| platform.url.to_string());
+        let own = format!("http://{address}");
         let settings = Settings {
             names: OneM2mSection::default_names(),
-            points_of_access: vec![format!("http://{address}")],
+            points_of_access: std::iter::once(own).chain(on_broker.clone()).collect(),
             admin: Some(plain.admin.clone()),
             registrar: platform.map(|platform| platform.cse_id.clone()),
         };
-        let cse = open_cse(settings.clone(), parts, Arc::new(outbound)).await?;
-        let registrar = platform.map(|p| (p.cse_id.clone(), p.cse_name.clone()));
-        let registration = register(&cse, &settings, (registrar, SANDBOX_REFRESH)).await?;
+        let cse = open_cse(settings.clone(), parts, outbound).await?;
+        let registrar = platform.map(|platform| Registrar {
+            cse_id: platform.cse_id.clone(),
+            cse_name: platform.cse_name.clone(),
+            names: settings.names.clone(),
+            points_of_access: own_points(on_broker.as_ref(), &settings),
+            refresh: SANDBOX_REFRESH,
+        });
+        let registration = register(&cse, registrar).await?;
+        let line = line.map(|line| line.begin(&cse));
+        if let Some(line) = &line {
+            line.stand().await?;
+        }
         let telemetry = telemetry.clone();
         let served = Arc::clone(&cse);
         let server = HttpServer::new(move || {
@@ -162,6 +204,7 @@ impl OneM2mChannel {
         let channel = Self {
             address,
             attendant: attend(Arc::clone(&cse), registration.clone()),
+            line,
             cse,
             registration,
             registrar: settings.registrar.unwrap_or_default(),
@@ -174,6 +217,11 @@ impl OneM2mChannel {
     /// The way to the AEs of parties.
     pub(super) fn road(&self) -> Arc<dyn OneM2mRoad> {
         Arc::new(Shared(Arc::clone(&self.cse)))
+    }
+
+    /// What devices reach of it over CoAP.
+    pub(super) fn guest(&self) -> Guest {
+        coap::guest(&self.cse)
     }
 
     /// The registration, as the operator's API sees it.
@@ -190,21 +238,90 @@ impl OneM2mChannel {
     ///
     /// # Errors
     /// [`StartError`]; nothing changed then.
-    pub(super) fn replace(&self, shown: (Vec<TrustAnchor>, Credential)) -> Result<(), StartError> {
+    pub(super) fn replace(&self, shown: Shown) -> Result<(), StartError> {
+        let Shown { listener, broker } = shown;
         if let Some(tls) = &self.tls {
-            tls.replace(shown.0, shown.1)?;
+            tls.replace(listener.0, listener.1)?;
+        }
+        if let (Some(line), Some(tls)) = (&self.line, broker) {
+            line.replace(tls);
         }
         Ok(())
     }
 
     /// Returns when a part of it has ended.
     pub(super) async fn ended(&self) {
-        self.attendant.ended().await;
+        let line = async {
+            match &self.line {
+                Some(line) => line.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.attendant.ended() => {}
+            () = line => {}
+        }
     }
 
     /// Ends what runs beside its listener.
     pub(super) async fn stop(self) {
         self.attendant.stop().await;
+        if let Some(line) = self.line {
+            line.stop().await;
+        }
+    }
+}
+
+/// The line to the platform's broker, if the configuration names one.
+fn secured_line(section: &OneM2mSection, parts: &Parts) -> Result<Option<BrokerLine>, StartError> {
+    let (Some(mqtt), Some(registrar)) = (&section.mqtt, &section.registrar) else {
+        return Ok(None);
+    };
+    let settings = MqttSettings {
+        names: section.names(),
+        registrar: Some(registrar.cse_id.clone()),
+        broker: (mqtt.address.host.clone(), mqtt.address.port),
+        is_believed: false,
+    };
+    BrokerLine::secured(mqtt, settings, parts).map(Some)
+}
+
+/// The line to the broker of a sandbox's platform, if it is on one.
+fn plain_line(platform: &Platform, parts: &Parts) -> Option<BrokerLine> {
+    if platform.url.scheme() != "mqtt" {
+        return None;
+    }
+    let host = platform.url.host_str()?.trim_matches(['[', ']']).to_owned();
+    let settings = MqttSettings {
+        names: OneM2mSection::default_names(),
+        registrar: Some(platform.cse_id.clone()),
+        broker: (host, platform.url.port().unwrap_or(1883)),
+        is_believed: true,
+    };
+    Some(BrokerLine::plain(settings, parts))
+}
+
+/// The registrar over the line, where there is one; who is called by a point of access, by its scheme.
+fn join(http: HttpOutbound, line: Option<&BrokerLine>) -> Arc<dyn Outbound> {
+    match line {
+        None => Arc::new(http),
+        Some(line) => Arc::new(Outbounds {
+            http: Arc::new(http),
+            mqtt: Arc::clone(&line.outbound) as _,
+            is_registrar_on_mqtt: true,
+        }),
+    }
+}
+
+fn point_of_access(mqtt: &OneM2mMqttSection) -> String {
+    format!("mqtts://{}", mqtt.address)
+}
+
+/// Where the registrar reaches this CSE: over the broker, where they are on one.
+fn own_points(on_broker: Option<&String>, settings: &Settings) -> Vec<String> {
+    match on_broker {
+        Some(point) => vec![point.clone()],
+        None => settings.points_of_access.clone(),
     }
 }
 
@@ -218,7 +335,7 @@ fn setting(error: impl std::fmt::Display) -> StartError {
 async fn open_cse(
     settings: Settings,
     parts: &Parts,
-    outbound: Arc<HttpOutbound>,
+    outbound: Arc<dyn Outbound>,
 ) -> Result<Arc<Cse>, StartError> {
     let ports = ics_onem2m::Ports {
         service: Arc::clone(&parts.service),
@@ -234,18 +351,10 @@ async fn open_cse(
 
 async fn register(
     cse: &Arc<Cse>,
-    settings: &Settings,
-    (registrar, refresh): (Option<(String, String)>, Duration),
+    registrar: Option<Registrar>,
 ) -> Result<Option<Arc<Registration>>, StartError> {
-    let Some((cse_id, cse_name)) = registrar else {
+    let Some(registrar) = registrar else {
         return Ok(None);
-    };
-    let registrar = Registrar {
-        cse_id,
-        cse_name,
-        names: settings.names.clone(),
-        points_of_access: settings.points_of_access.clone(),
-        refresh,
     };
     let registration = cse.registration(registrar).await.map_err(setting)?;
     Ok(Some(Arc::new(registration)))
@@ -310,24 +419,19 @@ fn attend(cse: Arc<Cse>, registration: Option<Arc<Registration>>) -> Background 
 /// How the CSE calls others: the registrar with what it is to be shown, and believes it alone.
 fn outbound(section: &OneM2mSection, config: &Config) -> Result<HttpOutbound, StartError> {
     let reach = Reach::Pinned(section.notify_origins.clone());
-    let registrar = section.registrar.as_ref();
-    let client = match registrar {
-        Some(RegistrarSection {
-            certificate,
-            key,
-            anchor,
-            ..
-        }) => client(
+    let registrar = section.registrar.as_ref().and_then(RegistrarSection::http);
+    let client = match &registrar {
+        Some(registrar) => client(
             ClientFiles {
-                certificate,
-                key,
-                root: anchor,
+                certificate: registrar.certificate,
+                key: registrar.key,
+                root: registrar.anchor,
             },
             config,
         )?,
         None => own_client(config)?,
     };
-    let url = registrar.map(|registrar| registrar.url.as_str());
+    let url = registrar.as_ref().map(|registrar| registrar.url.as_str());
     HttpOutbound::new(client, url, reach).map_err(setting)
 }
 
@@ -349,12 +453,28 @@ fn client(files: ClientFiles<'_>, config: &Config) -> Result<Client, CredentialE
     mutual_tls_client(files, waits)
 }
 
+/// What the files of the section hold by now.
+///
+/// # Errors
+/// [`StartError`].
+pub(super) fn onem2m_credentials(
+    config: &Config,
+    section: &OneM2mSection,
+    clock: &Arc<dyn Clock>,
+) -> Result<Shown, StartError> {
+    let broker = section.mqtt.as_ref();
+    Ok(Shown {
+        listener: listener_credentials(config, section)?,
+        broker: broker.map(|mqtt| broker::load(mqtt, clock)).transpose()?,
+    })
+}
+
 /// The anchors of the CSE's listener, each with its namespace, and its certificate: service providers
 /// as on T8, hosted devices, and the platform's domain.
 ///
 /// # Errors
 /// [`StartError`].
-pub(super) fn onem2m_credentials(
+fn listener_credentials(
     config: &Config,
     section: &OneM2mSection,
 ) -> Result<(Vec<TrustAnchor>, Credential), StartError> {
@@ -365,9 +485,10 @@ pub(super) fn onem2m_credentials(
     if let Some(devices) = &config.devices {
         anchors.extend(load_anchors(&devices.certificate, &Namespace::DEVICES)?);
     }
-    if let Some(registrar) = &section.registrar {
-        let namespace = Namespace::of_onem2m(&registrar.sp_domain);
-        anchors.extend(load_anchors(&registrar.anchor, &namespace)?);
+    let registrar = section.registrar.as_ref().and_then(RegistrarSection::http);
+    if let Some(registrar) = registrar {
+        let namespace = Namespace::of_onem2m(registrar.sp_domain);
+        anchors.extend(load_anchors(registrar.anchor, &namespace)?);
     }
     let credential = Credential::load(&section.certificate, &section.key)?;
     Ok((anchors, credential))

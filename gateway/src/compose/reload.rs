@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 /// Keys that take effect at once; the rest waits for the next start.
-const AT_ONCE: [&str; 16] = [
+const AT_ONCE: [&str; 19] = [
     "t8.certificate",
     "t8.key",
     "t8.anchor",
@@ -17,6 +17,9 @@ const AT_ONCE: [&str; 16] = [
     "coap.key",
     "onem2m.certificate",
     "onem2m.key",
+    "onem2m.mqtt.certificate",
+    "onem2m.mqtt.key",
+    "onem2m.mqtt.server_anchors",
     "mqtt_broker.certificate",
     "mqtt_broker.key",
     "mqtt_broker.server_anchors",

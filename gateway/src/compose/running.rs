@@ -117,7 +117,9 @@ impl Running {
         let t8_tls = ReloadableTls::new(anchors, credential, Some(Arc::clone(&parts.directory)))?;
         let t8_listener = open_t8(&config, &parts, (&t8_tls, &signing_key, &telemetry))?;
         let mqtt = MqttChannel::open(&config, &parts, &telemetry)?;
-        let coap = CoapChannel::open(&config, &parts, (&telemetry, &observation.coap))?;
+        let seen = (&telemetry, &observation.coap);
+        let guest = onem2m.as_ref().map(OneM2mChannel::guest);
+        let coap = CoapChannel::open(&config, &parts, seen, guest)?;
         let broker = BrokerChannel::start(&config, &parts, &telemetry)?;
         let (t8, operator) = (t8_listener.address, operator_listener.address);
         let deliverer = {
@@ -224,7 +226,7 @@ impl Running {
             () = self.serving.ended() => "a listener",
             () = ended(mqtt) => "the listener of devices over MQTT",
             () = coap => "the listener of devices over CoAP",
-            () = onem2m => "what keeps the registration at the platform",
+            () = onem2m => "what joins the CSE to its platform",
             () = ended(broker) => "the channel through the broker",
             () = self.sweeper.ended() => "the sweeper",
             () = self.jobs.ended() => "what runs jobs",
@@ -263,7 +265,10 @@ impl Running {
             _ => None,
         };
         let onem2m = match (&self.onem2m, &config.onem2m) {
-            (Some(onem2m), Some(section)) => Some((onem2m, onem2m_credentials(config, section)?)),
+            (Some(onem2m), Some(section)) => {
+                let shown = onem2m_credentials(config, section, &self.parts.clock)?;
+                Some((onem2m, shown))
+            }
             _ => None,
         };
         let broker = match (&self.broker, &config.mqtt_broker) {

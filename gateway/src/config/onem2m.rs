@@ -1,7 +1,9 @@
 //! `[onem2m]`: the CSE of this gateway, and the platform it is joined to.
 
+mod broker;
+
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ics_core::id::Origin;
 use ics_onem2m::address::Names;
@@ -13,6 +15,7 @@ use super::fault::{Fault, Faults};
 use super::listeners::{ConnectionsSection, ListenSection};
 use super::literal::origin;
 use super::place::Place;
+pub(crate) use broker::OneM2mMqttSection;
 
 /// `[onem2m]`. Without `listen`, and without `--onem2m-listen`, no CSE is served.
 #[derive(Clone, Debug, Deserialize)]
@@ -43,6 +46,9 @@ pub(crate) struct OneM2mSection {
     /// The platform's CSE.
     #[serde(default)]
     pub(crate) registrar: Option<RegistrarSection>,
+    /// The broker where that is asked, if not over HTTP.
+    #[serde(default)]
+    pub(crate) mqtt: Option<OneM2mMqttSection>,
     /// Caps and timeouts.
     #[serde(default)]
     pub(crate) connections: ConnectionsSection,
@@ -52,21 +58,35 @@ pub(crate) struct OneM2mSection {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RegistrarSection {
-    /// Where it is reached: `https://host:port`.
-    #[serde(deserialize_with = "origin")]
-    pub(crate) url: Origin,
     /// Its CSE-ID, without the slash.
     pub(crate) cse_id: String,
     /// The name of its CSEBase.
     pub(crate) cse_name: String,
+    #[serde(default, deserialize_with = "optional_origin")]
+    url: Option<Origin>,
+    #[serde(default)]
+    sp_domain: Option<String>,
+    #[serde(default)]
+    anchor: Option<PathBuf>,
+    #[serde(default)]
+    certificate: Option<PathBuf>,
+    #[serde(default)]
+    key: Option<PathBuf>,
+}
+
+/// A registrar that speaks HTTP. All of it is there, or nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HttpRegistrar<'a> {
+    /// Where it is reached: `https://host:port`.
+    pub(crate) url: &'a Origin,
     /// The domain in its certificate's name, `//DOMAIN/CSE-ID`.
-    pub(crate) sp_domain: String,
+    pub(crate) sp_domain: &'a str,
     /// The authority of its certificates, as client and as server, PEM.
-    pub(crate) anchor: PathBuf,
+    pub(crate) anchor: &'a Path,
     /// What the gateway shows to it, PEM.
-    pub(crate) certificate: PathBuf,
+    pub(crate) certificate: &'a Path,
     /// Its private key, PEM, mode 0600.
-    pub(crate) key: PathBuf,
+    pub(crate) key: &'a Path,
 }
 
 fn cse_id() -> String {
@@ -79,6 +99,10 @@ fn cse_name() -> String {
 
 fn sp_domain() -> String {
     "ics.example".into()
+}
+
+fn optional_origin<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Origin>, D::Error> {
+    origin(from).map(Some)
 }
 
 fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Origin>, D::Error> {
@@ -131,7 +155,12 @@ impl OneM2mSection {
         faults.take(self.check_public_url());
         if let Some(registrar) = &mut self.registrar {
             registrar.check(place, faults);
-            if self.public_url.is_none() {
+            if self.mqtt.is_none() && registrar.http().is_none() {
+                let wrong = "how to reach the registrar is not said whole";
+                let mend = "write `url`, `sp_domain`, `anchor`, `certificate` and `key`; or `[onem2m.mqtt]`";
+                faults.take(Err(Fault::new("onem2m.registrar", wrong, mend)));
+            }
+            if self.mqtt.is_none() && self.public_url.is_none() {
                 let wrong = "the registrar would not know where to reach this CSE";
                 let mend = "write `public_url`, the origin of this CSE's listener as the registrar reaches it";
                 faults.take(Err(Fault::new("onem2m.public_url", wrong, mend)));
@@ -140,6 +169,14 @@ impl OneM2mSection {
                 let wrong = format!("`{}` is this CSE's own", self.cse_id);
                 let mend = "write the CSE-ID of the platform, without its slash";
                 faults.take(Err(Fault::new("onem2m.registrar.cse_id", wrong, mend)));
+            }
+        }
+        if let Some(mqtt) = &mut self.mqtt {
+            mqtt.check(place, faults);
+            if self.registrar.is_none() {
+                let wrong = "nobody is asked over this broker";
+                let mend = "write `[onem2m.registrar]` with `cse_id` and `cse_name`";
+                faults.take(Err(Fault::new("onem2m.mqtt", wrong, mend)));
             }
         }
         self.connections.check("onem2m.connections", faults);
@@ -164,6 +201,17 @@ impl OneM2mSection {
 }
 
 impl RegistrarSection {
+    /// How it is reached over HTTP, if it is.
+    pub(crate) fn http(&self) -> Option<HttpRegistrar<'_>> {
+        Some(HttpRegistrar {
+            url: self.url.as_ref()?,
+            sp_domain: self.sp_domain.as_deref()?,
+            anchor: self.anchor.as_deref()?,
+            certificate: self.certificate.as_deref()?,
+            key: self.key.as_deref()?,
+        })
+    }
+
     fn check(&mut self, place: &Place, faults: &mut Faults) {
         for (key, name) in [
             ("onem2m.registrar.cse_id", &self.cse_id),
@@ -171,10 +219,18 @@ impl RegistrarSection {
         ] {
             faults.take(check_name(key, name));
         }
-        faults.take(check_domain("onem2m.registrar.sp_domain", &self.sp_domain));
-        faults.take(place.file("onem2m.registrar.anchor", &mut self.anchor));
-        faults.take(place.file("onem2m.registrar.certificate", &mut self.certificate));
-        faults.take(place.secret("onem2m.registrar.key", &mut self.key));
+        if let Some(domain) = &self.sp_domain {
+            faults.take(check_domain("onem2m.registrar.sp_domain", domain));
+        }
+        if let Some(anchor) = &mut self.anchor {
+            faults.take(place.file("onem2m.registrar.anchor", anchor));
+        }
+        if let Some(certificate) = &mut self.certificate {
+            faults.take(place.file("onem2m.registrar.certificate", certificate));
+        }
+        if let Some(key) = &mut self.key {
+            faults.take(place.secret("onem2m.registrar.key", key));
+        }
     }
 }
 
