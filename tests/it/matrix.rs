@@ -6,6 +6,7 @@
 
 mod coap;
 mod mqtt;
+mod onem2m;
 mod t8;
 
 use std::collections::BTreeSet;
@@ -31,10 +32,11 @@ pub(super) struct World {
 }
 
 impl World {
-    fn start() -> Self {
+    fn start(stage: &onem2m::Stage) -> Self {
         // One device asks everything, each time anew.
         let domain = Domain::start(|configuration| {
-            configuration
+            stage
+                .configure(&configuration)
                 .replace("#connects_at_once = 10\n", "connects_at_once = 1000\n")
                 .replace("#connects_per_second = 1\n", "connects_per_second = 100\n")
                 .replace("#connects_at_once = 50\n", "connects_at_once = 1000\n")
@@ -190,10 +192,12 @@ fn collect(value: &Value, place: &str, names: &mut BTreeSet<String>) {
 
 #[test]
 fn who_may_do_what_is_as_the_golden_file_says() {
-    let mut world = World::start();
+    let stage = onem2m::Stage::new();
+    let mut world = World::start(&stage);
     t8::fill(&mut world);
     mqtt::fill(&mut world);
     coap::fill(&mut world);
+    onem2m::fill(&mut world, &stage);
     let found = world.render();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/authorization-matrix.txt");
     if std::env::var_os("ICS_REWRITE_GOLDEN").is_some() {

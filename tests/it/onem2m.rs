@@ -1,6 +1,8 @@
 //! oneM2M: the gateway as a CSE, called directly and joined to a platform of others (ACME CSE); and what
 //! that does, asked of it alone, which the binding relies on.
 
+mod coap;
+mod codes;
 mod durability;
 mod listener;
 mod mca;
@@ -10,5 +12,7 @@ mod platform;
 mod registration;
 mod remote_cse;
 mod requests;
+mod stage;
 mod story;
+mod telling;
 mod world;

@@ -79,7 +79,7 @@ fn may_of(nodes: &Nodes, who: &Originator, node: &Node, asked: (Privilege, Type)
         if let Some(custodian) = resource.text("cstn") {
             return is(who, custodian, nodes.names());
         }
-        if is(who, &resource.owner, nodes.names()) {
+        if is(who, &resource.owner, nodes.names()) || ends_own_watch(nodes, who, resource) {
             return true;
         }
         let above = nodes.parent_of(resource);
@@ -88,6 +88,14 @@ fn may_of(nodes: &Nodes, who: &Originator, node: &Node, asked: (Privilege, Type)
             _ => return false,
         }
     }
+}
+
+/// Who is behind a hop comes to a subscription by its resource ID alone, which nobody guesses, and to
+/// read or to end it: its name is enough then.
+fn ends_own_watch(nodes: &Nodes, who: &Originator, resource: &Resource) -> bool {
+    resource.ty == Type::Subscription
+        && matches!(who.standing, Standing::BehindHop)
+        && normal_form(&resource.owner, nodes.names()) == who.id
 }
 
 /// The policies a resource refers to, those that are still there. With the last of them gone it is as

@@ -437,10 +437,10 @@ impl Tree {
         self.state.sweep(now).await
     }
 
-    fn random(&self) -> u64 {
-        let mut random = [0; 8];
+    fn random(&self) -> u128 {
+        let mut random = [0; 16];
         self.state.entropy.fill(&mut random);
-        u64::from_be_bytes(random)
+        u128::from_be_bytes(random)
     }
 }
 

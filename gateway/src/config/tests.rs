@@ -273,6 +273,51 @@ fn what_is_wrong_with_the_broker_is_told_by_key() {
 }
 
 #[test]
+fn what_is_wrong_with_the_platform_is_told_by_key() {
+    let with = |more: &str| {
+        let section = format!("{more}\n[onem2m.connections]");
+        Spoiled::new().error("[onem2m.connections]", &section)
+    };
+    let broker = "[onem2m.mqtt]\naddress = \"mqtt.example:8883\"\nserver_anchors = []\n\
+                  certificate = \"t8/server.pem\"\nkey = \"mqtt/none.key\"\nsession_expiry = \"1s\"\n";
+    let error = with(broker);
+    for key in [
+        "mqtt",
+        "mqtt.server_anchors",
+        "mqtt.key",
+        "mqtt.session_expiry",
+    ] {
+        let key = format!("`onem2m.{key}`");
+        assert!(error.contains(&key), "{key}: {error}");
+    }
+    assert!(!error.contains("onem2m.mqtt.certificate"), "{error}");
+    // Half of how it is reached over HTTP is nothing.
+    let platform = "[onem2m.registrar]\ncse_id = \"id-in\"\ncse_name = \"cse-in\"\n\
+                    url = \"https://in.example:8443\"\n";
+    let error = with(platform);
+    assert!(
+        error.contains("`onem2m.registrar`: how to reach"),
+        "{error}"
+    );
+    assert!(error.contains("`onem2m.public_url`"), "{error}");
+    let error = with(&platform.replace("id-in", "id-ics"));
+    assert!(error.contains("`onem2m.registrar.cse_id`"), "{error}");
+}
+
+#[test]
+fn a_platform_on_a_broker_needs_no_url() {
+    let domain = Spoiled::new();
+    let text = std::fs::read_to_string(&domain.file).unwrap();
+    let section = "[onem2m.registrar]\ncse_id = \"id-in\"\ncse_name = \"cse-in\"\n\
+                   [onem2m.mqtt]\naddress = \"mqtt.example:8883\"\nserver_anchors = [\"t8/server.pem\"]\n\
+                   certificate = \"t8/server.pem\"\nkey = \"t8/server.key\"\n\n[onem2m.connections]";
+    let text = text.replacen("[onem2m.connections]", section, 1);
+    let config = Config::parse(&domain.file, &text).unwrap();
+    let onem2m = config.onem2m.unwrap();
+    assert!(onem2m.mqtt.is_some() && onem2m.registrar.unwrap().http().is_none());
+}
+
+#[test]
 fn what_is_wrong_with_coap_is_told_by_key() {
     let plain = |address: &str| {
         let section = format!("[coap]\nplain_listen = \"{address}\"\n");

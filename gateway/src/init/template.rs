@@ -231,10 +231,20 @@ key = "onem2m/server.key"
 #     # What the gateway shows to it.
 #     certificate = "onem2m/cse.pem"
 #     key = "onem2m/cse.key"
+# The broker where that CSE is asked and asks, if not over HTTP (TS-0010): `url` and what follows it may be
+# left out then. Its access control must let that CSE, and nobody else, publish below
+# `/oneM2M/req/id-in/id-ics/` and `/oneM2M/resp/id-ics/id-in/`.
+#     [onem2m.mqtt]
+#     address = "mqtt.example:8883"
+#     server_anchors = ["onem2m/broker-ca.pem"]
+#     certificate = "onem2m/broker-client.pem"
+#     key = "onem2m/broker-client.key"
+#     #session_expiry = "1h"
 
 # As for [t8.connections].
 [onem2m.connections]
-#max_connections = 8000
+max_connections = 1000
+max_connections_per_party = 500
 
 [notify]
 # What the gateway shows to the servers of service providers when it notifies them.

@@ -1,96 +1,26 @@
 //! Y.4462 10.1 to 10.3 through a platform of others: every party speaks with its own CSE alone.
 
-use ics_tests::{Acme, OneM2mClient, PointOfAccess, Sandbox, TokenClaims, TokenKey, fresh_uuid};
-use serde_json::{Value, json};
+use ics_tests::{TokenClaims, fresh_uuid};
+use serde_json::json;
 
-use super::world::Ae;
-
-const MAP: &str = "/id-ics/ics/map";
-const INQ: &str = "/id-ics/ics/inq";
-const DMP: &str = "/id-ics/ics/dmp";
-
-/// NOTIFY: what the service must be given to tell an AE.
-const NOTIFY: u8 = 16;
-
-/// A party on the platform.
-struct Party {
-    ae: Ae,
-    key: TokenKey,
-    told: PointOfAccess,
-}
-
-impl Party {
-    fn join(acme: &Acme, sandbox: &Sandbox, (name, prefix): (&str, &str)) -> Self {
-        let told = PointOfAccess::open();
-        let ae = Ae::register(acme, name, Some(&told.url()));
-        ae.grant(&["/id-ics"], NOTIFY);
-        Self {
-            ae,
-            key: sandbox.token_key(prefix),
-            told,
-        }
-    }
-
-    fn client(&self) -> &OneM2mClient {
-        &self.ae.client
-    }
-
-    #[track_caller]
-    fn create(&self, to: &str, content: &Value, rsc: u16) -> Value {
-        let answer = self
-            .client()
-            .signed(&self.key, ("POST", to), Some(28), content);
-        answer.expect(rsc).content()
-    }
-
-    /// What it is told of rows.
-    fn row(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        let row = |told: &Value| told["nev"]["rep"]["ics:idmap"].clone();
-        row(&self.told.notified(what, |told| fits(&row(told))))
-    }
-}
-
-struct Stage {
-    acme: Acme,
-    sandbox: Sandbox,
-    shop: Party,
-    bolt: Party,
-}
-
-impl Stage {
-    fn set() -> Self {
-        let acme = Acme::options().admitting("/id-ics").start();
-        let sandbox = Sandbox::start_joined(&acme.url());
-        let shop = Party::join(&acme, &sandbox, ("shop", "ICS_3P"));
-        let bolt = Party::join(&acme, &sandbox, ("bolt-iot", "ICS_IOT2"));
-        Self {
-            acme,
-            sandbox,
-            shop,
-            bolt,
-        }
-    }
-
-    fn service(&self) -> String {
-        format!("{}/eggs", self.sandbox.env("ICS_3P_SERVICE"))
-    }
-
-    fn request(&self, serial: &str, uti: &str) -> Value {
-        json!({"ics:idmap": {
-            "cnd": "org.example.ics.identityMapping", "svu": self.service(), "uti": uti, "dsn": serial,
-            "ucid": "c-81", "ucgt": "20260101T000000", "ucpu": "dpv:RequestedServiceProvision",
-        }})
-    }
-
-    fn by_transaction(&self, uti: &str) -> Value {
-        json!({"ics:inq": {"svu": self.service(), "uti": uti}})
-    }
-}
+use super::stage::{DMP, INQ, MAP, Stage};
 
 #[test]
 fn a_mapping_is_made_used_and_ended_through_the_platform() {
-    let stage = Stage::set();
-    let Stage { shop, bolt, .. } = &stage;
+    live_through(&Stage::set());
+}
+
+#[test]
+fn a_mapping_is_made_used_and_ended_over_the_broker_of_the_platform() {
+    let stage = Stage::set_by_broker();
+    let registered = stage.acme.admin().retrieve("cse-in/id-ics").expect(2000);
+    let points = registered.member("m2m:csr")["poa"].to_string();
+    assert!(points.contains("mqtt://"), "{points}");
+    live_through(&stage);
+}
+
+fn live_through(stage: &Stage) {
+    let Stage { shop, bolt, .. } = stage;
     let (uti, device) = (fresh_uuid(), fresh_uuid());
 
     // 10.1, steps 1 and 2: asked for, and pending.
@@ -105,10 +35,7 @@ fn a_mapping_is_made_used_and_ended_through_the_platform() {
 
     // Step 7: it names the device; step 9: both are told.
     let complete = json!({"ics:idmap": {"did": device}});
-    let answer = bolt
-        .client()
-        .signed(&bolt.key, ("PUT", &pending), None, &complete);
-    answer.expect(2004);
+    bolt.ask((3, &pending), None, &complete, 2004);
     shop.row("the result", |row| {
         row["uti"] == uti.as_str() && row["msta"] == 2
     });
@@ -170,8 +97,7 @@ fn who_does_not_prove_itself_behind_the_platform_changes_nothing() {
         assert_eq!(answer.rsc, 4103, "{what}: {answer:?}");
     }
     shop.create(INQ, &stage.by_transaction(&uti), 4004);
-    let told = bolt.told.received();
-    assert!(told.is_empty(), "the IoT SP was told of {told:?}");
+    assert_eq!(bolt.times_told(), 0, "the IoT SP was told of it");
 
     // The same token for another request.
     let asked = shop.client().request("POST", MAP);

@@ -15,11 +15,10 @@ pub struct OneM2mMqtt {
     cse: String,
 }
 
-/// The requests of a CSE to an AE, as they come; the client ends with this.
+/// The requests of a CSE to an AE, as they come, each answered 2000; the client ends with this.
 pub struct MqttNotifications {
     child: Child,
-    heard: Arc<Mutex<Vec<(String, Value)>>>,
-    port: u16,
+    heard: Arc<Mutex<Vec<Value>>>,
 }
 
 impl OneM2mMqtt {
@@ -72,21 +71,21 @@ impl OneM2mMqtt {
         let own = MqttNotifications {
             child,
             heard: Arc::default(),
-            port: self.port,
         };
-        let heard = Arc::clone(&own.heard);
+        let (heard, port) = (Arc::clone(&own.heard), self.port);
         std::thread::spawn(move || {
             for line in printed.lines().map_while(Result::ok) {
                 if let Some((topic, text)) = line.split_once(' ')
                     && let Ok(primitive) = serde_json::from_str(text)
                 {
-                    heard.lock().unwrap().push((topic.to_owned(), primitive));
+                    answer(port, topic, &primitive);
+                    heard.lock().unwrap().push(primitive);
                 }
             }
         });
         // It listens once it hears itself.
         eventually("a subscription", || {
-            own.publish(&format!("{topic}/heard"), &json!({}));
+            publish(self.port, &format!("{topic}/heard"), &json!({}));
             !own.heard.lock().unwrap().is_empty()
         });
         own
@@ -94,27 +93,40 @@ impl OneM2mMqtt {
 }
 
 impl MqttNotifications {
-    /// Waits for a request that fits, and answers it 2000.
+    /// Waits for a request that fits.
     pub fn take(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        let (topic, request) = wait_for(what, || {
+        wait_for(what, || {
             let heard = self.heard.lock().unwrap();
-            heard.iter().find(|(_, request)| fits(request)).cloned()
-        });
-        let answer = json!({
-            "rsc": 2000, "rqi": request["rqi"], "rvi": request["rvi"],
-            "to": request["fr"], "fr": request["to"],
-        });
-        let topic = topic.replacen("/oneM2M/req/", "/oneM2M/resp/", 1);
-        self.publish(&topic, &answer);
-        request
+            heard.iter().find(|request| fits(request)).cloned()
+        })
     }
 
-    fn publish(&self, topic: &str, primitive: &Value) {
-        let status = client("mosquitto_pub", self.port)
-            .args(["-t", topic, "-m", &primitive.to_string()])
-            .status();
-        assert!(status.expect("mosquitto-clients").success());
+    /// How many requests were heard.
+    pub fn heard(&self) -> usize {
+        let heard = self.heard.lock().unwrap();
+        let requests = heard.iter().filter(|said| said.get("op").is_some());
+        requests.count()
     }
+}
+
+/// Takes a request.
+fn answer(port: u16, topic: &str, request: &Value) {
+    if request.get("op").is_none() {
+        return;
+    }
+    let answer = json!({
+        "rsc": 2000, "rqi": request["rqi"], "rvi": request["rvi"],
+        "to": request["fr"], "fr": request["to"],
+    });
+    let topic = topic.replacen("/oneM2M/req/", "/oneM2M/resp/", 1);
+    publish(port, &topic, &answer);
+}
+
+fn publish(port: u16, topic: &str, primitive: &Value) {
+    let status = client("mosquitto_pub", port)
+        .args(["-t", topic, "-m", &primitive.to_string()])
+        .status();
+    assert!(status.expect("mosquitto-clients").success());
 }
 
 impl Drop for MqttNotifications {

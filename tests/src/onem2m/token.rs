@@ -23,10 +23,17 @@ pub struct TokenClaims(pub Value);
 impl TokenClaims {
     /// What it is to say of that request, for a minute.
     pub fn new(key: &TokenKey, operation: u8, to: &str, request_id: &str) -> Self {
+        let mut claims = Self::of_any_request(key, operation, to);
+        claims.0["rqi"] = json!(request_id);
+        claims
+    }
+
+    /// The same of a request whose id is not known, as its CSE gives it another one.
+    pub fn of_any_request(key: &TokenKey, operation: u8, to: &str) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.expect("after 1970").as_secs();
         Self(json!({
-            "fr": key.ae, "op": operation, "to": to, "aud": "/id-ics", "rqi": request_id,
+            "fr": key.ae, "op": operation, "to": to, "aud": "/id-ics",
             "jti": fresh_uuid(), "iat": now, "exp": now + 60,
         }))
     }

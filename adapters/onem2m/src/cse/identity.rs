@@ -34,7 +34,10 @@ impl Cse {
                 let identity = self.certified_device(certificate, now).await?;
                 self.device(identity, &id, request)?
             }
-            Caller::Device(identity) => self.device(Arc::clone(identity), &id, request)?,
+            Caller::Device(identity) => {
+                self.admit_device(identity, now).await?;
+                self.device(Arc::clone(identity), &id, request)?
+            }
         };
         Ok(Originator { id, standing })
     }
@@ -123,12 +126,14 @@ impl Cse {
         };
         let service = &self.ports.service;
         let admitted = service.authenticate_device(claim, Channel::OneM2m, now);
-        admitted.await.map_err(|refusal| match refusal {
-            DeviceRefusal::Unauthenticated(_) => not_proved(),
-            DeviceRefusal::Failure(_) => {
-                Refusal::new(Rsc::InternalServerError, "not now; ask again")
-            }
-        })
+        admitted.await.map_err(not_admitted)
+    }
+
+    /// A device that another channel let in: it may be hosted there, and not here.
+    async fn admit_device(&self, identity: &DeviceIdentity, now: Timestamp) -> Result<(), Refusal> {
+        let service = &self.ports.service;
+        let admitted = service.admit_device(identity, Channel::OneM2m, now);
+        admitted.await.map(drop).map_err(not_admitted)
     }
 
     /// A device speaks as its own AE, or registers one.
@@ -176,6 +181,13 @@ pub(super) fn normal_form(from: &str, names: &Names) -> String {
     match sp_relative.strip_prefix(&own) {
         Some(stem) => stem.to_owned(),
         None => sp_relative,
+    }
+}
+
+fn not_admitted(refusal: DeviceRefusal) -> Refusal {
+    match refusal {
+        DeviceRefusal::Unauthenticated(_) => not_proved(),
+        DeviceRefusal::Failure(_) => Refusal::new(Rsc::InternalServerError, "not now; ask again"),
     }
 }
 

@@ -81,6 +81,14 @@ fn a_token_that_says_what_the_request_says_proves_it() {
 }
 
 #[test]
+fn a_request_id_is_signed_where_it_stays_the_same() {
+    let mut claims = claims();
+    claims.as_object_mut().unwrap().remove("rqi");
+    let token = sign_with(&json!({ "alg": "EdDSA" }), &claims, &key());
+    assert!(check(&token, Some(&key())).is_ok());
+}
+
+#[test]
 fn each_claim_is_held_against_the_request() {
     let seconds = now().millis() / 1000;
     for (name, value, expected) in [

@@ -36,7 +36,7 @@ pub(super) struct Birth<'a> {
     pub(super) who: &'a Originator,
     pub(super) request: &'a Request,
     /// Of this the new resource gets its ID.
-    pub(super) random: u64,
+    pub(super) random: u128,
     pub(super) now: Timestamp,
 }
 
@@ -165,7 +165,7 @@ impl Birth<'_> {
         let id = match ty {
             Type::Ae => self.registration(nodes, &mut attributes)?,
             Type::RemoteCse => self.peer_id(nodes, &attributes)?,
-            _ => format!("{}{:016x}", ty.short_name(), self.random),
+            _ => format!("{}{:032x}", ty.short_name(), self.random),
         };
         if nodes.node(&id).is_some() {
             return Err(Refusal::new(Rsc::Conflict, "the resource ID is taken"));
