@@ -18,6 +18,7 @@ mod inquiry;
 mod load;
 mod mapping;
 mod mqtt_inquiry;
+mod onem2m;
 mod raw_store;
 mod rows;
 mod stage;
@@ -104,6 +105,15 @@ pub(crate) enum BenchError {
     /// DTLS.
     #[error(transparent)]
     Association(#[from] AssociationError),
+    /// No yardstick.
+    #[error("ACME CSE is not there (pip install acmecse, or name it: --acmecse PATH)")]
+    NoPlatform,
+    /// An answer over oneM2M that was not the one measured: the address, its response status code.
+    #[error("{0} was answered {1}")]
+    OneM2mAnswer(String, u16),
+    /// HTTP, to a CSE.
+    #[error(transparent)]
+    Call(#[from] reqwest::Error),
     /// A server process that did not say where it listens.
     #[error("{0} did not start")]
     NoServer(&'static str),
@@ -112,7 +122,7 @@ pub(crate) enum BenchError {
 impl BenchError {
     /// Whether what is lacking is what ours is compared with.
     const fn lacks_yardstick(&self) -> bool {
-        matches!(self, Self::NoBroker | Self::NoLibcoap)
+        matches!(self, Self::NoBroker | Self::NoLibcoap | Self::NoPlatform)
     }
 }
 
@@ -194,11 +204,13 @@ pub(crate) enum Subject {
     CoapDocument,
     /// Documents over CoAP where thousands have sessions.
     CoapPeers,
+    /// Inquiries over oneM2M, direct and through a platform, against ACME CSE.
+    Onem2m,
 }
 
 impl Subject {
     /// All of them.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Inquiry,
         Self::Growth,
         Self::Mapping,
@@ -209,6 +221,7 @@ impl Subject {
         Self::CoapDiscovery,
         Self::CoapDocument,
         Self::CoapPeers,
+        Self::Onem2m,
     ];
 
     /// What it is called on the command line.
@@ -224,6 +237,7 @@ impl Subject {
             Self::CoapDiscovery => "coap-discovery",
             Self::CoapDocument => "coap-document",
             Self::CoapPeers => "coap-peers",
+            Self::Onem2m => "onem2m",
         }
     }
 
@@ -232,12 +246,12 @@ impl Subject {
     }
 }
 
-/// Measures `subjects`, in domains below `directory`.
+/// Measures `subjects`, in domains below `directory`; `acmecse` is the program of ACME CSE.
 ///
 /// # Errors
 /// [`BenchError`].
 pub(crate) async fn measure(
-    directory: &Path,
+    (directory, acmecse): (&Path, &Path),
     subjects: &[Subject],
     options: Options,
 ) -> Result<(), BenchError> {
@@ -261,7 +275,7 @@ pub(crate) async fn measure(
     // Nobody below asks for a large store that is not there.
     let stages = [large.as_ref().unwrap_or(&small), &small];
     for subject in subjects {
-        match measure_one(directory, (*subject, stages), options, report).await {
+        match measure_one((directory, acmecse), (*subject, stages), options, report).await {
             // Asked for everything, what there is no yardstick for is told and left out.
             Err(why) if why.lacks_yardstick() && subjects.len() > 1 => {
                 report.remark(&format!("{} is not measured: {why}", subject.name()));
@@ -273,7 +287,7 @@ pub(crate) async fn measure(
 }
 
 async fn measure_one(
-    directory: &Path,
+    (directory, acmecse): (&Path, &Path),
     (subject, [large, small]): (Subject, [&Stage; 2]),
     options: Options,
     report: Report,
@@ -295,6 +309,9 @@ async fn measure_one(
         Subject::CoapPeers => {
             let crowd = make_stage((directory, "crowd"), SMALL, small.cores).await?;
             coap::measure_peers([small, &crowd], options, report).await
+        }
+        Subject::Onem2m => {
+            onem2m::measure((directory, acmecse), small.cores, options, report).await
         }
     }
 }

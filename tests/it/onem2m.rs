@@ -1,6 +1,7 @@
 //! oneM2M: the gateway as a CSE, called directly and joined to a platform of others (ACME CSE); and what
 //! that does, asked of it alone, which the binding relies on.
 
+mod broker;
 mod coap;
 mod codes;
 mod durability;

@@ -57,7 +57,7 @@ pub use onem2m::{
     MqttNotifications, OneM2mAnswer, OneM2mClient, OneM2mMqtt, OneM2mRequest, PointOfAccess,
     TokenClaims, TokenKey, Tree, answer_primitive,
 };
-pub use open_broker::OpenBroker;
+pub use open_broker::{ClosedBroker, OpenBroker};
 pub use party::{Inbox, Party};
 pub use process::Process;
 pub use receiver::{Received, Receiver, Reply};

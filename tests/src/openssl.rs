@@ -99,7 +99,24 @@ impl TestAuthority {
         extensions: &str,
         valid: &[&str],
     ) -> TestCertificate {
-        let (own, request) = request(dir, name, key_options);
+        let own = request(dir, (name, "test"), key_options);
+        self.sign(dir, (name, own), extensions, valid)
+    }
+
+    /// The same, for a subject of that common name, which is the name of its files too.
+    pub fn issue_to(&self, dir: &Path, name: &str, extensions: &str) -> TestCertificate {
+        let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+        let own = request(dir, (name, name), &curve);
+        self.sign(dir, (name, own), extensions, &["-days", "2"])
+    }
+
+    fn sign(
+        &self,
+        dir: &Path,
+        (name, (own, request)): (&str, (TestCertificate, PathBuf)),
+        extensions: &str,
+        valid: &[&str],
+    ) -> TestCertificate {
         let extension_file = dir.join(format!("{name}.ext"));
         std::fs::write(&extension_file, extensions).expect("a writable directory");
         let mut args = vec![
@@ -133,7 +150,7 @@ impl TestAuthority {
         (start, end): (&str, &str),
     ) -> TestCertificate {
         let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
-        let (own, request) = request(dir, name, &curve);
+        let (own, request) = request(dir, (name, "test"), &curve);
         let configuration = dir.join(format!("{name}.cnf"));
         let database = dir.join(format!("{name}.db"));
         std::fs::write(&database, "").expect("a writable directory");
@@ -169,7 +186,11 @@ impl TestAuthority {
 }
 
 /// A new key and a request for a certificate of it.
-fn request(dir: &Path, name: &str, key_options: &[&str]) -> (TestCertificate, PathBuf) {
+fn request(
+    dir: &Path,
+    (name, subject): (&str, &str),
+    key_options: &[&str],
+) -> (TestCertificate, PathBuf) {
     let own = TestCertificate {
         certificate: dir.join(format!("{name}.pem")),
         key: dir.join(format!("{name}.key")),
@@ -178,7 +199,8 @@ fn request(dir: &Path, name: &str, key_options: &[&str]) -> (TestCertificate, Pa
     let mut args = vec!["req", "-new"];
     args.extend_from_slice(key_options);
     args.extend(["-nodes", "-keyout", text(&own.key), "-out", text(&request)]);
-    args.extend(["-subj", "/CN=test"]);
+    let subject = format!("/CN={subject}");
+    args.extend(["-subj", &subject]);
     openssl(&args);
     (own, request)
 }

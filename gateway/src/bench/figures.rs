@@ -108,6 +108,14 @@ impl Rounds {
         self.figure((format!("{name}.rate"), "requests/s"), rows, (of, compare))
     }
 
+    /// How long a request takes where `parallel` are always under way, milliseconds; of the two, how many
+    /// times as long.
+    pub(super) fn latency(&self, name: &str, parallel: usize) -> Figure {
+        let of = |measured: &Measured| parallel as f64 * 1e3 / measured.requests_per_second;
+        let named = (format!("{name}.time"), "ms/request");
+        self.figure(named, 1, (of, ours_to_yardstick))
+    }
+
     fn figure(
         &self,
         (name, unit): (String, &'static str),

@@ -22,6 +22,10 @@ pub(super) struct BenchArguments {
     /// One line of JSON for each figure: name, value, unit, yardstick, ratio, rows
     #[arg(long, global = true)]
     json: bool,
+
+    /// The program of ACME CSE, for `onem2m`
+    #[arg(long, global = true, value_name = "PATH", default_value = "acmecse")]
+    acmecse: PathBuf,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -74,6 +78,12 @@ enum What {
     /// Needs coap-server-openssl (apt install libcoap3-bin), which is started and ended here.
     #[command(after_help = EXAMPLES)]
     CoapPeers,
+    /// Inquiries over oneM2M against ACME CSE's retrieve of a latest contentInstance, by the same client;
+    /// and what the way through ACME adds
+    ///
+    /// Needs ACME CSE (pip install acmecse, Python 3.11 or newer), which is started and ended here.
+    #[command(after_help = EXAMPLES)]
+    Onem2m,
     /// The bare handler itself (started by the other verbs)
     #[command(hide = true)]
     Yardstick(YardstickArguments),
@@ -122,6 +132,7 @@ impl BenchArguments {
             What::CoapDiscovery => vec![Subject::CoapDiscovery],
             What::CoapDocument => vec![Subject::CoapDocument],
             What::CoapPeers => vec![Subject::CoapPeers],
+            What::Onem2m => vec![Subject::Onem2m],
             What::BareDevices(bare) => return bare.run(),
         };
         let options = Options {
@@ -130,7 +141,8 @@ impl BenchArguments {
         };
         let directory = tempfile::tempdir()?;
         block_on_until_asked_to_end(async {
-            Ok(measure(directory.path(), &subjects, options).await?)
+            let places = (directory.path(), self.acmecse.as_path());
+            Ok(measure(places, &subjects, options).await?)
         })
     }
 }

@@ -29,14 +29,14 @@ pub(super) fn domain(more: impl FnOnce(&str) -> String) -> (Domain, String) {
     (domain, format!("https://{address}"))
 }
 
-fn shop(domain: &Domain) -> Party {
+pub(super) fn shop(domain: &Domain) -> Party {
     domain.onboard(&json!({
         "id": "shop", "roles": ["THIRD_PARTY_SP"], "services": ["https://shop.example/"],
         "onem2m": {"ae": "/id-in/Cshop"},
     }))
 }
 
-fn inquiry() -> Value {
+pub(super) fn inquiry() -> Value {
     json!({"ics:inq": {"svu": "https://shop.example/eggs", "uti": fresh_uuid()}})
 }
 
@@ -153,7 +153,7 @@ fn attach(domain: &Domain) -> Result<(), String> {
 }
 
 /// The key that shop signs with, made by openssl and registered on the command line.
-fn register_key(domain: &Domain) -> TokenKey {
+pub(super) fn register_key(domain: &Domain) -> TokenKey {
     let at = |name: &str| -> PathBuf { domain.scratch().join(name) };
     let (key, public) = (at("shop.onem2m.key"), at("shop.onem2m.pub"));
     let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();

@@ -1,16 +1,19 @@
 //! The same client over MQTT (TS-0010), by the clients of mosquitto and a broker without locks.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
 use crate::condition::{eventually, wait_for};
+use crate::openssl::TestCertificate;
 
 /// An AE on a broker.
 pub struct OneM2mMqtt {
     port: u16,
+    shown: Option<(PathBuf, TestCertificate)>,
     originator: String,
     cse: String,
 }
@@ -27,9 +30,28 @@ impl OneM2mMqtt {
     pub fn new(port: u16, originator: &str, cse: &str) -> Self {
         Self {
             port,
+            shown: None,
             originator: topic_level(originator),
             cse: topic_level(cse),
         }
+    }
+
+    /// The same, believing servers under that root, and showing that certificate.
+    #[must_use]
+    pub fn shown(self, root: &Path, own: TestCertificate) -> Self {
+        Self {
+            shown: Some((root.to_owned(), own)),
+            ..self
+        }
+    }
+
+    /// Sends a request primitive whose answer nobody is to give.
+    pub fn ask_in_vain(&self, mut primitive: Value) -> bool {
+        if primitive.get("fr").is_none() {
+            primitive["fr"] = json!(self.originator);
+        }
+        let output = self.ask(("req", "resp"), &primitive, "3");
+        output.stdout.is_empty()
     }
 
     /// Sends a request primitive, completed by `fr`, and waits for its answer.
@@ -43,20 +65,30 @@ impl OneM2mMqtt {
     }
 
     fn exchange(&self, (asked, answered): (&str, &str), mut primitive: Value) -> Value {
-        let places = format!("{}/{}/json", self.originator, self.cse);
         if primitive.get("fr").is_none() {
             primitive["fr"] = json!(self.originator);
         }
-        let output = client("mosquitto_rr", self.port)
-            .args(["-W", "30", "-t", &format!("/oneM2M/{asked}/{places}")])
-            .args(["-e", &format!("/oneM2M/{answered}/{places}")])
-            .args(["-m", &primitive.to_string()])
-            .output()
-            .expect("mosquitto-clients");
+        let output = self.ask((asked, answered), &primitive, "30");
         assert!(output.status.success(), "{output:?}");
         let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         assert_eq!(answer["rqi"], primitive["rqi"], "{answer}");
         answer
+    }
+
+    fn ask(&self, (asked, answered): (&str, &str), primitive: &Value, patience: &str) -> Output {
+        let places = format!("{}/{}/json", self.originator, self.cse);
+        let mut command = client("mosquitto_rr", self.port);
+        if let Some((root, own)) = &self.shown {
+            command.arg("--cafile").arg(root);
+            command.arg("--cert").arg(&own.certificate);
+            command.arg("--key").arg(&own.key);
+        }
+        command
+            .args(["-W", patience, "-t", &format!("/oneM2M/{asked}/{places}")])
+            .args(["-e", &format!("/oneM2M/{answered}/{places}")])
+            .args(["-m", &primitive.to_string()])
+            .output()
+            .expect("mosquitto-clients")
     }
 
     /// Listens for requests of the CSE from now on.
