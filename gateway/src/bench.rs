@@ -111,9 +111,6 @@ pub(crate) enum BenchError {
     /// An answer over oneM2M that was not the one measured: the address, its response status code.
     #[error("{0} was answered {1}")]
     OneM2mAnswer(String, u16),
-    /// HTTP, to a CSE.
-    #[error(transparent)]
-    Call(#[from] reqwest::Error),
     /// A server process that did not say where it listens.
     #[error("{0} did not start")]
     NoServer(&'static str),

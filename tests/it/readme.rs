@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use ics_tests::Gateway;
+use ics_tests::{Acme, Gateway, Sandbox};
 
 /// The shell blocks of README between two marks.
 fn blocks(readme: &str, from: &str, to: &str) -> String {
@@ -54,7 +54,8 @@ echo "whole path walked"
     symlink(tests.join("../examples"), dir.path().join("examples")).expect("a link");
     // What its readers install with pip lies here.
     let path = std::env::var("PATH").expect("a path");
-    let path = format!("{}/.venv/bin:{path}", tests.display());
+    let own = tests.display();
+    let path = format!("{own}/.venv/bin:{own}/.acme-venv/bin:{path}");
     let output = Command::new("bash")
         .args(["-c", &script])
         .current_dir(dir.path())
@@ -106,17 +107,45 @@ fn every_line_of_the_firmware_developer_s_path_over_coap_runs() {
 }
 
 #[test]
+fn every_line_of_the_platform_owner_s_path_runs() {
+    let steps = blocks(&readme(), "platform", "platform end");
+    walk("", &with_free_ports(&steps, ["18080", "18081", "18082"]));
+}
+
+/// The same, in Python, with a platform and a gateway of its own.
+#[test]
+fn the_walk_through_a_platform_in_python_runs() {
+    let acme = Acme::options().admitting("/id-ics").start();
+    let sandbox = Sandbox::start_joined(&acme.url());
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new(tests.join(".venv/bin/python3"))
+        .arg(tests.join("../examples/onem2m/walkthrough.py"))
+        .arg(acme.url())
+        .arg(sandbox.dir().join("sandbox.env"))
+        .output()
+        .expect("python3");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("8. "),
+        "{output:?}"
+    );
+}
+
+/// Ports that are free on this machine instead of those a reader sees.
+fn with_free_ports<const N: usize>(steps: &str, shown: [&str; N]) -> String {
+    let free = ics_tests::domain::free_ports::<N>();
+    let pairs = shown.iter().zip(free);
+    pairs.fold(steps.to_owned(), |steps, (shown, port)| {
+        steps.replace(shown, &port.to_string())
+    })
+}
+
+#[test]
 fn every_line_of_the_operator_s_path_runs() {
     let readme = readme();
     let steps = blocks(&readme, "operator", "operator end");
-    // Ports that are free on this machine instead of those a reader sees.
-    let [t8, operator, mqtt, coap] = ics_tests::domain::free_ports();
-    let steps = steps
-        .replace("18443", &t8.to_string())
-        .replace("18444", &operator.to_string())
-        .replace("18883", &mqtt.to_string())
-        .replace("15684", &coap.to_string());
-    walk("", &steps);
+    let shown = ["18443", "18444", "18883", "15684"];
+    walk("", &with_free_ports(&steps, shown));
 }
 
 #[test]

@@ -1,13 +1,20 @@
 //! A client of a CSE over HTTP (TS-0009).
 
 use std::io;
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
-use reqwest::{Client, Method, Url};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST};
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::net::TcpStream;
 
 use crate::bench::BenchError;
 use crate::bench::load::{Measured, cpu_time};
@@ -68,21 +75,23 @@ impl Ask {
     }
 }
 
-/// An AE, as it comes to a CSE.
+/// An AE, as it comes to a CSE. A connection is kept as long as the CSE keeps it.
 pub(super) struct Line {
-    client: Client,
-    base: Url,
+    address: SocketAddr,
+    idle: Mutex<Vec<Connection>>,
     from: String,
     /// The process of the CSE.
     pid: u32,
     asked: AtomicU64,
 }
 
+type Connection = SendRequest<Full<Bytes>>;
+
 impl Line {
-    pub(super) fn new(base: &Url, from: &str, pid: u32) -> Self {
+    pub(super) fn new(address: SocketAddr, from: &str, pid: u32) -> Self {
         Self {
-            client: Client::new(),
-            base: base.clone(),
+            address,
+            idle: Mutex::default(),
             from: from.to_owned(),
             pid,
             asked: AtomicU64::new(0),
@@ -96,33 +105,52 @@ impl Line {
     pub(super) async fn ask(&self, ask: &Ask) -> Result<Value, BenchError> {
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
         let relative = if ask.to.starts_with('/') { "/~" } else { "/" };
-        let url = format!(
-            "{}{relative}{}",
-            self.base.as_str().trim_end_matches('/'),
-            ask.to
-        );
-        let mut request = self
-            .client
-            .request(ask.method.clone(), url)
+        let mut request = Request::builder()
+            .method(ask.method.clone())
+            .uri(format!("{relative}{}", ask.to))
+            .header(HOST, self.address.to_string())
             .header("X-M2M-Origin", &self.from)
             .header("X-M2M-RI", format!("{}-{number}", self.from))
             .header("X-M2M-RVI", "4");
-        if let Some(content) = &ask.content {
+        if ask.content.is_some() {
             let media = match ask.ty {
                 Some(ty) => format!("application/json;ty={ty}"),
                 None => "application/json".to_owned(),
             };
-            request = request.header("Content-Type", media);
-            request = request.body(content.to_string());
+            request = request.header(CONTENT_TYPE, media);
         }
-        let answer = request.send().await?;
-        let code = answer.headers().get("x-m2m-rsc");
-        let code = code.and_then(|code| code.to_str().ok()?.parse().ok());
-        let body = answer.bytes().await?;
+        let content = ask.content.as_ref().map(Value::to_string);
+        let body = Full::from(content.unwrap_or_default());
+        let request = request.body(body).map_err(io::Error::other)?;
+        let mut connection = self.connection().await?;
+        let answer = connection.send_request(request).await?;
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await?.to_bytes();
+        let word = |name: &str| head.headers.get(name)?.to_str().ok();
+        if !word(CONNECTION.as_str()).is_some_and(|said| said.eq_ignore_ascii_case("close")) {
+            self.idle().push(connection);
+        }
+        let code = word("x-m2m-rsc").and_then(|code| code.parse().ok());
         if code != Some(ask.rsc) {
             return Err(BenchError::OneM2mAnswer(ask.to.clone(), code.unwrap_or(0)));
         }
         Ok(serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    async fn connection(&self) -> Result<Connection, BenchError> {
+        let idle = std::iter::from_fn(|| self.idle().pop()).find(|kept| !kept.is_closed());
+        if let Some(idle) = idle {
+            return Ok(idle);
+        }
+        let socket = TcpStream::connect(self.address).await?;
+        socket.set_nodelay(true)?;
+        let (sender, connection) = handshake(TokioIo::new(socket)).await?;
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks for `span`, so many at a time.

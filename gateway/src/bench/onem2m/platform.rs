@@ -1,12 +1,11 @@
 //! The yardstick and the hop: ACME CSE, an IN-CSE of its own on loopback.
 
 use std::io::ErrorKind;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use reqwest::Url;
 use serde_json::json;
 
 use super::line::{Ask, Line};
@@ -23,7 +22,7 @@ const START: Duration = Duration::from_secs(60);
 /// A platform that does not outlive the bench.
 pub(super) struct Platform {
     child: Child,
-    url: Url,
+    address: SocketAddr,
 }
 
 impl Platform {
@@ -36,8 +35,9 @@ impl Platform {
         cores: Option<Cores>,
     ) -> Result<Self, BenchError> {
         std::fs::create_dir(directory)?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        std::fs::write(directory.join("acme.ini"), configuration(port))?;
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let configuration = configuration(address.port());
+        std::fs::write(directory.join("acme.ini"), configuration)?;
         let spawned = Command::new(program)
             .arg("-dir")
             .arg(directory)
@@ -51,9 +51,7 @@ impl Platform {
             ErrorKind::NotFound => BenchError::NoPlatform,
             _ => error.into(),
         })?;
-        let url = Url::parse(&format!("http://127.0.0.1:{port}"));
-        let url = url.map_err(std::io::Error::other)?;
-        let platform = Self { child, url };
+        let platform = Self { child, address };
         if let Some(cores) = cores {
             cores.keep_server(platform.child.id())?;
         }
@@ -74,12 +72,12 @@ impl Platform {
     }
 
     pub(super) fn url(&self) -> String {
-        self.url.as_str().trim_end_matches('/').to_owned()
+        format!("http://{}", self.address)
     }
 
     /// Somebody who comes to it as that originator.
     pub(super) fn line(&self, from: &str) -> Line {
-        Line::new(&self.url, from, self.child.id())
+        Line::new(self.address, from, self.child.id())
     }
 
     /// Makes a container with one instance; its address.

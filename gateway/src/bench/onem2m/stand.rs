@@ -10,7 +10,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ics_core::port::{Entropy as _, SignatureVerifier as _};
 use ics_vault::{SigningKey, Verifier};
-use reqwest::Url;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -83,8 +82,10 @@ impl Stand {
     /// # Errors
     /// [`BenchError`].
     pub(super) fn line(&self, ae: &str) -> Result<Line, BenchError> {
-        let url = Url::parse(self.variable("ICS_MCC_URL")?).map_err(io::Error::other)?;
-        Ok(Line::new(&url, self.variable(ae)?, self.child.id()))
+        let url = self.variable("ICS_MCC_URL")?;
+        let address = url.trim_start_matches("http://").parse();
+        let address = address.map_err(io::Error::other)?;
+        Ok(Line::new(address, self.variable(ae)?, self.child.id()))
     }
 
     /// The party whose variables begin so.
