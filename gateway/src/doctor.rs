@@ -6,6 +6,7 @@ mod certificate;
 mod datagram;
 mod network;
 mod place;
+mod platform;
 
 use std::path::Path;
 
@@ -104,6 +105,7 @@ pub(crate) async fn look(
             findings.extend(of_status(&config, file, &status));
             findings.push(place::look_at_descriptors_of(&config, &client).await);
             findings.extend(network::look_at_callbacks((&config, file), &client).await);
+            findings.extend(platform::look((&config, file), &client).await);
         }
         (Some(Err(error)), _) if is_running => findings.push(Finding::red(
             "gateway",

@@ -8,6 +8,7 @@ mod times;
 
 use std::sync::Arc;
 
+use ics_core::id::SpId;
 use ics_core::port::{
     Clock, Entropy, OneM2mRoad, PortFuture, RateLimiter, RoadOutcome, Sealer, SignatureVerifier,
     StoreError,
@@ -153,6 +154,13 @@ impl Cse {
             Arc::clone(&self.ports.entropy),
         );
         Registration::open(registrar, shelf, ports).await
+    }
+
+    /// The service providers whose AE, or the CSE before it, refused what it was told last: an access
+    /// control policy that does not let this CSE notify (`acop` 16), most likely.
+    #[must_use]
+    pub fn refusing(&self) -> Vec<SpId> {
+        self.road.refusing()
     }
 
     /// Takes out what has expired. To be called now and then.

@@ -4,11 +4,13 @@
 //! The outbox decides what and when, and repeats it: `rqi` is the notification's own id, so that who
 //! receives it twice can tell. A party is told of its own rows alone.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
+use ics_core::id::SpId;
 use ics_core::mapping::{MappingKey, MappingStatus, ResultCause};
 use ics_core::outbox::{Message, OutboxEntry, Subject};
 use ics_core::party::Party;
@@ -47,6 +49,8 @@ pub(crate) struct Road {
     outbound: Arc<dyn Outbound>,
     watches: Arc<dyn Watches>,
     clock: Arc<dyn Clock>,
+    /// Whose last notification was refused.
+    refusing: Mutex<BTreeSet<SpId>>,
 }
 
 /// What there is to tell of a row.
@@ -76,6 +80,24 @@ impl Road {
             outbound,
             watches,
             clock,
+            refusing: Mutex::default(),
+        }
+    }
+
+    /// The service providers whose AE refused what it was told last, by name.
+    pub(crate) fn refusing(&self) -> Vec<SpId> {
+        let refusing = self.refusing.lock();
+        let refusing = refusing.unwrap_or_else(PoisonError::into_inner);
+        refusing.iter().cloned().collect()
+    }
+
+    fn note(&self, sp: &SpId, outcome: RoadOutcome) {
+        let refusing = self.refusing.lock();
+        let mut refusing = refusing.unwrap_or_else(PoisonError::into_inner);
+        if outcome == RoadOutcome::Refused {
+            refusing.insert(sp.clone());
+        } else {
+            refusing.remove(sp);
         }
     }
 
@@ -89,9 +111,11 @@ impl Road {
         let worst = worst.unwrap_or(RoadOutcome::Unreachable);
         let accepted = came_to(RoadOutcome::Accepted);
         if !accepted {
+            self.note(&consignment.party.id, worst);
             self.explain(consignment, worst);
             return worst;
         }
+        self.note(&consignment.party.id, RoadOutcome::Accepted);
         self.end_watches(consignment).await;
         RoadOutcome::Accepted
     }

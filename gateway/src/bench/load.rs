@@ -248,7 +248,11 @@ async fn exchange(
 pub(super) fn cpu_time(pid: u32) -> Result<Duration, BenchError> {
     let mut total = 0_u64;
     for thread in std::fs::read_dir(format!("/proc/{pid}/task"))? {
-        let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+        let text = match std::fs::read_to_string(thread?.path().join("schedstat")) {
+            // It has ended.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            text => text?,
+        };
         let spent = text
             .split(' ')
             .next()

@@ -61,6 +61,7 @@ impl OneM2mArguments {
                 ("confirmed", or_empty(shown.confirmed.as_ref())),
                 ("expires", or_empty(shown.expires.as_ref())),
                 ("trouble", or_empty(shown.trouble.as_ref())),
+                ("refusing", shown.refusing.join(" ")),
             ];
             access.tell(&shown, &facts)
         })

@@ -229,6 +229,7 @@ impl OneM2mChannel {
         let registration = self.registration.clone()?;
         Some(Arc::new(Registered {
             registration,
+            cse: Arc::clone(&self.cse),
             registrar: self.registrar.clone(),
             cse_id: self.cse_id.clone(),
         }))
@@ -363,6 +364,7 @@ async fn register(
 /// The registration, in the words of the operator's API.
 struct Registered {
     registration: Arc<Registration>,
+    cse: Arc<Cse>,
     registrar: String,
     cse_id: String,
 }
@@ -379,6 +381,12 @@ impl CseRegistration for Registered {
             confirmed: confirmed.map(Timestamp::to_rfc3339),
             expires: expires.map(Timestamp::to_rfc3339),
             trouble: status.trouble,
+            refusing: self
+                .cse
+                .refusing()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
         }
     }
 

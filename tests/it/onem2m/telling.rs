@@ -99,6 +99,13 @@ fn an_ae_whose_policy_lets_nobody_notify_is_told_once_it_does() {
         log.contains("must give /id-ics the right to notify (acop 16)")
     });
     assert_eq!(bolt.times_told(), 0);
+    let refusing = || {
+        let shown = stage
+            .sandbox
+            .operator("GET", "/operator/v1/onem2m/registration", None);
+        shown.expect(200).json()["refusing"].clone()
+    };
+    assert_eq!(refusing(), json!(["bolt-iot"]));
     // Nothing became of the row.
     stage.shop.create(INQ, &stage.by_transaction(&uti), 4004);
     let own = json!({"m2m:acp": {
@@ -111,6 +118,7 @@ fn an_ae_whose_policy_lets_nobody_notify_is_told_once_it_does() {
         .update("cse-in/bolt-iot", &policed)
         .expect(2004);
     bolt.row("the offer, again", |row| row["uti"] == uti.as_str());
+    eventually("nobody who refuses", || refusing().is_null());
 }
 
 #[test]

@@ -24,4 +24,8 @@ pub struct RegistrationView {
     /// Why it is not registered although it is to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// Service providers whose AE refused the last notification: its access control policy must let the
+    /// gateway's CSE notify.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refusing: Vec<String>,
 }

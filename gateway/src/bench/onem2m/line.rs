@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST};
-use hyper::{Method, Request};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -122,8 +122,7 @@ impl Line {
         let content = ask.content.as_ref().map(Value::to_string);
         let body = Full::from(content.unwrap_or_default());
         let request = request.body(body).map_err(io::Error::other)?;
-        let mut connection = self.connection().await?;
-        let answer = connection.send_request(request).await?;
+        let (answer, connection) = self.send(request).await?;
         let (head, body) = answer.into_parts();
         let body = body.collect().await?.to_bytes();
         let word = |name: &str| head.headers.get(name)?.to_str().ok();
@@ -137,11 +136,26 @@ impl Line {
         Ok(serde_json::from_slice(&body).unwrap_or_default())
     }
 
-    async fn connection(&self) -> Result<Connection, BenchError> {
-        let idle = std::iter::from_fn(|| self.idle().pop()).find(|kept| !kept.is_closed());
-        if let Some(idle) = idle {
-            return Ok(idle);
+    /// Over a connection that was kept, if it still takes a request, else over a new one.
+    async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(Response<Incoming>, Connection), BenchError> {
+        while let Some(mut kept) = self.kept() {
+            match kept.send_request(request.clone()).await {
+                Err(closed) if closed.is_canceled() || closed.is_closed() => {}
+                answer => return Ok((answer?, kept)),
+            }
         }
+        let mut connection = self.connect().await?;
+        Ok((connection.send_request(request).await?, connection))
+    }
+
+    fn kept(&self) -> Option<Connection> {
+        self.idle().pop()
+    }
+
+    async fn connect(&self) -> Result<Connection, BenchError> {
         let socket = TcpStream::connect(self.address).await?;
         socket.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(socket)).await?;
