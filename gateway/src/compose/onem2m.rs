@@ -2,73 +2,45 @@
 
 mod broker;
 mod coap;
+mod outbound;
+mod plain;
+mod raise;
+mod registered;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::{App, HttpServer};
 use ics_coap::Guest;
-use ics_core::port::{Clock, OneM2mRoad, PortFuture};
-use ics_core::time::Timestamp;
-use ics_onem2m::client::{HttpOutbound, Reach};
+use ics_core::port::{Clock, OneM2mRoad};
+use ics_onem2m::Shared;
 use ics_onem2m::mqtt::MqttSettings;
-use ics_onem2m::outbound::{Outbound, Outbounds};
-use ics_onem2m::registration::{Registrar, Registration};
-use ics_onem2m::{Cse, Settings, Shared};
 use ics_operator::CseRegistration;
-use ics_operator::wire::RegistrationView;
-use reqwest::{Client, Url};
 use rustls::ClientConfig;
 
 use self::broker::{BrokerLine, RunningLine};
+pub(crate) use self::plain::{PlainCse, Platform};
+use self::raise::{Plan, Raised};
+use self::registered::Registered;
 use super::running::open;
 use super::{Parts, ReloadableTls, StartError, load_anchors};
 use crate::background::Background;
 use crate::config::{Config, OneM2mMqttSection, OneM2mSection, RegistrarSection};
-use crate::http_client::{ClientFiles, Waits, mutual_tls_client};
 use crate::listener::{Admission, Listener};
-use crate::telemetry::{ONEM2M, RequestLog, Telemetry};
-use crate::tls::{Credential, CredentialError, Namespace, TrustAnchor};
+use crate::telemetry::{ONEM2M, Telemetry};
+use crate::tls::{Credential, Namespace, TrustAnchor};
 
 /// How often a registration is renewed.
 const REFRESH: Duration = Duration::from_secs(60);
-/// In a sandbox, whose platform comes and goes.
-const SANDBOX_REFRESH: Duration = Duration::from_secs(2);
 /// How often what has expired is taken out of the store; nobody sees it any more by then.
 const SWEEP: Duration = Duration::from_secs(60);
-
-/// A CSE as sandboxes have it: plain HTTP on loopback, where an originator is who it says it is.
-#[derive(Clone, Debug)]
-pub(crate) struct PlainCse {
-    /// Where it listens.
-    pub(crate) listen: SocketAddr,
-    /// The originator that may do everything.
-    pub(crate) admin: String,
-    /// The platform it is to be joined to.
-    pub(crate) platform: Option<Platform>,
-}
-
-/// A platform on this host.
-#[derive(Clone, Debug)]
-pub(crate) struct Platform {
-    /// `http://host:port`, or `mqtt://host:port` of the broker where it is.
-    pub(crate) url: Url,
-    /// Its CSE-ID, without the slash.
-    pub(crate) cse_id: String,
-    /// The name of its CSEBase.
-    pub(crate) cse_name: String,
-}
 
 /// The CSE, where one is served.
 pub(super) struct OneM2mChannel {
     /// Where it listens.
     pub(super) address: SocketAddr,
-    cse: Arc<Cse>,
-    registration: Option<Arc<Registration>>,
-    registrar: String,
-    cse_id: String,
+    raised: Raised,
     tls: Option<ReloadableTls>,
     line: Option<RunningLine>,
     attendant: Background,
@@ -98,28 +70,17 @@ impl OneM2mChannel {
             return Ok(None);
         };
         let line = secured_line(section, parts)?;
-        let outbound = join(outbound(section, config)?, line.as_ref());
-        let on_broker = section.mqtt.as_ref().map(point_of_access);
-        let settings = Settings {
+        let outbound = outbound::join(outbound::over_http(section, config)?, line.as_ref());
+        let registrar = section.registrar.as_ref();
+        let plan = Plan {
             names: section.names(),
-            points_of_access: section
-                .public_url
-                .iter()
-                .chain(&on_broker)
-                .cloned()
-                .collect(),
+            own: section.public_url.clone(),
+            on_broker: section.mqtt.as_ref().map(point_of_access),
             admin: None,
-            registrar: section.registrar.as_ref().map(|r| r.cse_id.clone()),
-        };
-        let cse = open_cse(settings.clone(), parts, outbound).await?;
-        let registrar = section.registrar.as_ref().map(|r| Registrar {
-            cse_id: r.cse_id.clone(),
-            cse_name: r.cse_name.clone(),
-            names: settings.names.clone(),
-            points_of_access: own_points(on_broker.as_ref(), &settings),
+            registrar: registrar.map(|r| (r.cse_id.clone(), r.cse_name.clone())),
             refresh: REFRESH,
-        });
-        let registration = register(&cse, registrar).await?;
+        };
+        let raised = plan.raise(parts, outbound).await?;
         let (anchors, credential) = listener_credentials(config, section)?;
         let tls = ReloadableTls::new(anchors, credential, Some(Arc::clone(&parts.directory)))?;
         let listener = Listener {
@@ -130,109 +91,34 @@ impl OneM2mChannel {
             admission: Arc::new(Admission::OneM2m),
             telemetry: telemetry.clone(),
         };
-        let served = Arc::clone(&cse);
+        let served = Arc::clone(&raised.cse);
         let open = open(listener, move |routes| {
             ics_onem2m::configure(routes, Arc::clone(&served), false);
         })?;
         let channel = Self {
             address: open.address,
-            attendant: attend(Arc::clone(&cse), registration.clone()),
-            line: line.map(|line| line.begin(&cse)),
-            cse,
-            registration,
-            registrar: settings.registrar.unwrap_or_default(),
-            cse_id: settings.names.cse_id,
+            line: line.map(|line| line.begin(&raised.cse)),
+            attendant: attend(&raised),
+            raised,
             tls: Some(tls),
         };
         Ok(Some((channel, open.server)))
     }
 
-    /// Opens the CSE of a sandbox.
-    ///
-    /// # Errors
-    /// [`StartError`].
-    pub(super) async fn open_plain(
-        (plain, config): (&PlainCse, &Config),
-        parts: &Parts,
-        telemetry: &Telemetry,
-    ) -> Result<(Self, Server), StartError> {
-        let address = plain.listen;
-        let refuse = |source| StartError::Listen { address, source };
-        let socket = std::net::TcpListener::bind(address).map_err(refuse)?;
-        let address = socket.local_addr().map_err(refuse)?;
-        let platform = plain.platform.as_ref();
-        let line = platform.and_then(|platform| plain_line(platform, parts));
-        let url = platform.filter(|_| line.is_none()).map(|p| p.url.as_str());
-        let http = HttpOutbound::new(own_client(config)?, url, Reach::Loopback);
-        let outbound = join(http.map_err(setting)?, line.as_ref());
-        let on_broker = platform.filter(|_| line.is_some());
-        let on_broker = on_broker.map(|platform| platform.url.to_string());
-        let own = format!("http://{address}");
-        let settings = Settings {
-            names: OneM2mSection::default_names(),
-            points_of_access: std::iter::once(own).chain(on_broker.clone()).collect(),
-            admin: Some(plain.admin.clone()),
-            registrar: platform.map(|platform| platform.cse_id.clone()),
-        };
-        let cse = open_cse(settings.clone(), parts, outbound).await?;
-        let registrar = platform.map(|platform| Registrar {
-            cse_id: platform.cse_id.clone(),
-            cse_name: platform.cse_name.clone(),
-            names: settings.names.clone(),
-            points_of_access: own_points(on_broker.as_ref(), &settings),
-            refresh: SANDBOX_REFRESH,
-        });
-        let registration = register(&cse, registrar).await?;
-        let line = line.map(|line| line.begin(&cse));
-        if let Some(line) = &line {
-            line.stand().await?;
-        }
-        let telemetry = telemetry.clone();
-        let served = Arc::clone(&cse);
-        let server = HttpServer::new(move || {
-            let cse = Arc::clone(&served);
-            App::new()
-                .configure(move |routes| ics_onem2m::configure(routes, cse, true))
-                .wrap(RequestLog::new(ONEM2M, telemetry.clone()))
-        });
-        let server = server
-            .workers(2)
-            .tcp_nodelay(true)
-            .disable_signals()
-            .listen(socket)
-            .map_err(refuse)?;
-        let channel = Self {
-            address,
-            attendant: attend(Arc::clone(&cse), registration.clone()),
-            line,
-            cse,
-            registration,
-            registrar: settings.registrar.unwrap_or_default(),
-            cse_id: settings.names.cse_id,
-            tls: None,
-        };
-        Ok((channel, server.run()))
-    }
-
     /// The way to the AEs of parties.
     pub(super) fn road(&self) -> Arc<dyn OneM2mRoad> {
-        Arc::new(Shared(Arc::clone(&self.cse)))
+        Arc::new(Shared(Arc::clone(&self.raised.cse)))
     }
 
     /// What devices reach of it over CoAP.
     pub(super) fn guest(&self) -> Guest {
-        coap::guest(&self.cse)
+        coap::guest(&self.raised.cse)
     }
 
     /// The registration, as the operator's API sees it.
     pub(super) fn for_operator(&self) -> Option<Arc<dyn CseRegistration>> {
-        let registration = self.registration.clone()?;
-        Some(Arc::new(Registered {
-            registration,
-            cse: Arc::clone(&self.cse),
-            registrar: self.registrar.clone(),
-            cse_id: self.cse_id.clone(),
-        }))
+        let registered = Registered::of(&self.raised)?;
+        Some(Arc::new(registered))
     }
 
     /// Shows and believes these from the next handshake on.
@@ -287,43 +173,8 @@ fn secured_line(section: &OneM2mSection, parts: &Parts) -> Result<Option<BrokerL
     BrokerLine::secured(mqtt, settings, parts).map(Some)
 }
 
-/// The line to the broker of a sandbox's platform, if it is on one.
-fn plain_line(platform: &Platform, parts: &Parts) -> Option<BrokerLine> {
-    if platform.url.scheme() != "mqtt" {
-        return None;
-    }
-    let host = platform.url.host_str()?.trim_matches(['[', ']']).to_owned();
-    let settings = MqttSettings {
-        names: OneM2mSection::default_names(),
-        registrar: Some(platform.cse_id.clone()),
-        broker: (host, platform.url.port().unwrap_or(1883)),
-        is_believed: true,
-    };
-    Some(BrokerLine::plain(settings, parts))
-}
-
-/// The registrar over the line, where there is one; who is called by a point of access, by its scheme.
-fn join(http: HttpOutbound, line: Option<&BrokerLine>) -> Arc<dyn Outbound> {
-    match line {
-        None => Arc::new(http),
-        Some(line) => Arc::new(Outbounds {
-            http: Arc::new(http),
-            mqtt: Arc::clone(&line.outbound) as _,
-            is_registrar_on_mqtt: true,
-        }),
-    }
-}
-
 fn point_of_access(mqtt: &OneM2mMqttSection) -> String {
     format!("mqtts://{}", mqtt.address)
-}
-
-/// Where the registrar reaches this CSE: over the broker, where they are on one.
-fn own_points(on_broker: Option<&String>, settings: &Settings) -> Vec<String> {
-    match on_broker {
-        Some(point) => vec![point.clone()],
-        None => settings.points_of_access.clone(),
-    }
 }
 
 fn setting(error: impl std::fmt::Display) -> StartError {
@@ -333,74 +184,9 @@ fn setting(error: impl std::fmt::Display) -> StartError {
     }
 }
 
-async fn open_cse(
-    settings: Settings,
-    parts: &Parts,
-    outbound: Arc<dyn Outbound>,
-) -> Result<Arc<Cse>, StartError> {
-    let ports = ics_onem2m::Ports {
-        service: Arc::clone(&parts.service),
-        limiter: Arc::clone(&parts.limiter),
-        sealer: Arc::clone(&parts.sealer),
-        verifier: Arc::clone(&parts.verifier),
-        outbound,
-        clock: Arc::clone(&parts.clock),
-        entropy: Arc::clone(&parts.entropy),
-    };
-    Cse::open(settings, ports).await.map_err(setting)
-}
-
-async fn register(
-    cse: &Arc<Cse>,
-    registrar: Option<Registrar>,
-) -> Result<Option<Arc<Registration>>, StartError> {
-    let Some(registrar) = registrar else {
-        return Ok(None);
-    };
-    let registration = cse.registration(registrar).await.map_err(setting)?;
-    Ok(Some(Arc::new(registration)))
-}
-
-/// The registration, in the words of the operator's API.
-struct Registered {
-    registration: Arc<Registration>,
-    cse: Arc<Cse>,
-    registrar: String,
-    cse_id: String,
-}
-
-impl CseRegistration for Registered {
-    fn show(&self) -> RegistrationView {
-        let status = self.registration.status();
-        let (confirmed, expires) = status.confirmed.unzip();
-        RegistrationView {
-            registrar: format!("/{}", self.registrar),
-            cse_id: format!("/{}", self.cse_id),
-            wanted: status.wanted,
-            registered: confirmed.is_some() && status.trouble.is_none(),
-            confirmed: confirmed.map(Timestamp::to_rfc3339),
-            expires: expires.map(Timestamp::to_rfc3339),
-            trouble: status.trouble,
-            refusing: self
-                .cse
-                .refusing()
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
-        }
-    }
-
-    fn attach(&self) -> PortFuture<'_, Result<(), String>> {
-        Box::pin(async { self.registration.attach().await.map_err(|e| e.to_string()) })
-    }
-
-    fn detach(&self) -> PortFuture<'_, Result<(), String>> {
-        Box::pin(async { self.registration.detach().await.map_err(|e| e.to_string()) })
-    }
-}
-
 /// What runs beside the listener: the registration is kept alive, what has expired taken out.
-fn attend(cse: Arc<Cse>, registration: Option<Arc<Registration>>) -> Background {
+fn attend(raised: &Raised) -> Background {
+    let (cse, registration) = (Arc::clone(&raised.cse), raised.registration.clone());
     Background::begin(|mut stopping| async move {
         let keeping = async {
             match registration {
@@ -422,43 +208,6 @@ fn attend(cse: Arc<Cse>, registration: Option<Arc<Registration>>) -> Background 
             () = stopping.asked() => {}
         }
     })
-}
-
-/// How the CSE calls others: the registrar with what it is to be shown, and believes it alone.
-fn outbound(section: &OneM2mSection, config: &Config) -> Result<HttpOutbound, StartError> {
-    let reach = Reach::Pinned(section.notify_origins.clone());
-    let registrar = section.registrar.as_ref().and_then(RegistrarSection::http);
-    let client = match &registrar {
-        Some(registrar) => client(
-            ClientFiles {
-                certificate: registrar.certificate,
-                key: registrar.key,
-                root: registrar.anchor,
-            },
-            config,
-        )?,
-        None => own_client(config)?,
-    };
-    let url = registrar.as_ref().map(|registrar| registrar.url.as_str());
-    HttpOutbound::new(client, url, reach).map_err(setting)
-}
-
-/// A client that shows what the gateway shows to service providers, and believes whom they do.
-fn own_client(config: &Config) -> Result<Client, CredentialError> {
-    let files = ClientFiles {
-        certificate: &config.notify.certificate,
-        key: &config.notify.key,
-        root: &config.authority.certificate,
-    };
-    client(files, config)
-}
-
-fn client(files: ClientFiles<'_>, config: &Config) -> Result<Client, CredentialError> {
-    let waits = Waits {
-        connection: config.notify.connect_timeout,
-        answer: config.notify.total_timeout,
-    };
-    mutual_tls_client(files, waits)
 }
 
 /// What the files of the section hold by now.
