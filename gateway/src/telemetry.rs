@@ -44,7 +44,7 @@ pub(crate) use decision::{
 };
 pub(crate) use device::DeviceActs;
 pub(crate) use metrics::{ListenerMetrics, Metrics, Sample};
-pub(crate) use request::{RequestLines, RequestLog};
+pub(crate) use request::{LoggedCse, RequestLines, RequestLog};
 pub(crate) use writer::LogWriter;
 
 use decision::{Act, render_handshake};

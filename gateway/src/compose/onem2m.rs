@@ -97,7 +97,7 @@ impl OneM2mChannel {
         })?;
         let channel = Self {
             address: open.address,
-            line: line.map(|line| line.begin(&raised.cse)),
+            line: line.map(|line| line.begin(&raised.cse, telemetry)),
             attendant: attend(&raised),
             raised,
             tls: Some(tls),
@@ -111,8 +111,8 @@ impl OneM2mChannel {
     }
 
     /// What devices reach of it over CoAP.
-    pub(super) fn guest(&self) -> Guest {
-        coap::guest(&self.raised.cse)
+    pub(super) fn guest(&self, telemetry: &Telemetry) -> Guest {
+        coap::guest(&self.raised.cse, telemetry)
     }
 
     /// The registration, as the operator's API sees it.

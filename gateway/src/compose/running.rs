@@ -118,7 +118,7 @@ impl Running {
         let t8_listener = open_t8(&config, &parts, (&t8_tls, &signing_key, &telemetry))?;
         let mqtt = MqttChannel::open(&config, &parts, &telemetry)?;
         let seen = (&telemetry, &observation.coap);
-        let guest = onem2m.as_ref().map(OneM2mChannel::guest);
+        let guest = onem2m.as_ref().map(|channel| channel.guest(&telemetry));
         let coap = CoapChannel::open(&config, &parts, seen, guest)?;
         let broker = BrokerChannel::start(&config, &parts, &telemetry)?;
         let (t8, operator) = (t8_listener.address, operator_listener.address);

@@ -6,6 +6,7 @@
 mod attempt;
 mod bulk;
 mod line;
+mod primitive;
 
 use std::future::{Ready, ready};
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::config::LogFormat;
 use attempt::Attempt;
 use bulk::BulkEnd;
 pub(crate) use line::RequestId;
+pub(crate) use primitive::LoggedCse;
 
 /// Where lines go, and how they read.
 #[derive(Clone)]

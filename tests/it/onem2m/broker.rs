@@ -66,6 +66,12 @@ fn the_platform_is_known_by_its_topic_and_nobody_else_has_that() {
     let platform = client(&broker, "id-in", "/id-in");
     let answer = platform.request(primitive("/id-in/Cshop", &signed(&key)));
     assert_eq!(answer["rsc"], 4004, "{answer}");
+    // A token is good for one request, whether or not it names that.
+    let once = signed(&key);
+    let answer = platform.request(primitive("/id-in/Cshop", &once));
+    assert_eq!(answer["rsc"], 4004, "{answer}");
+    let answer = platform.request(primitive("/id-in/Cshop", &once));
+    assert_eq!(answer["rsc"], 4103, "{answer}");
     // Behind it everybody proves himself; and it speaks for nobody who is not under it.
     let answer = platform.request(primitive("/id-in/Cshop", &inquiry()));
     assert_eq!(answer["rsc"], 4103, "{answer}");
@@ -82,6 +88,19 @@ fn the_platform_is_known_by_its_topic_and_nobody_else_has_that() {
     // What is no primitive is answered where that can be, and nothing falls.
     let answer = platform.request(json!({"op": 9, "to": INQ, "fr": "/id-in/Cshop", "rqi": "r"}));
     assert_eq!(answer["rsc"], 4000, "{answer}");
+
+    let log = || std::fs::read_to_string(domain.file("decisions/decisions.jsonl"));
+    eventually("a line for each", || {
+        let log = log().unwrap_or_default();
+        let of_broker = log.lines().filter(|line| line.contains("\"mqtt\""));
+        let (signed, refused): (Vec<_>, Vec<_>) =
+            of_broker.partition(|line| line.contains("\"proof\":\"signature\""));
+        let via = signed
+            .iter()
+            .filter(|line| line.contains("\"via\":\"id-in\""));
+        let unproved = |line: &&&str| line.contains("ORIGINATOR_NOT_AUTHENTICATED");
+        via.count() >= 2 && refused.iter().filter(unproved).count() >= 4
+    });
 
     broker.broker.kill();
     broker.broker.resume();

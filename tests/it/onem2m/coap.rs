@@ -1,7 +1,7 @@
 //! The CSE on a device's own session (TS-0008), with libcoap's client.
 
 use ics_tests::coap::CoapRequest;
-use ics_tests::{Coap, CoapClient, CoapCredential, CoapReply, Domain, HostedDevice};
+use ics_tests::{Coap, CoapClient, CoapCredential, CoapReply, Domain, HostedDevice, eventually};
 use serde_json::{Value, json};
 
 use super::listener::domain;
@@ -93,4 +93,16 @@ fn a_device_keeps_its_things_at_the_cse_over_its_coap_session() {
     let refused = plain.create("/~/id-ics/ics", 2, &ae).expect("4.03");
     assert_eq!(rsc(&refused), 4106);
     lock.request("delete", "/~/id-ics/ics/lock").expect("2.02");
+    let log = || std::fs::read_to_string(domain.file("decisions/decisions.jsonl"));
+    eventually("a line for each", || {
+        let log = log().unwrap_or_default();
+        let of_cse = log
+            .lines()
+            .filter(|line| line.contains("\"listener\":\"onem2m\""));
+        let of_cse = of_cse
+            .filter(|line| line.contains("\"coap\""))
+            .collect::<Vec<_>>();
+        let refused = |line: &&&str| line.contains("ORIGINATOR_NOT_AUTHENTICATED");
+        of_cse.len() >= 8 && of_cse.iter().filter(refused).count() == 2
+    });
 }

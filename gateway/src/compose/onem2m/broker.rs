@@ -7,8 +7,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use ics_core::port::{Clock, PortFuture};
 use ics_mqtt::{Dial, Line, LineSettings, Receive, Wire};
+use ics_onem2m::Cse;
 use ics_onem2m::mqtt::{MqttOutbound, MqttService, MqttSettings, NotPublished, Publish};
-use ics_onem2m::{Cse, Shared};
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
 
@@ -16,6 +16,7 @@ use crate::background::Background;
 use crate::compose::broker::{Way, load_client};
 use crate::compose::{Parts, StartError};
 use crate::config::{BrokerAddress, OneM2mMqttSection};
+use crate::telemetry::{LoggedCse, Telemetry};
 
 /// How long a sandbox waits for its broker.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -93,14 +94,14 @@ impl BrokerLine {
     }
 
     /// Requests that come are the CSE's to answer from now on. The broker need not be there.
-    pub(super) fn begin(self, cse: &Arc<Cse>) -> RunningLine {
+    pub(super) fn begin(self, cse: &Arc<Cse>, telemetry: &Telemetry) -> RunningLine {
         let Self {
             outbound,
             line,
             way,
             clock,
         } = self;
-        let handler = Arc::new(Shared(Arc::clone(cse)));
+        let handler = Arc::new(LoggedCse::new(cse, telemetry, "mqtt"));
         let receiver = Arc::new(Receiver(Arc::new(MqttService::new(
             outbound, handler, clock,
         ))));

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use ics_coap::{Guest, GuestAnswer, GuestRequest, Serve};
 use ics_core::port::PortFuture;
 use ics_core::principal::DeviceIdentity;
+use ics_onem2m::Cse;
 use ics_onem2m::caller::Caller;
 use ics_onem2m::coap::{COAP_OPTIONS, COAP_ROOTS, CoapRequest, CoapService};
-use ics_onem2m::{Cse, Shared};
+
+use crate::telemetry::{LoggedCse, Telemetry};
 
 /// The CSE, as the listener of devices takes it in.
-pub(super) fn guest(cse: &Arc<Cse>) -> Guest {
-    let service = CoapService::new(Arc::new(Shared(Arc::clone(cse))));
+pub(super) fn guest(cse: &Arc<Cse>, telemetry: &Telemetry) -> Guest {
+    let service = CoapService::new(Arc::new(LoggedCse::new(cse, telemetry, "coap")));
     Guest {
         options: COAP_OPTIONS,
         roots: COAP_ROOTS,

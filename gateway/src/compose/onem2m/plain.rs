@@ -72,7 +72,7 @@ impl OneM2mChannel {
             refresh: REFRESH,
         };
         let raised = plan.raise(parts, outbound).await?;
-        let line = line.map(|line| line.begin(&raised.cse));
+        let line = line.map(|line| line.begin(&raised.cse, telemetry));
         if let Some(line) = &line {
             line.stand().await?;
         }

@@ -208,15 +208,15 @@ impl Peer {
 }
 
 /// Who asked, as the decision log has it.
-struct AskedBy<'a> {
-    who: Option<&'a str>,
-    proof: Option<&'static str>,
-    via: Option<&'a str>,
+pub(super) struct AskedBy<'a> {
+    pub(super) who: Option<&'a str>,
+    pub(super) proof: Option<&'static str>,
+    pub(super) via: Option<&'a str>,
 }
 
 impl<'a> AskedBy<'a> {
     /// The service provider that the request itself proved, or else whose the connection is.
-    fn of(peer: &'a Peer, principal: Option<&'a Principal>) -> Self {
+    pub(super) fn of(peer: &'a Peer, principal: Option<&'a Principal>) -> Self {
         let Some(principal) = principal else {
             return Self {
                 who: peer.name(),
