@@ -20,7 +20,6 @@ use ics_core::time::Timestamp;
 
 use crate::address::{Address, Names, Start};
 use crate::caller::{Caller, Originator, Standing};
-use crate::handler::Handler;
 use crate::ics::{self, Ics, Views};
 use crate::outbound::Outbound;
 use crate::primitive::{Operation, Outcome, Refusal, Request, Response, ResponseType};
@@ -381,25 +380,8 @@ fn is_registration(request: &Request) -> bool {
     request.operation == Operation::Create && request.resource_type == Some(Type::Ae.number())
 }
 
-impl OneM2mRoad for Shared {
+impl OneM2mRoad for Cse {
     fn deliver<'a>(&'a self, consignment: &'a Consignment) -> PortFuture<'a, RoadOutcome> {
-        Box::pin(self.0.road.deliver(consignment))
-    }
-}
-
-/// The CSE for lines that are no listener of their own, and for the outbox.
-pub struct Shared(pub Arc<Cse>);
-
-impl Handler for Shared {
-    fn handle<'a>(&'a self, caller: &'a Caller, request: Request) -> PortFuture<'a, Response> {
-        Box::pin(async move {
-            let from = request.from.clone();
-            let answered = self.0.answer(caller, request).await;
-            self.0.word(from.as_deref(), answered.response)
-        })
-    }
-
-    fn refuse(&self, request: &Request, refusal: Refusal) -> Response {
-        self.0.refuse(request, refusal).response
+        Box::pin(self.road.deliver(consignment))
     }
 }

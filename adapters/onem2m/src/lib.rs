@@ -47,5 +47,5 @@ mod time;
 mod token;
 mod tree;
 
-pub use cse::{Answered, Cse, Ports, Settings, Shared};
+pub use cse::{Answered, Cse, Ports, Settings};
 pub use driver::configure;

@@ -14,7 +14,6 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use ics_coap::Guest;
 use ics_core::port::{Clock, OneM2mRoad};
-use ics_onem2m::Shared;
 use ics_onem2m::mqtt::MqttSettings;
 use ics_operator::CseRegistration;
 use rustls::ClientConfig;
@@ -107,7 +106,7 @@ impl OneM2mChannel {
 
     /// The way to the AEs of parties.
     pub(super) fn road(&self) -> Arc<dyn OneM2mRoad> {
-        Arc::new(Shared(Arc::clone(&self.raised.cse)))
+        Arc::clone(&self.raised.cse) as _
     }
 
     /// What devices reach of it over CoAP.
