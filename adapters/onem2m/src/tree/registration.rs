@@ -30,8 +30,8 @@ impl Birth<'_> {
             false
         };
         let id = match self.who.id.as_str() {
-            "" | "C" => format!("C{:016x}", self.random >> 64),
-            "S" => format!("S{:016x}", self.random >> 64),
+            "" | "C" => format!("C{:016x}", self.random & u128::from(u64::MAX)),
+            "S" => format!("S{:016x}", self.random & u128::from(u64::MAX)),
             id if id.starts_with(['C', 'S']) && is_name(id) => id.to_owned(),
             _ => {
                 let said = "an AE-ID begins with C or S";
