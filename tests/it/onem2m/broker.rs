@@ -92,7 +92,7 @@ fn the_platform_is_known_by_its_topic_and_nobody_else_has_that() {
     let log = || std::fs::read_to_string(domain.file("decisions/decisions.jsonl"));
     eventually("a line for each", || {
         let log = log().unwrap_or_default();
-        let of_broker = log.lines().filter(|line| line.contains("\"mqtt\""));
+        let of_broker = log.lines().filter(|line| line.contains(" mqtt\""));
         let (signed, refused): (Vec<_>, Vec<_>) =
             of_broker.partition(|line| line.contains("\"proof\":\"signature\""));
         let via = signed

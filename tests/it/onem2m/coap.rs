@@ -100,7 +100,7 @@ fn a_device_keeps_its_things_at_the_cse_over_its_coap_session() {
             .lines()
             .filter(|line| line.contains("\"listener\":\"onem2m\""));
         let of_cse = of_cse
-            .filter(|line| line.contains("\"coap\""))
+            .filter(|line| line.contains(" coap\""))
             .collect::<Vec<_>>();
         let refused = |line: &&&str| line.contains("ORIGINATOR_NOT_AUTHENTICATED");
         of_cse.len() >= 8 && of_cse.iter().filter(refused).count() == 2

@@ -112,7 +112,8 @@ impl Ics {
         let party = party.ok_or(NotProved::Signature)?;
         let used = Used {
             jti: claimed.jti,
-            digest: verifier.sha256(token.as_bytes()),
+            // With the request's id, whether or not the token names it: only a repetition is answered again.
+            digest: verifier.sha256(format!("{token} {}", request.request_id).as_bytes()),
             expires: claimed.expires,
         };
         Ok((
