@@ -9,6 +9,7 @@ pub mod acme;
 pub mod bad_host;
 pub mod broker;
 pub mod clock;
+pub mod closed_broker;
 pub mod coap;
 pub mod coap_server;
 pub mod condition;
@@ -41,6 +42,7 @@ pub use acme::{Acme, AcmeOptions};
 pub use bad_host::BadHost;
 pub use broker::Broker;
 pub use clock::MovableClock;
+pub use closed_broker::ClosedBroker;
 pub use coap::{Coap, CoapClient, CoapCredential, CoapObservation, CoapOutcome, CoapReply};
 pub use coap_server::CoapServer;
 pub use condition::{eventually, wait_for};
@@ -57,7 +59,7 @@ pub use onem2m::{
     MqttNotifications, OneM2mAnswer, OneM2mClient, OneM2mMqtt, OneM2mRequest, PointOfAccess,
     TokenClaims, TokenKey, Tree, answer_primitive,
 };
-pub use open_broker::{ClosedBroker, OpenBroker};
+pub use open_broker::OpenBroker;
 pub use party::{Inbox, Party};
 pub use process::Process;
 pub use receiver::{Received, Receiver, Reply};

@@ -159,7 +159,13 @@ impl Cse {
     /// control policy that does not let this CSE notify (`acop` 16), most likely.
     #[must_use]
     pub fn refusing(&self) -> Vec<SpId> {
-        self.road.refusing()
+        let directory = self.ports.service.directory();
+        let has_ae = |sp: &SpId| {
+            let party = directory.party(sp);
+            party.is_some_and(|party| party.onem2m.is_some())
+        };
+        let refusing = self.road.refusing().into_iter();
+        refusing.filter(has_ae).collect()
     }
 
     /// Takes out what has expired. To be called now and then.

@@ -1,6 +1,6 @@
 //! `ics-gateway sandbox`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -53,9 +53,13 @@ Example:
 fn platform(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).ok();
     let is_plain = |url: &Url| {
-        matches!(url.scheme(), "http" | "mqtt") && url.has_host() && url.username().is_empty()
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let is_here =
+            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        matches!(url.scheme(), "http" | "mqtt") && is_here && url.username().is_empty()
     };
-    let wrong = "write http://HOST:PORT of the CSE, or mqtt://HOST:PORT of its broker";
+    let wrong = "write http://127.0.0.1:PORT of the CSE, or mqtt://127.0.0.1:PORT of its broker: \
+                 nothing in plain leaves this host";
     url.filter(is_plain).ok_or_else(|| wrong.to_owned())
 }
 
@@ -77,5 +81,33 @@ impl SandboxArguments {
             sandbox.stop().await;
             Ok(outcome?)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::platform;
+
+    #[test]
+    fn a_platform_is_on_this_host() {
+        for url in [
+            "http://127.0.0.1:8080",
+            "http://localhost:8080",
+            "mqtt://127.0.0.1:1883",
+            "mqtt://[::1]:1883",
+        ] {
+            assert!(platform(url).is_ok(), "{url}");
+        }
+        for url in [
+            "http://192.0.2.1:8080",
+            "http://in.example",
+            "mqtt://mqtt.example:1883",
+            "https://127.0.0.1:8443",
+            "mqtt://bob@127.0.0.1",
+            "127.0.0.1:8080",
+            "",
+        ] {
+            assert!(platform(url).is_err(), "{url}");
+        }
     }
 }

@@ -21,7 +21,7 @@ use futures_util::future::{Either, LocalBoxFuture};
 use ics_http::{HeldBody, hold_body};
 
 use super::Telemetry;
-use super::decision::Act;
+use super::decision::{Act, Room, render_unanswered};
 use super::metrics::ListenerMetrics;
 use super::writer::LogSink;
 use crate::config::LogFormat;
@@ -163,4 +163,17 @@ struct Recorder {
     listener: &'static str,
     telemetry: Telemetry,
     metrics: Arc<ListenerMetrics>,
+}
+
+impl Recorder {
+    /// A request that nobody was answered: what was done is not known.
+    fn note_unanswered(&self, room: Option<Room>, who: Option<&str>, method: &'static str) {
+        self.metrics.count_unanswered();
+        if let Some(room) = room {
+            let time = self.telemetry.clock.now().to_string();
+            let request_id = RequestId::next().to_string();
+            let line = render_unanswered((&time, &request_id), (self.listener, who), method);
+            room.write(line.as_bytes());
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The response status codes of the service (onem2m.md A.5), each brought about at a gateway.
 
-use ics_tests::{OneM2mAnswer, OneM2mClient, PointOfAccess, Sandbox, fresh_uuid};
+use ics_tests::{Curl, OneM2mAnswer, OneM2mClient, PointOfAccess, Sandbox, fresh_uuid};
 use serde_json::{Value, json};
 
 use super::stage::{DMP, INQ, MAP};
@@ -157,6 +157,20 @@ fn each_code_of_refusal_is_answered() {
         .request("POST", MAP)
         .header("Content-Type", "application/xml;ty=28");
     assert_eq!(xml.bytes(b"<a/>").send().expect(4015).http.status, 415);
+    let wanted = Curl::new(
+        "GET",
+        &format!("{}/~{MAP}", desk.sandbox.env("ICS_MCC_URL")),
+    )
+    .header("X-M2M-Origin", "/id-in/Cshop")
+    .header("X-M2M-RI", "xml")
+    .header("X-M2M-RVI", "4")
+    .header("Accept", "application/xml");
+    let answer = wanted.send();
+    assert_eq!(
+        (answer.header("x-m2m-rsc"), answer.status),
+        (Some("5207"), 406),
+        "{answer:?}"
+    );
 }
 
 #[test]

@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 use crate::condition::{eventually, wait_for};
 use crate::openssl::TestCertificate;
 
+/// How mosquitto_rr ends where no answer came in time (`MOSQ_ERR_TIMEOUT`).
+const TIMED_OUT: i32 = 27;
+
 /// An AE on a broker.
 pub struct OneM2mMqtt {
     port: u16,
@@ -45,13 +48,12 @@ impl OneM2mMqtt {
         }
     }
 
-    /// Sends a request primitive whose answer nobody is to give.
-    pub fn ask_in_vain(&self, mut primitive: Value) -> bool {
-        if primitive.get("fr").is_none() {
-            primitive["fr"] = json!(self.originator);
-        }
-        let output = self.ask(("req", "resp"), &primitive, "3");
-        output.stdout.is_empty()
+    /// Sends a request primitive that nobody is to answer: the client was let in, and waited in vain.
+    #[track_caller]
+    pub fn ask_in_vain(&self, primitive: &Value) {
+        let output = self.ask(("req", "resp"), primitive, "3");
+        assert_eq!(output.status.code(), Some(TIMED_OUT), "{output:?}");
+        assert!(output.stdout.is_empty(), "{output:?}");
     }
 
     /// Sends a request primitive, completed by `fr`, and waits for its answer.

@@ -18,7 +18,7 @@ use super::Recorder;
 use super::bulk::BulkEnd;
 use super::line::{Line, RequestId};
 use crate::telemetry::OPERATOR;
-use crate::telemetry::decision::{Act, Entry, Room, Verdict, render_request, render_unanswered};
+use crate::telemetry::decision::{Act, Entry, Room, Verdict, render_request};
 
 /// A request under way. Its line in the decision log has its room already; when it is dropped
 /// before it ended, nobody was answered, and what was done is not known.
@@ -147,17 +147,9 @@ impl Drop for Attempt {
         if self.is_ended {
             return;
         }
-        self.recorder.metrics.count_unanswered();
-        if let Some(room) = self.room.take() {
-            let time = self.recorder.telemetry.clock.now().to_string();
-            let request_id = RequestId::next().to_string();
-            let line = render_unanswered(
-                (&time, &request_id),
-                (self.recorder.listener, self.peer.name()),
-                self.method,
-            );
-            room.write(line.as_bytes());
-        }
+        let room = self.room.take();
+        self.recorder
+            .note_unanswered(room, self.peer.name(), self.method);
     }
 }
 

@@ -14,7 +14,7 @@ use ics_onem2m::{Answered, Cse};
 use super::Recorder;
 use super::attempt::{AskedBy, Peer};
 use super::line::{Line, RequestId};
-use crate::telemetry::decision::{Act, Entry, Room, Verdict, render_request, render_unanswered};
+use crate::telemetry::decision::{Act, Entry, Room, Verdict, render_request};
 use crate::telemetry::{ONEM2M, Telemetry};
 
 /// The CSE; each request it is given is done to its end, and leaves its traces.
@@ -167,17 +167,9 @@ impl Drop for Attempt {
         if self.is_ended {
             return;
         }
-        self.recorder.metrics.count_unanswered();
-        if let Some(room) = self.room.take() {
-            let time = self.recorder.telemetry.clock.now().to_string();
-            let request_id = RequestId::next().to_string();
-            let line = render_unanswered(
-                (&time, &request_id),
-                (self.recorder.listener, self.peer.name()),
-                self.method,
-            );
-            room.write(line.as_bytes());
-        }
+        let room = self.room.take();
+        self.recorder
+            .note_unanswered(room, self.peer.name(), self.method);
     }
 }
 
