@@ -529,4 +529,4 @@ const fn no_privilege() -> Refusal {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
