@@ -125,10 +125,10 @@ fn a_hosted_device_reads_and_acknowledges_its_document_over_its_coap_session() {
         .ask_for(&world.acme, &service, &uti, &device.serial);
     let latest = format!("/~/id-ics/{DOC}/la");
     let document = wait_for("the pair", || {
-        let reply = lock.request("get", &latest).send();
-        (rsc(&reply) == 2000)
-            .then(|| reply.json()["m2m:cin"]["con"].as_str().map(str::to_owned))?
-            .filter(|con| con.contains(&uti))
+        let reply = lock.request("get", &latest).send().reply?;
+        let instance = (rsc(&reply) == 2000).then(|| reply.json()["m2m:cin"].take())?;
+        let con = instance["con"].as_str()?.to_owned();
+        con.contains(&uti).then_some(con)
     });
     let document: Value = serde_json::from_str(&document).expect("a document");
     let ack = format!("/~/id-ics/{ACK}");
