@@ -38,14 +38,19 @@ impl Ics {
         }
     }
 
-    /// Of another device it is told what it is told where there is nothing.
+    /// Case 2 is for service providers. Of another device it is told what it is told where there is
+    /// nothing.
     async fn inquire_own(
         &self,
         identity: &Arc<DeviceIdentity>,
         request: &Request,
         now: Timestamp,
     ) -> Outcome {
-        let attributes = Attributes::of(request, INQUIRY)?.allow(&ASKED)?;
+        let attributes = Attributes::of(request, INQUIRY)?;
+        if !attributes.has("did") || attributes.has("uti") {
+            return Err(proof::for_providers());
+        }
+        let attributes = attributes.allow(&ASKED)?;
         self.check_definition(attributes, false)?;
         answer_unkept(request, INQUIRY, self.unkept(now))?;
         let schemes = self.ports.service.schemes();
@@ -69,13 +74,18 @@ impl Ics {
         answer_unkept(request, INQUIRY, shown)
     }
 
+    /// De-mapping with a cause is for the two SPs.
     async fn give_up(
         &self,
         identity: &Arc<DeviceIdentity>,
         request: &Request,
         now: Timestamp,
     ) -> Outcome {
-        let attributes = Attributes::of(request, DEMAPPING)?.allow(&GIVEN_UP)?;
+        let attributes = Attributes::of(request, DEMAPPING)?;
+        if attributes.has("did") || attributes.has("mcau") {
+            return Err(proof::for_providers());
+        }
+        let attributes = attributes.allow(&GIVEN_UP)?;
         self.check_definition(attributes, false)?;
         answer_unkept(request, DEMAPPING, self.unkept(now))?;
         let given = Given::Key(MappingKey {

@@ -78,7 +78,8 @@ async fn a_device_is_told_its_own_pairs_and_of_others_what_there_is_of_nobody() 
     // A transaction is none of its business.
     let pair = json!({ "ics:inq": { "svu": SERVICE, "uti": UTI } });
     let pair = rig.create(INQ, pair);
-    assert_eq!(refused(rig.ask(&lock, &pair).await).0, Rsc::BadRequest);
+    let rsc = refused(rig.ask(&lock, &pair).await).0;
+    assert_eq!(rsc, Rsc::OriginatorHasNoPrivilege);
 }
 
 #[tokio::test]
@@ -93,9 +94,14 @@ async fn a_device_gives_up_what_it_has_once() {
     assert_eq!(handled.point, ReferencePoint::Ics4);
     assert_eq!(member(&handled.outcome.unwrap(), "ics:dmp")["rmvd"], 1);
     assert_eq!(refused(rig.ask(&lock, &pair).await).0, Rsc::NotFound);
-    for lacking in [json!({ "svu": SERVICE }), json!({ "did": "d-lock" })] {
-        let lacking = rig.create(DMP, json!({ "ics:dmp": lacking }));
-        assert_eq!(refused(rig.ask(&lock, &lacking).await).0, Rsc::BadRequest);
+    let with_cause = json!({ "svu": SERVICE, "uti": UTI, "mcau": "UTI_INVALID" });
+    for (asked, rsc) in [
+        (json!({ "svu": SERVICE }), Rsc::BadRequest),
+        (json!({ "did": "d-lock" }), Rsc::OriginatorHasNoPrivilege),
+        (with_cause, Rsc::OriginatorHasNoPrivilege),
+    ] {
+        let request = rig.create(DMP, json!({ "ics:dmp": asked }));
+        assert_eq!(refused(rig.ask(&lock, &request).await).0, rsc, "{asked}");
     }
 }
 
