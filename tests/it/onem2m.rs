@@ -5,6 +5,7 @@ mod broker;
 mod coap;
 mod codes;
 mod durability;
+mod hosted;
 mod listener;
 mod mca;
 mod mqtt;

@@ -8,10 +8,12 @@ mod times;
 
 use std::sync::Arc;
 
-use ics_core::id::SpId;
+use ics_channel::DeviceService;
+use ics_core::device::HostedDevice;
+use ics_core::id::{DeviceId, SpId};
 use ics_core::port::{
-    Clock, Entropy, OneM2mRoad, PortFuture, RateLimiter, RoadOutcome, Sealer, SignatureVerifier,
-    StoreError,
+    Clock, DeviceBell, Entropy, OneM2mRoad, PortFuture, RateLimiter, RoadOutcome, Sealer,
+    SignatureVerifier, StoreError,
 };
 use ics_core::principal::Principal;
 use ics_core::reference_point::ReferencePoint;
@@ -20,6 +22,7 @@ use ics_core::time::Timestamp;
 
 use crate::address::{Address, Names, Start};
 use crate::caller::{Caller, Originator, Standing};
+use crate::hosted::Hosted;
 use crate::ics::{self, Ics, Views};
 use crate::outbound::Outbound;
 use crate::primitive::{Operation, Outcome, Refusal, Request, Response, ResponseType};
@@ -56,6 +59,8 @@ pub struct Settings {
 pub struct Ports {
     /// The ICS.
     pub service: Arc<IcsService>,
+    /// The same, as hosted devices have it.
+    pub devices: Arc<dyn DeviceService>,
     /// How much a party may ask.
     pub limiter: Arc<dyn RateLimiter>,
     /// Keyed hashes of labels.
@@ -75,6 +80,7 @@ pub struct Cse {
     settings: Settings,
     ports: Ports,
     tree: Tree,
+    hosted: Hosted,
     ics: Ics,
     road: Road,
     requests: Requests,
@@ -113,6 +119,7 @@ impl Cse {
         let tree = Tree::open(shelf, &of_tree, tree_ports).await?;
         let ics_ports = ics::Ports {
             service: Arc::clone(&ports.service),
+            devices: Arc::clone(&ports.devices),
             limiter: Arc::clone(&ports.limiter),
             verifier: Arc::clone(&ports.verifier),
         };
@@ -129,10 +136,16 @@ impl Cse {
             Arc::new(tree.clone()),
             Arc::clone(&ports.clock),
         );
+        let hosted = Hosted::new(
+            tree.clone(),
+            Arc::clone(&ports.devices),
+            Arc::clone(&ports.clock),
+        );
         Ok(Arc::new(Self {
             settings,
             ports,
             tree,
+            hosted,
             ics,
             road,
             requests: Requests::default(),
@@ -166,6 +179,11 @@ impl Cse {
         };
         let refusing = self.road.refusing().into_iter();
         refusing.filter(has_ae).collect()
+    }
+
+    /// Looks after the documents of hosted devices that have an AE here, until it is dropped.
+    pub async fn attend_devices(&self) {
+        self.hosted.run().await;
     }
 
     /// Takes out what has expired. To be called now and then.
@@ -271,6 +289,19 @@ impl Cse {
     ) -> Answered {
         times.wait(self.ports.clock.as_ref()).await;
         let now = self.ports.clock.now();
+        let answered = self.perform_now((who, address), request, now).await;
+        if let Standing::Device(identity) = &who.standing {
+            self.hosted.meet(&identity.device_id, request.operation);
+        }
+        answered
+    }
+
+    async fn perform_now(
+        &self,
+        (who, address): (&Originator, &Address),
+        request: &Request,
+        now: Timestamp,
+    ) -> Answered {
         if let Some(ri) = requests_id(address) {
             return Answered {
                 response: self.respond(request, self.requests.handle(&ri, who, request, now)),
@@ -285,7 +316,10 @@ impl Cse {
             if request.operation == Operation::Retrieve {
                 grants::show(&self.tree, &self.ports.service.directory());
             }
-            let outcome = self.tree.handle((who, address), request, now).await;
+            let outcome = match self.hosted.hear((who, address), request, now).await {
+                Some(outcome) => outcome,
+                None => self.tree.handle((who, address), request, now).await,
+            };
             return Answered {
                 response: self.respond(request, outcome),
                 point: None,
@@ -384,6 +418,16 @@ fn check_hop(who: &Originator, address: &Address, request: &Request) -> Result<(
 /// An AE that is to get its name.
 fn is_registration(request: &Request) -> bool {
     request.operation == Operation::Create && request.resource_type == Some(Type::Ae.number())
+}
+
+impl DeviceBell for Cse {
+    fn ring(&self, id: &DeviceId, device: Option<&HostedDevice>) {
+        self.hosted.ring(id, device);
+    }
+
+    fn recheck(&self, iot_sp: &SpId) {
+        self.hosted.recheck(iot_sp);
+    }
 }
 
 impl OneM2mRoad for Cse {

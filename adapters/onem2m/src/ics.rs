@@ -28,6 +28,7 @@
 //! | `tok` | proof of a caller behind another CSE ([`crate::token`]) | | O | O | O | O |
 
 mod content;
+mod device;
 mod discovery;
 mod dmp;
 mod inq;
@@ -41,6 +42,7 @@ mod watches;
 
 use std::sync::Arc;
 
+use ics_channel::DeviceService;
 use ics_core::id::{JobId, MappingId, SpId};
 use ics_core::port::{RateLimiter, SignatureVerifier};
 use ics_core::principal::Principal;
@@ -53,7 +55,7 @@ pub(crate) use rows::{Shown, Views, state_number};
 pub(crate) use watches::Watches;
 
 use crate::address::{Address, Names, Start};
-use crate::caller::Originator;
+use crate::caller::{Originator, Standing};
 use crate::primitive::{Answer, Operation, Outcome, Refusal, Request};
 use crate::rsc::Rsc;
 use crate::token::{Entered, Memory};
@@ -156,6 +158,8 @@ impl Place {
 pub(crate) struct Ports {
     /// The service.
     pub(crate) service: Arc<IcsService>,
+    /// The same, as hosted devices have it.
+    pub(crate) devices: Arc<dyn DeviceService>,
     /// Limits, asked before anything is done.
     pub(crate) limiter: Arc<dyn RateLimiter>,
     /// Signatures and digests of tokens.
@@ -231,7 +235,12 @@ impl Ics {
         let answered = self.answer((who, place), request, (watches, now), &mut principal);
         let outcome = answered.await;
         let sp = principal.as_ref().map(|principal| &principal.sp);
-        let point = self.point(sp, place, request);
+        let is_device = matches!(who.standing, Standing::Device(_));
+        let point = match place {
+            // It is the arm of its IoT SP.
+            Place::Dmp if is_device => ReferencePoint::Ics4,
+            _ => self.point(sp, place, request),
+        };
         Handled {
             outcome,
             point,
@@ -270,6 +279,9 @@ impl Ics {
         proved: &mut Option<Principal>,
     ) -> Outcome {
         refuse_identifiers(&request.filter)?;
+        if let Standing::Device(identity) = &who.standing {
+            return self.answer_device((identity, place), request, now).await;
+        }
         if self.may_look((who, place), request) {
             return self.show_collection(place, request);
         }
@@ -471,12 +483,17 @@ fn take_listed(shown: Shown, listed: &[String], known: &[&str]) -> Result<Shown,
     Ok(shown.into_iter().filter(|(name, _)| wanted(name)).collect())
 }
 
+/// The constant answer of every miss.
+pub(crate) const fn no_mapping() -> Refusal {
+    refusal::not_found()
+}
+
 const fn not_offered() -> Refusal {
     Refusal::new(Rsc::OperationNotAllowed, "not offered on this resource")
 }
 
 /// What was made and is not kept: an answer by `rcn`.
-fn answer_unkept(request: &Request, name: &str, shown: Map<String, Value>) -> Outcome {
+pub(crate) fn answer_unkept(request: &Request, name: &str, shown: Map<String, Value>) -> Outcome {
     match request.result_content {
         None | Some(1 | 9) => Ok(Answer::with(Rsc::Created, name, shown.into())),
         Some(0) => Ok(Answer::empty(Rsc::Created)),

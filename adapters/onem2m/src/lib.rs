@@ -10,6 +10,7 @@
 //! | bytes, headers, topics, options | `binding` |
 //! | the CSE on a broker, on CoAP | [`mqtt`], [`coap`] |
 //! | how requests of ours get out | [`outbound`] |
+//! | what is kept for hosted devices | `hosted` |
 //!
 //! It never believes `X-M2M-Origin` alone, and never returns an external identifier (`mei`), a node
 //! id or a serial number to a third party.
@@ -32,6 +33,7 @@ mod fake;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod handler;
+mod hosted;
 mod ics;
 pub mod mqtt;
 mod notification;

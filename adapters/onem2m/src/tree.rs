@@ -9,6 +9,7 @@ mod change;
 mod courier;
 mod create;
 mod delete;
+mod document;
 mod instance;
 mod nodes;
 mod registration;
@@ -39,6 +40,7 @@ use change::{Batch, Change, Load, Parcel};
 use state::State;
 
 pub(crate) use builtin::Grant;
+pub(crate) use document::{Issue, Standing as DocumentStanding};
 pub(crate) use nodes::{Found, Node, Nodes, Usage};
 
 /// What the tree is told at start.
@@ -423,6 +425,71 @@ impl Tree {
         self.state.courier.send(&target, &content).await
     }
 
+    /// The hosted devices that have an AE here.
+    pub(crate) fn devices(&self) -> Vec<DeviceId> {
+        self.state.lock().devices().cloned().collect()
+    }
+
+    /// Whether the device has an AE here.
+    pub(crate) fn has_device(&self, device: &DeviceId) -> bool {
+        self.state.lock().ae_of(device).is_some()
+    }
+
+    /// How it is with the document of a device that has an AE here.
+    pub(crate) async fn document(
+        &self,
+        device: &DeviceId,
+        now: Timestamp,
+    ) -> Option<DocumentStanding> {
+        let look = |nodes: &Nodes| document::standing(nodes, device);
+        self.state.read(now, look).await
+    }
+
+    /// Puts a version of its document where the device finds it. Who watches is told of it if the device
+    /// is to be.
+    pub(crate) async fn issue_document(
+        &self,
+        (device, issue): (&DeviceId, &Issue),
+        is_told: bool,
+        now: Timestamp,
+    ) -> Outcome {
+        let with = (self.random(), is_told);
+        let plan = |nodes: &Nodes| document::plan_issue(nodes, (device, issue), with, now);
+        self.state.write(now, plan).await
+    }
+
+    /// Tells who watches once more of the version that lies there.
+    pub(crate) async fn repeat_document(&self, device: &DeviceId, now: Timestamp) -> Outcome {
+        let plan = |nodes: &Nodes| document::plan_repetition(nodes, device, now);
+        self.state.write(now, plan).await
+    }
+
+    /// What an AE is told of it that does not subscribe.
+    pub(crate) async fn document_notice(
+        &self,
+        device: &DeviceId,
+        now: Timestamp,
+    ) -> Option<Content> {
+        let look = |nodes: &Nodes| document::notice(nodes, device, now);
+        self.state.read(now, look).await
+    }
+
+    /// Takes away the AE of a device that is no more, with all that lies below it.
+    pub(crate) async fn end_device(&self, device: &DeviceId, now: Timestamp) -> Outcome {
+        let plan = |nodes: &Nodes| Ok(document::plan_end(nodes, device));
+        self.state.write(now, plan).await
+    }
+
+    /// The device whose acknowledgements are taken at that address, if it is such a place.
+    pub(crate) async fn acknowledging(
+        &self,
+        address: &Address,
+        now: Timestamp,
+    ) -> Option<DeviceId> {
+        let look = |nodes: &Nodes| document::acknowledging(nodes, address).cloned();
+        self.state.read(now, look).await
+    }
+
     /// Who may do what with a collection of the ICS, as the owner of the platform reads it.
     pub(crate) fn show_grants(&self, collection: &str, grants: &[Grant]) {
         let mut nodes = self.state.lock_for_write();
@@ -462,4 +529,4 @@ const fn no_privilege() -> Refusal {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

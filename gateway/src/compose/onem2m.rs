@@ -2,6 +2,7 @@
 
 mod broker;
 mod coap;
+mod hosted;
 mod outbound;
 mod plain;
 mod raise;
@@ -43,6 +44,7 @@ pub(super) struct OneM2mChannel {
     tls: Option<ReloadableTls>,
     line: Option<RunningLine>,
     attendant: Background,
+    hosted: Background,
 }
 
 /// What is shown and believed, at the listener and to the broker.
@@ -79,7 +81,7 @@ impl OneM2mChannel {
             registrar: registrar.map(|r| (r.cse_id.clone(), r.cse_name.clone())),
             refresh: REFRESH,
         };
-        let raised = plan.raise(parts, outbound).await?;
+        let raised = plan.raise((parts, telemetry), outbound).await?;
         let (anchors, credential) = listener_credentials(config, section)?;
         let tls = ReloadableTls::new(anchors, credential, Some(Arc::clone(&parts.directory)))?;
         let listener = Listener {
@@ -98,6 +100,7 @@ impl OneM2mChannel {
             address: open.address,
             line: line.map(|line| line.begin(&raised.cse, telemetry)),
             attendant: attend(&raised),
+            hosted: hosted::attend(&raised.cse, parts),
             raised,
             tls: Some(tls),
         };
@@ -145,6 +148,7 @@ impl OneM2mChannel {
         };
         tokio::select! {
             () = self.attendant.ended() => {}
+            () = self.hosted.ended() => {}
             () = line => {}
         }
     }
@@ -152,6 +156,7 @@ impl OneM2mChannel {
     /// Ends what runs beside its listener.
     pub(super) async fn stop(self) {
         self.attendant.stop().await;
+        self.hosted.stop().await;
         if let Some(line) = self.line {
             line.stop().await;
         }

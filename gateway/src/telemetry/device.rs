@@ -132,8 +132,11 @@ impl Attempt<'_> {
     /// It was done, or not.
     fn end(self, who: Option<&(&SpId, String)>, cause: Option<(&'static str, Verdict)>) {
         let (acts, verdict) = (self.acts, cause.map_or(Verdict::Allowed, |(_, v)| v));
-        let metrics = acts.telemetry.metrics.of(acts.listener);
-        metrics.count_request(None, verdict, self.began.elapsed());
+        // At the CSE the request it came with is counted.
+        if acts.channel != Channel::OneM2m {
+            let metrics = acts.telemetry.metrics.of(acts.listener);
+            metrics.count_request(None, verdict, self.began.elapsed());
+        }
         let Some(log) = &acts.telemetry.decisions else {
             return;
         };
@@ -248,7 +251,13 @@ impl DeviceService for DeviceActs {
             }
             match &outcome {
                 // Behind a broker nobody connects to us: the act that follows is the one.
-                Ok(_) if matches!(claim, DeviceClaim::Vouched { .. }) => {}
+                Ok(_)
+                    if matches!(
+                        claim,
+                        DeviceClaim::Vouched { .. } | DeviceClaim::Kept { .. }
+                    ) => {}
+                // Nobody came: the gateway asked.
+                Err(_) if matches!(claim, DeviceClaim::Kept { .. }) => {}
                 Ok(identity) => attempt.end(Some(&self.who(identity)), None),
                 Err(refusal) => {
                     // What a certificate says of itself was verified, and whoever has the key of an
@@ -265,7 +274,9 @@ impl DeviceService for DeviceActs {
                                 .find_device_pseudonym(&identity.device_id)
                                 .await
                         }
-                        DeviceClaim::Password { .. } | DeviceClaim::Vouched { .. } => None,
+                        DeviceClaim::Password { .. }
+                        | DeviceClaim::Vouched { .. }
+                        | DeviceClaim::Kept { .. } => None,
                     };
                     let who = who.as_ref().map(|(sp, device)| (sp, device.clone()));
                     attempt.end(who.as_ref(), Some(cause_of_refusal(*refusal)));

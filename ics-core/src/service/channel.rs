@@ -60,6 +60,12 @@ pub enum DeviceClaim<'a> {
         /// The device.
         device_id: &'a DeviceId,
     },
+    /// Nothing was shown: the gateway itself lays ready what the device, or nobody, comes for later
+    /// and proves itself then. Any credential that holds will do.
+    Kept {
+        /// The device.
+        device_id: &'a DeviceId,
+    },
 }
 
 /// Why a device is not served. Told to nobody but the log: outside they all look the same.
@@ -181,7 +187,8 @@ impl IcsService {
         | DeviceClaim::PreSharedKey {
             identity: PskIdentity { device_id, .. },
         }
-        | DeviceClaim::Vouched { device_id }) = claim;
+        | DeviceClaim::Vouched { device_id }
+        | DeviceClaim::Kept { device_id }) = claim;
         let found = self.ports.store.load_device(device_id).await;
         let found = found.map_err(Failure::from)?;
         let password = match claim {
@@ -210,6 +217,10 @@ impl IcsService {
                 keyed_credential(&device, identity.credential)
             }
             DeviceClaim::Vouched { .. } => vouched_credential(&device, now),
+            DeviceClaim::Kept { .. } => device
+                .credentials
+                .iter()
+                .max_by_key(|c| (c.holds(now), c.id)),
         };
         let credential = credential.ok_or(Unauthenticated::Credential)?;
         let identity = Arc::new(DeviceIdentity {

@@ -1,9 +1,13 @@
 //! The CSE on a device's own session (TS-0008), with libcoap's client.
 
 use ics_tests::coap::CoapRequest;
-use ics_tests::{Coap, CoapClient, CoapCredential, CoapReply, Domain, HostedDevice, eventually};
+use ics_tests::{
+    Coap, CoapClient, CoapCredential, CoapReply, Domain, HostedDevice, eventually, fresh_uuid,
+    wait_for,
+};
 use serde_json::{Value, json};
 
+use super::hosted::{ACK, DOC, World, acknowledgement};
 use super::listener::domain;
 
 const TY: u16 = 267;
@@ -105,4 +109,39 @@ fn a_device_keeps_its_things_at_the_cse_over_its_coap_session() {
         let refused = |line: &&&str| line.contains("ORIGINATOR_NOT_AUTHENTICATED");
         of_cse.len() >= 8 && of_cse.iter().filter(refused).count() == 2
     });
+}
+
+#[test]
+fn a_hosted_device_reads_and_acknowledges_its_document_over_its_coap_session() {
+    let world = World::start();
+    let channels = ["coap", "onem2m"];
+    let device = world.domain.host_over(&channels, &world.acme, "ACME-LOCK");
+    let lock = Ae::of(&world.domain, &device, "Clock");
+    let ae = super::hosted::ae("lock", &json!({}));
+    lock.create("/~/id-ics/ics", 2, &ae).expect("2.01");
+    let (service, uti) = (world.shop.service("doors"), fresh_uuid());
+    let mapping = world
+        .shop
+        .ask_for(&world.acme, &service, &uti, &device.serial);
+    let latest = format!("/~/id-ics/{DOC}/la");
+    let document = wait_for("the pair", || {
+        let reply = lock.request("get", &latest).send().reply?;
+        let instance = (rsc(&reply) == 2000).then(|| reply.json()["m2m:cin"].take())?;
+        let con = instance["con"].as_str()?.to_owned();
+        con.contains(&uti).then_some(con)
+    });
+    let document: Value = serde_json::from_str(&document).expect("a document");
+    let ack = format!("/~/id-ics/{ACK}");
+    let malformed = acknowledgement(&json!("v"));
+    let refused = lock.create(&ack, 4, &malformed).expect("4.00");
+    assert_eq!(rsc(&refused), 4000);
+    let said = acknowledgement(&json!({ "v": document["v"] }));
+    let taken = lock.create(&ack, 4, &said).expect("2.01");
+    assert_eq!(rsc(&taken), 2001);
+    assert_eq!(world.shop.status(&mapping), "ESTABLISHED");
+    let inquiry = json!({ "ics:inq": { "did": device.id } });
+    let own = lock
+        .create("/~/id-ics/ics/inq", 28, &inquiry)
+        .expect("2.01");
+    assert_eq!(own.json()["ics:inq"]["idmap"][0]["uti"], uti.as_str());
 }

@@ -60,8 +60,7 @@ impl Ics {
             }
             Standing::Believed => (self.believe(who)?, None),
             Standing::Admin | Standing::Device(_) | Standing::Hop => {
-                let said = "the operation is open to service providers alone";
-                return Err(Refusal::new(Rsc::OriginatorHasNoPrivilege, said));
+                return Err(for_providers());
             }
         };
         let directory = self.ports.service.directory();
@@ -136,6 +135,13 @@ impl Ics {
         })?;
         Ok(principal_of(party, Proof::Claim(party.id.clone())))
     }
+}
+
+pub(super) const fn for_providers() -> Refusal {
+    Refusal::new(
+        Rsc::OriginatorHasNoPrivilege,
+        "the operation is open to service providers alone",
+    )
 }
 
 /// All its roles allow: there are no scopes on oneM2M.

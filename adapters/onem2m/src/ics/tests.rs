@@ -1,3 +1,4 @@
+mod device;
 mod dmp;
 mod inq;
 mod map;

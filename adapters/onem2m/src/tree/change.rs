@@ -26,6 +26,8 @@ pub(super) struct Change {
     pub(super) remove: Vec<String>,
     /// These too, and nobody is told: instances that had to make room.
     pub(super) evict: Vec<String>,
+    /// As `put`, but not written to the shelf: after a start they are made again.
+    pub(super) unkept: Vec<Resource>,
     /// What happened besides what went.
     pub(super) events: Vec<Event>,
 }
@@ -123,7 +125,8 @@ pub(super) fn settle(
         }
     }
     let ids: HashSet<&str> = gone.iter().map(|resource| resource.ri.as_str()).collect();
-    let mut records: Vec<Kept> = gone.iter().map(|r| (key_of(&r.ri), None)).collect();
+    let kept = gone.iter().filter(|r| nodes.weight_of(&r.ri) > 0);
+    let mut records: Vec<Kept> = kept.map(|r| (key_of(&r.ri), None)).collect();
     let mut settled = Vec::new();
     for ri in order {
         if let Some(resource) = put.remove(&ri).filter(|_| !ids.contains(ri.as_str())) {
@@ -135,6 +138,11 @@ pub(super) fn settle(
         }
     }
     check_limits(nodes, &settings.limits, &settled, &gone)?;
+    let unkept = change.unkept.into_iter();
+    settled.extend(unkept.map(|resource| {
+        let weight = nodes.weight_of(&resource.ri);
+        (resource, weight)
+    }));
     Ok(Settled {
         put: settled,
         remove,
@@ -320,6 +328,8 @@ fn check_limits(
         less.resources = less.resources.saturating_add(1);
         less.bytes = less.bytes.saturating_add(nodes.weight_of(&resource.ri));
     }
+    // What the CSE keeps by itself is bounded by those it keeps it for.
+    owners.remove(nodes.names().sp_relative_cse_id().as_str());
     let mut sum = (Usage::default(), Usage::default());
     for (owner, (more, less)) in owners {
         if exceeds(nodes.usage_of(owner), more, less, limits.of_one) {

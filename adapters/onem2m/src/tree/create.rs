@@ -15,6 +15,7 @@ use crate::time;
 
 use super::builtin::is_built_in;
 use super::change::Change;
+use super::document;
 use super::nodes::{Found, Node, Nodes};
 use super::{Parent, Settings, no_privilege, not_found, subscription};
 
@@ -218,6 +219,10 @@ impl Birth<'_> {
         let shown = resource.show(Holdings::default(), self.now);
         change.events.extend(birth_event(&resource, &shown));
         let answer = self.answer(nodes, &resource, (shown, &given), path);
+        if resource.device.is_some() {
+            let beside = document::beside(&resource, nodes.names(), self.random);
+            change.put.extend(beside);
+        }
         change.put.insert(0, resource);
         Ok((change, answer))
     }
@@ -296,7 +301,7 @@ pub(super) fn not_given(shown: Map<String, Value>, given: &Value) -> Map<String,
         .collect()
 }
 
-fn birth_event(resource: &Resource, shown: &Map<String, Value>) -> Option<Event> {
+pub(super) fn birth_event(resource: &Resource, shown: &Map<String, Value>) -> Option<Event> {
     Some(Event {
         kind: EventType::ChildCreated,
         at: resource.pi.clone(),

@@ -136,6 +136,11 @@ impl Nodes {
         self.node(self.devices.get(device)?)
     }
 
+    /// The hosted devices that have an AE.
+    pub(crate) fn devices(&self) -> impl Iterator<Item = &DeviceId> {
+        self.devices.keys()
+    }
+
     pub(crate) fn usage_of(&self, owner: &str) -> Usage {
         self.of_owner
             .get(owner)

@@ -6,5 +6,5 @@ mod ae;
 mod container;
 mod discovery;
 mod keeping;
-mod rig;
+pub(crate) mod rig;
 mod subscription;

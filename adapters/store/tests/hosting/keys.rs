@@ -304,3 +304,19 @@ fn a_key_does_not_come_back_with_the_credential_that_takes_its_place() {
     let gone = come(&world, &first, NOW);
     assert_eq!(gone, refused(Unauthenticated::Credential));
 }
+
+#[test]
+fn what_the_gateway_keeps_for_a_device_needs_any_credential_that_holds() {
+    let world = World::new();
+    let (identity, _) = register(&world, "LOCK-1");
+    let device_id = &identity.device_id;
+    let look = |claim| run(world.service.authenticate_device(claim, Channel::Coap, NOW));
+    let kept = DeviceClaim::Kept { device_id };
+    assert_eq!(look(kept).unwrap().credential, identity.credential);
+    // A broker vouches for certificates alone.
+    let vouched = look(DeviceClaim::Vouched { device_id });
+    assert_eq!(vouched.unwrap_err(), Unauthenticated::Credential.into());
+    revoke(&world, &identity);
+    let revoked = look(kept).unwrap_err();
+    assert_eq!(revoked, Unauthenticated::Revoked.into());
+}

@@ -13,7 +13,7 @@ use reqwest::Url;
 use super::broker::BrokerLine;
 use super::outbound::{join, own_client};
 use super::raise::Plan;
-use super::{OneM2mChannel, attend, setting};
+use super::{OneM2mChannel, attend, hosted, setting};
 use crate::compose::{Parts, StartError};
 use crate::config::{Config, OneM2mSection};
 use crate::telemetry::{ONEM2M, RequestLog, Telemetry};
@@ -71,7 +71,7 @@ impl OneM2mChannel {
             registrar: platform.map(|p| (p.cse_id.clone(), p.cse_name.clone())),
             refresh: REFRESH,
         };
-        let raised = plan.raise(parts, outbound).await?;
+        let raised = plan.raise((parts, telemetry), outbound).await?;
         let line = line.map(|line| line.begin(&raised.cse, telemetry));
         if let Some(line) = &line {
             line.stand().await?;
@@ -94,6 +94,7 @@ impl OneM2mChannel {
             address,
             line,
             attendant: attend(&raised),
+            hosted: hosted::attend(&raised.cse, parts),
             raised,
             tls: None,
         };

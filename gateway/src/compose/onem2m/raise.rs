@@ -8,8 +8,9 @@ use ics_onem2m::outbound::Outbound;
 use ics_onem2m::registration::{Registrar, Registration};
 use ics_onem2m::{Cse, Settings};
 
-use super::setting;
+use super::{hosted, setting};
 use crate::compose::{Parts, StartError};
+use crate::telemetry::Telemetry;
 
 /// What a CSE is to be.
 pub(super) struct Plan {
@@ -46,7 +47,7 @@ impl Plan {
     /// [`StartError`].
     pub(super) async fn raise(
         self,
-        parts: &Parts,
+        (parts, telemetry): (&Parts, &Telemetry),
         outbound: Arc<dyn Outbound>,
     ) -> Result<Raised, StartError> {
         let settings = Settings {
@@ -57,6 +58,7 @@ impl Plan {
         };
         let ports = ics_onem2m::Ports {
             service: Arc::clone(&parts.service),
+            devices: hosted::service(parts, telemetry),
             limiter: Arc::clone(&parts.limiter),
             sealer: Arc::clone(&parts.sealer),
             verifier: Arc::clone(&parts.verifier),

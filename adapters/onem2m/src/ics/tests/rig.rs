@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ics_channel::fake::FakeService;
 use ics_core::change::Change;
 use ics_core::device::HostedDevice;
 use ics_core::directory::Directory;
@@ -47,6 +48,7 @@ pub(crate) struct Rig {
     pub(crate) ics: Ics,
     pub(crate) views: Views,
     pub(crate) service: Arc<IcsService>,
+    pub(crate) devices: Arc<FakeService>,
     pub(crate) sealer: Arc<PlainSealer>,
     pub(crate) watches: Arc<FakeWatches>,
     pub(crate) outbound: Arc<FakeOutbound>,
@@ -115,8 +117,10 @@ impl Rig {
             }
         }
         let outbound = Arc::new(FakeOutbound::default());
+        let devices = Arc::new(FakeService::new(Arc::new(Silent)));
         let ports = Ports {
             service: service.clone(),
+            devices: devices.clone(),
             limiter,
             verifier: Arc::new(FakeSignatures),
         };
@@ -125,6 +129,7 @@ impl Rig {
             ics: Ics::new(ports, views.clone(), noon()),
             views,
             service,
+            devices,
             sealer,
             watches: Arc::default(),
             outbound,

@@ -19,7 +19,7 @@ use crate::shelf::{Kept, Shelf};
 use crate::tree::{Ports, Settings, Tree};
 
 /// 2026-11-21T20:00:00Z.
-pub(super) const START: i64 = 1_795_291_200_000;
+pub(crate) const START: i64 = 1_795_291_200_000;
 
 #[derive(Default)]
 pub(crate) struct MemoryShelf {
@@ -28,15 +28,15 @@ pub(crate) struct MemoryShelf {
 }
 
 impl MemoryShelf {
-    pub(super) fn fail(&self, fails: bool) {
+    pub(crate) fn fail(&self, fails: bool) {
         self.fails.store(fails, Ordering::SeqCst);
     }
 
-    pub(super) fn records(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    pub(crate) fn records(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
         self.records.lock().unwrap().clone()
     }
 
-    pub(super) fn put(&self, key: &[u8], value: &[u8]) {
+    pub(crate) fn put(&self, key: &[u8], value: &[u8]) {
         self.records
             .lock()
             .unwrap()
@@ -69,7 +69,7 @@ impl Shelf for MemoryShelf {
 
 /// Answers every notification, and remembers it.
 #[derive(Default)]
-pub(super) struct Targets {
+pub(crate) struct Targets {
     sent: Mutex<Vec<(Via, Request)>>,
     arrived: Notify,
     answers: Mutex<HashMap<String, Result<Rsc, Unreachable>>>,
@@ -77,17 +77,17 @@ pub(super) struct Targets {
 
 impl Targets {
     /// From now on `to` answers that.
-    pub(super) fn answer(&self, to: &str, answer: Result<Rsc, Unreachable>) {
+    pub(crate) fn answer(&self, to: &str, answer: Result<Rsc, Unreachable>) {
         self.answers.lock().unwrap().insert(to.to_owned(), answer);
     }
 
-    pub(super) fn all(&self) -> Vec<Request> {
+    pub(crate) fn all(&self) -> Vec<Request> {
         let sent = self.sent.lock().unwrap();
         sent.iter().map(|(_, request)| request.clone()).collect()
     }
 
     /// The next one that has not been taken yet.
-    pub(super) async fn next(&self) -> (Via, Request) {
+    pub(crate) async fn next(&self) -> (Via, Request) {
         let wait = async {
             loop {
                 let arrived = self.arrived.notified();
@@ -106,7 +106,7 @@ impl Targets {
     }
 
     /// The content of the next one.
-    pub(super) async fn next_content(&self) -> Value {
+    pub(crate) async fn next_content(&self) -> Value {
         Value::Object(self.next().await.1.content.expect("content"))
     }
 }
@@ -130,7 +130,7 @@ impl Outbound for Targets {
     }
 }
 
-pub(super) struct SetClock(AtomicI64);
+pub(crate) struct SetClock(AtomicI64);
 
 impl Clock for SetClock {
     fn now(&self) -> Timestamp {
@@ -150,16 +150,16 @@ impl Entropy for Counting {
     }
 }
 
-pub(super) struct Rig {
-    pub(super) tree: Tree,
-    pub(super) shelf: Arc<MemoryShelf>,
-    pub(super) targets: Arc<Targets>,
-    pub(super) settings: Settings,
+pub(crate) struct Rig {
+    pub(crate) tree: Tree,
+    pub(crate) shelf: Arc<MemoryShelf>,
+    pub(crate) targets: Arc<Targets>,
+    pub(crate) settings: Settings,
     clock: Arc<SetClock>,
     entropy: Arc<Counting>,
 }
 
-pub(super) fn names() -> Names {
+pub(crate) fn names() -> Names {
     Names {
         cse_id: "id-ics".into(),
         cse_name: "ics".into(),
@@ -167,7 +167,7 @@ pub(super) fn names() -> Names {
     }
 }
 
-pub(super) fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     let mut settings = Settings::new(names(), &["2a", "3", "4", "5"]);
     settings.admin = Some("CAdmin".into());
     settings.points_of_access = vec!["http://ics.example:8000".into()];
@@ -177,7 +177,7 @@ pub(super) fn settings() -> Settings {
 }
 
 /// Who says it is `id`, in a sandbox.
-pub(super) fn originator(id: &str) -> Originator {
+pub(crate) fn originator(id: &str) -> Originator {
     let standing = if id == "CAdmin" {
         Standing::Admin
     } else {
@@ -190,11 +190,11 @@ pub(super) fn originator(id: &str) -> Originator {
 }
 
 impl Rig {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(settings()).await
     }
 
-    pub(super) async fn with(settings: Settings) -> Self {
+    pub(crate) async fn with(settings: Settings) -> Self {
         let shelf = Arc::new(MemoryShelf::default());
         let entropy = Arc::new(Counting::default());
         let clock = Arc::new(SetClock(AtomicI64::new(START)));
@@ -213,7 +213,7 @@ impl Rig {
     }
 
     /// With requests of the tree going there.
-    pub(super) async fn over(outbound: Arc<dyn Outbound>) -> Self {
+    pub(crate) async fn over(outbound: Arc<dyn Outbound>) -> Self {
         let rig = Self::new().await;
         let ports = Ports {
             outbound,
@@ -228,7 +228,7 @@ impl Rig {
     }
 
     /// Another process on the same shelf.
-    pub(super) async fn reopen(&self) -> Result<Self, StoreError> {
+    pub(crate) async fn reopen(&self) -> Result<Self, StoreError> {
         let around = (&self.targets, &self.clock, &self.entropy);
         Ok(Self {
             tree: open(&self.shelf, &self.settings, around).await?,
@@ -240,22 +240,22 @@ impl Rig {
         })
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    pub(super) fn pass(&self, span: Duration) {
+    pub(crate) fn pass(&self, span: Duration) {
         let later = self.now().plus(span).millis();
         self.clock.0.store(later, Ordering::SeqCst);
     }
 
     /// A timestamp so many seconds from now.
-    pub(super) fn in_seconds(&self, seconds: i64) -> String {
+    pub(crate) fn in_seconds(&self, seconds: i64) -> String {
         let millis = self.now().millis() + seconds * 1000;
         crate::time::format(Timestamp::from_millis(millis))
     }
 
-    pub(super) async fn send(&self, who: &Originator, request: Request) -> Outcome {
+    pub(crate) async fn send(&self, who: &Originator, request: Request) -> Outcome {
         let address = Address::parse(&request.to, &names())?;
         self.tree
             .handle((who, &address), &request, self.now())
@@ -263,14 +263,14 @@ impl Rig {
     }
 
     /// The code and the content of the answer to a request as `from`.
-    pub(super) async fn ask(&self, from: &str, request: Request) -> (Rsc, Value) {
+    pub(crate) async fn ask(&self, from: &str, request: Request) -> (Rsc, Value) {
         match self.send(&originator(from), request).await {
             Ok(answer) => (answer.rsc, answer.content.unwrap_or(Value::Null)),
             Err(refusal) => (refusal.rsc, Value::Null),
         }
     }
 
-    pub(super) async fn create(
+    pub(crate) async fn create(
         &self,
         from: &str,
         (ty, to): (u16, &str),
@@ -280,43 +280,43 @@ impl Rig {
     }
 
     /// The attributes of what was made; it has to be.
-    pub(super) async fn made(&self, from: &str, place: (u16, &str), content: Value) -> Value {
+    pub(crate) async fn made(&self, from: &str, place: (u16, &str), content: Value) -> Value {
         let (rsc, answer) = self.create(from, place, content.clone()).await;
         assert_eq!(rsc, Rsc::Created, "{place:?} {content}");
         inner(&answer)
     }
 
-    pub(super) async fn get(&self, from: &str, to: &str) -> (Rsc, Value) {
+    pub(crate) async fn get(&self, from: &str, to: &str) -> (Rsc, Value) {
         self.ask(from, request(Operation::Retrieve, to)).await
     }
 
     /// The attributes of what is there; it has to be.
-    pub(super) async fn shown(&self, from: &str, to: &str) -> Value {
+    pub(crate) async fn shown(&self, from: &str, to: &str) -> Value {
         let (rsc, answer) = self.get(from, to).await;
         assert_eq!(rsc, Rsc::Ok, "{to}");
         inner(&answer)
     }
 
     /// A retrieve with a query as HTTP has it.
-    pub(super) async fn query(&self, from: &str, to: &str, query: &str) -> (Rsc, Value) {
+    pub(crate) async fn query(&self, from: &str, to: &str, query: &str) -> (Rsc, Value) {
         match with_query(request(Operation::Retrieve, to), query) {
             Some(request) => self.ask(from, request).await,
             None => (Rsc::BadRequest, Value::Null),
         }
     }
 
-    pub(super) async fn put(&self, from: &str, to: &str, content: Value) -> (Rsc, Value) {
+    pub(crate) async fn put(&self, from: &str, to: &str, content: Value) -> (Rsc, Value) {
         let mut request = request(Operation::Update, to);
         request.content = content.as_object().cloned();
         self.ask(from, request).await
     }
 
-    pub(super) async fn delete(&self, from: &str, to: &str) -> Rsc {
+    pub(crate) async fn delete(&self, from: &str, to: &str) -> Rsc {
         self.ask(from, request(Operation::Delete, to)).await.0
     }
 
     /// An AE of that name, with a point of access.
-    pub(super) async fn ae(&self, id: &str) -> String {
+    pub(crate) async fn ae(&self, id: &str) -> String {
         let poa = format!("http://{id}.example");
         let ae = json!({ "m2m:ae": {
             "rn": id, "api": "N.test", "rr": true, "srv": ["3"], "poa": [poa],
@@ -339,13 +339,13 @@ async fn open(
     Tree::open(Arc::clone(shelf) as Arc<dyn Shelf>, settings, ports).await
 }
 
-pub(super) fn request(operation: Operation, to: &str) -> Request {
+pub(crate) fn request(operation: Operation, to: &str) -> Request {
     let mut request = Request::new(operation, to, "r1");
     request.release = Some("4".into());
     request
 }
 
-pub(super) fn create(ty: u16, to: &str, content: Value) -> Request {
+pub(crate) fn create(ty: u16, to: &str, content: Value) -> Request {
     let mut request = request(Operation::Create, to);
     request.resource_type = Some(ty);
     if let Value::Object(content) = content {
@@ -355,7 +355,7 @@ pub(super) fn create(ty: u16, to: &str, content: Value) -> Request {
 }
 
 /// `rcn=4&ty=3`, as the HTTP binding reads it; `None` where it would refuse it.
-pub(super) fn with_query(mut request: Request, query: &str) -> Option<Request> {
+pub(crate) fn with_query(mut request: Request, query: &str) -> Option<Request> {
     for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
         match name {
             "rcn" => request.result_content = Some(value.parse().ok()?),
@@ -367,7 +367,7 @@ pub(super) fn with_query(mut request: Request, query: &str) -> Option<Request> {
 }
 
 /// What is in the one member.
-pub(super) fn inner(content: &Value) -> Value {
+pub(crate) fn inner(content: &Value) -> Value {
     let members = content.as_object().expect("an object");
     members.values().next().expect("a member").clone()
 }

@@ -177,7 +177,8 @@ impl DeviceService for Stand {
                 DeviceClaim::Certificate { .. }
                 | DeviceClaim::Password { .. }
                 | DeviceClaim::PreSharedKey { .. }
-                | DeviceClaim::Vouched { .. } => {
+                | DeviceClaim::Vouched { .. }
+                | DeviceClaim::Kept { .. } => {
                     self.say(Word::Stranger);
                     Err(Unauthenticated::Unknown.into())
                 }
