@@ -22,6 +22,7 @@
 
 mod decision;
 mod device;
+mod mailbox;
 mod metrics;
 mod request;
 mod writer;
@@ -43,6 +44,7 @@ pub(crate) use decision::{
     DecisionFileError, DecisionLog, DecisionWriter, HandshakeRefusal, LINE_ROOM, check_directory,
 };
 pub(crate) use device::DeviceActs;
+pub(crate) use mailbox::MailboxActs;
 pub(crate) use metrics::{ListenerMetrics, Metrics, Sample};
 pub(crate) use request::{RequestLines, RequestLog};
 pub(crate) use writer::LogWriter;

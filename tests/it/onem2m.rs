@@ -3,6 +3,7 @@
 
 mod durability;
 mod listener;
+mod mailbox;
 mod mca;
 mod mqtt;
 mod mutual_tls;

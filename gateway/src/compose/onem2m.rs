@@ -2,6 +2,7 @@
 
 mod broker;
 mod coap;
+mod mailbox;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -59,6 +60,8 @@ pub(crate) struct Platform {
     pub(crate) cse_id: String,
     /// The name of its CSEBase.
     pub(crate) cse_name: String,
+    /// Whether it admits no foreign CSE, and the gateway is an AE there.
+    pub(crate) is_mailbox: bool,
 }
 
 /// The CSE, where one is served.
@@ -68,7 +71,7 @@ pub(super) struct OneM2mChannel {
     cse: Arc<Cse>,
     registration: Option<Arc<Registration>>,
     registrar: String,
-    cse_id: String,
+    own_id: String,
     tls: Option<ReloadableTls>,
     line: Option<RunningLine>,
     attendant: Background,
@@ -100,7 +103,7 @@ impl OneM2mChannel {
         let line = secured_line(section, parts)?;
         let outbound = join(outbound(section, config)?, line.as_ref());
         let on_broker = section.mqtt.as_ref().map(point_of_access);
-        let settings = Settings {
+        let mut settings = Settings {
             names: section.names(),
             points_of_access: section
                 .public_url
@@ -110,8 +113,8 @@ impl OneM2mChannel {
                 .collect(),
             admin: None,
             registrar: section.registrar.as_ref().map(|r| r.cse_id.clone()),
+            mailbox: None,
         };
-        let cse = open_cse(settings.clone(), parts, outbound).await?;
         let registrar = section.registrar.as_ref().map(|r| Registrar {
             cse_id: r.cse_id.clone(),
             cse_name: r.cse_name.clone(),
@@ -119,6 +122,8 @@ impl OneM2mChannel {
             points_of_access: own_points(on_broker.as_ref(), &settings),
             refresh: REFRESH,
         });
+        settings.mailbox = mailbox::configured(section.registrar.as_ref(), registrar.as_ref());
+        let cse = open_cse(settings.clone(), parts, outbound).await?;
         let registration = register(&cse, registrar).await?;
         let (anchors, credential) = listener_credentials(config, section)?;
         let tls = ReloadableTls::new(anchors, credential, Some(Arc::clone(&parts.directory)))?;
@@ -136,12 +141,12 @@ impl OneM2mChannel {
         })?;
         let channel = Self {
             address: open.address,
-            attendant: attend(Arc::clone(&cse), registration.clone()),
+            attendant: attend(Arc::clone(&cse), registration.clone(), telemetry),
             line: line.map(|line| line.begin(&cse)),
             cse,
             registration,
+            own_id: mailbox::own_id(&settings.names.cse_id, settings.mailbox.as_ref()),
             registrar: settings.registrar.unwrap_or_default(),
-            cse_id: settings.names.cse_id,
             tls: Some(tls),
         };
         Ok(Some((channel, open.server)))
@@ -168,13 +173,13 @@ impl OneM2mChannel {
         let on_broker = platform.filter(|_| line.is_some());
         let on_broker = on_broker.map(|platform| platform.url.to_string());
         let own = format!("http://{address}");
-        let settings = Settings {
+        let mut settings = Settings {
             names: OneM2mSection::default_names(),
             points_of_access: std::iter::once(own).chain(on_broker.clone()).collect(),
             admin: Some(plain.admin.clone()),
             registrar: platform.map(|platform| platform.cse_id.clone()),
+            mailbox: None,
         };
-        let cse = open_cse(settings.clone(), parts, outbound).await?;
         let registrar = platform.map(|platform| Registrar {
             cse_id: platform.cse_id.clone(),
             cse_name: platform.cse_name.clone(),
@@ -182,11 +187,14 @@ impl OneM2mChannel {
             points_of_access: own_points(on_broker.as_ref(), &settings),
             refresh: SANDBOX_REFRESH,
         });
+        settings.mailbox = mailbox::of_sandbox(platform, registrar.as_ref());
+        let cse = open_cse(settings.clone(), parts, outbound).await?;
         let registration = register(&cse, registrar).await?;
         let line = line.map(|line| line.begin(&cse));
         if let Some(line) = &line {
             line.stand().await?;
         }
+        let attendant = attend(Arc::clone(&cse), registration.clone(), telemetry);
         let telemetry = telemetry.clone();
         let served = Arc::clone(&cse);
         let server = HttpServer::new(move || {
@@ -203,12 +211,12 @@ impl OneM2mChannel {
             .map_err(refuse)?;
         let channel = Self {
             address,
-            attendant: attend(Arc::clone(&cse), registration.clone()),
+            attendant,
             line,
             cse,
             registration,
+            own_id: mailbox::own_id(&settings.names.cse_id, settings.mailbox.as_ref()),
             registrar: settings.registrar.unwrap_or_default(),
-            cse_id: settings.names.cse_id,
             tls: None,
         };
         Ok((channel, server.run()))
@@ -230,7 +238,7 @@ impl OneM2mChannel {
         Some(Arc::new(Registered {
             registration,
             registrar: self.registrar.clone(),
-            cse_id: self.cse_id.clone(),
+            own_id: self.own_id.clone(),
         }))
     }
 
@@ -364,7 +372,7 @@ async fn register(
 struct Registered {
     registration: Arc<Registration>,
     registrar: String,
-    cse_id: String,
+    own_id: String,
 }
 
 impl CseRegistration for Registered {
@@ -373,7 +381,7 @@ impl CseRegistration for Registered {
         let (confirmed, expires) = status.confirmed.unzip();
         RegistrationView {
             registrar: format!("/{}", self.registrar),
-            cse_id: format!("/{}", self.cse_id),
+            cse_id: self.own_id.clone(),
             wanted: status.wanted,
             registered: confirmed.is_some() && status.trouble.is_none(),
             confirmed: confirmed.map(Timestamp::to_rfc3339),
@@ -391,8 +399,14 @@ impl CseRegistration for Registered {
     }
 }
 
-/// What runs beside the listener: the registration is kept alive, what has expired taken out.
-fn attend(cse: Arc<Cse>, registration: Option<Arc<Registration>>) -> Background {
+/// What runs beside the listener: the registration is kept alive, what has expired taken out, a mailbox
+/// emptied.
+fn attend(
+    cse: Arc<Cse>,
+    registration: Option<Arc<Registration>>,
+    telemetry: &Telemetry,
+) -> Background {
+    let telemetry = telemetry.clone();
     Background::begin(|mut stopping| async move {
         let keeping = async {
             match registration {
@@ -411,6 +425,7 @@ fn attend(cse: Arc<Cse>, registration: Option<Arc<Registration>>) -> Background 
         tokio::select! {
             () = keeping => {}
             () = sweeping => {}
+            () = mailbox::serve(&cse, telemetry) => {}
             () = stopping.asked() => {}
         }
     })

@@ -231,6 +231,10 @@ key = "onem2m/server.key"
 #     # What the gateway shows to it.
 #     certificate = "onem2m/cse.pem"
 #     key = "onem2m/cse.key"
+#     # Where the platform admits no foreign CSE: an AE there, with a mailbox for each service provider.
+#     mode = "mailbox"
+#     ae_name = "ics"
+#     ae_id = "Cics"
 
 # As for [t8.connections].
 [onem2m.connections]

@@ -201,7 +201,7 @@ impl Peer {
                     "certificate"
                 }
                 Caller::Device(_) => "credential",
-                Caller::Loopback => "claim",
+                Caller::Mailbox(_) | Caller::Loopback => "claim",
             }),
         }
     }
