@@ -24,6 +24,8 @@ use crate::time;
 const REMOTE_CSE: u16 = 16;
 /// How long a registration stands by itself.
 const LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// And a mailbox: what lies below it ends no later than it was to end when that was made.
+const MAILBOX_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
 /// The waits after one that failed: the first, doubled up to the last.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(60);
@@ -147,7 +149,7 @@ impl Registration {
     ///
     /// # Errors
     /// [`RegistrationError`]; where the platform did not answer, it is tried no more, and what is left
-    /// there ends by itself within a day.
+    /// there ends by itself within a day, a mailbox within a year.
     pub async fn detach(&self) -> Result<(), RegistrationError> {
         let _turn = self.turn.lock().await;
         self.want(false).await?;
@@ -205,7 +207,11 @@ impl Registration {
     }
 
     async fn register(&self) -> Result<(), RegistrationError> {
-        let until = self.clock.now().plus(LIFETIME);
+        let lifetime = match &self.mailbox {
+            Some(_) => MAILBOX_LIFETIME,
+            None => LIFETIME,
+        };
+        let until = self.clock.now().plus(lifetime);
         match &self.mailbox {
             Some(mailbox) => mailbox.furnish(until).await?,
             None => self.register_cse(until).await?,

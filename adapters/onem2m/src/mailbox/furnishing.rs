@@ -124,14 +124,16 @@ impl Mailbox {
     }
 
     async fn stands(&self, sp: &SpId) -> Result<bool, RegistrationError> {
+        let own = sp.as_str();
+        let (writer, reader) = (policy_name(sp, REQUESTS), policy_name(sp, ANSWERS));
         for below in [
-            &[sp.as_str(), REQUESTS, KNOCKER][..],
-            &[sp.as_str(), ANSWERS],
+            &[writer.as_str()][..],
+            &[reader.as_str()],
+            &[own, REQUESTS, KNOCKER],
+            &[own, ANSWERS],
         ] {
-            let found = self
-                .ask(Operation::Retrieve, self.address(below), None)
-                .await?;
-            if found.rsc != Rsc::Ok {
+            let found = self.ask(Operation::Retrieve, self.address(below), None);
+            if found.await?.rsc != Rsc::Ok {
                 return Ok(false);
             }
         }
