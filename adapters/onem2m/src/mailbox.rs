@@ -168,7 +168,10 @@ impl Mailbox {
                 let caller = Caller::Mailbox(cse_id.clone());
                 handler.handle(&caller, request).await
             }
-            Err((partial, refusal)) => handler.refuse(&partial, refusal),
+            Err(unreadable) => {
+                let (partial, refusal) = *unreadable;
+                handler.refuse(&partial, refusal)
+            }
         };
         letter::tell(&response)
     }

@@ -257,9 +257,20 @@ fn a_mapping_is_made_used_and_ended_by_content_instances_alone() {
 fn a_mailbox_is_open_to_its_own_service_provider_alone() {
     let stage = Stage::set();
     let Stage {
-        acme, shop, bolt, ..
+        acme,
+        sandbox,
+        shop,
+        bolt,
     } = &stage;
-    bolt.ask("inq", &json!({"did": fresh_uuid()}), 4004);
+    let asked = json!({"did": fresh_uuid()});
+    bolt.ask("inq", &asked, 4004);
+    // What is written now stays there.
+    sandbox.stop();
+    let resting = bolt
+        .write(&bolt.letter("inq", "rests", &asked))
+        .expect(2001);
+    let resting = resting.member("m2m:cin")["rn"].clone();
+    let resting = format!("{}/{}", bolt.requests(), resting.as_str().expect("a name"));
     let letter = instance(&json!({"op": "inq", "rid": "forged", "did": "x"}).to_string());
     let container = json!({"m2m:cnt": {"rn": "mine"}});
     let target = PointOfAccess::open();
@@ -267,6 +278,8 @@ fn a_mailbox_is_open_to_its_own_service_provider_alone() {
         for (what, refused) in [
             ("write", other.create(&bolt.requests(), 4, &letter)),
             ("read", other.retrieve(&bolt.answers())),
+            ("read a request", other.retrieve(&resting)),
+            ("oldest", other.retrieve(&format!("{}/ol", bolt.requests()))),
             ("latest", other.retrieve(&format!("{}/la", bolt.answers()))),
             (
                 "watch",
@@ -287,6 +300,8 @@ fn a_mailbox_is_open_to_its_own_service_provider_alone() {
     let own = bolt.client();
     for (what, refused) in [
         ("read requests", own.retrieve(&bolt.requests())),
+        ("read its own", own.retrieve(&resting)),
+        ("delete its own", own.delete(&resting)),
         ("oldest", own.retrieve(&format!("{}/ol", bolt.requests()))),
         ("container", own.create(&bolt.requests(), 3, &container)),
         (
@@ -430,7 +445,11 @@ fn what_is_written_while_the_gateway_is_down_is_answered_afterwards() {
     bolt.write(&bolt.letter("complete", "while-down", &complete))
         .expect(2001);
     // What was signed before the start may have been used before it.
-    let stale = shop.letter("inq", "stale", &stage.by_transaction(&uti));
+    let key = shop.key.as_ref().expect("a key");
+    let mut claims = TokenClaims::new(key, 1, "/id-ics/ics/inq", "stale");
+    claims.0["iat"] = json!(claims.0["iat"].as_u64().expect("seconds") - 2);
+    let by_transaction = stage.by_transaction(&uti);
+    let stale = signed(("inq", "stale"), &by_transaction, (key, &claims));
     shop.write(&stale).expect(2001);
     sandbox.spawn();
     assert_eq!(bolt.answer("while-down")["rsc"], 2004);

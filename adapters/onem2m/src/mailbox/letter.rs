@@ -26,7 +26,7 @@ pub(super) struct Letter {
 }
 
 /// A request that cannot be asked: what of it could be read, and why.
-pub(super) type Unreadable = (Request, Refusal);
+pub(super) type Unreadable = Box<(Request, Refusal)>;
 
 impl Letter {
     /// The contentInstance in an answer of the platform.
@@ -54,7 +54,7 @@ impl Letter {
         partial.release = Some(RELEASE.into());
         match self.read_into(&mut partial, names) {
             Ok(()) => Ok(partial),
-            Err(refusal) => Err((partial, refusal)),
+            Err(refusal) => Err(Box::new((partial, refusal))),
         }
     }
 

@@ -11,13 +11,13 @@ fn names() -> Names {
     }
 }
 
-fn letter(con: Value) -> Letter {
+fn letter(con: &Value) -> Letter {
     let instance =
         json!({ "m2m:cin": { "rn": "cin-1", "ct": "20261123T124500,123456", "con": con } });
     Letter::read(&instance).unwrap()
 }
 
-fn ask(con: Value) -> Result<Request, Unreadable> {
+fn ask(con: &Value) -> Result<Request, Unreadable> {
     letter(con).ask(&AeId::parse("/id-in/Cshop").unwrap(), &names())
 }
 
@@ -54,7 +54,7 @@ fn each_operation_is_the_primitive_it_stands_for() {
         ),
     ] {
         for con in [json!(con.to_string()), con] {
-            let asked = ask(con).unwrap();
+            let asked = ask(&con).unwrap();
             let told = (asked.operation, asked.to.as_str(), asked.resource_type);
             assert_eq!(told, (operation, to, ty));
             assert_eq!(Value::Object(asked.content.unwrap()), content);
@@ -66,7 +66,7 @@ fn each_operation_is_the_primitive_it_stands_for() {
 
 #[test]
 fn what_is_signed_is_handed_on_as_it_was_signed() {
-    let asked = ask(json!({"op": "map", "rid": "r1", "tok": "t"})).unwrap();
+    let asked = ask(&json!({"op": "map", "rid": "r1", "tok": "t"})).unwrap();
     let content = json!({"ics:idmap": {"tok": "t"}});
     assert_eq!(Value::Object(asked.content.unwrap()), content);
 }
@@ -96,7 +96,7 @@ fn what_is_no_request_is_refused_by_what_is_wrong_with_it() {
             "`id`",
         ),
     ] {
-        let (partial, refusal) = ask(con.clone()).unwrap_err();
+        let (partial, refusal) = *ask(&con).unwrap_err();
         assert_eq!(refusal.rsc, Rsc::BadRequest, "{con}");
         assert!(refusal.diagnostic.starts_with(wrong), "{con}: {refusal}");
         assert_eq!(partial.request_id, rid, "{con}");
@@ -105,9 +105,9 @@ fn what_is_no_request_is_refused_by_what_is_wrong_with_it() {
 
 #[test]
 fn an_answer_has_its_own_name_and_says_what_came_of_it() {
-    let asked = letter(json!({"op": "map", "rid": "r1"}));
+    let asked = letter(&json!({"op": "map", "rid": "r1"}));
     assert_eq!(asked.answer_name(), "to.cin-1.20261123T124500123456");
-    let request = ask(json!({"op": "inq", "rid": "r1"})).unwrap();
+    let request = ask(&json!({"op": "inq", "rid": "r1"})).unwrap();
     let done = Answer::with(Rsc::Created, "ics:inq", json!({"did": "d"}));
     assert_eq!(
         tell(&Response::to(&request, Ok(done))),
