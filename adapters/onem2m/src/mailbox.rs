@@ -40,6 +40,8 @@ const REQUESTS: &str = "req";
 const ANSWERS: &str = "rsp";
 /// How long an answer lies there.
 const ANSWER_LIFETIME: Duration = Duration::from_secs(15 * 60);
+/// The wait after a look that failed.
+const RETRY: Duration = Duration::from_secs(5);
 /// The most requests of one service provider that are answered in a row.
 const MOST_IN_A_ROW: usize = 256;
 
@@ -97,14 +99,24 @@ impl Mailbox {
 
     /// Answers what comes, by `handler`. Never returns.
     pub async fn serve(&self, handler: &dyn Handler) {
+        let mut pause = Duration::MAX;
         loop {
-            self.knocked.notified().await;
-            let open = self.lock().open.clone();
-            let emptied = open.iter().map(|of| self.empty(of, handler));
-            for error in join_all(emptied).await.into_iter().filter_map(Result::err) {
-                tracing::warn!(%error, "a mailbox at the platform is not emptied now");
-            }
+            let _ = tokio::time::timeout(pause, self.knocked.notified()).await;
+            pause = match self.look(handler).await {
+                Ok(()) => Duration::MAX,
+                Err(error) => {
+                    tracing::warn!(%error, "a mailbox at the platform is not emptied now");
+                    RETRY
+                }
+            };
         }
+    }
+
+    /// Empties every box; of what went wrong, the first.
+    async fn look(&self, handler: &dyn Handler) -> Result<(), RegistrationError> {
+        let open = self.lock().open.clone();
+        let emptied = open.iter().map(|of| self.empty(of, handler));
+        join_all(emptied).await.into_iter().collect()
     }
 
     /// Something may lie in the mailbox.

@@ -79,7 +79,11 @@ impl Party {
 
     /// Everything that was written for it.
     fn read(&self) -> Vec<Value> {
-        let nested = self.client().retrieve(&format!("{}?rcn=4", self.answers()));
+        // ACME stumbles over an instance that comes while it looks.
+        let nested = wait_for("what was written", || {
+            let nested = self.client().retrieve(&format!("{}?rcn=4", self.answers()));
+            (nested.rsc != 5000).then_some(nested)
+        });
         let nested = nested.expect(2000).member("m2m:cnt");
         let instances = nested["m2m:cin"].as_array().cloned().unwrap_or_default();
         let contents = instances.iter().map(|written| {
