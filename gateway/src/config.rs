@@ -41,7 +41,7 @@ pub(crate) use listeners::{
 pub(crate) use log::{LogFormat, LogLevel, LogSection};
 pub(crate) use mapping::{LimitsSection, MappingSection, TokensSection};
 pub(crate) use notify::NotifySection;
-pub(crate) use onem2m::{OneM2mMqttSection, OneM2mSection, RegistrarSection};
+pub(crate) use onem2m::{OneM2mMqttSection, OneM2mSection, RegistrarSection, default_ae};
 pub(crate) use place::{SecretFileError, read_secret};
 pub(crate) use storage::{
     AuthoritySection, DevicesSection, StoreEngine, StoreSection, VaultSection,

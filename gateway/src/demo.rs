@@ -91,6 +91,7 @@ pub(crate) async fn play(directory: &Path) -> Result<(), DemoError> {
         log: None,
         onem2m_listen: None,
         platform: None,
+        is_mailbox: false,
     };
     let sandbox = Sandbox::start(options).await?;
     let told = perform(&sandbox).await;

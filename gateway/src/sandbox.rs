@@ -111,6 +111,8 @@ pub(crate) struct Options {
     pub(crate) onem2m_listen: Option<SocketAddr>,
     /// The CSE of a oneM2M platform, `http://host:port`, or `mqtt://host:port` of its broker.
     pub(crate) platform: Option<Url>,
+    /// Whether that admits no foreign CSE.
+    pub(crate) is_mailbox: bool,
 }
 
 /// A running sandbox.

@@ -7,6 +7,7 @@ mod codes;
 mod durability;
 mod hosted;
 mod listener;
+mod mailbox;
 mod mca;
 mod mqtt;
 mod mutual_tls;

@@ -97,6 +97,14 @@ impl Sandbox {
         Self::open(dir, Some(own), Vec::new(), &["--onem2m", platform])
     }
 
+    /// A new one that is an AE at that platform, with a mailbox for each service provider.
+    pub fn start_with_mailbox(platform: &str) -> Self {
+        let own = TempDir::new().expect("a temporary directory");
+        let dir = own.path().join("sandbox");
+        let options = ["--onem2m", platform, "--onem2m-mailbox"];
+        Self::open(dir, Some(own), Vec::new(), &options)
+    }
+
     /// A new one whose wall clock can be moved while it runs.
     pub fn start_with_clock() -> (Self, MovableClock) {
         let own = TempDir::new().expect("a temporary directory");

@@ -26,6 +26,9 @@ pub enum Caller {
     Device(Arc<DeviceIdentity>),
     /// The CSE of the last hop; its CSE-ID without the slash.
     Cse(String),
+    /// Whoever wrote into its mailbox at the platform's CSE, whose policies let nobody else; the CSE-ID
+    /// without the slash.
+    Mailbox(String),
     /// Somebody on this host, in a sandbox: what it says is believed.
     Loopback,
 }
@@ -52,6 +55,7 @@ impl Caller {
             Self::Certified(certificate) => format!("device {:?}", certificate.thumbprint),
             Self::Device(identity) => format!("device {}", identity.device_id.as_str()),
             Self::Cse(cse_id) => format!("cse {cse_id}"),
+            Self::Mailbox(cse_id) => format!("mailbox {cse_id}"),
             Self::Loopback => "loopback".to_owned(),
         }
     }
@@ -64,7 +68,7 @@ impl Caller {
             Self::Ae(certificate) => certificate.ae.as_str(),
             Self::Certified(certificate) => certificate.iot_sp.as_str(),
             Self::Device(identity) => identity.iot_sp.as_str(),
-            Self::Cse(cse_id) => cse_id,
+            Self::Cse(cse_id) | Self::Mailbox(cse_id) => cse_id,
             Self::Loopback => "loopback",
         }
     }

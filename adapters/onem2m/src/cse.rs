@@ -24,8 +24,9 @@ use crate::address::{Address, Names, Start};
 use crate::caller::{Caller, Originator, Standing};
 use crate::hosted::Hosted;
 use crate::ics::{self, Ics, Views};
+use crate::mailbox::{self, Mailbox, MailboxSettings};
 use crate::outbound::Outbound;
-use crate::primitive::{Operation, Outcome, Refusal, Request, Response, ResponseType};
+use crate::primitive::{Answer, Operation, Outcome, Refusal, Request, Response, ResponseType};
 use crate::registration::{Registrar, Registration};
 use crate::repeats::Repeats;
 use crate::resource::Type;
@@ -53,6 +54,8 @@ pub struct Settings {
     /// The CSE-ID of the registrar without its slash, where there is one: whoever lies under it is
     /// behind it, also on a line that believes what it is told.
     pub registrar: Option<String>,
+    /// How it is an AE there, where it is no CSE to the registrar.
+    pub mailbox: Option<MailboxSettings>,
 }
 
 /// What the CSE stands on.
@@ -83,6 +86,7 @@ pub struct Cse {
     hosted: Hosted,
     ics: Ics,
     road: Road,
+    mailbox: Option<Arc<Mailbox>>,
     requests: Requests,
     repeats: Repeats<Answered>,
 }
@@ -130,7 +134,16 @@ impl Cse {
             Arc::clone(&ports.sealer),
         );
         let ics = Ics::new(ics_ports, views.clone(), ports.clock.now());
-        let road = Road::new(
+        let mailbox = settings.mailbox.clone().map(|settings| {
+            let ports = mailbox::Ports {
+                service: Arc::clone(&ports.service),
+                outbound: Arc::clone(&ports.outbound),
+                clock: Arc::clone(&ports.clock),
+                entropy: Arc::clone(&ports.entropy),
+            };
+            Arc::new(Mailbox::new(settings, ports))
+        });
+        let mut road = Road::new(
             views,
             Arc::clone(&ports.outbound),
             Arc::new(tree.clone()),
@@ -141,6 +154,7 @@ impl Cse {
             Arc::clone(&ports.devices),
             Arc::clone(&ports.clock),
         );
+        road.write_into(mailbox.clone());
         Ok(Arc::new(Self {
             settings,
             ports,
@@ -148,12 +162,19 @@ impl Cse {
             hosted,
             ics,
             road,
+            mailbox,
             requests: Requests::default(),
             repeats: Repeats::new(|answered: &Answered| &answered.response),
         }))
     }
 
-    /// The registration of this CSE at `registrar`.
+    /// Its mailbox at the platform, where it has one.
+    #[must_use]
+    pub const fn mailbox(&self) -> Option<&Arc<Mailbox>> {
+        self.mailbox.as_ref()
+    }
+
+    /// The registration of this CSE at `registrar`, or of the AE it is there.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -165,7 +186,7 @@ impl Cse {
             Arc::clone(&self.ports.clock),
             Arc::clone(&self.ports.entropy),
         );
-        Registration::open(registrar, shelf, ports).await
+        Registration::open((registrar, self.mailbox.clone()), shelf, ports).await
     }
 
     /// The service providers whose AE, or the CSE before it, refused what it was told last: an access
@@ -310,6 +331,13 @@ impl Cse {
             };
         }
         let Some(place) = self.ics.place(address) else {
+            if self.is_knock((who, address), request) {
+                return Answered {
+                    response: self.respond(request, Ok(Answer::empty(Rsc::Ok))),
+                    point: None,
+                    principal: None,
+                };
+            }
             if let Err(refusal) = check_hop(who, address, request) {
                 return self.refuse(request, refusal);
             }
@@ -335,6 +363,16 @@ impl Cse {
         }
     }
 
+    /// A notification to the AE that this CSE is at the platform: whatever it says, it makes us look there.
+    fn is_knock(&self, (who, address): (&Originator, &Address), request: &Request) -> bool {
+        let from_platform = matches!(who.standing, Standing::Hop | Standing::BehindHop);
+        let mailbox = self.mailbox.as_ref().filter(|mailbox| {
+            let is_notification = request.operation == Operation::Notify;
+            is_notification && from_platform && mailbox.is_own(address)
+        });
+        mailbox.inspect(|mailbox| mailbox.knock()).is_some()
+    }
+
     /// Does it in the background; the answer is fetched, or sent.
     fn defer(
         self: &Arc<Self>,
@@ -354,7 +392,7 @@ impl Cse {
             (Ok(ri), _) => (ri, Rsc::AcceptedSynch, Vec::new()),
         };
         let principal = who.principal().cloned();
-        let accepted = crate::primitive::Answer::with(rsc, "m2m:uri", ri.clone().into());
+        let accepted = Answer::with(rsc, "m2m:uri", ri.clone().into());
         let answered = Answered {
             response: self.respond(&request, Ok(accepted)),
             point: None,

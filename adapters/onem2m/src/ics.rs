@@ -73,8 +73,8 @@ const SUBSCRIPTION: u16 = 23;
 
 /// The names of contents.
 pub(crate) const ROW: &str = "ics:idmap";
-const INQUIRY: &str = "ics:inq";
-const DEMAPPING: &str = "ics:dmp";
+pub(crate) const INQUIRY: &str = "ics:inq";
+pub(crate) const DEMAPPING: &str = "ics:dmp";
 
 /// A resource of the ICS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

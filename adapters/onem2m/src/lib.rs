@@ -7,6 +7,7 @@
 //! | where a resource is | [`address`] |
 //! | who asks, and whether that is proved | [`caller`] |
 //! | who answers, and what was asked before | [`handler`], [`repeats`] |
+//! | where the platform admits no foreign CSE | [`mailbox`] |
 //! | bytes, headers, topics, options | `binding` |
 //! | the CSE on a broker, on CoAP | [`mqtt`], [`coap`] |
 //! | how requests of ours get out | [`outbound`] |
@@ -35,6 +36,7 @@ pub mod fuzzing;
 pub mod handler;
 mod hosted;
 mod ics;
+pub mod mailbox;
 pub mod mqtt;
 mod notification;
 pub mod outbound;

@@ -1,5 +1,6 @@
 //! This CSE at its registrar (Mcc): a `<remoteCSE>` that is made, kept alive, made again where the
-//! platform has lost it, and taken away without a trace (TS-0001 10.2.2.6 ff.; TS-0004 7.4.4).
+//! platform has lost it, and taken away without a trace (TS-0001 10.2.2.6 ff.; TS-0004 7.4.4). Or the AE
+//! it is there instead ([`crate::mailbox`]).
 //!
 //! What is wanted, attached or not, is durable: a gateway that starts anew goes on with it.
 
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::address::Names;
+use crate::mailbox::Mailbox;
 use crate::outbound::{Outbound, Unreachable, Via};
 use crate::primitive::{Content, Operation, Request, Response};
 use crate::rsc::Rsc;
@@ -22,6 +24,8 @@ use crate::time;
 const REMOTE_CSE: u16 = 16;
 /// How long a registration stands by itself.
 const LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// And a mailbox: what lies below it ends no later than it was to end when that was made.
+const MAILBOX_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
 /// The waits after one that failed: the first, doubled up to the last.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(60);
@@ -66,7 +70,7 @@ pub enum RegistrationError {
     #[error("the platform's CSE answers {code} ({name}): {mend}", code = .0.number(), name = .0.name(), mend = mend(*.0))]
     Refused(Rsc),
     /// Somebody else has the name.
-    #[error("the platform has another CSE registered under this name")]
+    #[error("the platform has another CSE, or AE, registered under this name")]
     NameTaken,
     /// What is wanted could not be kept.
     #[error(transparent)]
@@ -76,7 +80,7 @@ pub enum RegistrationError {
 const fn mend(rsc: Rsc) -> &'static str {
     match rsc {
         Rsc::OriginatorHasNoPrivilege | Rsc::OriginatorNotAuthenticated => {
-            "add this CSE-ID to the CSEs that the platform lets register"
+            "add this CSE-ID to the CSEs that the platform lets register; in mailbox mode, its AE-ID to the AEs"
         }
         Rsc::NotFound => "is the name of the platform's CSEBase right?",
         _ => "the platform's log tells more",
@@ -86,6 +90,7 @@ const fn mend(rsc: Rsc) -> &'static str {
 /// The registration of this CSE.
 pub struct Registration {
     registrar: Registrar,
+    mailbox: Option<Arc<Mailbox>>,
     outbound: Arc<dyn Outbound>,
     shelf: Arc<dyn Shelf>,
     clock: Arc<dyn Clock>,
@@ -98,7 +103,7 @@ pub struct Registration {
 
 impl Registration {
     pub(crate) async fn open(
-        registrar: Registrar,
+        (registrar, mailbox): (Registrar, Option<Arc<Mailbox>>),
         shelf: Arc<dyn Shelf>,
         (outbound, clock, entropy): (Arc<dyn Outbound>, Arc<dyn Clock>, Arc<dyn Entropy>),
     ) -> Result<Self, StoreError> {
@@ -106,6 +111,7 @@ impl Registration {
         let wanted = kept.iter().any(|(key, value)| key == KEY && value == b"1");
         Ok(Self {
             registrar,
+            mailbox,
             outbound,
             shelf,
             clock,
@@ -143,15 +149,19 @@ impl Registration {
     ///
     /// # Errors
     /// [`RegistrationError`]; where the platform did not answer, it is tried no more, and what is left
-    /// there ends by itself within a day.
+    /// there ends by itself within a day, a mailbox within a year.
     pub async fn detach(&self) -> Result<(), RegistrationError> {
         let _turn = self.turn.lock().await;
         self.want(false).await?;
-        let response = self
-            .ask(Operation::Delete, self.own_address(), None)
-            .await?;
+        let ended = match &self.mailbox {
+            Some(mailbox) => mailbox.clear().await?,
+            None => {
+                let ended = self.ask(Operation::Delete, self.own_address(), None);
+                ended.await?.rsc
+            }
+        };
         self.note(|state| state.confirmed = None);
-        match response.rsc {
+        match ended {
             Rsc::Deleted | Rsc::NotFound => Ok(()),
             refused => Err(RegistrationError::Refused(refused)),
         }
@@ -196,24 +206,33 @@ impl Registration {
         self.register().await
     }
 
-    /// An update where it is there, else a create.
     async fn register(&self) -> Result<(), RegistrationError> {
-        let until = self.clock.now().plus(LIFETIME);
+        let lifetime = match &self.mailbox {
+            Some(_) => MAILBOX_LIFETIME,
+            None => LIFETIME,
+        };
+        let until = self.clock.now().plus(lifetime);
+        match &self.mailbox {
+            Some(mailbox) => mailbox.furnish(until).await?,
+            None => self.register_cse(until).await?,
+        }
+        self.confirm(until);
+        Ok(())
+    }
+
+    /// An update where it is there, else a create.
+    async fn register_cse(&self, until: Timestamp) -> Result<(), RegistrationError> {
         let expires = time::format(until);
         let update = json!({ "et": expires, "poa": self.registrar.points_of_access, "rr": true });
         let own = self.own_address();
         let renewed = self.ask(Operation::Update, own, Some(update)).await?;
         if renewed.rsc == Rsc::Updated {
-            self.confirm(until);
             return Ok(());
         }
         // A platform that has lost it may say that there is nothing, or that it knows nobody of the name.
         let created = self.create(&expires).await?;
         match created.rsc {
-            Rsc::Created => {
-                self.confirm(until);
-                Ok(())
-            }
+            Rsc::Created => Ok(()),
             Rsc::Conflict | Rsc::AlreadyRegistered | Rsc::AlreadyExists => {
                 Err(RegistrationError::NameTaken)
             }

@@ -22,6 +22,7 @@ use serde_json::{Map, Value, json};
 
 use crate::address::Names;
 use crate::ics::{Place, ROW, Shown, Views, Watches, state_number};
+use crate::mailbox::Mailbox;
 use crate::outbound::{Outbound, Unreachable, Via};
 use crate::primitive::{Content, Operation, Request};
 use crate::rsc::Rsc;
@@ -51,6 +52,7 @@ pub(crate) struct Road {
     clock: Arc<dyn Clock>,
     /// Whose last notification was refused.
     refusing: Mutex<BTreeSet<SpId>>,
+    mailbox: Option<Arc<Mailbox>>,
 }
 
 /// What there is to tell of a row.
@@ -81,6 +83,7 @@ impl Road {
             watches,
             clock,
             refusing: Mutex::default(),
+            mailbox: None,
         }
     }
 
@@ -99,6 +102,11 @@ impl Road {
         } else {
             refusing.remove(sp);
         }
+    }
+
+    /// Who has a box there finds in it what it is to be told.
+    pub(crate) fn write_into(&mut self, mailbox: Option<Arc<Mailbox>>) {
+        self.mailbox = mailbox;
     }
 
     /// Tells the addressee. It was told when one of the ways to it took the notification.
@@ -145,6 +153,11 @@ impl Road {
             let net = news.own.or(news.above).unwrap_or(UPDATED);
             let sur = self.views.address(news.place, true);
             let body = self.body(&news, net, 1, &sur);
+            let mailbox = self.mailbox.as_ref();
+            let written = mailbox.and_then(|own| own.notice(&consignment.party, &id, &body));
+            if let Some(written) = written {
+                return vec![(vec![Via::Registrar], written)];
+            }
             let notice = notice(self.views.names(), self.watches.as_ref(), own.ae.as_str());
             notices.extend(notice.map(|(via, to)| (via, self.request(to, id, body))));
         }
@@ -289,6 +302,8 @@ impl Road {
         let mut outcome = RoadOutcome::Unreachable;
         for via in vias {
             outcome = match self.outbound.send(via, request).await {
+                // It was written before, and the answer to that lost.
+                Ok(response) if is_there(request, response.rsc) => return RoadOutcome::Accepted,
                 Ok(response) => return judge(response.rsc),
                 Err(
                     Unreachable::Address
@@ -419,6 +434,11 @@ fn show_event(data: &[u8], is_json: bool) -> Shown {
     shown.insert("con".into(), con.into());
     shown.insert("cnf".into(), cnf.into());
     shown
+}
+
+/// Whether what was to be written is there.
+fn is_there(request: &Request, rsc: Rsc) -> bool {
+    request.operation == Operation::Create && rsc == Rsc::Conflict
 }
 
 /// What an answer means: a refusal that trying again will not change, or one that it may.

@@ -41,6 +41,10 @@ pub(super) struct SandboxArguments {
     /// mqtt://127.0.0.1:1883, the broker where it is
     #[arg(long, value_name = "URL", value_parser = platform)]
     onem2m: Option<Url>,
+
+    /// The platform admits no foreign CSE: be an AE there, with a mailbox for each service provider
+    #[arg(long, requires = "onem2m")]
+    onem2m_mailbox: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -73,6 +77,7 @@ impl SandboxArguments {
                 log: log.lines.clone(),
                 onem2m_listen: self.onem2m_listen,
                 platform: self.onem2m,
+                is_mailbox: self.onem2m_mailbox,
             };
             let mut signals = Signals::listen()?;
             let sandbox = Sandbox::start(options).await?;

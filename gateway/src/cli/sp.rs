@@ -126,7 +126,7 @@ struct AeArguments {
     onem2m_ae: Option<String>,
 
     /// The public key it signs its requests with, PEM (P-256 or Ed25519): without one it has to
-    /// come with a certificate, and not through the platform
+    /// come with a certificate, and not through the platform; in mailbox mode its mailbox says who it is
     #[arg(long, value_name = "FILE", requires = "onem2m_ae")]
     onem2m_key: Option<PathBuf>,
 }

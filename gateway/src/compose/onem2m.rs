@@ -3,6 +3,7 @@
 mod broker;
 mod coap;
 mod hosted;
+mod mailbox;
 mod outbound;
 mod plain;
 mod raise;
@@ -79,6 +80,7 @@ impl OneM2mChannel {
             on_broker: section.mqtt.as_ref().map(point_of_access),
             admin: None,
             registrar: registrar.map(|r| (r.cse_id.clone(), r.cse_name.clone())),
+            mailbox: registrar.and_then(RegistrarSection::mailbox),
             refresh: REFRESH,
         };
         let raised = plan.raise((parts, telemetry), outbound).await?;
@@ -99,7 +101,7 @@ impl OneM2mChannel {
         let channel = Self {
             address: open.address,
             line: line.map(|line| line.begin(&raised.cse, telemetry)),
-            attendant: attend(&raised),
+            attendant: attend(&raised, telemetry),
             hosted: hosted::attend(&raised.cse, parts),
             raised,
             tls: Some(tls),
@@ -188,9 +190,11 @@ fn setting(error: impl std::fmt::Display) -> StartError {
     }
 }
 
-/// What runs beside the listener: the registration is kept alive, what has expired taken out.
-fn attend(raised: &Raised) -> Background {
+/// What runs beside the listener: the registration is kept alive, what has expired taken out, a mailbox
+/// emptied.
+fn attend(raised: &Raised, telemetry: &Telemetry) -> Background {
     let (cse, registration) = (Arc::clone(&raised.cse), raised.registration.clone());
+    let telemetry = telemetry.clone();
     Background::begin(|mut stopping| async move {
         let keeping = async {
             match registration {
@@ -209,6 +213,7 @@ fn attend(raised: &Raised) -> Background {
         tokio::select! {
             () = keeping => {}
             () = sweeping => {}
+            () = mailbox::serve(&cse, &telemetry) => {}
             () = stopping.asked() => {}
         }
     })

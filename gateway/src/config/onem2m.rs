@@ -54,10 +54,29 @@ pub(crate) struct OneM2mSection {
     pub(crate) connections: ConnectionsSection,
 }
 
-/// `[onem2m.registrar]`: the CSE this one registers with (Mcc).
+/// What the gateway is at the platform.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RegistrarMode {
+    /// A CSE (Mcc).
+    #[default]
+    Cse,
+    /// An AE with a mailbox for each service provider (Mca): the platform admits no foreign CSE.
+    Mailbox,
+}
+
+/// `[onem2m.registrar]`: the CSE this one registers with.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RegistrarSection {
+    /// As what.
+    #[serde(default)]
+    pub(crate) mode: RegistrarMode,
+    /// In mailbox mode: the name of the AE, and its AE-ID.
+    #[serde(default)]
+    ae_name: Option<String>,
+    #[serde(default)]
+    ae_id: Option<String>,
     /// Its CSE-ID, without the slash.
     pub(crate) cse_id: String,
     /// The name of its CSEBase.
@@ -178,6 +197,12 @@ impl OneM2mSection {
                 let mend = "write `[onem2m.registrar]` with `cse_id` and `cse_name`";
                 faults.take(Err(Fault::new("onem2m.mqtt", wrong, mend)));
             }
+            let is_mailbox = |r: &RegistrarSection| r.mode == RegistrarMode::Mailbox;
+            if self.registrar.as_ref().is_some_and(is_mailbox) {
+                let wrong = "a mailbox is reached over HTTP";
+                let mend = "take `[onem2m.mqtt]` out, and write `url` of `[onem2m.registrar]`";
+                faults.take(Err(Fault::new("onem2m.mqtt", wrong, mend)));
+            }
         }
         self.connections.check("onem2m.connections", faults);
     }
@@ -201,6 +226,16 @@ impl OneM2mSection {
 }
 
 impl RegistrarSection {
+    /// The name and the AE-ID of the gateway in mailbox mode.
+    pub(crate) fn mailbox(&self) -> Option<(String, String)> {
+        let (name, id) = default_ae();
+        let own = (
+            self.ae_name.clone().unwrap_or(name),
+            self.ae_id.clone().unwrap_or(id),
+        );
+        (self.mode == RegistrarMode::Mailbox).then_some(own)
+    }
+
     /// How it is reached over HTTP, if it is.
     pub(crate) fn http(&self) -> Option<HttpRegistrar<'_>> {
         Some(HttpRegistrar {
@@ -219,6 +254,7 @@ impl RegistrarSection {
         ] {
             faults.take(check_name(key, name));
         }
+        self.check_ae(faults);
         if let Some(domain) = &self.sp_domain {
             faults.take(check_domain("onem2m.registrar.sp_domain", domain));
         }
@@ -232,6 +268,36 @@ impl RegistrarSection {
             faults.take(place.secret("onem2m.registrar.key", key));
         }
     }
+}
+
+impl RegistrarSection {
+    fn check_ae(&self, faults: &mut Faults) {
+        for (key, name) in [
+            ("onem2m.registrar.ae_name", &self.ae_name),
+            ("onem2m.registrar.ae_id", &self.ae_id),
+        ] {
+            let Some(name) = name else {
+                continue;
+            };
+            faults.take(check_name(key, name));
+            if self.mode == RegistrarMode::Cse {
+                let wrong = "the gateway is no AE there, but a CSE";
+                let mend = "write `mode = \"mailbox\"`, or take it out";
+                faults.take(Err(Fault::new(key, wrong, mend)));
+            }
+        }
+        let id = self.ae_id.as_deref();
+        if let Some(id) = id.filter(|id| !id.starts_with(['C', 'S'])) {
+            let wrong = format!("`{id}` is no AE-ID");
+            let mend = "begin it with `C`, or with `S`, as the platform wants it";
+            faults.take(Err(Fault::new("onem2m.registrar.ae_id", wrong, mend)));
+        }
+    }
+}
+
+/// The name and the AE-ID where the operator gives none.
+pub(crate) fn default_ae() -> (String, String) {
+    ("ics".into(), "Cics".into())
 }
 
 /// An id or a name of TS-0001 7.2: unreserved characters of RFC 3986.

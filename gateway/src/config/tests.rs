@@ -318,6 +318,43 @@ fn a_platform_on_a_broker_needs_no_url() {
 }
 
 #[test]
+fn what_is_wrong_with_a_mailbox_is_told_by_key() {
+    let domain = Spoiled::new();
+    let with = |members: &str| {
+        let section = format!(
+            "[onem2m.registrar]\ncse_id = \"id-in\"\ncse_name = \"cse-in\"\n{members}\n\n[onem2m.connections]"
+        );
+        domain.error("[onem2m.connections]", &section)
+    };
+    for (members, key, said) in [
+        ("ae_id = \"Cics\"", "onem2m.registrar.ae_id", "but a CSE"),
+        ("ae_name = \"x\"", "onem2m.registrar.ae_name", "but a CSE"),
+        (
+            "mode = \"mailbox\"\nae_id = \"ics\"",
+            "onem2m.registrar.ae_id",
+            "`ics` is no AE-ID",
+        ),
+        (
+            "mode = \"mailbox\"\nae_name = \"a/b\"",
+            "onem2m.registrar.ae_name",
+            "`a/b` is no name",
+        ),
+        ("mode = \"mailbox\"", "onem2m.public_url", "where to reach"),
+        ("mode = \"letterbox\"", "mode", "letterbox"),
+    ] {
+        let error = with(members);
+        assert!(
+            error.contains(key) && error.contains(said),
+            "{members}: {error}"
+        );
+    }
+    let broker = with(
+        "mode = \"mailbox\"\n[onem2m.mqtt]\naddress = \"b:8883\"\ncertificate = \"x\"\nkey = \"y\"\nserver_anchors = [\"z\"]",
+    );
+    assert!(broker.contains("reached over HTTP"), "{broker}");
+}
+
+#[test]
 fn what_is_wrong_with_coap_is_told_by_key() {
     let plain = |address: &str| {
         let section = format!("[coap]\nplain_listen = \"{address}\"\n");

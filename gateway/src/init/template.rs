@@ -231,6 +231,10 @@ key = "onem2m/server.key"
 #     # What the gateway shows to it.
 #     certificate = "onem2m/cse.pem"
 #     key = "onem2m/cse.key"
+#     # Where the platform admits no foreign CSE: an AE there, with a mailbox for each service provider.
+#     #mode = "mailbox"
+#     #ae_name = "ics"
+#     #ae_id = "Cics"
 # The broker where that CSE is asked and asks, if not over HTTP (TS-0010): `url` and what follows it may be
 # left out then. Its access control must let that CSE, and nobody else, publish below
 # `/oneM2M/req/id-in/id-ics/` and `/oneM2M/resp/id-ics/id-in/`.

@@ -33,6 +33,7 @@ pub(super) fn cse(options: &Options, ports: Ports) -> Result<PlainCse, SandboxEr
             url,
             cse_id: PLATFORM_CSE_ID.into(),
             cse_name: PLATFORM_CSE_NAME.into(),
+            is_mailbox: options.is_mailbox,
         }),
     })
 }

@@ -115,9 +115,15 @@ pub(super) async fn onboard(
         let mut terms = terms_of(party.id, party.grant, ports)?;
         terms.onem2m = onem2m::speaking(layout, party.id)?;
         match service.onboard_party(&terms, now).await {
-            // One of a version before had none.
+            // One of a version before had none; what a tester gave it stays.
             Err(OnboardingError::PartyExists(id)) => {
-                service.change_party_ae(&id, terms.onem2m.as_ref()).await?;
+                let directory = service.directory();
+                if directory
+                    .party(&id)
+                    .is_some_and(|known| known.onem2m.is_none())
+                {
+                    service.change_party_ae(&id, terms.onem2m.as_ref()).await?;
+                }
             }
             Ok(_) => {}
             Err(error) => return Err(error.into()),

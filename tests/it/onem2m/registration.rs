@@ -5,7 +5,7 @@ use serde_json::Value;
 
 const OURS: &str = "cse-in/id-ics";
 
-fn onem2m(sandbox: &Sandbox, verb: &str) -> Result<Value, String> {
+pub(super) fn onem2m(sandbox: &Sandbox, verb: &str) -> Result<Value, String> {
     let config = sandbox.env("ICS_CONFIG");
     let output = Gateway::run(&["onem2m", verb, "--config", config, "--json"]);
     if output.status.success() {

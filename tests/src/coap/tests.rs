@@ -140,9 +140,11 @@ fn a_bad_line_is_lived_through_and_a_cut_one_is_not() {
         reordering: 20,
     };
     proxy.change(bad);
-    // A handshake and four messages at least: of ten of them, some suffered.
+    // A handshake and four messages at least: of ten of them, some suffered. OpenSSL gives up a
+    // handshake now and then when its last flight is lost; a device begins another one.
     for _ in 0..3 {
-        coap.get("/").expect("2.05");
+        let mut asked = (0..10).map(|_| coap.get("/").patience(20).send());
+        assert!(asked.any(|outcome| outcome.is_met()), "{:?}", proxy.tally());
     }
     let tally = proxy.tally();
     assert!(tally.lost > 0 && tally.doubled > 0, "{tally:?}");

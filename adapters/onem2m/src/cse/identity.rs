@@ -28,6 +28,7 @@ impl Cse {
         let standing = match caller {
             Caller::Loopback => self.believe(&id),
             Caller::Cse(hop) => self.hop(hop, &id)?,
+            Caller::Mailbox(platform) => self.correspondent(platform, &id)?,
             Caller::Sp(certificate) => self.party(certificate, &id, now)?,
             Caller::Ae(certificate) => self.certified_ae(certificate, &id, now)?,
             Caller::Certified(certificate) => {
@@ -73,6 +74,26 @@ impl Cse {
             return Err(Refusal::new(Rsc::OriginatorNotAuthenticated, said));
         }
         of_hop(hop, id).ok_or_else(not_proved)
+    }
+
+    /// The policy of the container lets one AE write there, and the platform vouches for that. Whose key
+    /// is registered, signs all the same.
+    fn correspondent(&self, platform: &str, id: &str) -> Result<Standing, Refusal> {
+        let directory = self.ports.service.directory();
+        let ae = AeId::parse(id).map_err(|_| not_proved())?;
+        let party = directory.party_of_ae(&ae).ok_or_else(not_proved)?;
+        if ae.cse_id() != platform {
+            return Err(not_proved());
+        }
+        let key = party.onem2m.as_ref().and_then(|own| own.key.as_ref());
+        Ok(match key {
+            Some(_) => Standing::BehindHop,
+            None => Standing::Party(Principal {
+                sp: party.id.clone(),
+                proof: Proof::Claim(party.id.clone()),
+                scopes: party.scopes(),
+            }),
+        })
     }
 
     /// A service provider speaks as the AE that the operator registered for it, and as no other.

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 pub struct RegistrationView {
     /// The CSE-ID of the platform.
     pub registrar: String,
-    /// The CSE-ID of the gateway.
+    /// The CSE-ID of the gateway; in mailbox mode its AE-ID at the platform.
     pub cse_id: String,
     /// Whether the gateway is to be registered: it was attached, and not detached since.
     pub wanted: bool,

@@ -15,7 +15,7 @@ use super::outbound::{join, own_client};
 use super::raise::Plan;
 use super::{OneM2mChannel, attend, hosted, setting};
 use crate::compose::{Parts, StartError};
-use crate::config::{Config, OneM2mSection};
+use crate::config::{Config, OneM2mSection, default_ae};
 use crate::telemetry::{ONEM2M, RequestLog, Telemetry};
 
 /// How often a registration is renewed: a sandbox's platform comes and goes.
@@ -41,6 +41,8 @@ pub(crate) struct Platform {
     pub(crate) cse_id: String,
     /// The name of its CSEBase.
     pub(crate) cse_name: String,
+    /// Whether it admits no foreign CSE, and the gateway is an AE there.
+    pub(crate) is_mailbox: bool,
 }
 
 impl OneM2mChannel {
@@ -69,6 +71,7 @@ impl OneM2mChannel {
             on_broker: on_broker.map(|platform| platform.url.to_string()),
             admin: Some(plain.admin.clone()),
             registrar: platform.map(|p| (p.cse_id.clone(), p.cse_name.clone())),
+            mailbox: platform.filter(|p| p.is_mailbox).map(|_| default_ae()),
             refresh: REFRESH,
         };
         let raised = plan.raise((parts, telemetry), outbound).await?;
@@ -76,6 +79,7 @@ impl OneM2mChannel {
         if let Some(line) = &line {
             line.stand().await?;
         }
+        let attendant = attend(&raised, telemetry);
         let telemetry = telemetry.clone();
         let served = Arc::clone(&raised.cse);
         let server = HttpServer::new(move || {
@@ -93,7 +97,7 @@ impl OneM2mChannel {
         let channel = Self {
             address,
             line,
-            attendant: attend(&raised),
+            attendant,
             hosted: hosted::attend(&raised.cse, parts),
             raised,
             tls: None,

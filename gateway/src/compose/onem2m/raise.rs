@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ics_onem2m::address::Names;
+use ics_onem2m::mailbox::MailboxSettings;
 use ics_onem2m::outbound::Outbound;
 use ics_onem2m::registration::{Registrar, Registration};
 use ics_onem2m::{Cse, Settings};
@@ -24,6 +25,8 @@ pub(super) struct Plan {
     pub(super) admin: Option<String>,
     /// CSE-ID, without its slash, and name of the CSEBase of its registrar.
     pub(super) registrar: Option<(String, String)>,
+    /// Name and AE-ID it has there, where it is no CSE to it but an AE.
+    pub(super) mailbox: Option<(String, String)>,
     /// How often the registration there is renewed.
     pub(super) refresh: Duration,
 }
@@ -36,8 +39,8 @@ pub(super) struct Raised {
     pub(super) registration: Option<Arc<Registration>>,
     /// The CSE-ID of that, without its slash; empty where there is none.
     pub(super) registrar: String,
-    /// Its own.
-    pub(super) cse_id: String,
+    /// What it is to that, SP-relative: its CSE-ID, or its AE-ID there.
+    pub(super) own_id: String,
 }
 
 impl Plan {
@@ -55,6 +58,11 @@ impl Plan {
             points_of_access: self.own.iter().chain(&self.on_broker).cloned().collect(),
             admin: self.admin.clone(),
             registrar: self.registrar.as_ref().map(|(cse_id, _)| cse_id.clone()),
+            mailbox: self.mailbox(),
+        };
+        let own_id = match &settings.mailbox {
+            None => format!("/{}", self.names.cse_id),
+            Some(own) => format!("/{}/{}", own.registrar.cse_id, own.ae_id),
         };
         let ports = ics_onem2m::Ports {
             service: Arc::clone(&parts.service),
@@ -75,7 +83,16 @@ impl Plan {
             cse,
             registration: registration.map(Arc::new),
             registrar: self.registrar.map(|(cse_id, _)| cse_id).unwrap_or_default(),
-            cse_id: self.names.cse_id,
+            own_id,
+        })
+    }
+
+    fn mailbox(&self) -> Option<MailboxSettings> {
+        let (ae_name, ae_id) = self.mailbox.clone()?;
+        Some(MailboxSettings {
+            registrar: self.registrar()?,
+            ae_name,
+            ae_id,
         })
     }
 

@@ -16,7 +16,7 @@ pub(super) struct Registered {
     registration: Arc<Registration>,
     cse: Arc<Cse>,
     registrar: String,
-    cse_id: String,
+    own_id: String,
 }
 
 impl Registered {
@@ -26,7 +26,7 @@ impl Registered {
             registration: raised.registration.clone()?,
             cse: Arc::clone(&raised.cse),
             registrar: raised.registrar.clone(),
-            cse_id: raised.cse_id.clone(),
+            own_id: raised.own_id.clone(),
         })
     }
 }
@@ -37,7 +37,7 @@ impl CseRegistration for Registered {
         let (confirmed, expires) = status.confirmed.unzip();
         RegistrationView {
             registrar: format!("/{}", self.registrar),
-            cse_id: format!("/{}", self.cse_id),
+            cse_id: self.own_id.clone(),
             wanted: status.wanted,
             registered: confirmed.is_some() && status.trouble.is_none(),
             confirmed: confirmed.map(Timestamp::to_rfc3339),

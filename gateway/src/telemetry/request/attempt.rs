@@ -193,7 +193,7 @@ impl Peer {
                     "certificate"
                 }
                 Caller::Device(_) => "credential",
-                Caller::Loopback => "claim",
+                Caller::Mailbox(_) | Caller::Loopback => "claim",
             }),
         }
     }
@@ -220,7 +220,7 @@ impl<'a> AskedBy<'a> {
             who: Some(principal.sp.as_str()),
             proof: Some(principal.proof.name()),
             via: match peer {
-                Peer::OneM2m(Caller::Cse(cse_id)) => Some(cse_id),
+                Peer::OneM2m(Caller::Cse(cse_id) | Caller::Mailbox(cse_id)) => Some(cse_id),
                 _ => None,
             },
         }
