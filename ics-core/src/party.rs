@@ -52,7 +52,7 @@ pub struct OneM2mAe {
     /// Its AE-ID: no two parties have the same.
     pub ae: AeId,
     /// The key it signs its requests with where its CSE hands them on; without one, it comes with a
-    /// certificate or not at all.
+    /// certificate, or its mailbox at the platform says who it is.
     pub key: Option<VerifyingKey>,
 }
 
