@@ -17,13 +17,15 @@ import tempfile
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 MAP, INQ, PND, DMP = (f"/id-ics/ics/{name}" for name in ("map", "inq", "pnd", "dmp"))
 CREATE, UPDATE = 1, 3
-AE, ACP, SUB, ICS = 2, 1, 23, 28
+ACP, AE, MGMT, NODE, SUB, ICS = 1, 2, 13, 14, 23, 28
+DEVICE_INFO = 1007
 
 
 def base64url(data):
@@ -127,6 +129,39 @@ class Ae:
         self.ask("PUT", f"cse-in/{self.stem}", policed, rsc=2004)
 
 
+class Inventory:
+    """The devices of an IoT service provider, as its platform has them: a <node> each, with a [deviceInfo].
+
+    A serial number is unique for one manufacturer and model, no further: all three are the key. `did` is
+    drawn, and kept here; nothing of the platform can be read from it.
+    """
+
+    def __init__(self, ae):
+        self.ae = ae
+        self.devices = {}
+
+    def add(self, key, device_ae):
+        maker, model, serial = key
+        node = {"rn": f"node-{len(self.devices)}", "ni": str(uuid.uuid4()), "hael": [device_ae]}
+        self.ae.ask("POST", "cse-in", {"m2m:nod": node}, NODE, 2001)
+        info = {
+            "mgd": DEVICE_INFO, "man": maker, "mod": model, "dlb": f"|serialNumber:{serial}",
+            "dty": "bulb", "lbl": [f"dlb:{serial}"],
+        }
+        self.ae.ask("POST", f"cse-in/{node['rn']}", {"m2m:dvi": info}, MGMT, 2001)
+        self.devices[device_ae] = str(uuid.uuid4())
+
+    def find(self, key):
+        """Serial number to <node> to AE to `did`."""
+        label = urllib.parse.quote(f"dlb:{key[2]}", safe="")
+        for found in self.ae.ask("GET", f"cse-in?fu=1&ty={MGMT}&lbl={label}")["m2m:uril"]:
+            info = self.ae.ask("GET", found)["m2m:dvi"]
+            if (info["man"], info["mod"], info["dlb"]) == (*key[:2], f"|serialNumber:{key[2]}"):
+                node = self.ae.ask("GET", info["pi"])["m2m:nod"]
+                return self.devices[node["hael"][0]]
+        return None
+
+
 def say(number, what):
     print(f"{number}. {what}", flush=True)
 
@@ -141,7 +176,10 @@ def main(platform, file):
     say(1, f"{shop.ae} and {bolt.ae} are at the platform, and let the service notify them")
 
     service, uti = f"{env['ICS_3P_SERVICE']}/eggs", str(uuid.uuid4())
-    serial, device = f"{env['ICS_IOT2_SERIAL_PREFIX']}77", str(uuid.uuid4())
+    serial = f"{env['ICS_IOT2_SERIAL_PREFIX']}77"
+    inventory = Inventory(bolt)
+    inventory.add(("Bolt", "X1", serial), "Cbulb")
+    inventory.add(("Other", "X1", serial), "Clock")
     wanted = {"ics:idmap": {
         "cnd": "org.example.ics.identityMapping", "svu": service, "uti": uti, "dsn": serial,
         "ucid": "c-81", "ucgt": "20260101T000000", "ucpu": "dpv:RequestedServiceProvision",
@@ -155,11 +193,13 @@ def main(platform, file):
     offer = bolt.point.wait(lambda row: row["uti"] == uti)
     assert offer["dsn"] == serial, offer
     say(4, f"the IoT service provider is offered {offer['dsn']}")
+    device = inventory.find(("Bolt", "X1", offer["dsn"]))
+    assert device == inventory.devices["Cbulb"], device
     pending = f"{PND}/{offer['rn']}"
     named = {"ics:idmap": {"did": device}}
     bolt.ask("PUT", pending, bolt.sign(UPDATE, pending, named), rsc=2004)
     shop.point.wait(lambda row: row["uti"] == uti and row["msta"] == 2)
-    say(5, "it names the device, and both are told that they are mapped")
+    say(5, "it finds the device in its own tree and names it, and both are told that they are mapped")
 
     pair = {"svu": service, "uti": uti}
     found = shop.create(INQ, {"ics:inq": pair})["ics:inq"]

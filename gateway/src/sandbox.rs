@@ -70,6 +70,9 @@ pub(crate) enum SandboxError {
         "`{0}` can be reached from elsewhere: a sandbox believes who is asking; choose an address of 127.0.0.0/8 or [::1]"
     )]
     NotLoopback(SocketAddr),
+    /// A mailbox is served over HTTP alone.
+    #[error("a mailbox is reached over HTTP: name the platform's CSE, `http://127.0.0.1:PORT`, instead of its broker")]
+    MailboxOnBroker,
     /// It is no CSE.
     #[error("no oneM2M CSE at `{0}`: {1}")]
     Platform(String, String),

@@ -4,6 +4,7 @@
 use ics_core::id::AeId;
 use ics_core::party::{OneM2mAe, SignatureAlgorithm, VerifyingKey};
 use ics_vault::SigningKey;
+use reqwest::Url;
 
 use super::parties::{refused, write_secret};
 use super::plan::{HOST, Layout, Ports, loopback};
@@ -20,11 +21,15 @@ const PLATFORM_CSE_NAME: &str = "cse-in";
 /// The CSE that `options` ask for.
 ///
 /// # Errors
-/// [`SandboxError::NotLoopback`].
+/// [`SandboxError::NotLoopback`], [`SandboxError::MailboxOnBroker`].
 pub(super) fn cse(options: &Options, ports: Ports) -> Result<PlainCse, SandboxError> {
     let listen = options.onem2m_listen.unwrap_or(loopback(ports.onem2m));
     if !listen.ip().is_loopback() {
         return Err(SandboxError::NotLoopback(listen));
+    }
+    let is_on_broker = |url: &Url| url.scheme() == "mqtt";
+    if options.is_mailbox && options.platform.as_ref().is_some_and(is_on_broker) {
+        return Err(SandboxError::MailboxOnBroker);
     }
     Ok(PlainCse {
         listen,

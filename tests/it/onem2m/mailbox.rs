@@ -559,3 +559,14 @@ fn detached_it_leaves_nothing_of_a_mailbox_at_the_platform() {
     onem2m(&sandbox, "attach").expect("attached");
     assert_eq!(ours(), made);
 }
+
+#[test]
+fn a_mailbox_on_a_broker_is_refused() {
+    let own = tempfile::tempdir().expect("a directory");
+    let dir = own.path().to_str().expect("UTF-8");
+    let broker = ["--onem2m", "mqtt://127.0.0.1:1883", "--onem2m-mailbox"];
+    let output = Gateway::run(&[&["sandbox", "--dir", dir][..], &broker].concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(said.contains("a mailbox is reached over HTTP"), "{said}");
+}
