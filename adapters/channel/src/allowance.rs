@@ -1,8 +1,10 @@
 //! How much a device may do in a time: the generic cell rate algorithm (ITU-T I.371) on time that
 //! comes in as an argument.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use ics_core::id::DeviceId;
 use ics_core::time::Timestamp;
 
 /// How long it is not told again that a device goes beyond its rate.
@@ -105,6 +107,41 @@ impl Usage {
         // A clock that was put back must not silence it for longer.
         self.told
             .is_some_and(|told| told <= now && now.since(told) < TOLD_AGAIN)
+    }
+}
+
+/// How much each device has said of late.
+#[derive(Debug)]
+pub struct Meter {
+    rate: Rate,
+    by_device: HashMap<DeviceId, Usage>,
+    /// With so many, those that rest are looked for.
+    sweep_at: usize,
+}
+
+/// Fewer are not worth a look.
+const FEW: usize = 1024;
+
+impl Meter {
+    /// Nobody has said anything.
+    #[must_use]
+    pub fn new(rate: Rate) -> Self {
+        Self {
+            rate,
+            by_device: HashMap::new(),
+            sweep_at: FEW,
+        }
+    }
+
+    /// The device says one thing more.
+    #[must_use]
+    pub fn take(&mut self, device: &DeviceId, now: Timestamp) -> Taken {
+        if self.by_device.len() >= self.sweep_at {
+            self.by_device.retain(|_, usage| !usage.is_restored(now));
+            self.sweep_at = self.by_device.len().saturating_mul(2).max(FEW);
+        }
+        let usage = self.by_device.entry(device.clone()).or_default();
+        usage.take(self.rate, now)
     }
 }
 

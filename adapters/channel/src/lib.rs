@@ -45,7 +45,7 @@ pub mod refusal;
 pub mod revocation;
 mod service;
 
-pub use allowance::{Rate, TOLD_AGAIN, Taken, Usage};
+pub use allowance::{Meter, Rate, TOLD_AGAIN, Taken, Usage};
 pub use attempt::RefusedAttempt;
 pub use certificate::DeviceCertificate;
 pub use delivery::{AGAIN, Delivery, FRESH};

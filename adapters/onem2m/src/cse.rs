@@ -6,9 +6,9 @@ mod identity;
 mod request;
 mod times;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use ics_channel::DeviceService;
+use ics_channel::{DeviceService, Meter, Rate};
 use ics_core::device::HostedDevice;
 use ics_core::id::{DeviceId, SpId};
 use ics_core::port::{
@@ -38,6 +38,12 @@ use crate::tree::{self, Tree};
 
 use request::Requests;
 use times::Times;
+
+/// How much a device may ask on a connection of its own.
+const DEVICE_RATE: Rate = Rate {
+    per_second: 50,
+    burst: 100,
+};
 
 /// The releases spoken (TS-0004 `rvi`).
 pub(crate) const RELEASES: [&str; 4] = ["2a", "3", "4", "5"];
@@ -89,6 +95,8 @@ pub struct Cse {
     mailbox: Option<Arc<Mailbox>>,
     requests: Requests,
     repeats: Repeats<Answered>,
+    /// Of devices on connections of their own.
+    pace: Mutex<Meter>,
 }
 
 /// An answer, and what the logs want to know of it.
@@ -165,6 +173,7 @@ impl Cse {
             mailbox,
             requests: Requests::default(),
             repeats: Repeats::new(|answered: &Answered| &answered.response),
+            pace: Mutex::new(Meter::new(DEVICE_RATE)),
         }))
     }
 

@@ -183,8 +183,8 @@ const fn words_of(channel: Channel, attempt: RefusedAttempt) -> (Doing, &'static
         RefusedAttempt::AssociateUnfinished => (CONNECT, "HANDSHAKE_UNFINISHED"),
         RefusedAttempt::AssociateTooOften => (CONNECT, "CONNECTS_TOO_FAST"),
         RefusedAttempt::TooFast => match channel {
-            Channel::Coap => (REQUEST, "MESSAGES_TOO_FAST"),
-            Channel::Mqtt | Channel::OneM2m => (PUBLISH, "MESSAGES_TOO_FAST"),
+            Channel::Coap | Channel::OneM2m => (REQUEST, "MESSAGES_TOO_FAST"),
+            Channel::Mqtt => (PUBLISH, "MESSAGES_TOO_FAST"),
         },
     }
 }

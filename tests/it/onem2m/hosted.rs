@@ -352,3 +352,45 @@ fn nobody_else_reads_a_document_and_none_outlives_its_device() {
     client.retrieve(&format!("{DOC}/la")).expect(4106);
     eventually("the AE gone", || other.retrieve("ics/lock").rsc == 4004);
 }
+
+/// So many that a device is beyond its rate before it is through with them.
+const MANY: usize = 1000;
+
+#[test]
+fn a_device_is_held_to_its_rate_and_others_are_not() {
+    let world = World::start();
+    let (lock, client) = world.lock(&json!({}));
+    let root = world.domain.file("authority/sp-ca.pem");
+    let shown = format!(
+        "url = \"{}/ics/lock\"\noutput = \"/dev/null\"\nwrite-out = \"%header{{x-m2m-rsc}}\\n\"\n\
+         cacert = {root:?}\ncert = {:?}\nkey = {:?}\n\
+         header = \"X-M2M-Origin: Clock\"\nheader = \"X-M2M-RVI: 4\"\n",
+        world.url, lock.certificate, lock.key,
+    );
+    let asked = (0..MANY).map(|n| format!("{shown}header = \"X-M2M-RI: many-{n}\"\n"));
+    let file = world.domain.file("many.curl");
+    std::fs::write(&file, asked.collect::<Vec<_>>().join("next\n")).expect("written");
+    let output = std::process::Command::new("curl")
+        .args(["--silent", "--show-error", "--config"])
+        .arg(&file)
+        .output()
+        .expect("curl");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let count = |rsc: &str| said.lines().filter(|line| *line == rsc).count();
+    assert!(count("2000") >= 100 && count("5000") > 0, "{said}");
+    assert_eq!(count("2000") + count("5000"), MANY, "{output:?}");
+    let light = world
+        .domain
+        .host_over(&["onem2m"], &world.acme, "ACME-LIGHT");
+    let other = world.client(&light, "Clight");
+    other
+        .create("ics", 2, &ae("light", &json!({})))
+        .expect(2001);
+    eventually("it to be served again", || {
+        client.retrieve("ics/lock").rsc == 2000
+    });
+    eventually("a line of that", || {
+        let log = registered(&world.domain, Path::new("decisions/decisions.jsonl"));
+        log.contains("MESSAGES_TOO_FAST")
+    });
+}

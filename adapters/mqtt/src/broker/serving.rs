@@ -1,14 +1,13 @@
 //! One connection to the broker, served to its end: messages of many devices at once, those of one
 //! in order, each settled once what it asked for is durable; documents as they are owed.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use ics_channel::{DeviceService, Format, Rate, RefusedAttempt, Taken, Usage};
+use ics_channel::{DeviceService, Format, Meter, RefusedAttempt, Taken};
 use ics_core::id::DeviceId;
 use ics_core::port::{Clock, PortFuture, StoreError};
 use ics_core::principal::DeviceIdentity;
@@ -423,35 +422,5 @@ fn note_refusal(receipt: &Result<Receipt, LinkError>) {
             tracing::warn!("the broker does not let the gateway publish to a device");
         }
         Ok(Receipt::Refused) => tracing::warn!("the broker refuses a message to a device"),
-    }
-}
-
-/// How much each device has said of late.
-struct Meter {
-    rate: Rate,
-    by_device: HashMap<DeviceId, Usage>,
-    /// With so many, those that rest are looked for.
-    sweep_at: usize,
-}
-
-/// Fewer are not worth a look.
-const FEW: usize = 1024;
-
-impl Meter {
-    fn new(rate: Rate) -> Self {
-        Self {
-            rate,
-            by_device: HashMap::new(),
-            sweep_at: FEW,
-        }
-    }
-
-    fn take(&mut self, device: &DeviceId, now: Timestamp) -> Taken {
-        if self.by_device.len() >= self.sweep_at {
-            self.by_device.retain(|_, usage| !usage.is_restored(now));
-            self.sweep_at = self.by_device.len().saturating_mul(2).max(FEW);
-        }
-        let usage = self.by_device.entry(device.clone()).or_default();
-        usage.take(self.rate, now)
     }
 }

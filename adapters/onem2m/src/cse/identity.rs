@@ -1,8 +1,8 @@
 //! Who asks: what the connection proves, held against `fr` (TS-0003 10.2.3; onem2m.md A.4).
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
-use ics_channel::DeviceCertificate;
+use ics_channel::{DeviceCertificate, RefusedAttempt, Taken};
 use ics_core::device::Channel;
 use ics_core::id::AeId;
 use ics_core::principal::{DeviceIdentity, PeerCertificate, Principal, Proof};
@@ -33,6 +33,7 @@ impl Cse {
             Caller::Ae(certificate) => self.certified_ae(certificate, &id, now)?,
             Caller::Certified(certificate) => {
                 let identity = self.certified_device(certificate, now).await?;
+                self.check_pace(&identity, now)?;
                 self.device(identity, &id, request)?
             }
             Caller::Device(identity) => {
@@ -148,6 +149,22 @@ impl Cse {
         let service = &self.ports.service;
         let admitted = service.authenticate_device(claim, Channel::OneM2m, now);
         admitted.await.map_err(not_admitted)
+    }
+
+    /// A device on a connection of its own is held to its rate here; the sessions of other channels hold
+    /// theirs to it themselves.
+    fn check_pace(&self, identity: &DeviceIdentity, now: Timestamp) -> Result<(), Refusal> {
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let Taken::Beyond { is_news } = pace.take(&identity.device_id, now) else {
+            return Ok(());
+        };
+        drop(pace);
+        if is_news {
+            let devices = &self.ports.devices;
+            devices.note_refused(Some(identity), RefusedAttempt::TooFast);
+        }
+        let said = "too many requests of this device: come back later";
+        Err(Refusal::new(Rsc::InternalServerError, said))
     }
 
     /// A device that another channel let in: it may be hosted there, and not here.
