@@ -71,7 +71,9 @@ pub(crate) enum SandboxError {
     )]
     NotLoopback(SocketAddr),
     /// A mailbox is served over HTTP alone.
-    #[error("a mailbox is reached over HTTP: name the platform's CSE, `http://127.0.0.1:PORT`, instead of its broker")]
+    #[error(
+        "a mailbox is reached over HTTP: name the platform's CSE, `http://127.0.0.1:PORT`, instead of its broker"
+    )]
     MailboxOnBroker,
     /// It is no CSE.
     #[error("no oneM2M CSE at `{0}`: {1}")]

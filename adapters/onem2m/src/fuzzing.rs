@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt as _;
+use ics_core::id::AeId;
 use ics_core::port::{Clock, PortFuture};
 use ics_core::time::Timestamp;
 
@@ -12,6 +13,7 @@ use crate::binding::{coap, http, mqtt};
 use crate::caller::Caller;
 use crate::coap::{CoapAnswer, CoapRequest, CoapService};
 use crate::handler::{Handler, Once};
+use crate::mailbox::letter::Letter;
 use crate::mqtt::{MqttOutbound, MqttService, MqttSettings, NotPublished, Publish};
 use crate::primitive::{Answer, Operation, Refusal, Request, Response};
 use crate::rsc::Rsc;
@@ -122,6 +124,25 @@ pub fn pass_topic(text: &str) -> Option<(String, Option<String>)> {
     Some((topic.write(), topic.answer().map(|answer| answer.write())))
 }
 
+/// The name of the answer to what a service provider wrote into its mailbox, and the request of that AE it
+/// stands for.
+#[must_use]
+pub fn read_letter(data: &[u8], ae: &str) -> Option<(String, Result<Request, Refusal>)> {
+    let told = serde_json::from_slice(data).ok()?;
+    let letter = Letter::read(&told)?;
+    let asked = letter.ask(&AeId::parse(ae).ok()?, &own_names());
+    let asked = asked.map_err(|unreadable| unreadable.1);
+    Some((letter.answer_name(), asked))
+}
+
+fn own_names() -> Names {
+    Names {
+        cse_id: "id-ics".into(),
+        cse_name: "ics".into(),
+        sp_domain: "ics.example".into(),
+    }
+}
+
 /// What came of a message.
 #[derive(Debug, Default)]
 pub struct Heard {
@@ -135,11 +156,7 @@ pub struct Heard {
 #[must_use]
 pub fn hear_mqtt(topic: &str, payload: &[u8], is_believed: bool) -> Heard {
     let settings = MqttSettings {
-        names: Names {
-            cse_id: "id-ics".into(),
-            cse_name: "ics".into(),
-            sp_domain: "ics.example".into(),
-        },
+        names: own_names(),
         registrar: Some("id-in".into()),
         broker: ("localhost".into(), 1883),
         is_believed,

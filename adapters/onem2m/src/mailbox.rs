@@ -7,7 +7,7 @@
 //! written, and what is left ends by itself: identifiers do not rest at the platform.
 
 mod furnishing;
-mod letter;
+pub(crate) mod letter;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

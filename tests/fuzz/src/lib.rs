@@ -63,6 +63,7 @@ pub const TARGETS: &[Target] = &[
     ("onem2m_http", onem2m::http),
     ("onem2m_coap", onem2m::coap),
     ("onem2m_mqtt", onem2m::mqtt),
+    ("onem2m_mailbox", onem2m::mailbox),
     ("config_literal", configuration::literal),
     ("receiver", receiver::receiver),
 ];

@@ -3,7 +3,7 @@
 use ics_onem2m::coap::CoapRequest;
 use ics_onem2m::fuzzing::{
     HttpRequest, answer_coap, coap_options, hear_mqtt, pass_http, pass_topic, read_coap, read_http,
-    write_coap, write_http,
+    read_letter, write_coap, write_http,
 };
 use ics_onem2m::primitive::{Content, Filter, Operation, Request, Response, ResponseType};
 use ics_onem2m::rsc::Rsc;
@@ -149,6 +149,31 @@ pub(super) fn mqtt(data: &[u8]) {
         assert_eq!(again, Ok(response));
     }
 }
+
+/// The contentInstance that lies in a mailbox, as the platform tells it.
+pub(super) fn mailbox(data: &[u8]) {
+    let Some((answer_name, asked)) = read_letter(data, LETTER_OF) else {
+        return;
+    };
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    assert!(answer_name.starts_with("to.") && answer_name.bytes().all(is_plain));
+    let Ok(request) = asked else {
+        return;
+    };
+    assert_eq!(request.from.as_deref(), Some(LETTER_OF));
+    assert!(!request.request_id.is_empty());
+    let place = request.to.strip_prefix("/id-ics/ics/");
+    let pending = place.and_then(|place| place.strip_prefix("pnd/"));
+    match request.operation {
+        Operation::Create => assert!(matches!(place, Some("map" | "inq" | "dmp"))),
+        Operation::Update => assert!(pending.is_some_and(|id| id.bytes().all(is_plain))),
+        other => panic!("{other:?} has no `op`"),
+    }
+    assert_eq!(request.content.map(|content| content.len()), Some(1));
+}
+
+/// Whose mailbox it is.
+const LETTER_OF: &str = "/id-in/Cshop";
 
 fn is_post(operation: Operation) -> bool {
     matches!(operation, Operation::Create | Operation::Notify)

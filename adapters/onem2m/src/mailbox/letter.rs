@@ -17,20 +17,20 @@ const LONGEST_ID: usize = 128;
 
 /// A request as it lies there.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Letter {
+pub(crate) struct Letter {
     /// The name of its instance.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// When it was made, in digits.
     created: String,
     content: Value,
 }
 
 /// A request that cannot be asked: what of it could be read, and why.
-pub(super) type Unreadable = Box<(Request, Refusal)>;
+pub(crate) type Unreadable = Box<(Request, Refusal)>;
 
 impl Letter {
     /// The contentInstance in an answer of the platform.
-    pub(super) fn read(answer: &Value) -> Option<Self> {
+    pub(crate) fn read(answer: &Value) -> Option<Self> {
         let instance = answer.get("m2m:cin")?;
         let name = instance.get("rn")?.as_str()?;
         let created = instance.get("ct").and_then(Value::as_str);
@@ -43,12 +43,12 @@ impl Letter {
     }
 
     /// The name of its answer: another one for another request, the same for this one.
-    pub(super) fn answer_name(&self) -> String {
+    pub(crate) fn answer_name(&self) -> String {
         format!("to.{}.{}", self.name, self.created)
     }
 
     /// The request it stands for, of that AE.
-    pub(super) fn ask(&self, ae: &AeId, names: &Names) -> Result<Request, Unreadable> {
+    pub(crate) fn ask(&self, ae: &AeId, names: &Names) -> Result<Request, Unreadable> {
         let mut partial = Request::new(Operation::Create, "", "");
         partial.from = Some(ae.as_str().to_owned());
         partial.release = Some(RELEASE.into());
@@ -127,7 +127,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// What is written for an answer: `rid`, `rsc`, and `pc`, or `dbg` of a refusal.
-pub(super) fn tell(response: &Response) -> Value {
+pub(crate) fn tell(response: &Response) -> Value {
     let mut told = Map::new();
     if !response.request_id.is_empty() {
         told.insert("rid".into(), response.request_id.clone().into());
