@@ -26,6 +26,7 @@ MAP, INQ, PND, DMP = (f"/id-ics/ics/{name}" for name in ("map", "inq", "pnd", "d
 CREATE, UPDATE = 1, 3
 ACP, AE, MGMT, NODE, SUB, ICS = 1, 2, 13, 14, 23, 28
 DEVICE_INFO = 1007
+OWNER = "CAdmin"
 
 
 def base64url(data):
@@ -79,10 +80,10 @@ class Ae:
         self.stem = self.ae.rsplit("/", 1)[1]
         self.point = PointOfAccess()
 
-    def ask(self, method, to, content=None, ty=None, rsc=2000):
+    def ask(self, method, to, content=None, ty=None, rsc=2000, origin=None):
         path = f"/~{to}" if to.startswith("/") else f"/{to}"
         headers = {
-            "X-M2M-Origin": self.stem,
+            "X-M2M-Origin": origin or self.stem,
             "X-M2M-RI": str(uuid.uuid4()),
             "X-M2M-RVI": "4",
             "Content-Type": "application/json" + (f";ty={ty}" if ty else ""),
@@ -139,16 +140,21 @@ class Inventory:
     def __init__(self, ae):
         self.ae = ae
         self.devices = {}
+        # Nodes are the platform owner's; the service provider reads those of its devices.
+        rules = [{"acor": [ae.stem], "acop": 2 | 32}, {"acor": [OWNER], "acop": 63}]
+        policy = {"pv": {"acr": rules}, "pvs": {"acr": rules[1:]}}
+        made = ae.ask("POST", "cse-in", {"m2m:acp": policy}, ACP, 2001, OWNER)
+        self.policy = [made["m2m:acp"]["ri"]]
 
     def add(self, key, device_ae):
         maker, model, serial = key
-        node = {"rn": f"node-{len(self.devices)}", "ni": str(uuid.uuid4()), "hael": [device_ae]}
-        self.ae.ask("POST", "cse-in", {"m2m:nod": node}, NODE, 2001)
+        node = {"ni": str(uuid.uuid4()), "hael": [device_ae], "acpi": self.policy}
+        made = self.ae.ask("POST", "cse-in", {"m2m:nod": node}, NODE, 2001, OWNER)["m2m:nod"]
         info = {
             "mgd": DEVICE_INFO, "man": maker, "mod": model, "dlb": f"|serialNumber:{serial}",
-            "dty": "bulb", "lbl": [f"dlb:{serial}"],
+            "dty": "bulb", "lbl": [f"dlb:{serial}"], "acpi": self.policy,
         }
-        self.ae.ask("POST", f"cse-in/{node['rn']}", {"m2m:dvi": info}, MGMT, 2001)
+        self.ae.ask("POST", made["ri"], {"m2m:dvi": info}, MGMT, 2001, OWNER)
         self.devices[device_ae] = str(uuid.uuid4())
 
     def find(self, key):

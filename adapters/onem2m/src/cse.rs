@@ -264,9 +264,17 @@ impl Cse {
     }
 
     /// `response` as it is told to who asked as `from`. Platforms hand on the codes they know, and make
-    /// "target not reachable" of 4106 (seen in ACME): behind one, who is not proved has no privilege.
+    /// "target not reachable" of 4106 (seen in ACME): behind one, who is not proved has no privilege. What
+    /// is written into a mailbox no platform reads.
     #[must_use]
-    pub fn word(&self, from: Option<&str>, mut response: Response) -> Response {
+    pub fn word(
+        &self,
+        (caller, from): (&Caller, Option<&str>),
+        mut response: Response,
+    ) -> Response {
+        if matches!(caller, Caller::Mailbox(_)) {
+            return response;
+        }
         let id = identity::normal_form(from.unwrap_or_default(), &self.settings.names);
         let registrar = self.settings.registrar.as_deref();
         let is_behind = registrar.is_some_and(|hop| identity::of_hop(hop, &id).is_some());

@@ -53,7 +53,7 @@ async fn serve(request: HttpRequest, payload: Payload, stand: Data<Stand>) -> Ht
             let answered = cse.answer(&caller, primitive).await;
             let ended = answered.response.rsc;
             let told = Answered {
-                response: cse.word(from.as_deref(), answered.response),
+                response: cse.word((&caller, from.as_deref()), answered.response),
                 ..answered
             };
             respond(&told, ended)

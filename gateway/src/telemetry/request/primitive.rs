@@ -49,7 +49,7 @@ impl LoggedCse {
         let from = request.from.clone();
         let answered = self.cse.answer(&caller, request).await;
         attempt.end(&answered);
-        self.cse.word(from.as_deref(), answered.response)
+        self.cse.word((&caller, from.as_deref()), answered.response)
     }
 }
 
