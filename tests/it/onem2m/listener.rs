@@ -7,10 +7,11 @@ use ics_tests::openssl::{
 };
 use ics_tests::{
     Acme, Domain, Gateway, Haproxy, OneM2mAnswer, OneM2mClient, Party, TokenKey, fresh_uuid,
+    wait_for,
 };
 use serde_json::{Value, json};
 
-use super::world::Ae;
+use super::world::{Ae, instance};
 
 const INQ: &str = "/id-ics/ics/inq";
 
@@ -186,57 +187,72 @@ pub(super) fn register_key(domain: &Domain) -> TokenKey {
     TokenKey::new("/id-in/Cshop", &key)
 }
 
+/// A gateway that a platform's CSE and it reach by mutual TLS.
+struct Joined {
+    domain: Domain,
+    /// Where its CSE listens.
+    address: String,
+    /// Whom its certificate is of.
+    served: TestAuthority,
+    /// The platform's way to it.
+    way: Haproxy,
+    _own: tempfile::TempDir,
+}
+
+impl Joined {
+    /// `mode` is more of the registrar's section.
+    fn serve(meeting: &Meeting, mode: &str) -> Self {
+        let ours = meeting.cse(&meeting.authority, "ours", "//ics.example/id-ics");
+        let platform = "//acme.example.com/id-in";
+        let platform = meeting.cse(&meeting.authority, "platform-cse", platform);
+        let anchor = meeting.authority.certificate.clone();
+        let own = tempfile::tempdir().expect("a directory");
+        let served = TestAuthority::create(own.path(), "served", "/CN=gateway");
+        let names = server_extensions("DNS:localhost,IP:127.0.0.1");
+        let shown = served.issue(own.path(), "shown", &names, &["-days", "2"]);
+        let mut reached = None;
+        let (domain, _) = domain(|address| {
+            let way = egress(address, &served, &platform);
+            let section = meeting.section(&way.url(), (&ours, &anchor));
+            reached = Some((address.to_owned(), way));
+            section + mode
+        });
+        let (address, way) = reached.expect("a way");
+        let config = domain.configuration();
+        let text = std::fs::read_to_string(&config).expect("a configuration");
+        let line = |key: &str, path: &Path| format!("{key} = \"{}\"", path.display());
+        let text = text
+            .replace(
+                "certificate = \"onem2m/server.pem\"",
+                &line("certificate", &shown.certificate),
+            )
+            .replace("key = \"onem2m/server.key\"", &line("key", &shown.key));
+        std::fs::write(&config, text).expect("written");
+        domain.serve();
+        Self {
+            domain,
+            address,
+            served,
+            way,
+            _own: own,
+        }
+    }
+}
+
+/// A way to the gateway that shows that certificate.
+fn egress(address: &str, served: &TestAuthority, shown: &TestCertificate) -> Haproxy {
+    let address = address.parse().expect("an address");
+    Haproxy::egress(address, shown, (&served.certificate, "localhost"))
+}
+
 #[test]
 fn platform_and_gateway_prove_themselves_to_each_other() {
     let meeting = Meeting::new();
-    let ours = meeting.cse(&meeting.authority, "ours", "//ics.example/id-ics");
-    let platform = meeting.cse(
-        &meeting.authority,
-        "platform-cse",
-        "//acme.example.com/id-in",
-    );
-    let other = meeting.cse(
-        &meeting.authority,
-        "other-cse",
-        "//acme.example.com/id-other",
-    );
-    let strangers = TestAuthority::create(meeting.directory.path(), "strangers", "/CN=platform");
-    let strange = meeting.cse(&strangers, "strange", "//acme.example.com/id-in");
-    let anchor = meeting.authority.certificate.clone();
-    let mut egress = None;
-    let mut wrong = Vec::new();
-    let own = tempfile::tempdir().expect("a directory");
-    let served = TestAuthority::create(own.path(), "served", "/CN=gateway");
-    let names = server_extensions("DNS:localhost,IP:127.0.0.1");
-    let shown = served.issue(own.path(), "shown", &names, &["-days", "2"]);
-    let (domain, _) = domain(|address| {
-        let address = address.parse().expect("an address");
-        let root = (served.certificate.as_path(), "localhost");
-        let open = |certificate| Haproxy::egress(address, certificate, root);
-        let way = open(&platform);
-        let section = meeting.section(&way.url(), (&ours, &anchor));
-        egress = Some(way);
-        wrong.extend([
-            open(&other),
-            open(&strange),
-            Haproxy::bare_egress(address, root),
-        ]);
-        section
-    });
-    let config = domain.configuration();
-    let text = std::fs::read_to_string(&config).expect("a configuration");
-    let line = |key: &str, path: &Path| format!("{key} = \"{}\"", path.display());
-    let text = text
-        .replace(
-            "certificate = \"onem2m/server.pem\"",
-            &line("certificate", &shown.certificate),
-        )
-        .replace("key = \"onem2m/server.key\"", &line("key", &shown.key));
-    std::fs::write(&config, text).expect("written");
-    domain.serve();
-    shop(&domain);
-    let key = register_key(&domain);
-    attach(&domain).expect("attached");
+    let joined = Joined::serve(&meeting, "");
+    let domain = &joined.domain;
+    shop(domain);
+    let key = register_key(domain);
+    attach(domain).expect("attached");
 
     // Through the platform, there and back.
     let shop = Ae::register(&meeting.acme, "shop", None);
@@ -246,21 +262,48 @@ fn platform_and_gateway_prove_themselves_to_each_other() {
     answer.expect(4004);
 
     // The right way, by hand: the platform itself, and somebody who is not under it.
-    let way = OneM2mClient::new(&egress.as_ref().expect("open").url(), "/id-in");
+    let way = OneM2mClient::new(&joined.way.url(), "/id-in");
     way.retrieve("/id-ics/ics").expect(2000);
     inquire(&way.originator("/id-other/Cshop"), 4106);
     // Another CSE of the domain is not the registrar; one that another authority certified, or none
     // did, gets no answer of ours.
-    let [other, strange, bare] = wrong.as_slice() else {
-        panic!("three ways");
-    };
+    let other = "//acme.example.com/id-other";
+    let other = meeting.cse(&meeting.authority, "other-cse", other);
+    let strangers = TestAuthority::create(meeting.directory.path(), "strangers", "/CN=platform");
+    let strange = meeting.cse(&strangers, "strange", "//acme.example.com/id-in");
+    let open = |shown| egress(&joined.address, &joined.served, shown);
     let at = |way: &Haproxy| OneM2mClient::new(&way.url(), "/id-in").retrieve("/id-ics/ics");
     // To who says that it comes from the platform all that is not proved is 4103.
-    at(other).expect(4103);
-    for way in [strange, bare] {
-        let answer = at(way);
+    at(&open(&other)).expect(4103);
+    let address = joined.address.parse().expect("an address");
+    let bare = Haproxy::bare_egress(address, (&joined.served.certificate, "localhost"));
+    for way in [open(&strange), bare] {
+        let answer = at(&way);
         assert_eq!(answer.rsc, 0, "{answer:?}");
     }
+}
+
+#[test]
+fn a_mailbox_is_served_by_mutual_tls() {
+    let meeting = Meeting::new();
+    let joined = Joined::serve(&meeting, "mode = \"mailbox\"\n");
+    shop(&joined.domain);
+    attach(&joined.domain).expect("attached");
+    let shop = Ae::register(&meeting.acme, "shop", None).client;
+    let mut asked = inquiry()["ics:inq"].clone();
+    (asked["op"], asked["rid"]) = (json!("inq"), json!("r-1"));
+    // No renewal comes as soon: the platform has told that something lies there.
+    let letter = instance(&asked.to_string());
+    shop.create("cse-in/ics/shop/req", 4, &letter).expect(2001);
+    let answer = wait_for("the answer", || {
+        let latest = shop.retrieve("cse-in/ics/shop/rsp/la");
+        let found = (latest.rsc == 2000).then(|| latest.member("m2m:cin"));
+        found.and_then(|found| serde_json::from_str::<Value>(found["con"].as_str()?).ok())
+    });
+    assert_eq!(
+        (&answer["rid"], &answer["rsc"]),
+        (&json!("r-1"), &json!(4004))
+    );
 }
 
 #[test]
