@@ -160,12 +160,18 @@ impl Mailbox {
             if found.rsc == Rsc::NotFound {
                 return Ok(());
             }
-            let letter = found.content.as_ref().and_then(Letter::read);
-            let letter = letter.ok_or(RegistrationError::Refused(found.rsc))?;
-            let answer = self.answer(&letter, ae, handler).await;
-            self.reply((sp, &letter), &answer).await?;
-            let answered = self.address(&[sp.as_str(), REQUESTS, &letter.name]);
-            let deleted = self.ask(Operation::Delete, answered, None).await?;
+            let refused = RegistrationError::Refused(found.rsc);
+            let told = found.content.as_ref().ok_or(refused.clone())?;
+            let read = if let Some(letter) = Letter::read(told) {
+                let answer = self.answer(&letter, ae, handler).await;
+                self.reply((sp, &letter), &answer).await?;
+                self.address(&[sp.as_str(), REQUESTS, &letter.name])
+            } else {
+                // No answer could be named after it.
+                let id = letter::resource_id(told).ok_or(refused)?;
+                format!("/{}/{id}", self.platform())
+            };
+            let deleted = self.ask(Operation::Delete, read, None).await?;
             expect(deleted.rsc, &[Rsc::Deleted, Rsc::NotFound])?;
         }
         self.knock();

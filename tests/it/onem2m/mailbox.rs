@@ -430,6 +430,12 @@ fn what_is_no_request_is_answered_with_what_is_wrong() {
         assert_eq!(answer["rid"].as_str(), rid, "{con}: {answer}");
         assert!(answer["dbg"].is_string(), "{con}: {answer}");
     }
+    // What no answer can be named after is taken away, and holds up nobody.
+    let mut unnamed = instance("{}");
+    unnamed["m2m:cin"]["rn"] = json!("x".repeat(200));
+    let made = bolt.client().create(&bolt.requests(), 4, &unnamed);
+    made.expect(2001);
+    bolt.ask("inq", &json!({"did": fresh_uuid()}), 4004);
 }
 
 #[test]

@@ -126,6 +126,12 @@ fn is_name(name: &str) -> bool {
         && !matches!(name, "." | ".." | "la" | "ol")
 }
 
+/// The ID of the contentInstance in an answer of the platform.
+pub(crate) fn resource_id(answer: &Value) -> Option<&str> {
+    let id = answer.get("m2m:cin")?.get("ri")?.as_str();
+    id.filter(|id| is_name(id))
+}
+
 /// What is written for an answer: `rid`, `rsc`, and `pc`, or `dbg` of a refusal.
 pub(crate) fn tell(response: &Response) -> Value {
     let mut told = Map::new();
