@@ -5,6 +5,7 @@ mod broker;
 mod coap;
 mod devices;
 mod embedded;
+mod enrolment;
 mod examine;
 mod jobs;
 mod observation;
@@ -194,6 +195,18 @@ impl ReloadableTls {
             } else {
                 verifier
             }),
+            credential: Arc::new(ServerCredential::new(credential)?),
+        })
+    }
+
+    /// For service providers that have a certificate, and for those that come for one.
+    fn for_enrolment(
+        anchors: Vec<TrustAnchor>,
+        credential: Credential,
+        directory: Arc<dyn DirectorySource>,
+    ) -> Result<Self, StartError> {
+        Ok(Self {
+            verifier: Arc::new(ClientVerifier::new(anchors, Some(directory)).optional()),
             credential: Arc::new(ServerCredential::new(credential)?),
         })
     }

@@ -9,6 +9,7 @@
 mod broker;
 mod coap;
 mod decisions;
+mod enrolment;
 mod fault;
 mod listeners;
 mod literal;
@@ -34,6 +35,7 @@ use serde::Deserialize;
 pub(crate) use broker::{BrokerAddress, MqttBrokerSection};
 pub(crate) use coap::CoapSection;
 pub(crate) use decisions::{DecisionsSection, OnFailure};
+pub(crate) use enrolment::EnrolmentSection;
 pub(crate) use fault::ConfigError;
 pub(crate) use listeners::{
     AnchorSection, ConnectionsSection, ListenSection, MqttSection, OperatorSection, T8Section,
@@ -82,6 +84,9 @@ pub(crate) struct Config {
     /// The oneM2M CSE.
     #[serde(default)]
     pub(crate) onem2m: Option<OneM2mSection>,
+    /// Where service providers get their certificates themselves.
+    #[serde(default)]
+    pub(crate) enrolment: Option<EnrolmentSection>,
     /// How service providers are told.
     pub(crate) notify: NotifySection,
     /// Access tokens.
@@ -269,6 +274,9 @@ impl Config {
         }
         if let Some(onem2m) = &mut self.onem2m {
             onem2m.check(&self.listen, place, faults);
+        }
+        if let Some(enrolment) = &mut self.enrolment {
+            enrolment.check(&self.listen, place, faults);
         }
         self.notify.check(place, faults);
         faults.take(self.tokens.check());

@@ -60,8 +60,12 @@ pub(crate) fn needed(config: &Config) -> u64 {
     let onem2m = config.onem2m.as_ref();
     let onem2m = onem2m.filter(|section| section.listen.is_some());
     let onem2m = onem2m.map(|section| &section.connections);
+    let enrolment = config.enrolment.as_ref();
+    let enrolment = enrolment.filter(|section| section.listen.is_some());
+    let enrolment = enrolment.map(|section| &section.connections);
     let sections = [&config.t8.connections, &config.operator.connections];
     let connections = sections.into_iter().chain(mqtt).chain(onem2m);
+    let connections = connections.chain(enrolment);
     connections
         .map(|section| u64::try_from(section.max_connections).unwrap_or(u64::MAX))
         .fold(RESERVE, u64::saturating_add)

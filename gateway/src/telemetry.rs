@@ -58,6 +58,8 @@ pub(crate) const MQTT: &str = "mqtt";
 pub(crate) const COAP: &str = "coap";
 /// The listener of CSEs and AEs.
 pub(crate) const ONEM2M: &str = "onem2m";
+/// Where service providers enrol.
+pub(crate) const ENROLMENT: &str = "enrolment";
 /// The listener of the operator's own systems, in logs and metrics.
 pub(crate) const OPERATOR: &str = "operator";
 

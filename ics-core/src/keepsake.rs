@@ -13,6 +13,8 @@ use alloc::vec::Vec;
 pub enum Shelf {
     /// Those of the oneM2M CSE: its resources, and its registration at a platform.
     OneM2m = 1,
+    /// Those of enrolment: invitations that stand.
+    Enrolment = 2,
 }
 
 /// A record.

@@ -103,7 +103,9 @@ pub enum Proof {
     /// A request that the SP signed with the key the operator registered for it: its CSE handed it
     /// on, and vouches for nobody.
     Signature(SpId),
-    /// What a peer in a sandbox says it is. Nowhere else.
+    /// The code of an invitation, once.
+    Invitation(SpId),
+    /// What a peer in a sandbox says it is, or who wrote into a mailbox at a platform.
     Claim(SpId),
 }
 
@@ -114,7 +116,7 @@ impl Proof {
         match self {
             Self::Certificate(certificate) => &certificate.sp,
             Self::Device(identity) => &identity.iot_sp,
-            Self::Signature(sp) | Self::Claim(sp) => sp,
+            Self::Signature(sp) | Self::Invitation(sp) | Self::Claim(sp) => sp,
         }
     }
 
@@ -125,6 +127,7 @@ impl Proof {
             Self::Certificate(_) => "certificate",
             Self::Device(_) => "credential",
             Self::Signature(_) => "signature",
+            Self::Invitation(_) => "invitation",
             Self::Claim(_) => "claim",
         }
     }

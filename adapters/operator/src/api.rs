@@ -27,6 +27,7 @@ use ics_core::time::Timestamp;
 
 use crate::error::Refusal;
 
+pub use certificate::Invitations;
 pub use extract::{Archive, ArchiveError, Extract};
 pub use onem2m::CseRegistration;
 
@@ -56,6 +57,8 @@ pub struct Ports {
     pub archive: Arc<dyn Archive>,
     /// The gateway's CSE at a platform, where one is configured.
     pub onem2m: Option<Arc<dyn CseRegistration>>,
+    /// Enrolment, where it is served.
+    pub invitations: Option<Arc<dyn Invitations>>,
 }
 
 /// What the operator configured.

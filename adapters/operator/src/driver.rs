@@ -79,6 +79,11 @@ pub fn configure(cfg: &mut ServiceConfig, api: Arc<OperatorApi>) {
             ],
         ))
         .service(at(
+            "/sps/{id}/invitation",
+            "POST",
+            [web::post().to(invite_sp)],
+        ))
+        .service(at(
             "/sps/{id}/devices",
             "GET, POST",
             [web::get().to(list_devices), web::post().to(register_device)],

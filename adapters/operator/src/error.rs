@@ -78,6 +78,8 @@ pub(crate) enum Refusal {
     Authority(AuthorityError),
     #[error(transparent)]
     Failure(#[from] Failure),
+    #[error("no enrolment served")]
+    NoEnrolment,
     #[error("no platform configured")]
     NoPlatform,
     #[error("the platform did not take it")]
@@ -301,6 +303,12 @@ impl Refusal {
                 "AE_TAKEN",
                 "The AE speaks for another service provider",
                 None,
+            ),
+            Self::NoEnrolment => Code(
+                404,
+                "NO_ENROLMENT",
+                "No enrolment is served",
+                Some("add `listen` to `[enrolment]` of the configuration, and start anew"),
             ),
             Self::NoPlatform => Code(
                 404,

@@ -11,7 +11,7 @@ use ics_core::id::{AgreementId, DeviceId, MappingId, ServiceUri, SpId, Uti};
 use ics_core::mapping::{Dispatch, Features, Mapping, MappingKey, State};
 use ics_core::outbox::{Addressee, DeadReason, Message, OutboxEntry, OutboxKey, Subject};
 use ics_core::party::Limits;
-use ics_core::port::{DeviceBell, OutboxBell};
+use ics_core::port::{DeviceBell, OutboxBell, PortFuture};
 use ics_core::principal::{CertificateThumbprint, OperatorCertificate};
 use ics_core::procedure::Knobs;
 use ics_core::reference_point::Role;
@@ -19,7 +19,8 @@ use ics_core::sealed::{BlindIndex, Sealed};
 use ics_core::service::{self, IcsService};
 use ics_core::time::Timestamp;
 
-use crate::api::{Caller, OperatorApi, Ports, Settings};
+use crate::api::{Caller, Invitations, OperatorApi, Ports, Settings};
+use crate::wire::InvitationView;
 
 mod store;
 mod surroundings;
@@ -67,6 +68,7 @@ impl World {
             observation: store.clone(),
             archive: store.clone(),
             onem2m: None,
+            invitations: Some(Arc::new(FakeInvitations)),
         };
         let settings = Settings {
             version: "1.2.3",
@@ -86,6 +88,25 @@ impl World {
 
     pub(crate) fn caller(&self) -> Caller {
         self.api.admit(Some(&operator())).unwrap()
+    }
+}
+
+/// Gives out a code that says whom it is for, and for how long.
+struct FakeInvitations;
+
+impl Invitations for FakeInvitations {
+    fn invite<'a>(
+        &'a self,
+        sp: &'a SpId,
+        lifetime: Duration,
+    ) -> PortFuture<'a, Result<InvitationView, service::Failure>> {
+        let view = InvitationView {
+            sp_id: sp.to_string(),
+            code: format!("{sp}-{}", lifetime.as_secs()),
+            expires: at(0).plus(lifetime).to_rfc3339(),
+            url: "https://ics.example/.well-known/est".into(),
+        };
+        Box::pin(async { Ok(view) })
     }
 }
 

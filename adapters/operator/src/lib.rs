@@ -32,8 +32,8 @@ pub mod wire;
 mod fixture;
 
 pub use api::{
-    Archive, ArchiveError, CseRegistration, DecisionLogReport, Extract, Observation, OperatorApi,
-    Ports, Settings, StatusSource, StoreCounts, StoreReport,
+    Archive, ArchiveError, CseRegistration, DecisionLogReport, Extract, Invitations, Observation,
+    OperatorApi, Ports, Settings, StatusSource, StoreCounts, StoreReport,
 };
 pub use driver::configure;
 pub use openapi::openapi;

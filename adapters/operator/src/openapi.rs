@@ -19,6 +19,7 @@ use utoipa::{Modify, OpenApi};
         crate::driver::remove_sp,
         crate::driver::list_certificates,
         crate::driver::issue_certificate,
+        crate::driver::invite_sp,
         crate::driver::revoke_certificate,
         crate::driver::list_devices,
         crate::driver::register_device,

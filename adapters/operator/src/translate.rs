@@ -15,7 +15,8 @@ use ics_core::reference_point::Role;
 
 pub(crate) use agreement::{agreement_terms, show_agreement};
 pub(crate) use certificate::{
-    CertificateName, certificate_name, certificate_validity, show_certificate, show_issued,
+    CertificateName, certificate_name, certificate_validity, invitation_lifetime, show_certificate,
+    show_issued,
 };
 pub(crate) use device::{
     credential_order, device_terms, pairing_validity, parse_device, show_credential, show_device,

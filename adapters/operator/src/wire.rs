@@ -25,7 +25,8 @@ pub use agreement::{
     AgreementStatusName, AgreementView, ConsentModeName, EndedAgreement, ExposureName, NewAgreement,
 };
 pub use certificate::{
-    CertificateOrder, CertificateStatusName, CertificateView, IssuedView, Revocation,
+    CertificateOrder, CertificateStatusName, CertificateView, InvitationOrder, InvitationView,
+    IssuedView, Revocation,
 };
 pub use device::{
     ChannelName, CredentialKindName, DeviceCredentialView, DeviceDocumentView, DeviceStatusName,

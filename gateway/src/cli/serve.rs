@@ -59,8 +59,10 @@ impl ServeArguments {
             let coap = coap.unwrap_or_default();
             let onem2m = running.onem2m().map(|at| format!(" onem2m {at}"));
             let onem2m = onem2m.unwrap_or_default();
+            let enrolment = running.enrolment().map(|at| format!(" enrolment {at}"));
+            let enrolment = enrolment.unwrap_or_default();
             say(&format!(
-                "listening t8 {t8} operator {operator}{mqtt}{coap}{onem2m}"
+                "listening t8 {t8} operator {operator}{mqtt}{coap}{onem2m}{enrolment}"
             ))?;
             manager.tell_ready();
             let outcome = until_end(&mut signals, &running, || {

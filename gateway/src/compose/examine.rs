@@ -8,6 +8,7 @@ use ics_vault::Authority;
 
 use super::coap::coap_credentials;
 use super::devices::open_device_authority;
+use super::enrolment::enrolment_credentials;
 use super::onem2m::onem2m_credentials;
 use super::{BrokerWays, Parts, StartError, load_anchors, mqtt_credentials, read_key};
 use crate::ambient::{SystemClock, SystemEntropy};
@@ -41,6 +42,9 @@ pub(crate) fn examine(config: &Config) -> Vec<StartError> {
     if let Some(onem2m) = &config.onem2m {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         take(onem2m_credentials(config, onem2m, &clock).map(drop));
+    }
+    if let Some(enrolment) = &config.enrolment {
+        take(enrolment_credentials(config, enrolment).map(drop));
     }
     take(BrokerWays::of(config).map(drop));
     for AnchorSection {

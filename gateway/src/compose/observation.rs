@@ -199,6 +199,8 @@ pub(super) fn certificate_ends(config: &Config) -> Vec<(&'static str, i64)> {
     let coap = coap.map(|section| ("coap-server", &section.certificate));
     let onem2m = config.onem2m.as_ref();
     let onem2m = onem2m.map(|section| ("onem2m-server", &section.certificate));
+    let enrolment = config.enrolment.as_ref();
+    let enrolment = enrolment.map(|section| ("enrolment-server", &section.certificate));
     let broker = config.mqtt_broker.as_ref();
     let broker = broker.map(|section| ("mqtt-broker-client", &section.certificate));
     let files = [
@@ -215,6 +217,7 @@ pub(super) fn certificate_ends(config: &Config) -> Vec<(&'static str, i64)> {
         .chain(mqtt)
         .chain(coap)
         .chain(onem2m)
+        .chain(enrolment)
         .chain(broker)
         .filter_map(|(of, path)| Some((of, end(path)?)))
         .collect()

@@ -18,6 +18,7 @@ use super::archive::StoreArchive;
 use super::broker::BrokerChannel;
 use super::coap::{CoapChannel, coap_credentials};
 use super::devices::MqttChannel;
+use super::enrolment::{EnrolmentChannel, enrolment_credentials};
 use super::jobs::run_jobs;
 use super::observation::{SelfObservation, certificate_ends};
 use super::onem2m::{OneM2mChannel, PlainCse, onem2m_credentials};
@@ -32,7 +33,7 @@ use crate::background::Background;
 use crate::config::Config;
 use crate::listener::{Admission, Gate, Listener, OpenListener};
 use crate::telemetry::{
-    DecisionLog, DecisionWriter, Metrics, ONEM2M, OPERATOR, RequestLines, T8, Telemetry,
+    DecisionLog, DecisionWriter, ENROLMENT, Metrics, ONEM2M, OPERATOR, RequestLines, T8, Telemetry,
 };
 use crate::tls::{Credential, by_clock, client_config, load_certificates};
 
@@ -51,6 +52,7 @@ pub(crate) struct Running {
     coap: Option<CoapChannel>,
     broker: Option<BrokerChannel>,
     onem2m: Option<OneM2mChannel>,
+    enrolment: Option<EnrolmentChannel>,
     t8_tls: ReloadableTls,
     operator_tls: ReloadableTls,
     serving: Serving,
@@ -111,8 +113,11 @@ impl Running {
             None => OneM2mChannel::open(&config, &parts, &telemetry).await?,
         };
         let (onem2m, onem2m_server) = onem2m.unzip();
+        let enrolment = EnrolmentChannel::open(&config, &parts, &telemetry).await?;
+        let (enrolment, enrolment_server) = enrolment.unzip();
         let seen = (&operator_tls, &telemetry, &observation);
-        let operator_listener = open_operator(&config, &parts, seen, onem2m.as_ref())?;
+        let joined = (onem2m.as_ref(), enrolment.as_ref());
+        let operator_listener = open_operator(&config, &parts, seen, joined)?;
         let (anchors, credential) = t8_credentials(&config)?;
         let t8_tls = ReloadableTls::new(anchors, credential, Some(Arc::clone(&parts.directory)))?;
         let t8_listener = open_t8(&config, &parts, (&t8_tls, &signing_key, &telemetry))?;
@@ -134,7 +139,9 @@ impl Running {
         let gates = [&t8_listener, &operator_listener].map(|open| Arc::clone(&open.gate));
         let servers = [(OPERATOR, operator_listener), (T8, t8_listener)];
         let servers = servers.map(|(name, open)| (name, open.server)).into_iter();
-        let serving = Serving::begin(servers.chain(onem2m_server.map(|server| (ONEM2M, server))));
+        let servers = servers.chain(onem2m_server.map(|server| (ONEM2M, server)));
+        let servers = servers.chain(enrolment_server.map(|server| (ENROLMENT, server)));
+        let serving = Serving::begin(servers);
         Ok(Self {
             t8,
             operator,
@@ -143,6 +150,7 @@ impl Running {
             coap,
             broker,
             onem2m,
+            enrolment,
             t8_tls,
             operator_tls,
             serving,
@@ -183,6 +191,11 @@ impl Running {
     /// Where CSEs and AEs connect, if they may.
     pub(crate) fn onem2m(&self) -> Option<SocketAddr> {
         self.onem2m.as_ref().map(|channel| channel.address)
+    }
+
+    /// Where service providers enrol, if they may.
+    pub(crate) fn enrolment(&self) -> Option<SocketAddr> {
+        self.enrolment.as_ref().map(|channel| channel.address)
     }
 
     /// Registers the CSE at the platform, where there is one.
@@ -271,6 +284,12 @@ impl Running {
             }
             _ => None,
         };
+        let enrolment = match (&self.enrolment, &config.enrolment) {
+            (Some(enrolment), Some(section)) => {
+                Some((enrolment, enrolment_credentials(config, section)?))
+            }
+            _ => None,
+        };
         let broker = match (&self.broker, &config.mqtt_broker) {
             (Some(broker), Some(section)) => Some((broker, broker.load(section)?)),
             _ => None,
@@ -286,6 +305,9 @@ impl Running {
         }
         if let Some((onem2m, shown)) = onem2m {
             onem2m.replace(shown)?;
+        }
+        if let Some((enrolment, shown)) = enrolment {
+            enrolment.replace(shown)?;
         }
         if let Some((broker, shown)) = broker {
             broker.replace(shown);
@@ -397,9 +419,10 @@ fn open_operator(
     config: &Config,
     parts: &Parts,
     (tls, telemetry, observation): (&ReloadableTls, &Telemetry, &Arc<SelfObservation>),
-    onem2m: Option<&OneM2mChannel>,
+    (onem2m, enrolment): (Option<&OneM2mChannel>, Option<&EnrolmentChannel>),
 ) -> Result<OpenListener, StartError> {
     let ports = ics_operator::Ports {
+        invitations: enrolment.map(EnrolmentChannel::for_operator),
         onem2m: onem2m.and_then(OneM2mChannel::for_operator),
         service: Arc::clone(&parts.service),
         authority: Arc::new(parts.open_authority(config)?),

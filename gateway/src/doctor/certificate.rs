@@ -30,6 +30,12 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
     files.extend(config.mqtt.as_ref().map(|section| &section.certificate));
     files.extend(config.coap.as_ref().map(|section| &section.certificate));
     files.extend(config.onem2m.as_ref().map(|section| &section.certificate));
+    files.extend(
+        config
+            .enrolment
+            .as_ref()
+            .map(|section| &section.certificate),
+    );
     let broker = config.mqtt_broker.as_ref();
     files.extend(broker.map(|section| &section.certificate));
     files.sort();

@@ -41,6 +41,8 @@ pub(crate) enum Admission {
     Devices,
     /// Whoever calls the CSE: who it is, and whether it may, the CSE asks itself.
     OneM2m,
+    /// Anybody: who has no certificate yet comes for one. Who shows one of a service provider is known by it.
+    Enrolment,
     /// Whoever the operator's own authority certified.
     Operators {
         /// The time.
@@ -52,7 +54,7 @@ impl Admission {
     /// Whom a handshake named, if it is one of those this listener serves.
     pub(super) fn read_peer(&self, session: &ServerConnection) -> Option<Peer> {
         match self {
-            Self::ServiceProviders { .. } => read_service_provider(session)
+            Self::ServiceProviders { .. } | Self::Enrolment => read_service_provider(session)
                 .map(Arc::new)
                 .map(Peer::ServiceProvider),
             Self::Operators { .. } => read_operator(session).map(Arc::new).map(Peer::Operator),
@@ -63,6 +65,7 @@ impl Admission {
 
     fn admit(&self, request: &ServiceRequest) -> Result<(), AuthenticationFailure> {
         match self {
+            Self::Enrolment => Ok(()),
             // No HTTP there.
             Self::Devices => Err(AuthenticationFailure::NoCertificate),
             Self::OneM2m => {
@@ -90,7 +93,7 @@ impl Admission {
         if let Err(reason) = self.admit(request) {
             tracing::debug!(%reason, "peer not admitted");
             return Some(match self {
-                Self::ServiceProviders { .. } => problem::unauthorized(),
+                Self::ServiceProviders { .. } | Self::Enrolment => problem::unauthorized(),
                 Self::Operators { .. } | Self::Devices | Self::OneM2m => problem::forbidden(),
             });
         }

@@ -62,6 +62,7 @@ pub(crate) struct Metrics {
     mqtt: Arc<ListenerMetrics>,
     coap: Arc<ListenerMetrics>,
     onem2m: Arc<ListenerMetrics>,
+    enrolment: Arc<ListenerMetrics>,
     operator: Arc<ListenerMetrics>,
     /// The store's transactions.
     pub(crate) commits: Arc<CommitMetrics>,
@@ -204,6 +205,7 @@ impl Metrics {
             mqtt: Arc::new(families.of_listener(super::MQTT)),
             coap: Arc::new(families.of_listener(super::COAP)),
             onem2m: Arc::new(families.of_listener(super::ONEM2M)),
+            enrolment: Arc::new(families.of_listener(super::ENROLMENT)),
             operator: Arc::new(families.of_listener(super::OPERATOR)),
             commits,
             sweeps,
@@ -219,6 +221,7 @@ impl Metrics {
             super::MQTT => &self.mqtt,
             super::COAP => &self.coap,
             super::ONEM2M => &self.onem2m,
+            super::ENROLMENT => &self.enrolment,
             _ => &self.operator,
         }
     }

@@ -1,21 +1,61 @@
 //! Certificates of service providers (Y.4462 10.4, Y61-63): issued, listed, revoked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ics_core::id::SpId;
 use ics_core::party::{CertificateRecord, PartyStatus};
+use ics_core::port::PortFuture;
 use ics_core::principal::{CertificateSerial, CertificateThumbprint};
+use ics_core::service::Failure;
 use ics_core::time::Timestamp;
 
 use super::{Caller, OperatorApi};
 use crate::error::Refusal;
 use crate::page::{cut_page, parse_limit, parse_token};
 use crate::translate::{
-    CertificateName, certificate_name, certificate_validity, show_certificate, show_issued,
+    CertificateName, certificate_name, certificate_validity, invitation_lifetime, show_certificate,
+    show_issued,
 };
-use crate::wire::{CertificateOrder, CertificateView, IssuedView, Page, PageQuery, Revocation};
+use crate::wire::{
+    CertificateOrder, CertificateView, InvitationOrder, InvitationView, IssuedView, Page,
+    PageQuery, Revocation,
+};
+
+/// Enrolment, as far as operators have a hand in it.
+pub trait Invitations: Send + Sync {
+    /// A code for that service provider, good once, for so long; the one before it is good for nothing any more.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    fn invite<'a>(
+        &'a self,
+        sp: &'a SpId,
+        lifetime: Duration,
+    ) -> PortFuture<'a, Result<InvitationView, Failure>>;
+}
 
 impl OperatorApi {
+    /// Lets a service provider enrol, once.
+    pub(crate) async fn invite(
+        &self,
+        caller: &Caller,
+        sp: &str,
+        order: &InvitationOrder,
+    ) -> Result<InvitationView, Refusal> {
+        let invitations = self.ports.invitations.as_deref();
+        let invitations = invitations.ok_or(Refusal::NoEnrolment)?;
+        let lifetime = invitation_lifetime(order.valid_hours)?;
+        let party = self.find_party(sp)?;
+        let outcome = if party.status == PartyStatus::Removed {
+            Err(Refusal::PartyRemoved)
+        } else {
+            let invited = invitations.invite(&party.id, lifetime).await;
+            invited.map_err(Refusal::Failure)
+        };
+        caller.note("sp.invite", party.id.as_str(), outcome)
+    }
+
     pub(crate) fn list_certificates(
         &self,
         sp: &str,

@@ -331,6 +331,24 @@ async fn agreement_between_the_wrong_sides_names_the_place() {
 }
 
 #[tokio::test]
+async fn a_service_provider_that_there_is_is_invited_for_a_day_or_as_long_as_is_said() {
+    let world = World::new();
+    onboard(&world).await;
+    let (api, caller) = (&world.api, world.caller());
+    let order = |valid_hours| InvitationOrder { valid_hours };
+    let invited = api.invite(&caller, "shop", &order(None)).await.unwrap();
+    assert_eq!(invited.code, "shop-86400");
+    let invited = api.invite(&caller, "shop", &order(Some(1))).await.unwrap();
+    assert_eq!(invited.expires, at(3600).to_rfc3339());
+    for hours in [0, 721] {
+        let refused = api.invite(&caller, "shop", &order(Some(hours))).await;
+        assert_eq!(refused.unwrap_err().status(), 400, "{hours}");
+    }
+    let unknown = api.invite(&caller, "nobody", &order(None)).await;
+    assert_eq!(unknown, Err(Refusal::NoParty));
+}
+
+#[tokio::test]
 async fn issued_certificate_is_on_record_and_can_be_revoked() {
     let world = World::new();
     onboard(&world).await;

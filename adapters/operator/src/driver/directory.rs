@@ -5,15 +5,16 @@ use actix_web::web::Path;
 
 use super::refusal::{
     AgreementExists, BodyNotRead, BodyNotValid, NoAgreement, NoAuthority, NoCertificate,
-    NoCertificateKnown, NoParty, OrderNotValid, PartyExists, PartyRemoved, QueryNotValid,
-    SerialTaken, Unconfirmed,
+    NoCertificateKnown, NoParty, NoPartyOrEnrolment, OrderNotValid, PartyExists, PartyRemoved,
+    QueryNotValid, SerialTaken, Unconfirmed,
 };
 use super::request::{Body, Params};
 use super::{Answer, Api, answer, answer_begun, answer_created, answer_done, complete};
 use crate::api::Caller;
 use crate::wire::{
-    AgreementView, CertificateOrder, CertificateView, Confirmation, EndedAgreement, IssuedView,
-    NewAgreement, NewOneM2mAe, NewParty, Page, PageQuery, PartyView, RemovedParty, Revocation,
+    AgreementView, CertificateOrder, CertificateView, Confirmation, EndedAgreement,
+    InvitationOrder, InvitationView, IssuedView, NewAgreement, NewOneM2mAe, NewParty, Page,
+    PageQuery, PartyView, RemovedParty, Revocation,
 };
 
 /// List service providers
@@ -165,6 +166,29 @@ pub(crate) async fn issue_certificate(
     order: Body<CertificateOrder>,
 ) -> Answer {
     let act = async move { api.issue_certificate(&caller, &id, &order.0).await };
+    Ok(HttpResponse::Created().json(complete(act).await?))
+}
+
+/// Invite a service provider to enrol
+///
+/// With the code it gets its first certificate itself, once, by EST (RFC 7030 4.2.1). An invitation that
+/// stood is good for nothing any more.
+#[utoipa::path(
+    post, path = "/operator/v1/sps/{id}/invitation", tag = "Certificates", operation_id = "inviteSp",
+    params(("id" = String, Path, description = "Its id")),
+    request_body = InvitationOrder,
+    responses(
+        (status = 201, description = "Invited", body = InvitationView),
+        BodyNotValid, BodyNotRead, NoCertificate, NoPartyOrEnrolment, PartyRemoved,
+    )
+)]
+pub(crate) async fn invite_sp(
+    api: Api,
+    caller: Caller,
+    id: Path<String>,
+    order: Body<InvitationOrder>,
+) -> Answer {
+    let act = async move { api.invite(&caller, &id, &order.0).await };
     Ok(HttpResponse::Created().json(complete(act).await?))
 }
 

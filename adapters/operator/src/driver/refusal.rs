@@ -31,6 +31,7 @@ refusals! {
     OrderNotValid "400" "Request or key not valid"
     NoCertificate "401" "No operator certificate"
     NoParty "404" "No such service provider"
+    NoPartyOrEnrolment "404" "No such service provider, or no enrolment served"
     NoAgreement "404" "No such agreement"
     NoMapping "404" "No such mapping"
     NoJob "404" "No such job"

@@ -41,6 +41,14 @@ pub(crate) fn certificate_validity(
     }
 }
 
+/// How long an invitation stands.
+pub(crate) fn invitation_lifetime(hours: Option<u16>) -> Result<Duration, Refusal> {
+    match hours.unwrap_or(24) {
+        hours @ 1..=720 => Ok(Duration::from_secs(3600).saturating_mul(hours.into())),
+        _ => Err(Refusal::incorrect("/validHours", "must be 1 to 720")),
+    }
+}
+
 /// Which certificate is to be revoked.
 pub(crate) fn certificate_name(revocation: &Revocation) -> Result<CertificateName<'_>, Refusal> {
     let mut faults = Faults::default();

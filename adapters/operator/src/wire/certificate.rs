@@ -15,6 +15,30 @@ pub struct CertificateOrder {
     pub validity_days: Option<u16>,
 }
 
+/// `POST /sps/{id}/invitation`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InvitationOrder {
+    /// 1 to 720 hours; 24 if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 720)]
+    pub valid_hours: Option<u16>,
+}
+
+/// A code with which a service provider gets its first certificate, once, by EST (RFC 7030).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InvitationView {
+    /// Whom it lets enrol: the user of HTTP Basic.
+    pub sp_id: String,
+    /// The password of HTTP Basic. It is told here, and nowhere else.
+    pub code: String,
+    /// When it ends.
+    pub expires: String,
+    /// Where to enrol: `https://host:port/.well-known/est`.
+    pub url: String,
+}
+
 /// A certificate that was just issued.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

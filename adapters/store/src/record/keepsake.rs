@@ -7,6 +7,7 @@ use super::{Record, RecordError};
 
 named!(Shelf {
     "ONEM2M": [Shelf::OneM2m],
+    "ENROLMENT": [Shelf::Enrolment],
 });
 
 impl Record for Keepsake {
