@@ -122,7 +122,10 @@ impl Filter {
                 self.usage = match number(value).ok_or_else(wrong)? {
                     1 => FilterUsage::Discovery,
                     2 => FilterUsage::Conditional,
-                    3 => FilterUsage::OnDemand,
+                    3 => {
+                        self.unsupported.push(name.to_owned());
+                        FilterUsage::OnDemand
+                    }
                     _ => return Err(wrong()),
                 }
             }

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::filter::{Filter, FilterUsage, number};
+use super::filter::{Filter, number};
 use super::{Operation, Request, Response, ResponseType};
 use crate::rsc::Rsc;
 
@@ -248,9 +248,6 @@ fn read_filter(criteria: &Map<String, Value>) -> Result<Filter, InvalidPrimitive
             }
             value => filter.take(name, &as_text(value).ok_or_else(wrong)?)?,
         }
-    }
-    if filter.usage == FilterUsage::OnDemand {
-        filter.unsupported.push("fu".into());
     }
     Ok(filter)
 }

@@ -20,7 +20,8 @@ use super::nodes::{Found, Node, Nodes};
 use super::{Parent, Settings, no_privilege, not_found, subscription};
 
 /// Names that stand for something else below a container, a group, a polling channel.
-const RESERVED: [&str; 5] = ["la", "ol", "fopt", "pcu", "-"];
+/// RFC 3986 5.2.4: a client takes dots out of a path before it sends it.
+const RESERVED: [&str; 7] = ["la", "ol", "fopt", "pcu", "-", ".", ".."];
 /// The longest structured address, and the most levels.
 const LONGEST: usize = 900;
 const DEEPEST: usize = 24;

@@ -38,6 +38,11 @@ impl Platform {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let configuration = configuration(address.port());
         std::fs::write(directory.join("acme.ini"), configuration)?;
+        // One that is named by a path lies there from here, not from its own directory.
+        let program = match program.components().count() {
+            1 => program.to_owned(),
+            _ => std::path::absolute(program)?,
+        };
         let spawned = Command::new(program)
             .arg("-dir")
             .arg(directory)

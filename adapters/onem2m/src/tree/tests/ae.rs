@@ -215,6 +215,13 @@ async fn what_is_no_ae_is_refused() {
             Rsc::BadRequest,
         ),
         (
+            "a name that no path keeps",
+            "C",
+            "ics",
+            ae_with("rn", json!("..")),
+            Rsc::BadRequest,
+        ),
+        (
             "a creator",
             "C",
             "ics",

@@ -104,6 +104,7 @@ async fn what_is_no_criterion_is_refused() {
         ("szb=-1", Rsc::BadRequest),
         ("crb=yesterday", Rsc::BadRequest),
         ("smf=x", Rsc::NotImplemented),
+        ("fu=3", Rsc::NotImplemented),
         ("fu=1&rcn=1", Rsc::BadRequest),
         ("fu=1&rcn=4", Rsc::BadRequest),
         ("fu=1&rcn=5", Rsc::BadRequest),
