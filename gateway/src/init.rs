@@ -38,6 +38,8 @@ pub(crate) struct Domain {
     pub(crate) mqtt: SocketAddr,
     /// Where hosted devices will come to over CoAP, UDP.
     pub(crate) coap: SocketAddr,
+    /// Where service providers will enrol, if they shall do so by themselves.
+    pub(crate) enrolment: Option<SocketAddr>,
     /// What service providers put before every path; by default the T8 address.
     pub(crate) public_url: Option<Origin>,
     /// Settings that differ from the defaults.
@@ -127,6 +129,9 @@ pub(crate) fn create_domain(
     maker.issued("coap/server", &coap)?;
     let onem2m = sp.issue_server(&names, LEAF_VALIDITY, now)?;
     maker.issued("onem2m/server", &onem2m)?;
+    let enrolment_names = server_names(&public_url, domain.enrolment.unwrap_or(domain.t8))?;
+    let enrolment = sp.issue_server(&enrolment_names, LEAF_VALIDITY, now)?;
+    maker.issued("enrolment/server", &enrolment)?;
     let gateway = CertificateIdentity::Gateway(name_of("ics-gateway")?);
     maker.issued(
         "notify/client",
@@ -163,6 +168,7 @@ pub(crate) fn complete_configuration() -> String {
         operator: loopback(8444),
         mqtt: loopback(8883),
         coap: loopback(5684),
+        enrolment: None,
         public_url: None,
         settings: Settings::default(),
     };
@@ -205,9 +211,10 @@ impl Maker<'_> {
 
 fn check_addresses(domain: &Domain) -> Result<(), InitError> {
     // CoAP is UDP: it takes no port from these.
-    let addresses = [domain.t8, domain.operator, domain.mqtt];
-    let mut known = Vec::with_capacity(addresses.len());
-    for address in addresses.into_iter().filter(|address| address.port() != 0) {
+    let addresses = [domain.t8, domain.operator, domain.mqtt].into_iter();
+    let addresses = addresses.chain(domain.enrolment);
+    let mut known = Vec::new();
+    for address in addresses.filter(|address| address.port() != 0) {
         if known.contains(&address) {
             return Err(InitError::SameAddress(address));
         }

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use actix_web::dev::ServerHandle;
 use ics_core::id::MappingId;
 use ics_core::port::{Clock, Entropy as _};
+use ics_operator::wire::{InvitationOrder, InvitationView};
 use reqwest::Url;
 use rustls::ServerConfig;
 use tokio::sync::mpsc;
@@ -53,8 +54,8 @@ pub(crate) enum SandboxError {
     /// A file or socket.
     #[error("{0}: {1}")]
     Io(String, io::Error),
-    /// `--base-port` leaves no room for seven ports.
-    #[error("base port {0} is too high: seven ports in a row are needed")]
+    /// `--base-port` leaves no room for eight ports.
+    #[error("base port {0} is too high: eight ports in a row are needed")]
     BasePort(u16),
     /// An older version made it, without a port for every kind of device.
     #[error("`{}` was made by an older version; choose another directory", .0.display())]
@@ -108,7 +109,7 @@ pub(crate) enum SandboxError {
 pub(crate) struct Options {
     /// Where it lives; made when it is not there, continued when it is.
     pub(crate) directory: PathBuf,
-    /// The first of seven ports; free ones when not said. A sandbox keeps its ports.
+    /// The first of eight ports; free ones when not said. A sandbox keeps its ports.
     pub(crate) base_port: Option<u16>,
     /// Where requests leave their lines.
     pub(crate) log: Option<RequestLines>,
@@ -179,7 +180,9 @@ impl Sandbox {
             SandboxError::Platform(platform.map(String::from).unwrap_or_default(), said)
         })?;
         let cse = sandbox.running.onem2m();
-        env::write(&sandbox.layout, (sandbox.ports, cse), &sandbox.devices)
+        let invitation = sandbox.invite().await?;
+        let told = (sandbox.devices.as_slice(), &invitation);
+        env::write(&sandbox.layout, (sandbox.ports, cse), told)
             .map_err(|error| SandboxError::Io("sandbox.env".into(), error))?;
         Ok(sandbox)
     }
@@ -281,6 +284,14 @@ impl Sandbox {
         for task in self.tasks {
             task.abort();
         }
+    }
+
+    /// Whoever has no certificate yet may enrol.
+    async fn invite(&self) -> Result<InvitationView, SandboxError> {
+        let order = InvitationOrder::default();
+        let path = format!("/sps/{}/invitation", plan::NEWCOMER.id);
+        let invited = self.operator()?.post(&path, &order).await;
+        invited.map_err(parties::refused)
     }
 
     fn iot_simulation(&self, party: &PartyPlan) -> Result<SimulatedIotSp, CredentialError> {
@@ -413,6 +424,7 @@ fn make_domain(layout: &Layout, ports: Ports, clock: &Arc<dyn Clock>) -> Result<
         operator: loopback(ports.operator),
         mqtt: loopback(ports.mqtt),
         coap: loopback(ports.coap),
+        enrolment: Some(loopback(ports.enrolment)),
         public_url: None,
         settings: Settings {
             allowed_networks: vec!["127.0.0.0/8".into(), "::1/128".into()],

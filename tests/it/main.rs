@@ -11,6 +11,7 @@ mod device_kit;
 mod device_management;
 mod durability;
 mod engine;
+mod enrolment;
 mod faults;
 mod floods;
 mod fsync_kills;

@@ -42,6 +42,10 @@ pub(super) struct InitArguments {
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:5684")]
     coap_address: SocketAddr,
 
+    /// Where service providers get their certificates themselves [default: nowhere]
+    #[arg(long, value_name = "IP:PORT")]
+    enrolment_address: Option<SocketAddr>,
+
     /// What service providers put before every path, if not the T8 address behind https://
     #[arg(long, value_name = "URL", value_parser = parse_origin)]
     public_url: Option<Origin>,
@@ -66,6 +70,7 @@ impl InitArguments {
             operator: self.operator_address,
             mqtt: self.mqtt_address,
             coap: self.coap_address,
+            enrolment: self.enrolment_address,
             public_url: self.public_url,
             settings: Settings::default(),
         };

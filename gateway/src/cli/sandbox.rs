@@ -28,7 +28,7 @@ pub(super) struct SandboxArguments {
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
 
-    /// The first of seven ports, if not any free ones; a sandbox keeps its ports
+    /// The first of eight ports, if not any free ones; a sandbox keeps its ports
     #[arg(long, value_name = "PORT")]
     base_port: Option<u16>,
 

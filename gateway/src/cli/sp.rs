@@ -1,6 +1,7 @@
 //! `ics-gateway sp`.
 
 mod certificate;
+mod invite;
 
 use std::error::Error;
 use std::num::NonZeroU32;
@@ -39,6 +40,8 @@ Examples:
     ics-gateway sp add acme --role iot-sp --config gateway.toml \\
       --serial-namespace vendor=acme,prefix=FR- \\
       --callback-origin https://iot.acme.example
+  Let the shop get its certificate itself, by EST:
+    ics-gateway sp invite shop --config gateway.toml
   A certificate for the shop, with a key made here (or --csr for a key made there):
     ics-gateway sp cert issue shop --out ./shop --config gateway.toml
   The AE it speaks as at a oneM2M platform, and the key it signs with there:
@@ -63,6 +66,7 @@ enum SpVerb {
     Resume(NamedSp),
     Remove(RemoveArguments),
     Onem2m(ChangeAeArguments),
+    Invite(invite::InviteArguments),
     /// Certificates of service providers
     #[command(subcommand)]
     Cert(certificate::CertificateVerb),
@@ -200,6 +204,7 @@ impl SpArguments {
                     access.tell(&removed, &facts)?;
                     check_done(&removed.jobs)
                 }
+                SpVerb::Invite(arguments) => arguments.run(&access, &client).await,
                 SpVerb::Cert(verb) => verb.run(&access, &client).await,
             }
         })

@@ -21,6 +21,7 @@ fn domain() -> (tempfile::TempDir, PathBuf) {
         operator: address(),
         mqtt: address(),
         coap: address(),
+        enrolment: None,
         public_url: None,
         settings: Settings::default(),
     };

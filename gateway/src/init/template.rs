@@ -17,7 +17,12 @@ pub(super) fn render(domain: &Domain, public_url: &Origin) -> String {
     } else {
         ("60s", "30s")
     };
+    let enrolment = match domain.enrolment {
+        Some(address) => format!("listen = \"{address}\""),
+        None => "#   listen = \"0.0.0.0:8445\"".to_owned(),
+    };
     TEMPLATE
+        .replace("@ENROLMENT@", &enrolment)
         .replace("@T8@", &domain.t8.to_string())
         .replace("@OPERATOR@", &domain.operator.to_string())
         .replace("@MQTT@", &domain.mqtt.to_string())
@@ -121,6 +126,20 @@ certificate = "authority/sp-ca.pem"
 key = "authority/sp-ca.key"
 # How long they hold.
 #validity = "7d"
+
+# Where service providers get their certificates themselves, with a code of `ics-gateway sp invite`, and
+# renew them (EST, RFC 7030). Nobody enrols without `listen`; nobody needs a certificate to come there.
+[enrolment]
+@ENROLMENT@
+# What they put before every path, if not the address behind https://.
+#   public_url = "https://ics.example:8445"
+certificate = "enrolment/server.pem"
+key = "enrolment/server.key"
+
+# As for [t8.connections].
+[enrolment.connections]
+workers = 1
+max_connections = 500
 
 # Hosting devices for IoT service providers (`ics-gateway device`). Without this section no device
 # gets a certificate.

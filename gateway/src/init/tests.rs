@@ -14,6 +14,7 @@ fn domain(directory: &Path) -> Domain {
         operator: "127.0.0.1:8444".parse().unwrap(),
         mqtt: "127.0.0.1:8883".parse().unwrap(),
         coap: "127.0.0.1:5684".parse().unwrap(),
+        enrolment: None,
         public_url: None,
         settings: Settings::default(),
     }

@@ -78,6 +78,7 @@ fn the_path_of_the_api_may_stand_in_the_url() {
         operator: "127.0.0.1:8444".parse().unwrap(),
         mqtt: "127.0.0.1:8883".parse().unwrap(),
         coap: "127.0.0.1:5684".parse().unwrap(),
+        enrolment: None,
         public_url: None,
         settings: crate::init::Settings::default(),
     };

@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
 
+use ics_operator::wire::InvitationView;
+
 use super::devices::SandboxDevice;
 use super::onem2m;
-use super::plan::{Grant, Layout, PARTIES, Ports, loopback};
+use super::plan::{Grant, Layout, NEWCOMER, PARTIES, Ports, loopback};
 
 /// Takes the file away, if it is there.
 ///
@@ -26,7 +28,7 @@ pub(super) fn remove(layout: &Layout) -> io::Result<()> {
 pub(super) fn write(
     layout: &Layout,
     (ports, cse): (Ports, Option<SocketAddr>),
-    devices: &[SandboxDevice],
+    (devices, invitation): (&[SandboxDevice], &InvitationView),
 ) -> io::Result<()> {
     let mut text = String::new();
     let domain = |file: &str| layout.of_domain(file).display().to_string();
@@ -59,6 +61,12 @@ pub(super) fn write(
             line(&format!("{key}_AE"), &ae);
             line(&format!("{key}_TOK_KEY"), &signing.display().to_string());
         }
+    }
+    line("ICS_ENROL_URL", &invitation.url);
+    line("ICS_NEW_ID", &invitation.sp_id);
+    line("ICS_NEW_CODE", &invitation.code);
+    if let Grant::Service(uri) = NEWCOMER.grant {
+        line("ICS_NEW_SERVICE", uri);
     }
     if let Some(cse) = cse {
         line("ICS_MCC_URL", &format!("http://{cse}"));

@@ -17,7 +17,7 @@ use ics_vault::{Authority, CertificateIdentity, IssuedKey, ServerNames};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::plan::{AGREEMENTS, Grant, Layout, PARTIES, Ports};
+use super::plan::{AGREEMENTS, Grant, Layout, NEWCOMER, PARTIES, Ports};
 use super::{SandboxError, onem2m};
 use crate::ambient::SystemEntropy;
 use crate::t8_client::T8Client;
@@ -111,7 +111,7 @@ pub(super) async fn onboard(
     (layout, ports): (&Layout, Ports),
 ) -> Result<(), SandboxError> {
     let now = clock.now();
-    for party in &PARTIES {
+    for party in PARTIES.iter().chain([&NEWCOMER]) {
         let mut terms = terms_of(party.id, party.grant, ports)?;
         terms.onem2m = onem2m::speaking(layout, party.id)?;
         match service.onboard_party(&terms, now).await {

@@ -50,11 +50,19 @@ pub(crate) const PARTIES: [PartyPlan; 4] = [
     },
 ];
 
+/// One that was onboarded, and has no certificate yet: it has an invitation.
+pub(crate) const NEWCOMER: PartyPlan = PartyPlan {
+    id: "books",
+    key: "ICS_NEW",
+    grant: Grant::Service("https://books.example/loans"),
+};
+
 /// Pairs of (IoT SP, third party SP) that have an agreement.
-pub(crate) const AGREEMENTS: [(&str, &str); 3] = [
+pub(crate) const AGREEMENTS: [(&str, &str); 4] = [
     ("acme-iot", "shop"),
     ("acme-iot", "music"),
     ("bolt-iot", "shop"),
+    ("acme-iot", "books"),
 ];
 
 /// A hosted device of the sandbox.
@@ -112,10 +120,12 @@ pub(crate) struct Ports {
     pub(crate) coap: u16,
     /// The gateway's CSE, plain HTTP.
     pub(crate) onem2m: u16,
+    /// Where service providers enrol.
+    pub(crate) enrolment: u16,
 }
 
 impl Ports {
-    /// Seven in a row from `base`.
+    /// Eight in a row from `base`.
     pub(crate) fn from_base(base: u16) -> Option<Self> {
         Some(Self {
             t8: base,
@@ -125,10 +135,11 @@ impl Ports {
             mqtt: base.checked_add(4)?,
             coap: base.checked_add(5)?,
             onem2m: base.checked_add(6)?,
+            enrolment: base.checked_add(7)?,
         })
     }
 
-    /// Seven in a row that are free now, from a place at random below those that systems give to
+    /// Eight in a row that are free now, from a place at random below those that systems give to
     /// connections that go out (Linux: from 32768): nobody is likely to hold them when the sandbox is
     /// continued.
     ///
@@ -158,6 +169,7 @@ impl Ports {
             self.inbox,
             self.mqtt,
             self.onem2m,
+            self.enrolment,
         ];
         tcp.iter()
             .all(|port| TcpListener::bind(loopback(*port)).is_ok())

@@ -16,6 +16,7 @@ fn domain(directory: &Path) -> Config {
         operator: address(8444),
         mqtt: address(8883),
         coap: address(5684),
+        enrolment: None,
         public_url: None,
         settings: Settings::default(),
     };
