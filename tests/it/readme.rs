@@ -112,6 +112,15 @@ fn every_line_of_the_platform_owner_s_path_runs() {
     walk("", &with_free_ports(&steps, ["18080", "18081", "18082"]));
 }
 
+#[test]
+fn every_line_from_nothing_to_an_established_mapping_runs() {
+    let readme = readme();
+    walk(
+        &blocks(&readme, "sandbox", "steps"),
+        &blocks(&readme, "enrol", "enrol end"),
+    );
+}
+
 /// The same, in Python, with a platform and a gateway of its own.
 #[test]
 fn the_walk_through_a_platform_in_python_runs() {
