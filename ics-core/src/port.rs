@@ -24,7 +24,7 @@ pub use notification_socket::{NotificationSockets, SocketClosed};
 pub use onem2m_road::{OneM2mRoad, RoadOutcome};
 pub use secrets::{
     AuthorityError, CertificateAuthority, DeviceAuthority, HasherUnavailable, IssuedCertificate,
-    PasswordHasher, SealError, Sealer, SignatureVerifier,
+    PasswordHasher, Revoked, SealError, Sealer, SignatureVerifier,
 };
 pub use store::{
     CommitError, Cursor, DeviceRows, DueEntries, DuePlace, Page, Selection, Store, StoreError,

@@ -167,7 +167,42 @@ fn a_service_provider_enrols_once_with_its_code_and_renews_with_its_certificate(
     let renewed = world.renew("first", &next).expect(200);
     world.keep(&renewed, "next");
     world.token("next").expect(200);
-    // One that is revoked renews nothing, on a new connection or an old one.
+    let list = || {
+        let url = world.url.replace("/.well-known/est", "/revoked.crl");
+        let root = world.domain.file("authority/sp-ca.pem");
+        let file = world.file("revoked.crl");
+        let fetched = Command::new("curl")
+            .args([
+                "--silent",
+                "--fail",
+                "--cacert",
+                text(&root),
+                "--output",
+                text(&file),
+                &url,
+            ])
+            .status();
+        assert!(fetched.expect("curl").success());
+        let args = [
+            "crl",
+            "-inform",
+            "DER",
+            "-noout",
+            "-text",
+            "-in",
+            text(&file),
+            "-CAfile",
+            text(&root),
+        ];
+        let output = openssl(&args);
+        assert!(
+            String::from_utf8_lossy(&output.stderr).contains("verify OK"),
+            "{output:?}"
+        );
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    assert!(list().contains("No Revoked Certificates"));
+    // One that is revoked renews nothing, and is in the list.
     let file = world.file("first.pem");
     let config = world.domain.configuration();
     let revoke = [
@@ -180,6 +215,14 @@ fn a_service_provider_enrols_once_with_its_code_and_renews_with_its_certificate(
         text(&config),
     ];
     assert!(Gateway::run(&revoke).status.success());
+    let serial = openssl(&["x509", "-noout", "-serial", "-in", text(&file)]).stdout;
+    let serial = String::from_utf8(serial).expect("UTF-8");
+    let serial = serial.trim().trim_start_matches("serial=");
+    let listed = list();
+    assert!(
+        listed.contains(serial) && listed.matches("Serial Number").count() == 1,
+        "{listed}"
+    );
     let refused = world.renew("first", &next);
     assert_ne!(refused.exit, 0, "{refused:?}");
     world.token("next").expect(200);

@@ -20,6 +20,8 @@ use crate::message::MAX_BODY;
 use crate::refusal::Refusal;
 
 const ROOT: &str = "/.well-known/est";
+/// Where the list of revoked certificates lies.
+const LIST: &str = "/revoked.crl";
 
 /// RFC 7030 4.2.1.
 const REQUEST: Terms = Terms {
@@ -38,12 +40,29 @@ pub fn configure(cfg: &mut ServiceConfig, enrolment: Arc<Enrolment>) {
         ("simpleenroll", web::post().to(simpleenroll)),
         ("simplereenroll", web::post().to(simplereenroll)),
     ];
+    let list = web::resource(LIST).app_data(enrolment.clone());
+    let refused = || async { refuse(&Refusal::Method("GET")) };
+    cfg.service(
+        list.route(web::get().to(revoked))
+            .default_service(web::to(refused)),
+    );
     for (name, route) in routes {
         let allowed = if name == "cacerts" { "GET" } else { "POST" };
         let refused = move || async move { refuse(&Refusal::Method(allowed)) };
         let resource = web::resource(format!("{ROOT}/{name}"));
         let resource = resource.app_data(enrolment.clone()).route(route);
         cfg.service(resource.default_service(web::to(refused)));
+    }
+}
+
+/// RFC 5280 4.2.1.13, RFC 2585 3: whoever checks our certificates elsewhere.
+async fn revoked(enrolment: Data<Enrolment>) -> HttpResponse {
+    match enrolment.revoked() {
+        Ok(list) => HttpResponse::Ok()
+            .insert_header((CONTENT_TYPE, "application/pkix-crl"))
+            .insert_header((CACHE_CONTROL, "max-age=60"))
+            .body(list),
+        Err(refusal) => refuse(&refusal),
     }
 }
 

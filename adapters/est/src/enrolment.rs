@@ -4,10 +4,12 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ics_core::directory::Directory;
 use ics_core::id::SpId;
 use ics_core::party::CertificateRecord;
 use ics_core::port::{
-    AuthorityError, CertificateAuthority, Clock, Entropy, IssuedCertificate, SignatureVerifier,
+    AuthorityError, CertificateAuthority, Clock, Entropy, IssuedCertificate, Revoked,
+    SignatureVerifier,
 };
 use ics_core::principal::{PeerCertificate, Principal, Proof};
 use ics_core::service::{Failure, IcsService};
@@ -50,6 +52,18 @@ pub struct Enrolment {
     attempts: Mutex<Attempts>,
     /// One code at a time is turned into a certificate.
     turn: tokio::sync::Mutex<()>,
+    list: Mutex<Option<List>>,
+}
+
+/// How long a list of revoked certificates holds, and how long one is told again.
+const LIST_HOLDS: Duration = Duration::from_secs(24 * 3600);
+const LIST_KEPT: Duration = Duration::from_secs(3600);
+
+/// A list of revoked certificates, and what it was made of.
+struct List {
+    directory: Arc<Directory>,
+    made: Timestamp,
+    der: Vec<u8>,
 }
 
 /// A certificate, and whose.
@@ -74,6 +88,7 @@ impl Enrolment {
             invitations,
             attempts: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
+            list: Mutex::default(),
         })
     }
 
@@ -92,6 +107,41 @@ impl Enrolment {
     /// Whom to believe (RFC 7030 4.1): the body of `cacerts`.
     pub(crate) fn anchors(&self) -> &str {
         &self.anchors
+    }
+
+    /// The certificates of this authority that were revoked before they ended (RFC 5280 5), DER. Made anew when one
+    /// was revoked since, and after an hour.
+    pub(crate) fn revoked(&self) -> Result<Vec<u8>, Refusal> {
+        let now = self.ports.clock.now();
+        let directory = self.ports.service.directory();
+        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(list) = list.as_ref()
+            && Arc::ptr_eq(&list.directory, &directory)
+            && now < list.made.plus(LIST_KEPT)
+            && list.made <= now
+        {
+            return Ok(list.der.clone());
+        }
+        let known = directory
+            .certificates()
+            .filter(|known| now < known.not_after);
+        let revoked = known.filter_map(|known| {
+            let time = known.revoked?;
+            let serial = &known.serial;
+            Some(Revoked { serial, time })
+        });
+        let revoked: Vec<_> = revoked.collect();
+        let signed = self
+            .ports
+            .authority
+            .list_revoked(&revoked, (now, now.plus(LIST_HOLDS)));
+        let der = signed.map_err(Refusal::Request)?;
+        *list = Some(List {
+            directory: Arc::clone(&directory),
+            made: now,
+            der: der.clone(),
+        });
+        Ok(der)
     }
 
     /// The first certificate, for a code (RFC 7030 4.2.1).

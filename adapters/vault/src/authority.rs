@@ -4,6 +4,7 @@
 //! CA:FALSE, key identifiers, a bounded validity. It is then read back and checked before it is
 //! given out, so that a name or key the encoder mangled never leaves.
 
+mod revocation;
 mod server_names;
 mod template;
 
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use ics_core::id::{DeviceId, SpId};
 use ics_core::port::{
-    AuthorityError, CertificateAuthority, DeviceAuthority, Entropy, IssuedCertificate,
+    AuthorityError, CertificateAuthority, DeviceAuthority, Entropy, IssuedCertificate, Revoked,
 };
 use ics_core::principal::CertificateSerial;
 use ics_core::time::Timestamp;
@@ -256,6 +257,14 @@ impl CertificateAuthority for Authority {
             &self.client(&CertificateIdentity::Sp(sp.clone()), validity, now)?,
             &key,
         )
+    }
+
+    fn list_revoked(
+        &self,
+        revoked: &[Revoked<'_>],
+        times: (Timestamp, Timestamp),
+    ) -> Result<Vec<u8>, AuthorityError> {
+        self.sign_list(revoked, times)
     }
 
     fn inspect(&self, certificate_pem: &str) -> Result<(SpId, IssuedCertificate), AuthorityError> {

@@ -72,6 +72,15 @@ pub enum AuthorityError {
     Unavailable,
 }
 
+/// A certificate that was taken back.
+#[derive(Clone, Copy, Debug)]
+pub struct Revoked<'a> {
+    /// Its serial number.
+    pub serial: &'a CertificateSerial,
+    /// When.
+    pub time: Timestamp,
+}
+
 /// Issues the certificates SPs authenticate with (Y.4462 10.4, TS 33.310 6.1.3a).
 pub trait CertificateAuthority: Send + Sync {
     /// Issues a client certificate naming `urn:ics:sp:<sp>` for the public key of a PKCS#10
@@ -86,6 +95,17 @@ pub trait CertificateAuthority: Send + Sync {
         validity: core::time::Duration,
         now: Timestamp,
     ) -> Result<IssuedCertificate, AuthorityError>;
+
+    /// A list of revoked certificates (RFC 5280 5), DER, made at the first of `times` and to be replaced
+    /// before the second.
+    ///
+    /// # Errors
+    /// [`AuthorityError::Unavailable`].
+    fn list_revoked(
+        &self,
+        revoked: &[Revoked<'_>],
+        times: (Timestamp, Timestamp),
+    ) -> Result<Vec<u8>, AuthorityError>;
 
     /// The serial number, thumbprint, SAN identity and end of a certificate (PEM), to revoke it.
     ///

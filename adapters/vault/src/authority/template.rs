@@ -38,7 +38,7 @@ pub(super) fn before(now: Timestamp) -> Timestamp {
 }
 
 /// Whole seconds: X.509 tells no smaller ones.
-fn date_of(time: Timestamp) -> Result<OffsetDateTime, AuthorityError> {
+pub(super) fn date_of(time: Timestamp) -> Result<OffsetDateTime, AuthorityError> {
     OffsetDateTime::from_unix_timestamp(time.millis() / 1000)
         .map_err(|_| AuthorityError::Unavailable)
 }
