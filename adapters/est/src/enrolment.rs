@@ -199,7 +199,7 @@ impl Enrolment {
             version: 0,
         };
         let recorded = self.ports.service.record_certificate(&record).await;
-        recorded.map_err(Refusal::of_onboarding)?;
+        recorded.map_err(|error| Refusal::of_onboarding(&error))?;
         Ok(issued)
     }
 

@@ -41,9 +41,9 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn of_onboarding(error: OnboardingError) -> Self {
+    pub(crate) fn of_onboarding(error: &OnboardingError) -> Self {
         match error {
-            OnboardingError::Failure(failure) => Self::Failed(failure),
+            OnboardingError::Failure(failure) => Self::Failed(*failure),
             _ => Self::NotAdmitted,
         }
     }
