@@ -12,7 +12,7 @@ fn allowed(package: &str) -> Option<BTreeSet<&'static str>> {
         "ics-channel" | "ics-policies" | "ics-notify" | "ics-store" | "ics-vault" => {
             BTreeSet::from(["ics-core"])
         }
-        "ics-onem2m" => BTreeSet::from(["ics-core", "ics-channel", "ics-http"]),
+        "ics-est" | "ics-onem2m" => BTreeSet::from(["ics-core", "ics-channel", "ics-http"]),
         "ics-mqtt" | "ics-coap" => BTreeSet::from(["ics-core", "ics-channel"]),
         "ics-oauth" | "ics-operator" | "ics-t8" => BTreeSet::from(["ics-core", "ics-http"]),
         "ics-store-redb" | "ics-store-sled" => BTreeSet::from(["ics-core", "ics-store"]),
@@ -27,6 +27,7 @@ const ENGINES: [(&str, &[&str]); 8] = [
         "actix-web",
         &[
             "ics-http",
+            "ics-est",
             "ics-t8",
             "ics-oauth",
             "ics-onem2m",

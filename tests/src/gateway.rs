@@ -129,7 +129,7 @@ impl Sandbox {
             dir,
             _own: own,
             process: Process::default(),
-            base_port: free_ports::<7>()[0],
+            base_port: free_ports::<8>()[0],
             environment,
             options: options.iter().map(|&option| option.to_owned()).collect(),
             env: BTreeMap::new(),

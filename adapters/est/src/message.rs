@@ -38,9 +38,10 @@ pub(crate) fn read_chain(pem: &str) -> Option<Vec<Vec<u8>>> {
     Some(certificates)
 }
 
-/// Certificates, DER, in a PKCS#7 without a signature, in base64 by lines.
+/// Certificates, DER, in a PKCS#7 without a signature, in base64: one line, for strongSwan reads no more
+/// (RFC 8951 3.1 lets a sender leave out all white space).
 pub(crate) fn write_certificates(certificates: &[Vec<u8>]) -> String {
-    in_lines(&STANDARD.encode(signed_data(certificates)))
+    STANDARD.encode(signed_data(certificates))
 }
 
 /// `SignedData` without signers (RFC 5652 5.1, RFC 8951 3.3).
