@@ -245,8 +245,8 @@ fn load_anchors(file: &Path, namespace: &Namespace) -> Result<Vec<TrustAnchor>, 
     load_certificates(file)?.into_iter().map(anchor).collect()
 }
 
-/// The anchors of the T8 listener, each with its namespace, and its certificate.
-fn t8_credentials(config: &Config) -> Result<(Vec<TrustAnchor>, Credential), StartError> {
+/// The authorities of service providers, each with its namespace.
+fn service_provider_anchors(config: &Config) -> Result<Vec<TrustAnchor>, CredentialError> {
     let mut anchors = Vec::with_capacity(config.t8.anchor.len());
     for AnchorSection {
         certificate,
@@ -255,10 +255,14 @@ fn t8_credentials(config: &Config) -> Result<(Vec<TrustAnchor>, Credential), Sta
     {
         anchors.extend(load_anchors(certificate, namespace)?);
     }
-    Ok((
-        anchors,
-        Credential::load(&config.t8.certificate, &config.t8.key)?,
-    ))
+    Ok(anchors)
+}
+
+/// The anchors of the T8 listener, and its certificate.
+fn t8_credentials(config: &Config) -> Result<(Vec<TrustAnchor>, Credential), StartError> {
+    let anchors = service_provider_anchors(config)?;
+    let credential = Credential::load(&config.t8.certificate, &config.t8.key)?;
+    Ok((anchors, credential))
 }
 
 /// The operator's own authority, and the certificate of its listener.

@@ -254,6 +254,7 @@ fn a_code_outlives_the_gateway_and_its_suspended_service_provider_gets_nothing_b
         &world.enrol(("shop", &world.code()), &request).expect(200),
         "first",
     );
+    let code = world.code();
     let suspend = "/operator/v1/sps/shop/suspend";
     world
         .domain
@@ -261,12 +262,23 @@ fn a_code_outlives_the_gateway_and_its_suspended_service_provider_gets_nothing_b
         .expect(200);
     let refused = world.renew("first", &request).expect(403);
     assert_eq!(refused.cause(), "CERTIFICATE_NOT_ADMITTED");
+    // Its code is good again once it is served again.
+    let refused = world.enrol(("shop", &code), &request).expect(403);
+    assert_eq!(refused.cause(), "SERVICE_PROVIDER_NOT_SERVED");
+    let resume = "/operator/v1/sps/shop/resume";
+    world
+        .domain
+        .operator("POST", resume, Some(&json!({})))
+        .expect(200);
+    world.enrol(("shop", &code), &request).expect(200);
+    let code = world.code();
     let removed = json!({ "confirm": true });
     let remove = "/operator/v1/sps/shop/remove";
     world
         .domain
         .operator("POST", remove, Some(&removed))
         .expect(200);
+    world.enrol(("shop", &code), &request).expect(403);
     let invite = "/operator/v1/sps/shop/invitation";
     world
         .domain

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ics_core::directory::Directory;
 use ics_core::id::SpId;
-use ics_core::party::CertificateRecord;
+use ics_core::party::{CertificateRecord, PartyStatus};
 use ics_core::port::{
     AuthorityError, CertificateAuthority, Clock, Entropy, IssuedCertificate, Revoked,
     SignatureVerifier,
@@ -43,6 +43,17 @@ pub struct Settings {
     pub anchors: String,
 }
 
+/// Why enrolment is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// There is nobody to believe.
+    #[error("the authority's file holds no certificate, or one that is cut off")]
+    NoAnchor,
+    /// The service failed.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
 /// EST of one authority.
 pub struct Enrolment {
     ports: Ports,
@@ -76,11 +87,12 @@ impl Enrolment {
     /// With the invitations that stand.
     ///
     /// # Errors
-    /// [`Failure`].
-    pub async fn open(settings: Settings, ports: Ports) -> Result<Self, Failure> {
+    /// [`OpenError`].
+    pub async fn open(settings: Settings, ports: Ports) -> Result<Self, OpenError> {
         let (service, verifier) = (Arc::clone(&ports.service), Arc::clone(&ports.verifier));
         let invitations = Invitations::open(service, verifier).await?;
-        let anchors = read_chain(&settings.anchors).unwrap_or_default();
+        let anchors = read_chain(&settings.anchors).filter(|anchors| !anchors.is_empty());
+        let anchors = anchors.ok_or(OpenError::NoAnchor)?;
         Ok(Self {
             ports,
             validity: settings.validity,
@@ -157,6 +169,11 @@ impl Enrolment {
         let _turn = self.turn.lock().await;
         let sp = self.invitations.is_good((sp, code), now);
         let sp = sp.ok_or(Refusal::WrongCode)?;
+        let directory = self.ports.service.directory();
+        let party = directory.party(&sp);
+        if party.is_none_or(|party| party.status != PartyStatus::Active) {
+            return Err(Refusal::NotServed);
+        }
         let issued = self.issue(&sp, &request, now).await?;
         self.invitations
             .use_up(&sp)

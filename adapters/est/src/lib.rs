@@ -26,5 +26,5 @@ mod message;
 mod refusal;
 
 pub use driver::configure;
-pub use enrolment::{Enrolment, Ports, Settings};
+pub use enrolment::{Enrolment, OpenError, Ports, Settings};
 pub use invitation::{Invitation, InviteError};

@@ -20,6 +20,9 @@ pub(crate) enum Refusal {
     /// There is no certificate to be renewed on this connection.
     #[error("show the certificate that is to be renewed")]
     NoCertificate,
+    /// It was suspended or off-boarded since it was invited.
+    #[error("the service provider is not served now")]
+    NotServed,
     /// It was revoked, or its service provider is frozen or gone.
     #[error("the certificate of this connection is not good any more")]
     NotAdmitted,
@@ -51,7 +54,7 @@ impl Refusal {
     pub(crate) const fn status(&self) -> u16 {
         match self {
             Self::NoCode | Self::WrongCode => 401,
-            Self::NoCertificate | Self::NotAdmitted => 403,
+            Self::NotServed | Self::NoCertificate | Self::NotAdmitted => 403,
             Self::Method(_) => 405,
             Self::Body(BodyRefusal::MediaType) => 415,
             Self::Body(BodyRefusal::TooLarge) => 413,
@@ -70,6 +73,7 @@ impl Refusal {
             Self::NoCode => "CODE_MISSING",
             Self::WrongCode => "CODE_WRONG",
             Self::TooFast => "TOO_MANY_ATTEMPTS",
+            Self::NotServed => "SERVICE_PROVIDER_NOT_SERVED",
             Self::NoCertificate => "CERTIFICATE_MISSING",
             Self::NotAdmitted => "CERTIFICATE_NOT_ADMITTED",
             Self::Body(BodyRefusal::MediaType) => "MEDIA_TYPE",

@@ -168,6 +168,7 @@ impl Mailbox {
                 self.address(&[sp.as_str(), REQUESTS, &letter.name])
             } else {
                 // No answer could be named after it.
+                tracing::info!(%sp, "what lay unnamed in a mailbox was taken away");
                 let id = letter::resource_id(told).ok_or(refused)?;
                 format!("/{}/{id}", self.platform())
             };

@@ -14,7 +14,7 @@ use crate::telemetry::start_log;
 
 /// Run a complete operator domain on loopback, to build and test against
 ///
-/// Two third party service providers, two IoT service providers, three hosted devices of the first
+/// Two third party service providers and one that has to enrol first, two IoT service providers, three hosted devices of the first
 /// of these, agreements between all pairs but the last of each, and receivers for their notifications. When everything accepts, `sandbox.env`
 /// is written into the directory and one line `ready DIR/sandbox.env` is printed. Serial numbers
 /// `<prefix>AUTO-<n>` are accepted by the simulated IoT SPs; all others wait for you.

@@ -13,8 +13,8 @@ use ics_operator::Invitations;
 use ics_operator::wire::InvitationView;
 
 use super::running::open;
-use super::{Parts, ReloadableTls, StartError, load_anchors};
-use crate::config::{AnchorSection, Config, EnrolmentSection};
+use super::{Parts, ReloadableTls, StartError, service_provider_anchors};
+use crate::config::{Config, EnrolmentSection};
 use crate::listener::{Admission, Listener};
 use crate::telemetry::{ENROLMENT, Telemetry};
 use crate::tls::{Credential, TrustAnchor};
@@ -123,14 +123,7 @@ pub(super) fn enrolment_credentials(
     config: &Config,
     section: &EnrolmentSection,
 ) -> Result<(Vec<TrustAnchor>, Credential), StartError> {
-    let mut anchors = Vec::with_capacity(config.t8.anchor.len());
-    for AnchorSection {
-        certificate,
-        namespace,
-    } in &config.t8.anchor
-    {
-        anchors.extend(load_anchors(certificate, namespace)?);
-    }
+    let anchors = service_provider_anchors(config)?;
     let credential = Credential::load(&section.certificate, &section.key)?;
     Ok((anchors, credential))
 }

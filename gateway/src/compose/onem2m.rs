@@ -25,7 +25,7 @@ pub(crate) use self::plain::{PlainCse, Platform};
 use self::raise::{Plan, Raised};
 use self::registered::Registered;
 use super::running::open;
-use super::{Parts, ReloadableTls, StartError, load_anchors};
+use super::{Parts, ReloadableTls, StartError, load_anchors, service_provider_anchors};
 use crate::background::Background;
 use crate::config::{Config, OneM2mMqttSection, OneM2mSection, RegistrarSection};
 use crate::listener::{Admission, Listener};
@@ -244,10 +244,7 @@ fn listener_credentials(
     config: &Config,
     section: &OneM2mSection,
 ) -> Result<(Vec<TrustAnchor>, Credential), StartError> {
-    let mut anchors = Vec::new();
-    for anchor in &config.t8.anchor {
-        anchors.extend(load_anchors(&anchor.certificate, &anchor.namespace)?);
-    }
+    let mut anchors = service_provider_anchors(config)?;
     if let Some(devices) = &config.devices {
         anchors.extend(load_anchors(&devices.certificate, &Namespace::DEVICES)?);
     }

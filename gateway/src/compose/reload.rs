@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 /// Keys that take effect at once; the rest waits for the next start.
-const AT_ONCE: [&str; 19] = [
+const AT_ONCE: [&str; 21] = [
     "t8.certificate",
     "t8.key",
     "t8.anchor",
@@ -20,6 +20,8 @@ const AT_ONCE: [&str; 19] = [
     "onem2m.mqtt.certificate",
     "onem2m.mqtt.key",
     "onem2m.mqtt.server_anchors",
+    "enrolment.certificate",
+    "enrolment.key",
     "mqtt_broker.certificate",
     "mqtt_broker.key",
     "mqtt_broker.server_anchors",

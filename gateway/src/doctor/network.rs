@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Finding;
-use crate::config::{Config, OneM2mSection};
+use crate::config::{Config, EnrolmentSection, OneM2mSection};
 use crate::operator_client::OperatorClient;
 use crate::tls::{load_certificates, served_certificate};
 
@@ -37,6 +37,9 @@ pub(super) async fn look_at_ports(config: &Config, is_running: bool) -> Vec<Find
         if let Some((onem2m, listen)) = onem2m(config) {
             findings.push(look_at_served(&onem2m.certificate, listen).await);
         }
+        if let Some((enrolment, listen)) = enrolment(config) {
+            findings.push(look_at_served(&enrolment.certificate, listen).await);
+        }
         findings.extend(look_at_coap(config, is_running).await);
         return findings;
     }
@@ -44,6 +47,7 @@ pub(super) async fn look_at_ports(config: &Config, is_running: bool) -> Vec<Find
     let onem2m = onem2m(config).map(|(_, listen)| listen);
     let streams = [t8, config.listen.operator].into_iter().chain(mqtt);
     let streams = streams.chain(onem2m);
+    let streams = streams.chain(enrolment(config).map(|(_, listen)| listen));
     let streams = streams.map(|address| match TcpListener::bind(address) {
         Ok(_) => Finding::green("ports", format!("{address} is free")),
         Err(error) => taken(address, &error),
@@ -56,6 +60,12 @@ pub(super) async fn look_at_ports(config: &Config, is_running: bool) -> Vec<Find
 /// The section of the CSE, and where that listens, if it does.
 fn onem2m(config: &Config) -> Option<(&OneM2mSection, SocketAddr)> {
     let section = config.onem2m.as_ref()?;
+    section.listen.map(|listen| (section, listen))
+}
+
+/// The section of enrolment, and where that listens, if it does.
+fn enrolment(config: &Config) -> Option<(&EnrolmentSection, SocketAddr)> {
+    let section = config.enrolment.as_ref()?;
     section.listen.map(|listen| (section, listen))
 }
 
