@@ -21,6 +21,7 @@ mod operator;
 mod outbox;
 mod owner;
 mod part_file;
+mod policy;
 mod progress;
 mod restore;
 mod runtime;
@@ -73,6 +74,7 @@ enum Verb {
     Mqtt(mqtt::MqttArguments),
     Onem2m(onem2m::OneM2mArguments),
     Mapping(mapping::MappingArguments),
+    Policy(policy::PolicyArguments),
     Job(job::JobArguments),
     Outbox(outbox::OutboxArguments),
     Status(status::StatusArguments),
@@ -104,6 +106,7 @@ impl Cli {
             Verb::Mqtt(arguments) => arguments.run(),
             Verb::Onem2m(arguments) => arguments.run(),
             Verb::Mapping(arguments) => arguments.run(),
+            Verb::Policy(arguments) => arguments.run(),
             Verb::Job(arguments) => arguments.run(),
             Verb::Outbox(arguments) => arguments.run(),
             Verb::Status(arguments) => arguments.run(),

@@ -11,6 +11,7 @@ mod jobs;
 mod observation;
 mod onem2m;
 mod parts;
+mod policies;
 mod reload;
 mod running;
 mod serving;
@@ -81,6 +82,9 @@ pub(crate) enum StartError {
     /// The decision log.
     #[error(transparent)]
     Decisions(#[from] crate::telemetry::DecisionFileError),
+    /// The operator's policies.
+    #[error(transparent)]
+    Policies(#[from] crate::policy_directory::PolicyError),
     /// A certificate, or its key.
     #[error(transparent)]
     Credential(#[from] CredentialError),

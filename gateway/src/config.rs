@@ -19,6 +19,7 @@ mod mqtt_limits;
 mod notify;
 mod onem2m;
 mod place;
+mod policy;
 mod repair;
 mod scheme;
 mod storage;
@@ -45,6 +46,7 @@ pub(crate) use mapping::{LimitsSection, MappingSection, TokensSection};
 pub(crate) use notify::NotifySection;
 pub(crate) use onem2m::{OneM2mMqttSection, OneM2mSection, RegistrarSection, default_ae};
 pub(crate) use place::{SecretFileError, read_secret};
+pub(crate) use policy::PolicySection;
 pub(crate) use storage::{
     AuthoritySection, DevicesSection, StoreEngine, StoreSection, VaultSection,
 };
@@ -87,6 +89,9 @@ pub(crate) struct Config {
     /// Where service providers get their certificates themselves.
     #[serde(default)]
     pub(crate) enrolment: Option<EnrolmentSection>,
+    /// The operator's own policies.
+    #[serde(default)]
+    pub(crate) policy: PolicySection,
     /// How service providers are told.
     pub(crate) notify: NotifySection,
     /// Access tokens.
@@ -278,6 +283,7 @@ impl Config {
         if let Some(enrolment) = &mut self.enrolment {
             enrolment.check(&self.listen, place, faults);
         }
+        self.policy.check(place, faults);
         self.notify.check(place, faults);
         faults.take(self.tokens.check());
         self.mapping.check(faults);

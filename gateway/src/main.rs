@@ -20,6 +20,7 @@ mod init;
 mod listener;
 mod mqtt_recipe;
 mod operator_client;
+mod policy_directory;
 mod sandbox;
 mod service_manager;
 mod t8_client;

@@ -24,6 +24,7 @@ mod decision;
 mod device;
 mod metrics;
 mod request;
+mod verdict;
 mod writer;
 
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub(crate) use decision::{
 pub(crate) use device::DeviceActs;
 pub(crate) use metrics::{ListenerMetrics, Metrics, Sample};
 pub(crate) use request::{LoggedCse, RequestLines, RequestLog};
+pub(crate) use verdict::VerdictWitness;
 pub(crate) use writer::LogWriter;
 
 use decision::{Act, render_handshake};

@@ -190,6 +190,8 @@ pub enum FailureCause {
     UtiInUse,
     /// The IoT SP had unregistered that device ID.
     DeviceRevoked,
+    /// A policy of the operator refuses that device.
+    NotAllowed,
 }
 
 /// Why a row ended, as a party is told.
@@ -213,6 +215,8 @@ pub enum ResultCause {
     Unreachable,
     /// Nobody answered in time (towards the IoT SP only).
     TimedOut,
+    /// Refused by a policy of the operator (towards the IoT SP only).
+    NotAllowed,
 }
 
 impl MappingStatus {
@@ -283,6 +287,7 @@ impl ResultCause {
             Self::Rejected => "REJECTED",
             Self::Unreachable => "UNREACHABLE",
             Self::TimedOut => "TIMED_OUT",
+            Self::NotAllowed => "NOT_ALLOWED",
         }
     }
 }
@@ -292,9 +297,11 @@ impl FailureCause {
     #[must_use]
     pub const fn overrules(&self) -> bool {
         match self {
-            Self::NoAgreement | Self::ConsentRequired | Self::UtiInUse | Self::DeviceRevoked => {
-                true
-            }
+            Self::NoAgreement
+            | Self::ConsentRequired
+            | Self::UtiInUse
+            | Self::DeviceRevoked
+            | Self::NotAllowed => true,
             Self::Rejected(_) | Self::Unreachable | Self::TimedOut => false,
         }
     }
@@ -311,6 +318,7 @@ impl FailureCause {
             (Self::TimedOut, Role::IotSp) => ResultCause::TimedOut,
             (Self::UtiInUse, Role::IotSp) => ResultCause::UtiInUse,
             (Self::DeviceRevoked, Role::IotSp) => ResultCause::DeviceRevoked,
+            (Self::NotAllowed, Role::IotSp) => ResultCause::NotAllowed,
         }
     }
 }

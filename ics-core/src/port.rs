@@ -16,7 +16,8 @@ use core::future::Future;
 use core::pin::Pin;
 
 pub use access::{
-    AccessRequest, Authenticator, DecisionPoint, Denied, Operation, RateLimited, RateLimiter,
+    AccessRequest, Authenticator, DecisionPoint, Denied, DeviceFacts, Operation, RateLimited,
+    RateLimiter,
 };
 pub use ambient::{Clock, DeviceBell, DirectorySource, Entropy, OutboxBell};
 pub use naming::ResourceNames;

@@ -12,6 +12,7 @@ mod mapping;
 mod onem2m;
 mod outbox;
 mod party;
+mod policy;
 mod status;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use crate::error::Refusal;
 pub use certificate::Invitations;
 pub use extract::{Archive, ArchiveError, Extract};
 pub use onem2m::CseRegistration;
+pub use policy::Policies;
 
 /// The operator-domain API.
 pub struct OperatorApi {
@@ -59,6 +61,8 @@ pub struct Ports {
     pub onem2m: Option<Arc<dyn CseRegistration>>,
     /// Enrolment, where it is served.
     pub invitations: Option<Arc<dyn Invitations>>,
+    /// Who may do what.
+    pub policies: Arc<dyn Policies>,
 }
 
 /// What the operator configured.

@@ -7,6 +7,7 @@ mod device;
 mod directory;
 mod extract;
 mod onem2m;
+mod policy;
 mod read;
 mod refusal;
 mod request;
@@ -34,6 +35,7 @@ pub(crate) use device::*;
 pub(crate) use directory::*;
 pub(crate) use extract::*;
 pub(crate) use onem2m::*;
+pub(crate) use policy::*;
 pub(crate) use read::*;
 
 /// Media type of refusals (RFC 9457).
@@ -159,6 +161,17 @@ pub fn configure(cfg: &mut ServiceConfig, api: Arc<OperatorApi>) {
         ))
         .service(at("/onem2m/attach", "POST", [web::post().to(attach_cse)]))
         .service(at("/onem2m/detach", "POST", [web::post().to(detach_cse)]))
+        .service(at("/policy", "GET", [web::get().to(show_policies)]))
+        .service(at(
+            "/policy/verdicts",
+            "GET",
+            [web::get().to(list_verdicts)],
+        ))
+        .service(at(
+            "/policy/verdicts/{id}",
+            "GET",
+            [web::get().to(explain_verdict)],
+        ))
         .service(at("/clock/accept", "POST", [web::post().to(accept_clock)]))
         .service(at("/health/live", "GET", [web::get().to(show_liveness)]))
         .service(at("/metrics", "GET", [web::get().to(show_metrics)]))

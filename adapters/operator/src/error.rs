@@ -46,6 +46,8 @@ pub(crate) enum Refusal {
     NoNotification,
     #[error("no such certificate")]
     NoCertificateKnown,
+    /// No such verdict among those decided lately.
+    NoVerdict,
     #[error("no such device")]
     NoDevice,
     #[error("no such credential")]
@@ -335,6 +337,12 @@ impl Refusal {
                 "NOTIFICATION_NOT_FOUND",
                 "No such notification",
                 Some("it was delivered meanwhile, or never was"),
+            ),
+            Self::NoVerdict => Code(
+                404,
+                "VERDICT_NOT_FOUND",
+                "No such verdict",
+                Some("it is not among those decided lately, or a restart was since"),
             ),
             Self::NoCertificateKnown => Code(
                 404,

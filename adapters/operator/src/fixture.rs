@@ -19,8 +19,8 @@ use ics_core::sealed::{BlindIndex, Sealed};
 use ics_core::service::{self, IcsService};
 use ics_core::time::Timestamp;
 
-use crate::api::{Caller, Invitations, OperatorApi, Ports, Settings};
-use crate::wire::InvitationView;
+use crate::api::{Caller, Invitations, OperatorApi, Policies, Ports, Settings};
+use crate::wire::{InvitationView, PolicyView, VerdictView};
 
 mod store;
 mod surroundings;
@@ -69,6 +69,7 @@ impl World {
             archive: store.clone(),
             onem2m: None,
             invitations: Some(Arc::new(FakeInvitations)),
+            policies: Arc::new(FakePolicies),
         };
         let settings = Settings {
             version: "1.2.3",
@@ -88,6 +89,31 @@ impl World {
 
     pub(crate) fn caller(&self) -> Caller {
         self.api.admit(Some(&operator())).unwrap()
+    }
+}
+
+/// One verdict, once.
+struct FakePolicies;
+
+impl Policies for FakePolicies {
+    fn show(&self) -> PolicyView {
+        PolicyView {
+            set: "00000000000000aa".into(),
+            own_policies: 1,
+            trial: None,
+        }
+    }
+
+    fn decisions(&self) -> Vec<VerdictView> {
+        vec![VerdictView {
+            verdict: "00000000000000bb".into(),
+            permitted: false,
+            reason: Some("refused for this device".into()),
+            policies: Vec::new(),
+            errors: Vec::new(),
+            asked: 1,
+            facts: serde_json::Value::Null,
+        }]
     }
 }
 

@@ -33,7 +33,7 @@ mod fixture;
 
 pub use api::{
     Archive, ArchiveError, CseRegistration, DecisionLogReport, Extract, Invitations, Observation,
-    OperatorApi, Ports, Settings, StatusSource, StoreCounts, StoreReport,
+    OperatorApi, Policies, Ports, Settings, StatusSource, StoreCounts, StoreReport,
 };
 pub use driver::configure;
 pub use openapi::openapi;

@@ -12,6 +12,7 @@ mod mapping;
 mod onem2m;
 mod outbox;
 mod party;
+mod policy;
 mod problem;
 mod status;
 
@@ -43,6 +44,7 @@ pub use party::{
     JwkView, LimitsView, NewLimits, NewOneM2mAe, NewParty, OneM2mAeView, PartyStatusName,
     PartyView, RemovedParty, RoleName, SerialNamespaceView,
 };
+pub use policy::{DifferenceView, PolicyText, PolicyView, TrialView, VerdictView, VerdictsView};
 pub use problem::{InvalidParam, ProblemView};
 pub use status::{
     CertificateExpiry, ClockView, DecisionLogState, DecisionLogView, HealthView, MappingCounts,

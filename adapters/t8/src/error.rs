@@ -61,6 +61,8 @@ pub(crate) fn refuse_denied(denied: Denied, point: ReferencePoint) -> Problem {
             Problem::from(Cause::ServiceNotOwned).at("/serviceUri", "is not owned by the caller")
         }
         Denied::ConsentRequired => Cause::ConsentRequired.into(),
+        // A request for such a device is not refused: it fails like one for any that is not there.
+        Denied::Policy | Denied::Device => Cause::NotAllowed.into(),
     }
 }
 
@@ -119,6 +121,7 @@ impl From<AnswerError> for Problem {
             AnswerError::ConsentRequired => Cause::ConsentRequiredAnyMore.into(),
             AnswerError::UtiInUse => Cause::UtiInUse.into(),
             AnswerError::DeviceRevoked => Cause::DeviceRevoked.into(),
+            AnswerError::NotAllowed => Cause::NotAllowedAnyMore.into(),
             AnswerError::DeviceFull => Cause::DeviceFull.into(),
         }
     }

@@ -52,6 +52,7 @@ causes! {
     NoAgreement = "NO_AGREEMENT", 403, "no agreement in force covers this";
     ServiceNotOwned = "SERVICE_NOT_OWNED", 403, "the service URI is not one of the caller's";
     ConsentRequired = "CONSENT_REQUIRED", 403, "no consent of the user stands";
+    NotAllowed = "NOT_ALLOWED", 403, "a policy of the operator refuses it";
     ModificationNotAllowed = "MODIFICATION_NOT_ALLOWED", 403, "this cannot be modified, or not any more";
     NamespaceNotGranted = "SERIAL_NAMESPACE_NOT_GRANTED", 403,
         "a serial namespace is wider than what the operator granted";
@@ -76,6 +77,7 @@ causes! {
     DeviceFull = "DEVICE_FULL", 409, "the device holds as many mappings as it can";
     NoAgreementAnyMore = "NO_AGREEMENT", 409, "the agreement ended meanwhile";
     ConsentRequiredAnyMore = "CONSENT_REQUIRED", 409, "the consent ended meanwhile";
+    NotAllowedAnyMore = "NOT_ALLOWED", 409, "a policy of the operator refuses the device";
     SystemFailure = "SYSTEM_FAILURE", 500, "the service failed";
     InsufficientResources = "INSUFFICIENT_RESOURCES", 503, "the service cannot take this now";
 }

@@ -144,6 +144,7 @@ impl RowMaker {
             service_uri: &service_uri,
             serial: &serial,
             vendor: None,
+            model: None,
             iot_sp: Some(&self.agreement.iot_sp),
             consent: Some(&consent),
         };
@@ -211,9 +212,11 @@ impl RowMaker {
     fn establish(&self, row: &Mapping, n: usize, now: Timestamp) -> Result<Change, BenchError> {
         let device = device_of(n);
         let parts = [self.agreement.iot_sp.as_str().as_bytes(), device.as_bytes()];
+        let device_id = DeviceId::parse(&device)?;
+        let permission = self.establishment((row, &device_id), now)?;
         let answer = Answer::Accepted {
             device_index: self.sealer.blind_index(BlindIndexDomain::Device, &parts),
-            device_id: DeviceId::parse(&device)?,
+            device_id,
             device_dead: false,
         };
         let facts = RowFacts {
@@ -226,7 +229,6 @@ impl RowMaker {
             }),
             push: None,
         };
-        let permission = self.establishment(row, now)?;
         let knobs: &Knobs = self.service.knobs();
         match decide_answer(
             row,
@@ -244,7 +246,7 @@ impl RowMaker {
 
     fn establishment(
         &self,
-        row: &Mapping,
+        (row, device): (&Mapping, &DeviceId),
         now: Timestamp,
     ) -> Result<Authorized<EstablishMapping>, BenchError> {
         let principal = principal(&self.agreement.iot_sp, now);
@@ -253,7 +255,7 @@ impl RowMaker {
             self.decision_point.as_ref(),
             &directory,
             &principal,
-            row,
+            (row, None, device),
             now,
         )
         .map_err(|error| BenchError::Rows(error.to_string()))

@@ -10,6 +10,7 @@ use super::coap::coap_credentials;
 use super::devices::open_device_authority;
 use super::enrolment::enrolment_credentials;
 use super::onem2m::onem2m_credentials;
+use super::policies::read_policies;
 use super::{BrokerWays, Parts, StartError, load_anchors, mqtt_credentials, read_key};
 use crate::ambient::{SystemClock, SystemEntropy};
 use crate::config::{AnchorSection, Config};
@@ -46,6 +47,7 @@ pub(crate) fn examine(config: &Config) -> Vec<StartError> {
     if let Some(enrolment) = &config.enrolment {
         take(enrolment_credentials(config, enrolment).map(drop));
     }
+    take(read_policies(config).map(drop));
     take(BrokerWays::of(config).map(drop));
     for AnchorSection {
         certificate,

@@ -17,11 +17,13 @@ use ics_t8::Sockets;
 use ics_vault::{Authority, Keyring, SigningKey, Vault, Verifier};
 
 use super::devices::{DeviceBells, open_device_authority};
+use super::policies::read_policies;
 use super::stretching::password_hasher;
 use super::sweeper::ClockKeeper;
 use super::{StartError, open_store, read_key};
 use crate::ambient::{SharedDirectory, SystemClock, SystemEntropy};
 use crate::config::Config;
+use crate::telemetry::VerdictWitness;
 
 /// Everything that needs no socket.
 pub(crate) struct Parts {
@@ -33,6 +35,8 @@ pub(crate) struct Parts {
     pub(crate) verifier: Arc<dyn SignatureVerifier>,
     /// Who may do what.
     pub(crate) decision_point: Arc<dyn DecisionPoint>,
+    /// The policies behind that.
+    pub(crate) rules: Arc<Rules>,
     /// How much.
     pub(crate) limiter: Arc<dyn RateLimiter>,
     /// Parties and agreements as of now.
@@ -71,7 +75,11 @@ impl Parts {
         let records = records.map_err(unreadable(config, "directory records"))?;
         let directory: Arc<dyn DirectorySource> =
             Arc::new(SharedDirectory::new(Directory::from_records(records)));
-        let decision_point: Arc<dyn DecisionPoint> = Arc::new(Rules::new(Arc::clone(&sealer)));
+        let (in_force, on_trial) = read_policies(config)?;
+        let rules = Rules::new(Arc::clone(&sealer), in_force).witnessed_by(VerdictWitness);
+        rules.try_out(on_trial);
+        let rules = Arc::new(rules);
+        let decision_point: Arc<dyn DecisionPoint> = Arc::clone(&rules) as _;
         let limiter: Arc<dyn RateLimiter> = Arc::new(Limiter::new());
         let bell = Arc::new(Bell::new());
         let device_bells = Arc::new(DeviceBells::default());
@@ -98,6 +106,7 @@ impl Parts {
             sealer,
             verifier: Arc::new(Verifier),
             decision_point,
+            rules,
             limiter,
             directory,
             clock: clock as _,

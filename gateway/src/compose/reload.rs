@@ -3,7 +3,10 @@
 use toml::{Table, Value};
 
 /// Keys that take effect at once; the rest waits for the next start.
-const AT_ONCE: [&str; 21] = [
+const AT_ONCE: [&str; 24] = [
+    "policy.directory",
+    "policy.default",
+    "policy.trial",
     "t8.certificate",
     "t8.key",
     "t8.anchor",

@@ -22,6 +22,7 @@ use super::enrolment::{EnrolmentChannel, enrolment_credentials};
 use super::jobs::run_jobs;
 use super::observation::{SelfObservation, certificate_ends};
 use super::onem2m::{OneM2mChannel, PlainCse, onem2m_credentials};
+use super::policies::{ShownPolicies, read_policies};
 use super::reload::find_waiting;
 use super::serving::Serving;
 use super::sweeper::sweep;
@@ -256,8 +257,8 @@ impl Running {
         }
     }
 
-    /// Takes what can change at once: certificates, keys and trust anchors from the next handshake
-    /// on, the caps of a party. Open connections go on. Answers the changed keys that wait for the
+    /// Takes what can change at once: policies from the next decision on; certificates, keys and trust
+    /// anchors from the next handshake on; the caps of a party. Open connections go on. Answers the changed keys that wait for the
     /// next start. When a file does not fit, nothing changes.
     ///
     /// # Errors
@@ -294,7 +295,10 @@ impl Running {
             (Some(broker), Some(section)) => Some((broker, broker.load(section)?)),
             _ => None,
         };
+        let (in_force, on_trial) = read_policies(config)?;
         // All of them were read, and fit.
+        self.parts.rules.replace(in_force);
+        self.parts.rules.try_out(on_trial);
         self.operator_tls.replace(operator_anchors, operator)?;
         self.t8_tls.replace(t8_anchors, t8)?;
         if let Some((mqtt, shown)) = mqtt {
@@ -424,6 +428,7 @@ fn open_operator(
     let ports = ics_operator::Ports {
         invitations: enrolment.map(EnrolmentChannel::for_operator),
         onem2m: onem2m.and_then(OneM2mChannel::for_operator),
+        policies: Arc::new(ShownPolicies(Arc::clone(&parts.rules))),
         service: Arc::clone(&parts.service),
         authority: Arc::new(parts.open_authority(config)?),
         clock: Arc::clone(&parts.clock),

@@ -23,6 +23,7 @@ use ics_http::{HeldBody, hold_body};
 use super::Telemetry;
 use super::decision::{Act, Room, render_unanswered};
 use super::metrics::ListenerMetrics;
+use super::verdict::witnessed;
 use super::writer::LogSink;
 use crate::config::LogFormat;
 use attempt::Attempt;
@@ -117,8 +118,9 @@ where
         let act = attempt.act;
         let answer = self.service.call(request);
         let answering = async move {
-            let response = answer.await?;
-            let end = attempt.end(&response);
+            let (response, verdict) = witnessed(answer).await;
+            let response = response?;
+            let end = attempt.end(&response, verdict);
             Ok(conclude(response, (held, end)))
         };
         if act == Act::Read {

@@ -3,8 +3,8 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use crate::id::{DeviceId, ServiceUri};
-use crate::mapping::Consent;
+use crate::id::{DeviceId, DeviceSerialNumber, ServiceUri};
+use crate::mapping::{Attribute, Consent};
 use crate::party::{Agreement, Party};
 use crate::principal::{AuthenticationFailure, PeerCertificate, Principal};
 use crate::reference_point::{ReferencePoint, Role};
@@ -21,6 +21,8 @@ pub enum Operation<'a> {
         agreement: Option<&'a Agreement>,
         /// The consent the request carries.
         consent: Option<&'a Consent>,
+        /// The device, as its user named it.
+        device: DeviceFacts<'a>,
     },
     /// 10.1 step 7, the re-check before the row is established. The principal is the IoT SP.
     EstablishMapping {
@@ -30,6 +32,8 @@ pub enum Operation<'a> {
         agreement: Option<&'a Agreement>,
         /// The consent the row stands on.
         consent: Option<&'a Consent>,
+        /// The device, as its IoT SP named it.
+        device: DeviceFacts<'a>,
     },
     /// 10.3: see a row. Asked with the agreement in force, if any.
     Inquire {
@@ -37,10 +41,25 @@ pub enum Operation<'a> {
         service_uri: &'a ServiceUri,
         /// The agreement the row stands on, if still in force.
         agreement: Option<&'a Agreement>,
+        /// The row's device.
+        device: DeviceFacts<'a>,
     },
     /// Anything that needs no more than role and scope: own list, own profile, de-mapping own
     /// rows, own subscriptions.
     UseOwn,
+}
+
+/// What is known of the device that an operation is about (TS 33.187 4.7: per UE).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DeviceFacts<'a> {
+    /// What is printed on it: while the row is pending.
+    pub serial: Option<&'a DeviceSerialNumber>,
+    /// Its maker, if told.
+    pub vendor: Option<&'a Attribute>,
+    /// Its model, if told.
+    pub model: Option<&'a Attribute>,
+    /// Its ID: from step 7 on.
+    pub id: Option<&'a DeviceId>,
 }
 
 /// One question to the decision point.
@@ -80,6 +99,13 @@ pub enum Denied {
     /// No consent stands (Y21).
     #[error("consent required")]
     ConsentRequired,
+    /// A policy of the operator refuses it.
+    #[error("refused by a policy of the operator")]
+    Policy,
+    /// It is refused for this device (T9). No third party may learn that: towards it, it is one of
+    /// the many ways in which a device is not available.
+    #[error("refused for this device")]
+    Device,
 }
 
 /// Who may do what. Deny by default; an error while deciding is a denial.
@@ -90,7 +116,7 @@ pub trait DecisionPoint: Send + Sync {
     /// Decides one request.
     ///
     /// # Errors
-    /// [`Denied`] with the first reason, in the order role, scope, service, agreement, consent.
+    /// [`Denied`] with the first reason, in the order of [`Denied`].
     fn decide(&self, request: &AccessRequest<'_>) -> Result<(), Denied>;
 
     /// The device ID as the third party of `agreement` may see it: raw or pairwise.

@@ -5,10 +5,10 @@
 
 use crate::correlation::Correlation;
 use crate::directory::{Directory, RoutingFailure};
-use crate::id::{AgreementId, DeviceSerialNumber, ServiceUri, SpId};
+use crate::id::{AgreementId, DeviceId, DeviceSerialNumber, ServiceUri, SpId};
 use crate::mapping::{Attribute, Consent, Mapping};
 use crate::party::{Agreement, ConsentMode, PartyStatus};
-use crate::port::{AccessRequest, DecisionPoint, Denied, Operation};
+use crate::port::{AccessRequest, DecisionPoint, Denied, DeviceFacts, Operation};
 use crate::principal::Principal;
 use crate::reference_point::{ReferencePoint, Role};
 use crate::time::Timestamp;
@@ -40,6 +40,9 @@ pub struct RequestMapping {
     pub consent_mode: ConsentMode,
     /// Whether it takes a pairing code.
     pub pairing_required: bool,
+    /// Whether anything may happen for this device (T9). If not, the row fails before anybody is
+    /// asked, and its third party cannot tell that from a device that does not answer.
+    pub is_device_allowed: bool,
 }
 
 /// Permission to establish a row (the re-check of step 7).
@@ -80,6 +83,8 @@ pub struct RequestedMapping<'a> {
     pub serial: &'a DeviceSerialNumber,
     /// Its maker, if told.
     pub vendor: Option<&'a Attribute>,
+    /// Its model, if told.
+    pub model: Option<&'a Attribute>,
     /// The IoT SP, if the caller names one.
     pub iot_sp: Option<&'a SpId>,
     /// The consent the caller asserts.
@@ -133,18 +138,32 @@ pub fn authorize_request(
     let RequestedMapping {
         service_uri,
         consent,
+        serial,
+        vendor,
+        model,
         ..
     } = *requested;
+    let device = DeviceFacts {
+        serial: Some(serial),
+        vendor,
+        model,
+        id: None,
+    };
     let decide = |agreement: Option<&Agreement>| {
         question.ask(Operation::RequestMapping {
             service_uri,
             agreement,
             consent,
+            device,
         })
     };
     match choose_agreement(directory, &principal.sp, requested, now) {
         Ok(agreement) => {
-            decide(agreement)?;
+            let is_device_allowed = match decide(agreement) {
+                Ok(()) => true,
+                Err(Denied::Device) => false,
+                Err(denied) => return Err(denied.into()),
+            };
             let agreement = agreement.ok_or(Denied::NoAgreement)?;
             Ok(Authorized(RequestMapping {
                 third_party_sp: principal.sp.clone(),
@@ -153,12 +172,13 @@ pub fn authorize_request(
                 agreement_version: agreement.version,
                 consent_mode: agreement.consent_mode,
                 pairing_required: agreement.pairing_required,
+                is_device_allowed,
             }))
         }
         // Role, scope and ownership speak before routing does.
         Err(failure) => match decide(None) {
             // Readings 11 and 25: without any agreement there is nobody to route to.
-            Err(Denied::NoAgreement) | Ok(()) => {
+            Err(Denied::NoAgreement | Denied::Device) | Ok(()) => {
                 if directory.is_agreed(&principal.sp, service_uri, now) {
                     Err(RequestDenied::Routing(failure))
                 } else {
@@ -171,15 +191,16 @@ pub fn authorize_request(
 }
 
 /// The re-check before a row is established: is the agreement still in force, does the consent
-/// still stand (Y.4462 7.4 "initialized and unrevoked")?
+/// still stand (Y.4462 7.4 "initialized and unrevoked"), may it be this device (TS 33.187 4.7)?
 ///
 /// # Errors
-/// [`Denied::NoAgreement`] or [`Denied::ConsentRequired`]; role and scope as ever.
+/// [`Denied::NoAgreement`], [`Denied::ConsentRequired`], [`Denied::Policy`] or [`Denied::Device`];
+/// role and scope as ever.
 pub fn authorize_establishment(
     decision_point: &dyn DecisionPoint,
     directory: &Directory,
     principal: &Principal,
-    row: &Mapping,
+    (row, serial, id): (&Mapping, Option<&DeviceSerialNumber>, &DeviceId),
     now: Timestamp,
 ) -> Result<Authorized<EstablishMapping>, Denied> {
     let question = Question {
@@ -195,6 +216,12 @@ pub fn authorize_establishment(
         service_uri,
         agreement,
         consent: row.consent.as_ref(),
+        device: DeviceFacts {
+            serial,
+            vendor: row.device_vendor.as_ref(),
+            model: row.device_model.as_ref(),
+            id: Some(id),
+        },
     })?;
     let agreement = agreement.ok_or(Denied::NoAgreement)?;
     Ok(Authorized(EstablishMapping {
@@ -226,6 +253,10 @@ pub fn authorize_inquiry<'d>(
     question.ask(Operation::Inquire {
         service_uri,
         agreement,
+        device: DeviceFacts {
+            id: Some(&found.device_id),
+            ..DeviceFacts::default()
+        },
     })?;
     agreement.ok_or(Denied::NoAgreement)
 }

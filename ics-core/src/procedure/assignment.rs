@@ -172,6 +172,7 @@ fn check_establishment<'p>(
     let permission = match permission {
         Ok(permission) => permission.facts(),
         Err(Denied::ConsentRequired) => return Err(FailureCause::ConsentRequired),
+        Err(Denied::Policy | Denied::Device) => return Err(FailureCause::NotAllowed),
         Err(_) => return Err(FailureCause::NoAgreement),
     };
     // Y.4462 10.1: only the IoT SP revokes a device ID, and a revoked one stays revoked.

@@ -150,24 +150,24 @@ pub fn decide_request(
     }
     let mut mapping = initial_row(permission, new, facts, now);
     let mut change = Change::default();
-    let failed = match use_pairing(permission, facts, now)? {
-        Paired::Failed => true,
-        Paired::Kept => {
-            offer(&mut change, permission, (&mut mapping, facts.hosted), None);
-            false
-        }
-        Paired::Used(left) => {
-            offer(
-                &mut change,
-                permission,
-                (&mut mapping, facts.hosted),
-                Some(left),
-            );
-            false
-        }
+    let paired = use_pairing(permission, facts, now)?;
+    let failed = if permission.facts().is_device_allowed {
+        matches!(paired, Paired::Failed).then(|| {
+            let code = CauseCode::fixed(sub_cause::PAIRING_FAILED);
+            FailureCause::Rejected(code)
+        })
+    } else {
+        Some(FailureCause::NotAllowed)
     };
-    if failed {
-        fail_pairing(&mut mapping, facts, now);
+    match (&failed, paired) {
+        (Some(cause), _) => fail_unasked(&mut mapping, cause.clone(), facts, now),
+        (None, paired) => {
+            let left = match paired {
+                Paired::Used(left) => Some(left),
+                Paired::Kept | Paired::Failed => None,
+            };
+            offer(&mut change, permission, (&mut mapping, facts.hosted), left);
+        }
     }
     assume_device(&mut change, permission, (new, facts.hosted));
     change.assumptions.push(Assumption::AgreementUnchanged {
@@ -191,16 +191,18 @@ pub fn decide_request(
             (knobs, now),
         );
     }
-    if failed {
-        tell_result(&mut change, told, Role::IotSp, (knobs, now));
-    } else if is_pushed(permission, facts) {
-        tell(
+    match &failed {
+        // It was never asked: of a device that is not allowed it hears nothing (T9).
+        Some(FailureCause::NotAllowed) => {}
+        Some(_) => tell_result(&mut change, told, Role::IotSp, (knobs, now)),
+        None if is_pushed(permission, facts) => tell(
             &mut change,
             told,
             Role::IotSp,
             Message::Assignment,
             (knobs, now),
-        );
+        ),
+        None => {}
     }
     change.put_mapping(None, mapping.clone());
     Ok(RequestOutcome::Created {
@@ -282,10 +284,15 @@ fn assume_device(
 }
 
 /// The row fails as if its device had refused it: for the third party nothing has happened yet.
-fn fail_pairing(mapping: &mut Mapping, facts: &RequestFacts<'_>, now: Timestamp) {
+fn fail_unasked(
+    mapping: &mut Mapping,
+    cause: FailureCause,
+    facts: &RequestFacts<'_>,
+    now: Timestamp,
+) {
     let deadline = mapping.deadline_towards(Role::ThirdPartySp).unwrap_or(now);
     mapping.state = State::Failing {
-        cause: FailureCause::Rejected(CauseCode::fixed(sub_cause::PAIRING_FAILED)),
+        cause,
         disclose_at: facts.disclose_at,
         at: now,
         deadline,

@@ -127,6 +127,7 @@ fn permission() -> Authorized<RequestMapping> {
         service_uri: &key().service_uri,
         serial: &serial,
         vendor: None,
+        model: None,
         iot_sp: Some(&maker),
         consent: None,
     };
@@ -221,7 +222,13 @@ fn answer_between(
     facts: &RowFacts,
     (now, disclose_at): (Timestamp, Timestamp),
 ) -> Result<AnswerOutcome, AnswerRefusal> {
-    let permission = authorize_establishment(&Rule, &directory(), &principal("maker"), row, now);
+    let permission = authorize_establishment(
+        &Rule,
+        &directory(),
+        &principal("maker"),
+        (row, None, &DeviceId::parse("d-1").unwrap()),
+        now,
+    );
     let times = (&Knobs::default(), disclose_at);
     decide_answer(row, answer, (permission, facts), times, (now, now))
 }
@@ -832,8 +839,13 @@ fn waiting_ends_at_the_deadline() {
 fn an_answer_is_in_time_by_when_it_came_however_its_row_is_dated() {
     let (row, facts) = pending();
     let answer_dated = |now, since| {
-        let permission =
-            authorize_establishment(&Rule, &directory(), &principal("maker"), &row, now);
+        let permission = authorize_establishment(
+            &Rule,
+            &directory(),
+            &principal("maker"),
+            (&row, None, &DeviceId::parse("d-1").unwrap()),
+            now,
+        );
         let given = accepted("d-0a1b2c3d", DEVICE, false);
         let times = (&Knobs::default(), LATER);
         decide_answer(&row, given, (permission, &facts), times, (now, since))

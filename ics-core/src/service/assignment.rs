@@ -88,6 +88,9 @@ pub enum AnswerError {
     /// The device ID was unregistered; the row failed.
     #[error("device revoked")]
     DeviceRevoked,
+    /// A policy of the operator refuses the device; the row failed.
+    #[error("refused by a policy of the operator")]
+    NotAllowed,
     /// The hosted device holds as many rows as it can.
     #[error("device holds as many mappings as it can")]
     DeviceFull,
@@ -151,8 +154,8 @@ impl IcsService {
     /// Y.4462 10.1 steps 7 to 9.
     ///
     /// # Errors
-    /// [`AnswerError`]. After `NoAgreement`, `ConsentRequired`, `UtiInUse` and `DeviceRevoked` the
-    /// row has failed; after the others it is unchanged.
+    /// [`AnswerError`]. After `NoAgreement`, `ConsentRequired`, `UtiInUse`, `DeviceRevoked` and
+    /// `NotAllowed` the row has failed; after the others it is unchanged.
     pub async fn answer_assignment(
         &self,
         principal: &Principal,
@@ -177,8 +180,17 @@ impl IcsService {
                 Answer::Rejected { .. } => now,
             };
             let decision_point = self.ports.decision_point.as_ref();
-            let permission =
-                authorize_establishment(decision_point, &directory, principal, &row, now);
+            let serial = self.open_serial(&row)?;
+            let permission = match &answer {
+                Answer::Accepted { device_id, .. } => {
+                    let asked = (&row, serial.as_ref(), device_id);
+                    authorize_establishment(decision_point, &directory, principal, asked, now)
+                }
+                // Nothing is established by it, whatever else may be.
+                Answer::Rejected { .. } => Err(self
+                    .admit(principal, ReferencePoint::Ics2, now)
+                    .map_or_else(|denied| denied, |_| Denied::Device)),
+            };
             if let Err(denied @ Denied::NotServed) = permission {
                 // Suspended since: its rows stay as they are.
                 return Err(AssignmentError::Denied(denied).into());
@@ -352,6 +364,7 @@ const fn overruled_by(cause: &FailureCause) -> AnswerError {
         FailureCause::ConsentRequired => AnswerError::ConsentRequired,
         FailureCause::UtiInUse => AnswerError::UtiInUse,
         FailureCause::DeviceRevoked => AnswerError::DeviceRevoked,
+        FailureCause::NotAllowed => AnswerError::NotAllowed,
         FailureCause::NoAgreement => AnswerError::NoAgreement,
         FailureCause::Rejected(_) | FailureCause::Unreachable | FailureCause::TimedOut => {
             AnswerError::NotPending

@@ -156,6 +156,7 @@ impl IcsService {
                 service_uri: &request.key.service_uri,
                 serial: &request.serial,
                 vendor: request.device_vendor.as_ref(),
+                model: request.device_model.as_ref(),
                 iot_sp: request.iot_sp.as_ref(),
                 consent: request.consent.as_ref(),
             };

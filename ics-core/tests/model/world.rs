@@ -106,6 +106,7 @@ impl World {
                     service_uri: &key.service_uri,
                     serial: &serial,
                     vendor: None,
+                    model: None,
                     iot_sp: None,
                     consent: None,
                 };
@@ -145,7 +146,13 @@ impl World {
         &self,
         row: &Mapping,
     ) -> Result<Authorized<EstablishMapping>, Denied> {
-        authorize_establishment(&AgreementRule, &self.directory, &self.iot_sp, row, NOW)
+        authorize_establishment(
+            &AgreementRule,
+            &self.directory,
+            &self.iot_sp,
+            (row, None, &device_id(1)),
+            NOW,
+        )
     }
 
     /// Service URI and UTI of a service.

@@ -1,17 +1,22 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use ics_core::id::{AgreementId, ServicePrefix};
-use ics_core::mapping::Attribute;
-use ics_core::party::{Exposure, Limits, Party};
-use ics_core::port::SealError;
+use ics_core::id::{AgreementId, DeviceSerialNumber, ServicePrefix, ServiceUri, SpId};
+use ics_core::mapping::{Attribute, Consent};
+use ics_core::party::{ConsentMode, Exposure, Limits, Party, PartyStatus};
+use ics_core::port::{DeviceFacts, Operation, SealError};
 use ics_core::principal::{
     CertificateSerial, CertificateThumbprint, PeerCertificate, Principal, Proof,
 };
-use ics_core::reference_point::Scopes;
+use ics_core::reference_point::{ReferencePoint, Role, Scopes};
 use ics_core::sealed::{BlindIndex, BlindIndexDomain, Sealed};
+use ics_core::time::Timestamp;
+use proptest::prelude::*;
 
 use super::*;
+use crate::set::PolicySources;
+
+mod oracle;
 
 /// Decisions need no vault.
 struct NoVault;
@@ -37,6 +42,10 @@ fn day(offset: i64) -> Timestamp {
     Timestamp::from_millis(NOW.millis() + offset * DAY)
 }
 
+fn rules(sources: PolicySources) -> Rules {
+    Rules::new(Arc::new(NoVault), PolicySet::compile(&sources).unwrap())
+}
+
 /// Every fact a decision looks at; the default one permits a mapping request over ICS-1.
 #[derive(Clone)]
 struct Facts {
@@ -46,6 +55,8 @@ struct Facts {
     service: ServiceUri,
     agreement: Option<Agreement>,
     consent: Option<Consent>,
+    serial: Option<DeviceSerialNumber>,
+    device_id: Option<DeviceId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -95,6 +106,8 @@ impl Facts {
             service: ServiceUri::parse("https://shop.example/orders/bulbs").unwrap(),
             agreement: Some(agreement()),
             consent: Some(consent()),
+            serial: None,
+            device_id: None,
         }
     }
 
@@ -107,26 +120,44 @@ impl Facts {
     }
 
     fn decide(&self, kind: Kind) -> Result<(), Denied> {
+        thread_local!(static SHIPPED: Rules = rules(PolicySources::default()));
+        SHIPPED.with(|rules| self.decide_by(rules, kind))
+    }
+
+    fn decide_by(&self, rules: &Rules, kind: Kind) -> Result<(), Denied> {
+        self.with_request(kind, |request| rules.decide(request))
+    }
+
+    fn with_request<T>(&self, kind: Kind, ask: impl FnOnce(&AccessRequest<'_>) -> T) -> T {
         let (service_uri, agreement) = (&self.service, self.agreement.as_ref());
         let consent = self.consent.as_ref();
+        let device = DeviceFacts {
+            serial: self.serial.as_ref(),
+            vendor: None,
+            model: None,
+            id: self.device_id.as_ref(),
+        };
         let operation = match kind {
             Kind::Request => Operation::RequestMapping {
                 service_uri,
                 agreement,
                 consent,
+                device,
             },
             Kind::Establish => Operation::EstablishMapping {
                 service_uri,
                 agreement,
                 consent,
+                device,
             },
             Kind::Inquire => Operation::Inquire {
                 service_uri,
                 agreement,
+                device,
             },
             Kind::Own => Operation::UseOwn,
         };
-        Rules::new(Arc::new(NoVault)).decide(&AccessRequest {
+        ask(&AccessRequest {
             principal: &self.principal,
             party: &self.party,
             reference_point: self.point,
@@ -500,4 +531,286 @@ fn the_first_missing_fact_is_the_reason() {
             assert_eq!(facts.decide(kind), expected, "{kind:?} {combination:05b}");
         }
     }
+}
+
+/// Whatever the facts: the shipped policies answer as the rules before them, also where the answer
+/// was kept of another request.
+#[test]
+fn the_shipped_policies_answer_as_the_rules_before_them() {
+    let rules = rules(PolicySources::default());
+    let strategy = (
+        prop::sample::select(vec!["shop", "vendor", "both"]),
+        prop::sample::select(ReferencePoint::ALL.to_vec()),
+        prop::collection::vec(any::<bool>(), 12),
+        0..3_usize,
+        0..4_usize,
+        prop::sample::subsequence(ReferencePoint::ALL.to_vec(), 0..=8),
+    );
+    proptest!(ProptestConfig::with_cases(4_000), |((sp, point, flags, status, mode, scopes) in strategy)| {
+        let mut facts = Facts::of(if sp == "both" { "shop" } else { sp }, point);
+        if sp == "both" {
+            facts.party.iot_sp = true;
+        }
+        let flag = |n: usize| flags.get(n).copied().unwrap_or_default();
+        facts.party.status = [PartyStatus::Active, PartyStatus::Suspended, PartyStatus::Removed][status];
+        facts.principal.scopes = scopes.into_iter().fold(Scopes::NONE, Scopes::with);
+        if flag(0) {
+            facts.principal.sp = SpId::parse("shop2").unwrap();
+        }
+        if flag(1) {
+            facts.party.services.clear();
+        }
+        if flag(2) {
+            facts.agreement = None;
+        }
+        if let Some(agreement) = &mut facts.agreement {
+            agreement.consent_mode = [ConsentMode::Asserted, ConsentMode::AuthCode, ConsentMode::IotSpConfirm, ConsentMode::Asserted][mode];
+            agreement.exposure = if flag(3) { Exposure::Pairwise } else { Exposure::Raw };
+            agreement.ended = flag(4).then_some(NOW);
+            if flag(5) {
+                agreement.valid_from = day(1);
+            }
+            if flag(6) {
+                agreement.services = vec![ServicePrefix::parse("https://shop.example/returns").unwrap()];
+            }
+            if flag(7) {
+                agreement.third_party_sp = SpId::parse("shop2").unwrap();
+            }
+            if flag(8) {
+                agreement.iot_sp = SpId::parse("vendor2").unwrap();
+            }
+        }
+        if flag(9) {
+            facts.consent = None;
+        }
+        if let Some(consent) = &mut facts.consent && flag(10) {
+            consent.expires = Some(NOW);
+        }
+        if flag(11) {
+            facts.service = ServiceUri::parse("https://shop.example/returns/1").unwrap();
+        }
+        for kind in [Kind::Request, Kind::Establish, Kind::Inquire, Kind::Own] {
+            let expected = facts.with_request(kind, oracle::decide);
+            prop_assert_eq!(facts.decide_by(&rules, kind), expected, "{:?} {:?}", kind, point);
+        }
+    });
+    assert!(
+        rules.recent().iter().any(|verdict| verdict.asked() > 10),
+        "nothing was kept"
+    );
+}
+
+const METERS: &str = r#"
+    [[group]]
+    name = "meters"
+    serial-prefixes = ["MTR-"]
+    device-ids = ["d-7f3a"]
+    restricted = true
+
+    [[grant]]
+    group = "meters"
+    third-party-sp = "shop"
+    services = ["https://shop.example/orders/bulbs"]
+"#;
+
+fn with_policy(text: &str) -> Rules {
+    rules(PolicySources {
+        policies: vec![("own.cedar".into(), text.into())],
+        devices: Some(METERS.into()),
+        ..PolicySources::default()
+    })
+}
+
+/// TS 33.187 4.7: ue1 and service A yes, ue1 and service B no.
+#[test]
+fn a_restricted_device_is_for_the_granted_service_alone_at_every_step() {
+    let rules = with_policy("");
+    let serial = |text: &str| Some(DeviceSerialNumber::parse(text).unwrap());
+    let id = |text: &str| Some(DeviceId::parse(text).unwrap());
+    let other = ServiceUri::parse("https://shop.example/orders/eggs").unwrap();
+    for (kind, base) in [
+        (
+            Kind::Request,
+            Facts {
+                serial: serial("MTR-1"),
+                ..Facts::shop()
+            },
+        ),
+        (
+            Kind::Establish,
+            Facts {
+                device_id: id("d-7f3a"),
+                ..Facts::vendor()
+            },
+        ),
+        (
+            Kind::Establish,
+            Facts {
+                serial: serial("MTR-1"),
+                device_id: id("d-0000"),
+                ..Facts::vendor()
+            },
+        ),
+        (
+            Kind::Inquire,
+            Facts {
+                device_id: id("d-7f3a"),
+                ..Facts::of("shop", ReferencePoint::Ics7)
+            },
+        ),
+    ] {
+        assert_eq!(base.decide_by(&rules, kind), Ok(()), "{kind:?}");
+        let other = Facts {
+            service: other.clone(),
+            ..base.clone()
+        };
+        assert_eq!(
+            other.decide_by(&rules, kind),
+            Err(Denied::Device),
+            "{kind:?}"
+        );
+        let free = Facts {
+            serial: None,
+            device_id: id("d-1111"),
+            ..other
+        };
+        assert_eq!(free.decide_by(&rules, kind), Ok(()), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_policy_of_the_operator_narrows_and_never_widens() {
+    let forbidden = with_policy(
+        r#"@id("no-eggs") forbid (principal, action, resource == Service::"https://shop.example/orders/bulbs");"#,
+    );
+    assert_eq!(
+        Facts::shop().decide_by(&forbidden, Kind::Request),
+        Err(Denied::Policy)
+    );
+    assert_eq!(Facts::shop().decide_by(&forbidden, Kind::Own), Ok(()));
+    let permitted = with_policy("permit (principal, action, resource);");
+    let no_agreement = Facts {
+        agreement: None,
+        ..Facts::shop()
+    };
+    assert_eq!(
+        no_agreement.decide_by(&permitted, Kind::Request),
+        Err(Denied::NoAgreement)
+    );
+}
+
+#[test]
+fn with_the_default_deny_a_policy_must_permit() {
+    let sources = |policy: &str| PolicySources {
+        policies: vec![("own.cedar".into(), policy.into())],
+        default: crate::DefaultAnswer::Deny,
+        ..PolicySources::default()
+    };
+    let none = rules(sources(""));
+    assert_eq!(
+        Facts::shop().decide_by(&none, Kind::Request),
+        Err(Denied::Policy)
+    );
+    assert_eq!(Facts::shop().decide_by(&none, Kind::Own), Ok(()));
+    let shop = rules(sources(
+        r#"permit (principal == ServiceProvider::"shop", action, resource);"#,
+    ));
+    assert_eq!(Facts::shop().decide_by(&shop, Kind::Request), Ok(()));
+    assert_eq!(
+        Facts::vendor().decide_by(&shop, Kind::Establish),
+        Err(Denied::Policy)
+    );
+    // Whether it is this device or any must not be told.
+    let by_device = rules(sources(
+        r#"permit (principal, action, resource) when { context has device && context.device.groups.contains("x") };"#,
+    ));
+    assert_eq!(
+        Facts::shop().decide_by(&by_device, Kind::Request),
+        Err(Denied::Device)
+    );
+}
+
+/// What a set does not look at makes no new question; what it looks at does.
+#[test]
+fn an_answer_is_kept_for_what_differs_in_nothing_a_policy_looks_at() {
+    let asked = |rules: &Rules| {
+        for n in 0..100 {
+            let id = format!("d-{n:04}x");
+            let inquiry = Facts::of("shop", ReferencePoint::Ics7);
+            let inquiry = Facts {
+                device_id: Some(DeviceId::parse(&id).unwrap()),
+                ..inquiry
+            };
+            assert_eq!(inquiry.decide_by(rules, Kind::Inquire), Ok(()));
+        }
+        rules.recent().len()
+    };
+    assert_eq!(asked(&with_policy("")), 1);
+    let by_id = r#"forbid (principal, action == Action::"inquire", resource) when { context.device has deviceId && context.device.deviceId == "d-none" };"#;
+    assert_eq!(asked(&with_policy(by_id)), 100);
+}
+
+#[test]
+fn a_policy_on_the_device_id_decides_for_that_device() {
+    let rules = with_policy(
+        r#"forbid (principal, action, resource) when { context has device && context.device has deviceId && context.device.deviceId == "d-0001" };"#,
+    );
+    let inquiry = |id: &str| Facts {
+        device_id: Some(DeviceId::parse(id).unwrap()),
+        ..Facts::of("shop", ReferencePoint::Ics7)
+    };
+    assert_eq!(inquiry("d-0002").decide_by(&rules, Kind::Inquire), Ok(()));
+    assert_eq!(
+        inquiry("d-0001").decide_by(&rules, Kind::Inquire),
+        Err(Denied::Device)
+    );
+    assert_eq!(inquiry("d-0002").decide_by(&rules, Kind::Inquire), Ok(()));
+}
+
+#[test]
+fn other_policies_decide_from_the_next_request_on() {
+    let rules = with_policy("");
+    assert_eq!(Facts::shop().decide_by(&rules, Kind::Request), Ok(()));
+    let (before, _) = rules.set_in_force();
+    let sources = PolicySources {
+        policies: vec![(
+            "stop.cedar".into(),
+            "forbid (principal, action, resource);".into(),
+        )],
+        ..PolicySources::default()
+    };
+    rules.replace(PolicySet::compile(&sources).unwrap());
+    assert_eq!(
+        Facts::shop().decide_by(&rules, Kind::Request),
+        Err(Denied::Policy)
+    );
+    assert_ne!(rules.set_in_force().0, before);
+    assert_eq!(rules.set_in_force().1, 1);
+}
+
+#[test]
+fn a_set_on_trial_is_asked_and_not_heeded() {
+    let rules = with_policy("");
+    let sources = PolicySources {
+        policies: vec![(
+            "next.cedar".into(),
+            r#"@id("next") forbid (principal, action == Action::"inquire", resource);"#.into(),
+        )],
+        ..PolicySources::default()
+    };
+    rules.try_out(Some(PolicySet::compile(&sources).unwrap()));
+    let inquiry = Facts::of("shop", ReferencePoint::Ics7);
+    for _ in 0..3 {
+        assert_eq!(inquiry.decide_by(&rules, Kind::Inquire), Ok(()));
+        assert_eq!(Facts::shop().decide_by(&rules, Kind::Request), Ok(()));
+    }
+    let trial = rules.trial().unwrap();
+    assert_eq!((trial.asked, trial.differing), (6, 3));
+    let [difference] = trial.differences.as_slice() else {
+        panic!("{:?}", trial.differences);
+    };
+    assert_eq!(difference.on_trial.ruling.deciding, ["next"]);
+    assert_eq!(difference.in_force.ruling.deciding, ["shipped.default"]);
+    rules.try_out(None);
+    assert!(rules.trial().is_none());
 }

@@ -67,6 +67,7 @@ impl From<Denied> for Refusal {
                 Denied::NoAgreement => "no agreement in force",
                 Denied::ServiceNotOwned => "`svu` is not owned by the originator",
                 Denied::ConsentRequired => "the user's consent is required",
+                Denied::Policy | Denied::Device => "a policy of the operator refuses it",
             },
         )
     }
@@ -154,6 +155,7 @@ impl From<AnswerError> for Refusal {
             AnswerError::ConsentRequired => Denied::ConsentRequired.into(),
             AnswerError::UtiInUse => uti_in_use(),
             AnswerError::DeviceRevoked => device_revoked(),
+            AnswerError::NotAllowed => Denied::Device.into(),
             AnswerError::DeviceFull => {
                 Self::new(Rsc::Conflict, "the device holds as many mappings as it can")
             }
@@ -221,6 +223,7 @@ pub(super) fn refuse_completion(row: &Mapping) -> Refusal {
         FailureCause::ConsentRequired => Denied::ConsentRequired.into(),
         FailureCause::UtiInUse => uti_in_use(),
         FailureCause::DeviceRevoked => device_revoked(),
+        FailureCause::NotAllowed => Denied::Device.into(),
     }
 }
 
@@ -235,7 +238,8 @@ pub(super) fn refuse_waiting(row: &Mapping) -> Refusal {
             | ResultCause::DeviceRevoked
             | ResultCause::Rejected
             | ResultCause::Unreachable
-            | ResultCause::TimedOut,
+            | ResultCause::TimedOut
+            | ResultCause::NotAllowed,
         ) => device_not_available(),
         Some(ResultCause::Cancelled) | None => not_found(),
     }

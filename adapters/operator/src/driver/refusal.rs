@@ -39,6 +39,7 @@ refusals! {
     NoPlatform "404" "No oneM2M platform is configured"
     Platform "502" "The oneM2M platform did not answer, or refused"
     NoCertificateKnown "404" "Not known"
+    NoVerdict "404" "Not among those decided lately"
     NoHost "404" "No such IoT service provider"
     NoDevice "404" "No such device of that service provider"
     NoCredential "404" "No such credential of that device"

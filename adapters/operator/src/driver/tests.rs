@@ -292,7 +292,7 @@ fn description_names_every_route() {
             probed += 1;
         }
     }
-    assert_eq!(probed, 42);
+    assert_eq!(probed, 45);
 }
 
 #[actix_web::test]

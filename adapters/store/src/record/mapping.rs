@@ -198,7 +198,7 @@ fn read_state<S: Source>(input: &mut S) -> Result<State, RecordError> {
     })
 }
 
-const FAILURE_CAUSES: [&str; 7] = [
+const FAILURE_CAUSES: [&str; 8] = [
     "REJECTED",
     "UNREACHABLE",
     "TIMED_OUT",
@@ -206,6 +206,7 @@ const FAILURE_CAUSES: [&str; 7] = [
     "CONSENT_REQUIRED",
     "UTI_IN_USE",
     "DEVICE_REVOKED",
+    "NOT_ALLOWED",
 ];
 
 fn write_failure_cause(out: &mut impl Sink, cause: &FailureCause) {
@@ -217,6 +218,7 @@ fn write_failure_cause(out: &mut impl Sink, cause: &FailureCause) {
         FailureCause::ConsentRequired => 4,
         FailureCause::UtiInUse => 5,
         FailureCause::DeviceRevoked => 6,
+        FailureCause::NotAllowed => 7,
     };
     out.tag("cause", number, &FAILURE_CAUSES);
     if let FailureCause::Rejected(code) = cause {
@@ -233,6 +235,7 @@ fn read_failure_cause(input: &mut impl Source) -> Result<FailureCause, RecordErr
         4 => FailureCause::ConsentRequired,
         5 => FailureCause::UtiInUse,
         6 => FailureCause::DeviceRevoked,
+        7 => FailureCause::NotAllowed,
         _ => return Err(RecordError::Value),
     })
 }

@@ -40,6 +40,7 @@ fn failure_causes() -> impl Strategy<Value = FailureCause> {
         Just(FailureCause::ConsentRequired),
         Just(FailureCause::UtiInUse),
         Just(FailureCause::DeviceRevoked),
+        Just(FailureCause::NotAllowed),
     ]
 }
 
@@ -153,6 +154,7 @@ fn messages() -> impl Strategy<Value = Message> {
         Just(ResultCause::Cancelled),
         Just(ResultCause::UtiInUse),
         Just(ResultCause::DeviceRevoked),
+        Just(ResultCause::NotAllowed),
         Just(ResultCause::Rejected),
         Just(ResultCause::Unreachable),
         Just(ResultCause::TimedOut),

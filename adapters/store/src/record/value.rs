@@ -54,6 +54,7 @@ named!(ResultCause {
     "REJECTED": [ResultCause::Rejected],
     "UNREACHABLE": [ResultCause::Unreachable],
     "TIMED_OUT": [ResultCause::TimedOut],
+    "NOT_ALLOWED": [ResultCause::NotAllowed],
 });
 
 pub(super) fn put_mapping_key(out: &mut impl Sink, key: &MappingKey) {

@@ -61,6 +61,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) route: &'a str,
     pub(crate) status: u16,
     pub(crate) cause: Option<&'a str>,
+    /// What the decision point said last, by the name it has there.
+    pub(crate) verdict: Option<u64>,
     /// What it was about, and which one.
     pub(crate) object: Option<(&'static str, String)>,
 }
@@ -91,6 +93,9 @@ pub(crate) fn render_request(entry: &Entry<'_>) -> String {
     let _ = write!(line, ",\"status\":{}", entry.status);
     if let Some(cause) = entry.cause {
         push(&mut line, "cause", cause);
+    }
+    if let Some(verdict) = entry.verdict {
+        push(&mut line, "verdict", &format!("{verdict:016x}"));
     }
     if let Some((kind, id)) = &entry.object {
         push(&mut line, kind, id);

@@ -158,6 +158,7 @@ fn a_line_says_who_did_what_with_which_outcome() {
         route: "/ics-inquiry/v1/retrieve-by-transaction",
         status: 404,
         cause: Some("MAPPING_NOT_FOUND"),
+        verdict: Some(0x2a),
         object: None,
     });
     let read: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -169,6 +170,7 @@ fn a_line_says_who_did_what_with_which_outcome() {
     assert_eq!(read["reference_point"], "ICS-7");
     assert_eq!(read["decision"], "denied");
     assert_eq!(read["cause"], "MAPPING_NOT_FOUND");
+    assert_eq!(read["verdict"], "000000000000002a");
     assert_eq!(
         read["operation"],
         "POST /ics-inquiry/v1/retrieve-by-transaction"

@@ -11,7 +11,7 @@ use ics_core::port::{
 };
 use ics_core::procedure::Knobs;
 use ics_core::service::{DeviceTerms, IssuedCredential, Manager, NewCredential, Ports};
-use ics_policies::{Limiter, Rules};
+use ics_policies::{Limiter, PolicySet, PolicySources, Rules};
 use ics_store::MemoryStore;
 use ics_vault::{Keyring, Vault};
 
@@ -85,7 +85,10 @@ fn service() -> IcsService {
     let ports = Ports {
         store: Arc::new(MemoryStore::in_memory().unwrap()),
         sealer: Arc::clone(&sealer),
-        decision_point: Arc::new(Rules::new(sealer)),
+        decision_point: Arc::new(Rules::new(
+            sealer,
+            PolicySet::compile(&PolicySources::default()).unwrap(),
+        )),
         directory: Arc::new(SharedDirectory::new(Directory::from_records([party()]))),
         limiter: Arc::new(Limiter::new()),
         entropy,

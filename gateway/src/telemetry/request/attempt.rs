@@ -66,7 +66,11 @@ impl Attempt {
     }
 
     /// Leaves the traces of an answer; what is left to tell when its body is out.
-    pub(super) fn end<B: MessageBody>(mut self, response: &ServiceResponse<B>) -> Option<BulkEnd> {
+    pub(super) fn end<B: MessageBody>(
+        mut self,
+        response: &ServiceResponse<B>,
+        verdict: Option<u64>,
+    ) -> Option<BulkEnd> {
         self.is_ended = true;
         let recorder = Arc::clone(&self.recorder);
         let (request, answer) = (response.request(), response.response());
@@ -100,6 +104,7 @@ impl Attempt {
                 route,
                 status,
                 cause: cause.map(|cause| cause.0),
+                verdict,
                 object: object_of(response),
             });
             room.write(line.as_bytes());

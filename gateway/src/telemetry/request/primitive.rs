@@ -15,6 +15,7 @@ use super::Recorder;
 use super::attempt::{AskedBy, Peer};
 use super::line::{Line, RequestId};
 use crate::telemetry::decision::{Act, Entry, Room, Verdict, render_request};
+use crate::telemetry::verdict::witnessed;
 use crate::telemetry::{ONEM2M, Telemetry};
 
 /// The CSE; each request it is given is done to its end, and leaves its traces.
@@ -47,8 +48,8 @@ impl LoggedCse {
             return self.cse.refuse(&request, not_now()).response;
         };
         let from = request.from.clone();
-        let answered = self.cse.answer(&caller, request).await;
-        attempt.end(&answered);
+        let (answered, verdict) = witnessed(self.cse.answer(&caller, request)).await;
+        attempt.end(&answered, verdict);
         self.cse.word((&caller, from.as_deref()), answered.response)
     }
 }
@@ -70,7 +71,7 @@ impl Handler for LoggedCse {
     fn refuse(&self, request: &Request, refusal: Refusal) -> Response {
         let answered = self.cse.refuse(request, refusal);
         if let Some(attempt) = Attempt::begin(self, Peer::Nobody, Operation::Retrieve) {
-            attempt.end(&answered);
+            attempt.end(&answered, None);
         }
         answered.response
     }
@@ -114,7 +115,7 @@ impl Attempt {
         })
     }
 
-    fn end(mut self, answered: &Answered) {
+    fn end(mut self, answered: &Answered, last: Option<u64>) {
         self.is_ended = true;
         let telemetry = &self.recorder.telemetry;
         let rsc = answered.response.rsc;
@@ -139,6 +140,7 @@ impl Attempt {
                 route: self.line,
                 status,
                 cause: (!rsc.is_success()).then(|| rsc.name()),
+                verdict: last,
                 object: None,
             });
             room.write(line.as_bytes());

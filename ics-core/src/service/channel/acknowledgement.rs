@@ -117,8 +117,10 @@ impl IcsService {
             };
             let facts = self.row_facts(&row).await?;
             let decision_point = self.ports.decision_point.as_ref();
+            let serial = self.open_serial(&row)?;
+            let asked = (&row, serial.as_ref(), &identity.device_id);
             let permission =
-                authorize_establishment(decision_point, &directory, &principal, &row, now);
+                authorize_establishment(decision_point, &directory, &principal, asked, now);
             if let Err(Denied::NotServed) = permission {
                 // Suspended since: its rows stay as they are.
                 return Err(DeviceRefusal::from(Unauthenticated::SpNotServed).into());

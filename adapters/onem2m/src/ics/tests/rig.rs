@@ -28,7 +28,7 @@ use ics_core::procedure::Knobs;
 use ics_core::sealed::{BlindIndex, BlindIndexDomain, Sealed};
 use ics_core::service::{AgreementTerms, IcsService, PartyTerms, SubscriptionTerms};
 use ics_core::time::Timestamp;
-use ics_policies::{Limiter, Rules};
+use ics_policies::{Limiter, PolicySet, PolicySources, Rules};
 use ics_store::MemoryStore;
 use serde_json::{Value, json};
 
@@ -89,7 +89,10 @@ impl Rig {
         let ports = ics_core::service::Ports {
             store: Arc::new(MemoryStore::in_memory().unwrap()),
             sealer: sealer.clone(),
-            decision_point: Arc::new(Rules::new(sealer.clone())),
+            decision_point: Arc::new(Rules::new(
+                sealer.clone(),
+                PolicySet::compile(&PolicySources::default()).unwrap(),
+            )),
             directory: Arc::new(Snapshot::default()),
             limiter: limiter.clone(),
             entropy: Arc::new(Counter(AtomicU64::new(0))),

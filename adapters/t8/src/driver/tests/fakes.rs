@@ -335,6 +335,7 @@ impl DecisionPoint for Rules {
                 service_uri,
                 agreement,
                 consent,
+                ..
             } => {
                 if !request.party.owns_service(service_uri) {
                     return Err(Denied::ServiceNotOwned);

@@ -1,0 +1,112 @@
+//! The operator's policies on disk: `*.cedar`, `devices.toml`, and cases beside them.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use ics_policies::{DefaultAnswer, InvalidPolicies, PolicySet, PolicySources};
+
+/// The largest file that is read.
+const LARGEST: u64 = 4 << 20;
+/// Groups of devices and grants.
+const DEVICES: &str = "devices.toml";
+/// How the name of a file with cases ends.
+const CASES: &str = "_cases.toml";
+
+/// Why there is no set of policies. What is in force stays so.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PolicyError {
+    /// A file or the directory.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// What stands in them.
+    #[error("policies in `{}`: {source}", directory.display())]
+    Invalid {
+        /// Where.
+        directory: PathBuf,
+        /// What is wrong.
+        source: InvalidPolicies,
+    },
+}
+
+/// The policies of a directory, checked; without one, the shipped ones alone.
+///
+/// # Errors
+/// [`PolicyError`].
+pub(crate) fn load_policies(
+    directory: Option<&Path>,
+    default: DefaultAnswer,
+) -> Result<PolicySet, PolicyError> {
+    let mut sources = PolicySources {
+        default,
+        ..PolicySources::default()
+    };
+    if let Some(directory) = directory {
+        sources.policies = files_ending(directory, ".cedar")?;
+        let devices = directory.join(DEVICES);
+        sources.devices = match read_bounded(&devices) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(source) => {
+                return Err(PolicyError::Unreadable {
+                    path: devices,
+                    source,
+                });
+            }
+        };
+    }
+    PolicySet::compile(&sources).map_err(|source| PolicyError::Invalid {
+        directory: directory.unwrap_or_else(|| Path::new("")).into(),
+        source,
+    })
+}
+
+/// The files with cases: name, text.
+///
+/// # Errors
+/// [`PolicyError::Unreadable`].
+pub(crate) fn load_cases(directory: &Path) -> Result<Vec<(String, String)>, PolicyError> {
+    files_ending(directory, CASES)
+}
+
+/// Sorted by name, so that the same files are the same set wherever they lie.
+fn files_ending(directory: &Path, ending: &str) -> Result<Vec<(String, String)>, PolicyError> {
+    let unreadable = |path: &Path| {
+        let path = path.to_owned();
+        move |source| PolicyError::Unreadable { path, source }
+    };
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(unreadable(directory))? {
+        let entry = entry.map_err(unreadable(directory))?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else {
+            continue;
+        };
+        // An editor's leftovers begin with a dot.
+        if name.ends_with(ending) && !name.starts_with('.') {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort_unstable();
+    let files = names.into_iter().map(|name| {
+        let path = directory.join(&name);
+        let text = read_bounded(&path).map_err(unreadable(&path))?;
+        Ok((name, text))
+    });
+    files.collect()
+}
+
+fn read_bounded(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let more = LARGEST.saturating_add(1);
+    let length = File::open(file)?.take(more).read_to_string(&mut text)?;
+    if length as u64 > LARGEST {
+        return Err(io::Error::other("it has more than 4 MiB"));
+    }
+    Ok(text)
+}
