@@ -8,6 +8,7 @@ mod bare_tls;
 mod broker;
 mod coap;
 mod cores;
+mod decision;
 mod device_line;
 mod devices;
 mod figures;
@@ -203,11 +204,13 @@ pub(crate) enum Subject {
     CoapPeers,
     /// Inquiries over oneM2M, direct and through a platform, against ACME CSE.
     Onem2m,
+    /// Decisions of the policies against a keyed hash.
+    Decision,
 }
 
 impl Subject {
     /// All of them.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Inquiry,
         Self::Growth,
         Self::Mapping,
@@ -219,6 +222,7 @@ impl Subject {
         Self::CoapDocument,
         Self::CoapPeers,
         Self::Onem2m,
+        Self::Decision,
     ];
 
     /// What it is called on the command line.
@@ -235,6 +239,7 @@ impl Subject {
             Self::CoapDocument => "coap-document",
             Self::CoapPeers => "coap-peers",
             Self::Onem2m => "onem2m",
+            Self::Decision => "decision",
         }
     }
 
@@ -297,6 +302,7 @@ async fn measure_one(
             std::fs::create_dir(&raw)?;
             mapping::measure(small, &raw, options, report).await
         }
+        Subject::Decision => decision::measure(options, report),
         Subject::Fresh => fresh::measure(small, options, report).await,
         Subject::Footprint => footprint::measure((large, small), options, report).await,
         Subject::MqttInquiry => mqtt_inquiry::measure(small, options, report).await,

@@ -119,13 +119,22 @@ impl Rules {
         }
     }
 
-    /// Puts other policies in force: from the next decision on.
+    /// Puts other policies in force: from the next decision on. The same change nothing.
     pub fn replace(&self, policies: PolicySet) {
+        if self.in_force.load().set.fingerprint() == policies.fingerprint() {
+            return;
+        }
         self.in_force.store(Arc::new(Deciding::new(policies)));
     }
 
-    /// Asks these as well from now on, without heeding them; `None` ends the trial.
+    /// Asks these as well from now on, without heeding them; `None` ends the trial. The same go on
+    /// with theirs.
     pub fn try_out(&self, policies: Option<PolicySet>) {
+        let known = self.on_trial.load();
+        let known = known.as_ref().map(|trial| trial.deciding.set.fingerprint());
+        if known.is_some() && known == policies.as_ref().map(PolicySet::fingerprint) {
+            return;
+        }
         let trial = policies.map(|policies| {
             Arc::new(Trialling {
                 deciding: Deciding::new(policies),

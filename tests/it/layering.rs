@@ -22,7 +22,7 @@ fn allowed(package: &str) -> Option<BTreeSet<&'static str>> {
 }
 
 /// Which packages may name a foreign engine.
-const ENGINES: [(&str, &[&str]); 8] = [
+const ENGINES: [(&str, &[&str]); 9] = [
     (
         "actix-web",
         &[
@@ -43,6 +43,7 @@ const ENGINES: [(&str, &[&str]); 8] = [
     // For the gateway, and as a device in its bench, in its demo and in the device kit.
     ("rtc-dtls", &["ics-coap", "ics-gateway", "ics-examples"]),
     ("rcgen", &["ics-vault"]),
+    ("cedar-policy", &["ics-policies"]),
     // A second reading of MQTT, for the tests of ours.
     ("mqtt-protocol-core", &[]),
 ];

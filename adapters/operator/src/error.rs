@@ -46,7 +46,7 @@ pub(crate) enum Refusal {
     NoNotification,
     #[error("no such certificate")]
     NoCertificateKnown,
-    /// No such verdict among those decided lately.
+    #[error("no such verdict")]
     NoVerdict,
     #[error("no such device")]
     NoDevice,

@@ -281,7 +281,7 @@ fn consent(now: Timestamp) -> Result<Consent, BenchError> {
 }
 
 /// A principal as the listener would make one for `sp`.
-fn principal(sp: &SpId, now: Timestamp) -> Principal {
+pub(super) fn principal(sp: &SpId, now: Timestamp) -> Principal {
     let certificate = PeerCertificate {
         sp: sp.clone(),
         thumbprint: CertificateThumbprint([0; 32]),

@@ -84,6 +84,10 @@ enum What {
     /// Needs ACME CSE (pip install acmecse, Python 3.11 or newer), which is started and ended here.
     #[command(after_help = EXAMPLES)]
     Onem2m,
+    /// What policies cost: a decision they are asked for and one that is known, with the shipped ones and
+    /// with 200 of an operator, against one keyed hash
+    #[command(after_help = EXAMPLES)]
+    Decision,
     /// The bare handler itself (started by the other verbs)
     #[command(hide = true)]
     Yardstick(YardstickArguments),
@@ -133,6 +137,7 @@ impl BenchArguments {
             What::CoapDocument => vec![Subject::CoapDocument],
             What::CoapPeers => vec![Subject::CoapPeers],
             What::Onem2m => vec![Subject::Onem2m],
+            What::Decision => vec![Subject::Decision],
             What::BareDevices(bare) => return bare.run(),
         };
         let options = Options {

@@ -141,6 +141,16 @@ key = "enrolment/server.key"
 workers = 1
 max_connections = 500
 
+# Who may do what, beyond what no policy can open (`ics-gateway help policy`): files `*.cedar`, groups of
+# devices with grants in `devices.toml`. Taken anew on SIGHUP.
+[policy]
+#directory = "policies"
+# What is answered where no policy says anything: permit, so that policies forbid; or deny, so that they
+# must permit.
+#default = "permit"
+# Policies that are asked as well and not heeded: `ics-gateway policy status` tells how they differ.
+#trial = "policies-next"
+
 # Hosting devices for IoT service providers (`ics-gateway device`). Without this section no device
 # gets a certificate.
 [devices]

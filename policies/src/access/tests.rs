@@ -42,8 +42,8 @@ fn day(offset: i64) -> Timestamp {
     Timestamp::from_millis(NOW.millis() + offset * DAY)
 }
 
-fn rules(sources: PolicySources) -> Rules {
-    Rules::new(Arc::new(NoVault), PolicySet::compile(&sources).unwrap())
+fn rules(sources: &PolicySources) -> Rules {
+    Rules::new(Arc::new(NoVault), PolicySet::compile(sources).unwrap())
 }
 
 /// Every fact a decision looks at; the default one permits a mapping request over ICS-1.
@@ -120,7 +120,7 @@ impl Facts {
     }
 
     fn decide(&self, kind: Kind) -> Result<(), Denied> {
-        thread_local!(static SHIPPED: Rules = rules(PolicySources::default()));
+        thread_local!(static SHIPPED: Rules = rules(&PolicySources::default()));
         SHIPPED.with(|rules| self.decide_by(rules, kind))
     }
 
@@ -537,7 +537,7 @@ fn the_first_missing_fact_is_the_reason() {
 /// was kept of another request.
 #[test]
 fn the_shipped_policies_answer_as_the_rules_before_them() {
-    let rules = rules(PolicySources::default());
+    let rules = rules(&PolicySources::default());
     let strategy = (
         prop::sample::select(vec!["shop", "vendor", "both"]),
         prop::sample::select(ReferencePoint::ALL.to_vec()),
@@ -614,7 +614,7 @@ const METERS: &str = r#"
 "#;
 
 fn with_policy(text: &str) -> Rules {
-    rules(PolicySources {
+    rules(&PolicySources {
         policies: vec![("own.cedar".into(), text.into())],
         devices: Some(METERS.into()),
         ..PolicySources::default()
@@ -706,13 +706,13 @@ fn with_the_default_deny_a_policy_must_permit() {
         default: crate::DefaultAnswer::Deny,
         ..PolicySources::default()
     };
-    let none = rules(sources(""));
+    let none = rules(&sources(""));
     assert_eq!(
         Facts::shop().decide_by(&none, Kind::Request),
         Err(Denied::Policy)
     );
     assert_eq!(Facts::shop().decide_by(&none, Kind::Own), Ok(()));
-    let shop = rules(sources(
+    let shop = rules(&sources(
         r#"permit (principal == ServiceProvider::"shop", action, resource);"#,
     ));
     assert_eq!(Facts::shop().decide_by(&shop, Kind::Request), Ok(()));
@@ -721,7 +721,7 @@ fn with_the_default_deny_a_policy_must_permit() {
         Err(Denied::Policy)
     );
     // Whether it is this device or any must not be told.
-    let by_device = rules(sources(
+    let by_device = rules(&sources(
         r#"permit (principal, action, resource) when { context has device && context.device.groups.contains("x") };"#,
     ));
     assert_eq!(
