@@ -1,5 +1,6 @@
 //! What the HTTP adapters and their listeners share on actix-web: how a body is read, and how a
-//! request whose body was not read is ended (RFC 9110 8.3, 8.4, 15.5; RFC 9112 9.6).
+//! request whose body was not read is ended (RFC 9110 8.3, 8.4, 15.5; RFC 9112 9.6); what is noted while a
+//! request is under way, for the line it leaves.
 //!
 //! Each adapter says its own terms and gives refusals its own shape: no status, no error body and
 //! no identifier of anybody is known here.
@@ -13,12 +14,14 @@ mod body;
 #[doc(hidden)]
 pub mod fuzzing;
 mod media_type;
+mod note;
 mod unread;
 
 use core::time::Duration;
 
 pub use answer::hold_until_out;
 pub use body::{BodyRefusal, DEADLINE, Terms, read_body};
+pub use note::{carry, note, noted_during};
 pub use unread::{HeldBody, hold_body};
 
 /// `wait` for a `Retry-After` header (RFC 9110 10.2.3), in seconds: rounded up, so that who comes

@@ -20,7 +20,7 @@ use ics_core::audit::RefusalCause;
 use ics_core::principal::{PeerCertificate, Principal};
 use ics_core::reference_point::ReferencePoint;
 use ics_core::time::Timestamp;
-use ics_http::{Terms, read_body};
+use ics_http::{Terms, carry, read_body};
 
 use crate::api::T8Api;
 use crate::exchange::{Call, Reply};
@@ -170,7 +170,7 @@ async fn answer(
     }
     // What changes something runs to its end, even when the caller hangs up meanwhile: the
     // directory must learn of what the store has taken.
-    let done = spawn(acting).await;
+    let done = spawn(carry(acting)).await;
     done.unwrap_or_else(|_| Err(Cause::SystemFailure.into()))
 }
 

@@ -18,12 +18,11 @@ use actix_web::http::StatusCode;
 use actix_web::rt::spawn;
 use actix_web::{Error, HttpResponse};
 use futures_util::future::{Either, LocalBoxFuture};
-use ics_http::{HeldBody, hold_body};
+use ics_http::{HeldBody, hold_body, noted_during};
 
 use super::Telemetry;
 use super::decision::{Act, Room, render_unanswered};
 use super::metrics::ListenerMetrics;
-use super::verdict::witnessed;
 use super::writer::LogSink;
 use crate::config::LogFormat;
 use attempt::Attempt;
@@ -118,7 +117,7 @@ where
         let act = attempt.act;
         let answer = self.service.call(request);
         let answering = async move {
-            let (response, verdict) = witnessed(answer).await;
+            let (response, verdict) = noted_during(answer).await;
             let response = response?;
             let end = attempt.end(&response, verdict);
             Ok(conclude(response, (held, end)))

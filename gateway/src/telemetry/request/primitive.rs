@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ics_core::port::PortFuture;
+use ics_http::noted_during;
 use ics_onem2m::caller::Caller;
 use ics_onem2m::handler::Handler;
 use ics_onem2m::primitive::{Operation, Refusal, Request, Response};
@@ -15,7 +16,6 @@ use super::Recorder;
 use super::attempt::{AskedBy, Peer};
 use super::line::{Line, RequestId};
 use crate::telemetry::decision::{Act, Entry, Room, Verdict, render_request};
-use crate::telemetry::verdict::witnessed;
 use crate::telemetry::{ONEM2M, Telemetry};
 
 /// The CSE; each request it is given is done to its end, and leaves its traces.
@@ -48,7 +48,7 @@ impl LoggedCse {
             return self.cse.refuse(&request, not_now()).response;
         };
         let from = request.from.clone();
-        let (answered, verdict) = witnessed(self.cse.answer(&caller, request)).await;
+        let (answered, verdict) = noted_during(self.cse.answer(&caller, request)).await;
         attempt.end(&answered, verdict);
         self.cse.word((&caller, from.as_deref()), answered.response)
     }
