@@ -2,6 +2,7 @@
 
 mod archive;
 mod broker;
+mod challenges;
 mod coap;
 mod devices;
 mod embedded;

@@ -28,8 +28,10 @@ pub struct Party {
     pub iot_sp: bool,
     /// Active, suspended or removed.
     pub status: PartyStatus,
-    /// Service URIs it owns, with everything under them.
+    /// Service URIs it owns, with everything under them: it has shown that, or the operator vouches.
     pub services: Vec<ServicePrefix>,
+    /// Service URIs it says it owns, and has not shown yet: none of them can be used.
+    pub claims: Vec<ServiceClaim>,
     /// Serial numbers it answers for.
     pub serial_namespaces: Vec<SerialNamespace>,
     /// Where its notifications may go: scheme, host and port, pinned.
@@ -44,6 +46,50 @@ pub struct Party {
     pub created: Timestamp,
     /// Rises by one with every write.
     pub version: u64,
+}
+
+/// A service URI that a party says it owns (X3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceClaim {
+    /// With everything under it.
+    pub prefix: ServicePrefix,
+    /// What is to be served at it.
+    pub challenge: OwnershipChallenge,
+}
+
+/// What a party serves below a service URI to show that it is its own: drawn for this party and this
+/// URI, and told to nobody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnershipChallenge(String);
+
+impl OwnershipChallenge {
+    /// One of 128 random bits.
+    #[must_use]
+    pub fn mint(random: [u8; 16]) -> Self {
+        Self(alloc::format!(
+            "ics-challenge-{:032x}",
+            u128::from_be_bytes(random)
+        ))
+    }
+
+    /// One that was minted before.
+    ///
+    /// # Errors
+    /// [`InvalidId::Form`].
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        let random = text.strip_prefix("ics-challenge-").unwrap_or_default();
+        let is_minted = random.len() == 32
+            && random
+                .bytes()
+                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        is_minted.then(|| Self(text.into())).ok_or(InvalidId::Form)
+    }
+
+    /// The text that is to be served, alone.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// The AE of a party on a oneM2M platform.
@@ -151,6 +197,13 @@ impl Party {
     #[must_use]
     pub fn owns_service(&self, service_uri: &ServiceUri) -> bool {
         self.services.iter().any(|prefix| prefix.owns(service_uri))
+    }
+
+    /// Whether it says that it owns `service_uri`, and has not shown it.
+    #[must_use]
+    pub fn claims_service(&self, service_uri: &ServiceUri) -> bool {
+        let mut claims = self.claims.iter();
+        claims.any(|claim| claim.prefix.owns(service_uri))
     }
 
     /// Whether a notification of it may go to `destination`.

@@ -17,6 +17,7 @@ mod job;
 mod keepsake;
 mod mapping;
 mod onboarding;
+mod ownership;
 mod subscription;
 mod turn;
 
@@ -41,6 +42,7 @@ pub use job::JobError;
 pub use keepsake::KeepError;
 pub use mapping::{AmendmentInput, MappingError, MappingRequest, RequestError, StatusFilter};
 pub use onboarding::{AgreementTerms, EndedRows, OnboardingError, PartyTerms};
+pub use ownership::OwnershipError;
 pub use subscription::{SubscriptionError, SubscriptionTerms};
 
 use crate::change::{Change, Write};

@@ -148,7 +148,7 @@ fn passing(action: Action) -> Value {
         "now": "2026-11-23T12:00:00.000Z",
     });
     let of_service = json!({
-        "service": { "uri": "https://shop.example/services/eggs", "owned": !iot },
+        "service": { "uri": "https://shop.example/services/eggs", "owned": !iot, "proven": !iot },
         "agreement": {
             "agreementId": "0193a5b2-1c1f-7cc0-8000-000000000001",
             "iotSpId": "vendor",

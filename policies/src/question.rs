@@ -109,6 +109,8 @@ pub struct ServiceFacts {
     pub uri: String,
     /// Lies under a prefix that the caller registered.
     pub owned: bool,
+    /// The caller has shown that, or the operator vouches for it.
+    pub proven: bool,
 }
 
 /// Under which agreement.
@@ -171,6 +173,7 @@ pub(crate) struct Facts<'a> {
     authenticated: bool,
     holds_scope: bool,
     owned: bool,
+    proven: bool,
     agreement: Option<(&'a Agreement, AgreementStanding)>,
     consent: Option<(&'a Consent, bool)>,
     device: KnownDevice<'a>,
@@ -229,7 +232,10 @@ impl<'a> Facts<'a> {
             action: Action::of(&request.operation),
             authenticated: principal.sp == party.id && *principal.proof.sp() == party.id,
             holds_scope: principal.scopes.contains(request.reference_point),
-            owned: service.is_some_and(|service| party.owns_service(service)),
+            owned: service.is_some_and(|service| {
+                party.owns_service(service) || party.claims_service(service)
+            }),
+            proven: service.is_some_and(|service| party.owns_service(service)),
             agreement: agreement.map(|agreement| (agreement, stands(agreement))),
             consent: consent.map(|consent| (consent, consent.stands_at(request.now))),
             device,
@@ -255,6 +261,7 @@ impl<'a> Facts<'a> {
             self.standing.restricted,
             self.standing.granted,
         ]));
+        key.push(u8::from(self.proven));
         match &self.agreement {
             None => key.push(0),
             Some((agreement, standing)) => {
@@ -356,6 +363,7 @@ impl<'a> Facts<'a> {
             service: self.service_uri().map(|uri| ServiceFacts {
                 uri: uri.to_owned(),
                 owned: self.owned,
+                proven: self.proven,
             }),
             agreement: self
                 .agreement

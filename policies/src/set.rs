@@ -294,8 +294,8 @@ impl PolicySet {
         let first = forbids
             .map(|policy| match policy.annotation("denied") {
                 Some(reason) => shipped_reason(reason, question),
-                None if mentioned(policy).device => (8, Denied::Device),
-                None => (7, Denied::Policy),
+                None if mentioned(policy).device => (9, Denied::Device),
+                None => (8, Denied::Policy),
             })
             .min_by_key(|(order, _)| *order);
         match first {
@@ -322,10 +322,11 @@ fn shipped_reason(reason: &str, question: &Question) -> (u8, Denied) {
         ("role", Some(point)) => (2, Denied::Role(point.role())),
         ("scope", Some(point)) => (3, Denied::Scope(question.point_needed().unwrap_or(point))),
         ("service", _) => (4, Denied::ServiceNotOwned),
-        ("agreement", _) => (5, Denied::NoAgreement),
-        ("consent", _) => (6, Denied::ConsentRequired),
-        ("device", _) => (8, Denied::Device),
-        _ => (7, Denied::Policy),
+        ("proof", _) => (5, Denied::ServiceNotProven),
+        ("agreement", _) => (6, Denied::NoAgreement),
+        ("consent", _) => (7, Denied::ConsentRequired),
+        ("device", _) => (9, Denied::Device),
+        _ => (8, Denied::Policy),
     }
 }
 
@@ -384,7 +385,11 @@ fn context_of(question: &Question) -> Result<Pairs, String> {
         ("now".to_owned(), Expression::new_datetime(&question.now)),
     ];
     if let Some(service) = &question.service {
-        let members = vec![text("uri", &service.uri), flag("owned", service.owned)];
+        let members = vec![
+            text("uri", &service.uri),
+            flag("owned", service.owned),
+            flag("proven", service.proven),
+        ];
         pairs.push(record("service", members)?);
     }
     if let Some(agreement) = &question.agreement {

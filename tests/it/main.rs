@@ -24,6 +24,7 @@ mod notifications;
 mod onem2m;
 mod openapi;
 mod operating;
+mod ownership;
 mod policy;
 mod power_cut;
 mod preconditions;

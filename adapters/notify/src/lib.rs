@@ -11,6 +11,7 @@
 //! | our token at the SP | `token` |
 //! | sockets, and which addresses they may reach | `driver`, [`AddressRules`] |
 //! | what an answer means | `outcome` |
+//! | what is served at a service URI | [`ChallengeClient`] |
 //!
 //! Delivery is at least once: a receiver drops duplicates by `notificationId` and orders by
 //! `sequence`. Every callback bears `Content-Digest` (RFC 9530, sha-256) and a signature labelled
@@ -29,6 +30,7 @@
 
 mod attempt;
 mod bell;
+mod challenge;
 mod cooldown;
 mod courier;
 mod deliverer;
@@ -49,6 +51,7 @@ mod vetting;
 mod wire;
 
 pub use bell::Bell;
+pub use challenge::ChallengeClient;
 pub use deliverer::{Deliverer, Pace, Settings, Surroundings};
 pub use outbox::Outbox;
 pub use signature::CallbackSigner;

@@ -146,6 +146,7 @@ pub(crate) fn party(id: &SpId) -> Party {
         iot_sp: true,
         status: PartyStatus::Active,
         services: Vec::new(),
+        claims: Vec::new(),
         serial_namespaces: Vec::new(),
         callback_origins: Vec::new(),
         token_endpoint: None,

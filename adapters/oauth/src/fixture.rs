@@ -142,6 +142,7 @@ fn party(id: &str, third_party_sp: bool, iot_sp: bool) -> Party {
         iot_sp,
         status: PartyStatus::Active,
         services: Vec::new(),
+        claims: Vec::new(),
         serial_namespaces: Vec::new(),
         callback_origins: Vec::new(),
         token_endpoint: None,

@@ -70,6 +70,11 @@ pub fn configure(cfg: &mut ServiceConfig, api: Arc<OperatorApi>) {
             "POST",
             [web::post().to(change_sp_ae)],
         ))
+        .service(at(
+            "/sps/{id}/services",
+            "POST",
+            [web::post().to(add_sp_service)],
+        ))
         .service(at("/sps/{id}/resume", "POST", [web::post().to(resume_sp)]))
         .service(at("/sps/{id}/remove", "POST", [web::post().to(remove_sp)]))
         .service(at(

@@ -46,6 +46,8 @@ pub(crate) enum Refusal {
     NoNotification,
     #[error("no such certificate")]
     NoCertificateKnown,
+    #[error("as many services as a service provider may have")]
+    TooManyServices,
     #[error("no such verdict")]
     NoVerdict,
     #[error("no such device")]
@@ -112,6 +114,7 @@ impl Refusal {
             OnboardingError::GrantsDoNotFitRoles(_) => Self::GrantsDoNotFitRoles,
             OnboardingError::ServiceOwned { owner, .. } => Self::ServiceOwned { owner },
             OnboardingError::AeTaken(owner) => Self::AeTaken { owner },
+            OnboardingError::TooManyServices(_) => Self::TooManyServices,
             OnboardingError::AgreementExists(id) => Self::AgreementExists(id.to_string()),
             OnboardingError::NoAgreement(_) => Self::NoAgreement,
             OnboardingError::Failure(failure) => Self::Failure(failure),
@@ -337,6 +340,12 @@ impl Refusal {
                 "NOTIFICATION_NOT_FOUND",
                 "No such notification",
                 Some("it was delivered meanwhile, or never was"),
+            ),
+            Self::TooManyServices => Code(
+                409,
+                "TOO_MANY_SERVICES",
+                "As many services as a service provider may have",
+                Some("name a shorter prefix that covers several"),
             ),
             Self::NoVerdict => Code(
                 404,

@@ -14,6 +14,7 @@ use utoipa::{Modify, OpenApi};
         crate::driver::add_sp,
         crate::driver::show_sp,
         crate::driver::change_sp_ae,
+        crate::driver::add_sp_service,
         crate::driver::suspend_sp,
         crate::driver::resume_sp,
         crate::driver::remove_sp,

@@ -24,7 +24,7 @@ pub(crate) use device::{
 pub(crate) use job::show_job;
 pub(crate) use mapping::{show_mapping, show_mapping_detail, status_of};
 pub(crate) use outbox::show_entry;
-pub(crate) use party::{party_ae, party_terms, show_party};
+pub(crate) use party::{party_ae, party_service, party_terms, show_party};
 
 use crate::error::Refusal;
 use crate::wire::{InvalidParam, RoleName};

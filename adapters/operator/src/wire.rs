@@ -41,8 +41,8 @@ pub use outbox::{
     DeadReasonName, MessageKindName, OutboxQuery, OutboxRetry, OutboxView, RetriedView,
 };
 pub use party::{
-    JwkView, LimitsView, NewLimits, NewOneM2mAe, NewParty, OneM2mAeView, PartyStatusName,
-    PartyView, RemovedParty, RoleName, SerialNamespaceView,
+    JwkView, LimitsView, NewLimits, NewOneM2mAe, NewParty, NewService, OneM2mAeView,
+    PartyStatusName, PartyView, RemovedParty, RoleName, SerialNamespaceView,
 };
 pub use policy::{DifferenceView, PolicyText, PolicyView, TrialView, VerdictView, VerdictsView};
 pub use problem::{InvalidParam, ProblemView};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ics_core::id::Origin;
-use ics_core::port::{Authenticator, Clock, RateLimiter};
+use ics_core::port::{Authenticator, Clock, PortFuture, RateLimiter};
 use ics_core::service::IcsService;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::server::ServerBuilder;
@@ -50,6 +50,14 @@ pub struct T8Api {
     pub(crate) sockets: Arc<Sockets>,
     /// Places of bulk inquiries under way.
     pub(crate) bulks: Arc<Places>,
+    pub(crate) challenges: Option<Arc<dyn ChallengeReader>>,
+}
+
+/// Reads what is served at a URL that somebody else named: over https, of an address that may be
+/// connected to, without following where it leads.
+pub trait ChallengeReader: Send + Sync {
+    /// What was answered with 200, the beginning of it; `None` where nothing was.
+    fn read<'a>(&'a self, url: &'a str) -> PortFuture<'a, Option<Vec<u8>>>;
 }
 
 impl T8Api {
@@ -85,7 +93,15 @@ impl T8Api {
             document: document.into(),
             sockets: Arc::default(),
             bulks: Arc::default(),
+            challenges: None,
         })
+    }
+
+    /// This API with a way to read the challenges that service providers serve; without one none is read.
+    #[must_use]
+    pub fn with_challenges(mut self, challenges: Arc<dyn ChallengeReader>) -> Self {
+        self.challenges = Some(challenges);
+        self
     }
 
     /// This API with its websockets kept in `sockets`, where whoever delivers finds them, and

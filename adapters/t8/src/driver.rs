@@ -205,7 +205,7 @@ async fn act(
         body: &asked.body,
         now: asked.now,
     };
-    let outcome = resource::dispatch(operation, &api.service, &call).await;
+    let outcome = resource::dispatch(operation, &api, &call).await;
     note_point(&request, call.point.get());
     outcome.map(respond)
 }

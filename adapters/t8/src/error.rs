@@ -8,7 +8,7 @@ use ics_core::principal::AuthenticationFailure;
 use ics_core::reference_point::{ReferencePoint, Role};
 use ics_core::service::{
     AnswerError, AssignmentError, DemapError, DeviceError, Failure, InquiryError, JobError,
-    MappingError, ProfileError, RequestError, SubscriptionError,
+    MappingError, OwnershipError, ProfileError, RequestError, SubscriptionError,
 };
 
 use crate::problem::{Cause, Challenge, Companion, Problem};
@@ -60,6 +60,9 @@ pub(crate) fn refuse_denied(denied: Denied, point: ReferencePoint) -> Problem {
         Denied::ServiceNotOwned => {
             Problem::from(Cause::ServiceNotOwned).at("/serviceUri", "is not owned by the caller")
         }
+        Denied::ServiceNotProven => {
+            Problem::from(Cause::ServiceNotProven).at("/serviceUri", "is not yet proven")
+        }
         Denied::ConsentRequired => Cause::ConsentRequired.into(),
         // A request for such a device is not refused: it fails like one for any that is not there.
         Denied::Policy | Denied::Device => Cause::NotAllowed.into(),
@@ -96,6 +99,18 @@ impl From<MappingError> for Problem {
             MappingError::NowhereToNotify => crate::translate::nowhere_to_notify(),
             MappingError::ValidityOutOfRange => validity_out_of_range(),
             MappingError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<OwnershipError> for Problem {
+    fn from(error: OwnershipError) -> Self {
+        match error {
+            OwnershipError::Denied(denied) => refuse_denied(denied, ReferencePoint::Ics5),
+            OwnershipError::NotClaimed => Cause::ServiceNotFound.into(),
+            OwnershipError::Owned => Cause::ServiceOwned.into(),
+            OwnershipError::Otherwise => Cause::ChallengeNotMet.into(),
+            OwnershipError::Failure(failure) => failure.into(),
         }
     }
 }

@@ -39,7 +39,7 @@ mod socket;
 mod translate;
 pub mod wire;
 
-pub use api::{InvalidSettings, Settings, T8Api};
+pub use api::{ChallengeReader, InvalidSettings, Settings, T8Api};
 pub use driver::configure;
 pub use link::ResourceUris;
 pub use openapi::openapi;

@@ -100,6 +100,11 @@ fn components() -> ComponentsBuilder {
     all = add::<wire::TransactionAnswerView<'static>>(all);
     all = add::<wire::ProfileView<'static>>(all);
     all = add::<wire::AgreementView<'static>>(all);
+    all = add::<wire::UnprovenServiceView<'static>>(all);
+    all = add::<wire::ServiceProofOrder<'static>>(all);
+    all = add::<wire::ServiceProofView<'static>>(all);
+    all = add::<wire::Resolution<'static>>(all);
+    all = add::<wire::ResolutionView<'static>>(all);
     all = add::<wire::DiscoveryView<'static>>(all);
     all = add::<wire::ApiView>(all);
     all = named(all, "IdentityMappingPatch", schema::mapping_patch());

@@ -8,6 +8,7 @@ pub(crate) enum Operation {
     InquireByTransaction,
     InquireByDevice,
     InquireInBulk,
+    ResolveDevice,
     CreateMapping,
     ListMappings,
     ReadMapping,
@@ -36,6 +37,7 @@ pub(crate) enum Operation {
     AddCredential,
     RevokeCredential,
     ReadProfile,
+    ProveService,
     Discover,
     ReadDocument,
 }
@@ -70,6 +72,7 @@ const MAPPINGS_SOCKET: &str = "/ics-mapping/v1/{scsAsId}/websocket";
 const ASSIGNMENTS_SOCKET: &str = "/ics-device-mapping/v1/{scsAsId}/websocket";
 const ASSIGNMENT: &str = "/ics-device-mapping/v1/{scsAsId}/assignments/{mappingId}";
 const BULK: &str = "/ics-inquiry/v1/retrieve-bulk";
+const RESOLUTION: &str = "/ics-inquiry/v1/resolve-device";
 const DEVICES: &str = "/ics-device/v1/{scsAsId}/devices";
 const DEVICE: &str = "/ics-device/v1/{scsAsId}/devices/{deviceId}";
 const DEVICES_IN_BULK: &str = "/ics-device/v1/{scsAsId}/register-bulk";
@@ -77,6 +80,7 @@ const PAIRING_CODES: &str = "/ics-device/v1/{scsAsId}/devices/{deviceId}/pairing
 const CREDENTIALS: &str = "/ics-device/v1/{scsAsId}/devices/{deviceId}/credentials";
 const CREDENTIAL: &str = "/ics-device/v1/{scsAsId}/devices/{deviceId}/credentials/{credentialId}";
 const JOB: &str = "/ics-demapping/v1/{scsAsId}/jobs/{jobId}";
+const PROOFS: &str = "/ics-access/v1/{scsAsId}/service-proofs";
 /// JSON texts, one a line.
 pub(crate) const NDJSON: &str = "application/x-ndjson";
 /// Where the document is.
@@ -85,10 +89,11 @@ pub(crate) const DOCUMENT: &str = "/openapi.json";
 pub(crate) const DISCOVERY: &str = "/.well-known/ics";
 
 /// Every path and the methods on it. Inquiries first: routes are tried in this order.
-pub(crate) const PATHS: [(&str, &str); 22] = [
+pub(crate) const PATHS: [(&str, &str); 24] = [
     ("/ics-inquiry/v1/retrieve-by-transaction", "POST"),
     ("/ics-inquiry/v1/retrieve-by-device", "POST"),
     (BULK, "POST"),
+    (RESOLUTION, "POST"),
     (MAPPINGS, "GET, POST"),
     (MAPPING, "GET, PATCH, DELETE"),
     (SUBSCRIPTIONS, "GET, POST"),
@@ -106,16 +111,18 @@ pub(crate) const PATHS: [(&str, &str); 22] = [
     (CREDENTIALS, "POST"),
     (CREDENTIAL, "DELETE"),
     ("/ics-access/v1/{scsAsId}/profile", "GET"),
+    (PROOFS, "POST"),
     (DISCOVERY, "GET"),
     (DOCUMENT, "GET"),
 ];
 
 impl Operation {
     /// All of them.
-    pub(crate) const ALL: [Self; 33] = [
+    pub(crate) const ALL: [Self; 35] = [
         Self::InquireByTransaction,
         Self::InquireByDevice,
         Self::InquireInBulk,
+        Self::ResolveDevice,
         Self::CreateMapping,
         Self::ListMappings,
         Self::ReadMapping,
@@ -144,6 +151,7 @@ impl Operation {
         Self::AddCredential,
         Self::RevokeCredential,
         Self::ReadProfile,
+        Self::ProveService,
         Self::Discover,
         Self::ReadDocument,
     ];
@@ -154,6 +162,7 @@ impl Operation {
             Self::InquireByTransaction => "/ics-inquiry/v1/retrieve-by-transaction",
             Self::InquireByDevice => "/ics-inquiry/v1/retrieve-by-device",
             Self::InquireInBulk => BULK,
+            Self::ResolveDevice => RESOLUTION,
             Self::CreateMapping | Self::ListMappings => MAPPINGS,
             Self::ReadMapping | Self::AmendMapping | Self::CancelMapping => MAPPING,
             Self::CreateSubscription | Self::ListSubscriptions => SUBSCRIPTIONS,
@@ -174,6 +183,7 @@ impl Operation {
             Self::AddCredential => CREDENTIALS,
             Self::RevokeCredential => CREDENTIAL,
             Self::ReadProfile => "/ics-access/v1/{scsAsId}/profile",
+            Self::ProveService => PROOFS,
             Self::Discover => DISCOVERY,
             Self::ReadDocument => DOCUMENT,
         }
@@ -199,12 +209,14 @@ impl Operation {
             Self::InquireByTransaction
             | Self::InquireByDevice
             | Self::InquireInBulk
+            | Self::ResolveDevice
             | Self::CreateMapping
             | Self::CreateSubscription
             | Self::RegisterDevice
             | Self::RegisterDevicesInBulk
             | Self::MintPairingCode
             | Self::AddCredential
+            | Self::ProveService
             | Self::Demap => Verb::Post,
             Self::ReplaceSubscription | Self::AnswerAssignment => Verb::Put,
             Self::AmendMapping | Self::AmendSubscription | Self::AmendDevice => Verb::Patch,
@@ -221,7 +233,7 @@ impl Operation {
         match self {
             Self::InquireByTransaction => Gate::Point(Ics7),
             // 10.3 case 1 says ICS-6; clause 9 gives inquiry to ICS-8 (t8 B.1).
-            Self::InquireByDevice => Gate::Point(Ics8),
+            Self::InquireByDevice | Self::ResolveDevice => Gate::Point(Ics8),
             // Each line is asked over the point of its case.
             Self::InquireInBulk => Gate::Either(Ics7, Ics8),
             Self::CreateMapping
@@ -252,6 +264,7 @@ impl Operation {
             | Self::RevokeCredential => Gate::Point(Ics2),
             Self::Demap | Self::ReadJob => Gate::Either(Ics3, Ics4),
             Self::ReadProfile => Gate::Either(Ics5, Ics6),
+            Self::ProveService => Gate::Point(Ics5),
             Self::Discover | Self::ReadDocument => Gate::Certificate,
         }
     }
@@ -315,7 +328,7 @@ impl Operation {
     pub(crate) const fn is_inquiry(self) -> bool {
         matches!(
             self,
-            Self::InquireByTransaction | Self::InquireByDevice | Self::InquireInBulk
+            Self::InquireByTransaction | Self::InquireByDevice | Self::InquireInBulk | Self::ResolveDevice
         )
     }
 }

@@ -51,6 +51,8 @@ causes! {
     ScsAsIdMismatch = "SCS_AS_ID_MISMATCH", 403, "the path names another SCS/AS than the access token";
     NoAgreement = "NO_AGREEMENT", 403, "no agreement in force covers this";
     ServiceNotOwned = "SERVICE_NOT_OWNED", 403, "the service URI is not one of the caller's";
+    ServiceNotProven = "SERVICE_NOT_PROVEN", 403,
+        "the service URI is not yet shown to be the caller's: serve its challenge, and call proveService";
     ConsentRequired = "CONSENT_REQUIRED", 403, "no consent of the user stands";
     NotAllowed = "NOT_ALLOWED", 403, "a policy of the operator refuses it";
     ModificationNotAllowed = "MODIFICATION_NOT_ALLOWED", 403, "this cannot be modified, or not any more";
@@ -62,6 +64,7 @@ causes! {
     ResourceUnknown = "RESOURCE_URI_STRUCTURE_NOT_FOUND", 404, "there is no such resource";
     MappingNotFound = "MAPPING_NOT_FOUND", 404, "no such mapping";
     SubscriptionNotFound = "SUBSCRIPTION_NOT_FOUND", 404, "no such subscription";
+    ServiceNotFound = "SERVICE_NOT_FOUND", 404, "no such service of the caller";
     DeviceNotFound = "DEVICE_NOT_FOUND", 404, "no such hosted device";
     CredentialNotFound = "CREDENTIAL_NOT_FOUND", 404, "no such credential of a hosted device";
     JobNotFound = "JOB_NOT_FOUND", 404, "no such job";
@@ -74,6 +77,10 @@ causes! {
     DeviceRevoked = "DEVICE_REVOKED", 409, "the device ID was unregistered";
     DeviceAlreadyRegistered = "DEVICE_ALREADY_REGISTERED", 409,
         "a device of this serial number is hosted already";
+    ChallengeNotRead = "CHALLENGE_NOT_READ", 409,
+        "the challenge could not be read: no answer with 200 came from its URL";
+    ChallengeNotMet = "CHALLENGE_NOT_MET", 409, "what was read is not the challenge";
+    ServiceOwned = "SERVICE_OWNED", 409, "another service provider has shown that the service is its own";
     DeviceFull = "DEVICE_FULL", 409, "the device holds as many mappings as it can";
     NoAgreementAnyMore = "NO_AGREEMENT", 409, "the agreement ended meanwhile";
     ConsentRequiredAnyMore = "CONSENT_REQUIRED", 409, "the consent ended meanwhile";

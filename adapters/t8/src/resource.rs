@@ -12,6 +12,7 @@ mod subscriptions;
 
 use ics_core::service::IcsService;
 
+use crate::api::T8Api;
 use crate::exchange::{Call, Reply};
 use crate::operation::Operation;
 use crate::problem::{Cause, Problem};
@@ -19,12 +20,14 @@ use crate::problem::{Cause, Problem};
 /// Runs an operation. All but the inquiries are boxed, so that those stay small.
 pub(crate) async fn dispatch(
     operation: Operation,
-    service: &IcsService,
+    api: &T8Api,
     call: &Call<'_>,
 ) -> Result<Reply, Problem> {
+    let service: &IcsService = &api.service;
     match operation {
         Operation::InquireByTransaction => inquiry::by_transaction(service, call).await,
         Operation::InquireByDevice => inquiry::by_device(service, call).await,
+        Operation::ResolveDevice => Box::pin(inquiry::resolve_device(service, call)).await,
         Operation::CreateMapping => Box::pin(mappings::create(service, call)).await,
         Operation::ListMappings => Box::pin(mappings::list(service, call)).await,
         Operation::ReadMapping => Box::pin(mappings::read(service, call)).await,
@@ -50,6 +53,7 @@ pub(crate) async fn dispatch(
         Operation::AddCredential => Box::pin(devices::add_credential(service, call)).await,
         Operation::RevokeCredential => Box::pin(devices::revoke_credential(service, call)).await,
         Operation::ReadProfile => profile::read(service, call),
+        Operation::ProveService => Box::pin(profile::prove_service(api, call)).await,
         // Answered line by line, as [`bulk`] goes; by a connection; or shown to whoever has a
         // certificate, before there is a call.
         Operation::InquireInBulk

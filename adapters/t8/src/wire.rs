@@ -18,23 +18,26 @@ mod read;
 pub(crate) mod schema;
 mod text;
 
+pub use access::ServiceProofOrder;
 pub use demapping::Demap;
 pub use device::{CredentialOrder, DevicePatch, DeviceRegistration, PairingOrder};
 pub use device_mapping::{Answer, SerialNamespace, Subscription, SubscriptionPatch};
 pub use frame::{FrameGate, FrameTooLarge};
-pub use inquiry::{DeviceInquiry, TransactionInquiry};
+pub use inquiry::{DeviceInquiry, Resolution, TransactionInquiry};
 pub use mapping::{IdentityMapping, IdentityMappingPatch, UserConsent, WebsockNotifConfig};
 pub use notification::Acknowledgement;
 pub use read::{Body, Fault, InvalidBody, parse_body};
 
-pub(crate) use access::{AgreementView, LimitsView, ProfileView};
+pub(crate) use access::{
+    AgreementView, LimitsView, ProfileView, ServiceProofView, UnprovenServiceView,
+};
 pub(crate) use demapping::{DemappedView, JobView};
 pub(crate) use device::{CredentialView, DeviceView, DocumentView, PairingView};
 pub(crate) use device_mapping::{
     AssignmentView, ConsentView, SerialNamespaceView, SubscriptionView,
 };
 pub(crate) use discovery::{ApiView, CallbackSignatureView, DiscoveryView};
-pub(crate) use inquiry::{DeviceAnswerView, PairView, TransactionAnswerView, point_of_line};
+pub(crate) use inquiry::{DeviceAnswerView, PairView, ResolutionView, TransactionAnswerView, point_of_line};
 pub(crate) use mapping::{MappingView, WebsocketView};
 pub(crate) use number::Whole;
 pub(crate) use read::Object;

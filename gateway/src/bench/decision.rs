@@ -120,6 +120,7 @@ impl Inquiry {
                 iot_sp: is_iot,
                 status: PartyStatus::Active,
                 services,
+                claims: Vec::new(),
                 serial_namespaces: Vec::new(),
                 callback_origins: Vec::new(),
                 token_endpoint: None,

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use ics_core::id::SpId;
 use ics_operator::wire::{
-    Confirmation, JwkView, NewLimits, NewOneM2mAe, NewParty, OneM2mAeView, PartyView, RemovedParty,
-    RoleName, SerialNamespaceView,
+    Confirmation, JwkView, NewLimits, NewOneM2mAe, NewParty, NewService, OneM2mAeView, PartyView,
+    RemovedParty, RoleName, SerialNamespaceView,
 };
 use ics_vault::read_verifying_key;
 
@@ -66,6 +66,7 @@ enum SpVerb {
     Resume(NamedSp),
     Remove(RemoveArguments),
     Onem2m(ChangeAeArguments),
+    Service(ServiceArguments),
     Invite(invite::InviteArguments),
     /// Certificates of service providers
     #[command(subcommand)]
@@ -93,9 +94,13 @@ struct AddArguments {
     #[arg(long = "role", value_enum, required = true)]
     roles: Vec<Role>,
 
-    /// A service URI it owns, with everything under it
+    /// A service URI it owns, with everything under it: you vouch for it
     #[arg(long = "service", value_name = "URI")]
     services: Vec<String>,
+
+    /// A service URI it says it owns: it can be used once it serves the challenge at it
+    #[arg(long = "unproven-service", value_name = "URI")]
+    unproven_services: Vec<String>,
 
     /// Serial numbers it answers for: PREFIX, or [vendor=NAME,]prefix=TEXT, or
     /// [vendor=NAME,]pattern=REGEX (the whole number must match)
@@ -146,6 +151,31 @@ struct ChangeAeArguments {
     onem2m: AeArguments,
 }
 
+/// Give a service provider one more service
+///
+/// It can use it once it has shown that it is its own: its profile tells it a challenge, which it serves as text at
+/// URI/.well-known/ics-challenge over https, and then it calls proveService. With --vouch it can use it at once.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+    ics-gateway sp service shop --add https://shop.example/eggs --config g.toml
+  It is known to be the shop's, or serves nothing over https:
+    ics-gateway sp service shop --add https://shop.example/eggs --vouch \\
+      --config gateway.toml")]
+struct ServiceArguments {
+    /// Its id
+    #[arg(value_parser = parse_sp)]
+    id: SpId,
+
+    /// The service URI, with everything under it
+    #[arg(long, value_name = "URI")]
+    add: String,
+
+    /// You know that it is its own
+    #[arg(long)]
+    vouch: bool,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Role {
     /// Offers services
@@ -184,6 +214,14 @@ impl SpArguments {
                         onem2m: onem2m.into_view()?,
                     };
                     let party = client.post(&format!("/sps/{id}/onem2m"), &new).await?;
+                    tell_party(&access, &party)
+                }
+                SpVerb::Service(ServiceArguments { id, add, vouch }) => {
+                    let new = NewService {
+                        service: add,
+                        vouched: vouch,
+                    };
+                    let party = client.post(&format!("/sps/{id}/services"), &new).await?;
                     tell_party(&access, &party)
                 }
                 SpVerb::List => list(&access, &client).await,
@@ -245,6 +283,7 @@ fn tell_party(access: &Access, party: &PartyView) -> Outcome {
         ("roles", roles_of(party)),
         ("status", name_of(&party.status)),
         ("services", party.services.join(" ")),
+        ("unproven services", party.unproven_services.join(" ")),
         ("serial namespaces", namespaces.join(" ")),
         ("callback origins", party.callback_origins.join(" ")),
         ("token endpoint", or_empty(party.token_endpoint.as_ref())),
@@ -283,6 +322,7 @@ impl AddArguments {
             id: self.id.to_string(),
             roles: self.roles.into_iter().map(role).collect(),
             services: self.services,
+            unproven_services: self.unproven_services,
             serial_namespaces: self.serial_namespaces,
             callback_origins: self.callback_origins,
             token_endpoint: self.token_endpoint,

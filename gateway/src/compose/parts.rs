@@ -16,6 +16,7 @@ use ics_store::{OnLoss, Table, Upkeep};
 use ics_t8::Sockets;
 use ics_vault::{Authority, Keyring, SigningKey, Vault, Verifier};
 
+use super::challenges::Challenges;
 use super::devices::{DeviceBells, open_device_authority};
 use super::policies::read_policies;
 use super::stretching::password_hasher;
@@ -49,6 +50,8 @@ pub(crate) struct Parts {
     pub(crate) entropy: Arc<dyn Entropy>,
     /// Websockets that service providers have open.
     pub(crate) sockets: Arc<Sockets>,
+    /// Reads what service providers serve to show that a service is theirs.
+    pub(crate) challenges: Arc<Challenges>,
     /// Wakes the deliverer.
     pub(crate) bell: Arc<Bell>,
     /// Wakes the device channels.
@@ -112,6 +115,7 @@ impl Parts {
             clock: clock as _,
             clocks,
             sockets: Arc::default(),
+            challenges: Arc::default(),
             entropy,
             bell,
             device_bells,

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use ics_core::party::Limits;
 use ics_core::port::{OneM2mRoad, PortFuture, StoreError};
 use ics_core::service::IcsService;
-use ics_notify::{AddressRules, CallbackSigner, Deliverer, Pace, Surroundings};
+use ics_notify::{AddressRules, CallbackSigner, ChallengeClient, Deliverer, Pace, Surroundings};
 use ics_oauth::AuthorizationServer;
 use ics_operator::{OperatorApi, StatusSource, StoreCounts};
 use ics_store::{Table, Upkeep};
@@ -401,7 +401,10 @@ fn open_t8(
         settings,
     )
     .map_err(|error| setting("t8", error.to_string()))?;
-    let api = Arc::new(api.with_sockets(Arc::clone(&parts.sockets)));
+    let api = api
+        .with_sockets(Arc::clone(&parts.sockets))
+        .with_challenges(Arc::clone(&parts.challenges) as _);
+    let api = Arc::new(api);
     let listener = Listener {
         name: T8,
         address: config.listen.t8,
@@ -500,6 +503,11 @@ fn start_deliverer(
             ..Pace::default()
         },
     };
+    parts.challenges.begin(ChallengeClient::new(
+        settings.tls.clone(),
+        settings.addresses.clone(),
+        settings.pace,
+    ));
     let surroundings = Surroundings {
         clock: Arc::clone(&parts.clock),
         entropy: Arc::clone(&parts.entropy),

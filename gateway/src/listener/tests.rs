@@ -60,6 +60,7 @@ fn shop(status: PartyStatus) -> DirectoryRecord {
         iot_sp: false,
         status,
         services: Vec::new(),
+        claims: Vec::new(),
         serial_namespaces: Vec::new(),
         callback_origins: Vec::new(),
         token_endpoint: None,

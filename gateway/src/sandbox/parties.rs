@@ -172,6 +172,7 @@ fn terms_of(id: &str, grant: Grant, ports: Ports) -> Result<PartyTerms, SandboxE
         third_party_sp: matches!(grant, Grant::Service(_)),
         iot_sp: matches!(grant, Grant::SerialPrefix(_)),
         services,
+        claims: Vec::new(),
         serial_namespaces,
         callback_origins: vec![Origin::parse(&ports.callback_url()).map_err(refused)?],
         token_endpoint: None,

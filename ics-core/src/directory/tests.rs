@@ -28,6 +28,7 @@ fn party(id: &str, namespaces: Vec<SerialNamespace>) -> Party {
         iot_sp: !namespaces.is_empty(),
         status: PartyStatus::Active,
         services: Vec::new(),
+        claims: Vec::new(),
         serial_namespaces: namespaces,
         callback_origins: Vec::new(),
         token_endpoint: None,

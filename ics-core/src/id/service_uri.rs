@@ -97,6 +97,15 @@ impl ServicePrefix {
             .is_some_and(|rest| rest.is_empty() || self.0.ends_with('/') || rest.starts_with('/'))
     }
 
+    /// Where what shows that it is owned is served; `None` of anything but https.
+    #[must_use]
+    pub fn challenge_url(&self) -> Option<String> {
+        let path = ".well-known/ics-challenge";
+        let between = if self.0.ends_with('/') { "" } else { "/" };
+        let is_https = self.0.starts_with("https://");
+        is_https.then(|| format!("{}{between}{path}", self.0))
+    }
+
     /// The prefix as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -96,6 +96,9 @@ pub enum Denied {
     /// The service URI is not one of the caller's (Y13).
     #[error("service not owned by the caller")]
     ServiceNotOwned,
+    /// The service URI is one the caller says is its own, and has not shown (X3).
+    #[error("service not proven")]
+    ServiceNotProven,
     /// No consent stands (Y21).
     #[error("consent required")]
     ConsentRequired,

@@ -81,6 +81,7 @@ fn directory() -> Directory {
             iot_sp: id == "maker",
             status: PartyStatus::Active,
             services: Vec::new(),
+            claims: Vec::new(),
             serial_namespaces: Vec::new(),
             callback_origins: Vec::new(),
             token_endpoint: None,

@@ -4,9 +4,10 @@ use alloc::vec::Vec;
 
 use super::turn::give_way;
 use super::{Failure, IcsService};
+use crate::correlation::Correlation;
 use crate::id::{DeviceId, ServiceUri, SpId};
 use crate::mapping::MappingKey;
-use crate::port::Denied;
+use crate::port::{Denied, Selection};
 use crate::principal::Principal;
 use crate::procedure::access::authorize_inquiry;
 use crate::procedure::inquiry::{answers_by_device, answers_by_transaction};
@@ -77,6 +78,53 @@ impl IcsService {
             device_id: decision_point.disclose(agreement, &found.device_id),
             iot_sp: found.iot_sp,
         })
+    }
+
+    /// Y25: the device of the caller that a third party knows as `shown`. Walks over the caller's rows:
+    /// what is shown cannot be turned back.
+    ///
+    /// # Errors
+    /// [`InquiryError`]; not found also where that third party has no row of such a device any more.
+    pub async fn resolve_device(
+        &self,
+        principal: &Principal,
+        (third_party_sp, shown): (&SpId, &DeviceId),
+        now: Timestamp,
+    ) -> Result<DeviceId, InquiryError> {
+        let point = ReferencePoint::Ics8;
+        let directory = self.admit(principal, point, now)?;
+        let decision_point = self.ports.decision_point.as_ref();
+        let store = self.ports.store.as_ref();
+        let selection = Selection::IotSp(principal.sp.clone());
+        let is_shown = |found: &Correlation| {
+            let agreement = directory.agreement(&found.agreement);
+            found.third_party_sp == *third_party_sp
+                && found.iot_sp == principal.sp
+                && agreement.is_some_and(|agreement| {
+                    decision_point.disclose(agreement, &found.device_id) == *shown
+                })
+        };
+        let mut after = None;
+        loop {
+            let page = store.walk(&selection, after.as_ref(), PAGE).await;
+            let page = page.map_err(Failure::from)?;
+            let rows = page.mappings.iter().filter_map(Correlation::of);
+            for found in rows.filter(&is_shown) {
+                let asked = (&found, point);
+                let allowed = authorize_inquiry(decision_point, &directory, principal, asked, now);
+                if allowed.is_ok()
+                    && found.holds(now)
+                    && !self.is_fenced(&directory, &found).await?
+                {
+                    return Ok(found.device_id);
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                return Err(InquiryError::NotFound);
+            }
+            give_way().await;
+        }
     }
 
     /// Case 1: the rows of one of the caller's devices, of one service or all.

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::ownership::check_owner;
 use super::{ATTEMPTS, Committed, Failure, IcsService};
 use crate::change::Change;
 use crate::directory::{Directory, DirectoryRecord};
@@ -25,8 +26,10 @@ pub struct PartyTerms {
     pub third_party_sp: bool,
     /// Manages devices.
     pub iot_sp: bool,
-    /// Service URIs it owns.
+    /// Service URIs it owns: the operator vouches for them.
     pub services: Vec<ServicePrefix>,
+    /// Service URIs it says it owns, and has to show.
+    pub claims: Vec<ServicePrefix>,
     /// Serial numbers it answers for.
     pub serial_namespaces: Vec<SerialNamespace>,
     /// Where its notifications may go.
@@ -86,6 +89,9 @@ pub enum OnboardingError {
         /// Who has it.
         owner: SpId,
     },
+    /// As many services as a party may have.
+    #[error("`{0}` has as many services as it may have")]
+    TooManyServices(SpId),
     /// An AE speaks for one party.
     #[error("the AE speaks for `{0}`")]
     AeTaken(SpId),
@@ -134,6 +140,11 @@ impl IcsService {
             iot_sp: terms.iot_sp,
             status: PartyStatus::Active,
             services: terms.services.clone(),
+            claims: terms
+                .claims
+                .iter()
+                .map(|prefix| self.claim(prefix))
+                .collect(),
             serial_namespaces: terms.serial_namespaces.clone(),
             callback_origins: terms.callback_origins.clone(),
             token_endpoint: terms.token_endpoint.clone(),
@@ -411,30 +422,15 @@ fn check_ae(
 
 fn check_grants(directory: &Directory, terms: &PartyTerms) -> Result<(), OnboardingError> {
     let some_role = terms.third_party_sp || terms.iot_sp;
-    let services_fit = terms.services.is_empty() || terms.third_party_sp;
+    let has_services = !(terms.services.is_empty() && terms.claims.is_empty());
+    let services_fit = !has_services || terms.third_party_sp;
     let namespaces_fit = terms.serial_namespaces.is_empty() || terms.iot_sp;
     let fits = some_role && services_fit && namespaces_fit;
     if !fits {
         return Err(OnboardingError::GrantsDoNotFitRoles(terms.id.clone()));
     }
-    for party in directory
-        .parties()
-        .filter(|party| party.status != PartyStatus::Removed)
-    {
-        for prefix in &terms.services {
-            if party
-                .services
-                .iter()
-                .any(|own| own.covers(prefix) || prefix.covers(own))
-            {
-                return Err(OnboardingError::ServiceOwned {
-                    prefix: prefix.as_str().into(),
-                    owner: party.id.clone(),
-                });
-            }
-        }
-    }
-    Ok(())
+    let mut services = terms.services.iter().chain(&terms.claims);
+    services.try_for_each(|prefix| check_owner(directory, &terms.id, prefix))
 }
 
 /// Whether `other` and the new terms could both cover one service at one time.

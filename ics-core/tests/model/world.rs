@@ -274,6 +274,7 @@ fn directory(agreement: AgreementId) -> Directory {
                 .then(|| ServicePrefix::parse("https://s.example/").unwrap())
                 .into_iter()
                 .collect(),
+            claims: Vec::new(),
             serial_namespaces: iot_sp
                 .then(|| SerialNamespace {
                     vendor: None,

@@ -91,6 +91,7 @@ impl Facts {
                 },
                 id,
                 status: PartyStatus::Active,
+                claims: Vec::new(),
                 serial_namespaces: Vec::new(),
                 callback_origins: Vec::new(),
                 token_endpoint: None,

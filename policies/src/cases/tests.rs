@@ -19,7 +19,7 @@ fn a_case_that_is_answered_otherwise_is_told_with_the_policies_that_decided() {
         name = "hope"
         action = "requestMapping"
         expect = "permit"
-        facts = { service.owned = false }
+        facts = { service.owned = false, service.proven = false }
     "#;
     let report = run_cases(&shipped(), text).unwrap();
     let [fault] = report.faults.as_slice() else {
@@ -27,7 +27,10 @@ fn a_case_that_is_answered_otherwise_is_told_with_the_policies_that_decided() {
     };
     assert_eq!(fault.case, "hope");
     assert_eq!(fault.expected, "permit");
-    assert_eq!(fault.answered, "deny, by shipped.service");
+    assert_eq!(
+        fault.answered,
+        "deny, by shipped.service, shipped.service-proof"
+    );
 }
 
 #[test]

@@ -13,6 +13,7 @@ fn party(id: &str, per_second: u32, failed_per_day: u32) -> Party {
         iot_sp: false,
         status: PartyStatus::Active,
         services: Vec::new(),
+        claims: Vec::new(),
         serial_namespaces: Vec::new(),
         callback_origins: Vec::new(),
         token_endpoint: None,

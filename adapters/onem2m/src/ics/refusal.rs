@@ -66,6 +66,7 @@ impl From<Denied> for Refusal {
                 }
                 Denied::NoAgreement => "no agreement in force",
                 Denied::ServiceNotOwned => "`svu` is not owned by the originator",
+                Denied::ServiceNotProven => "`svu` is not yet shown to be the originator's",
                 Denied::ConsentRequired => "the user's consent is required",
                 Denied::Policy | Denied::Device => "a policy of the operator refuses it",
             },

@@ -9,8 +9,12 @@ use ics_core::service::EndedRows;
 use super::{Caller, OperatorApi};
 use crate::error::Refusal;
 use crate::page::{cut_page, parse_limit, parse_token};
-use crate::translate::{parse_sp_in_path, party_ae, party_terms, show_job, show_party};
-use crate::wire::{Confirmation, NewOneM2mAe, NewParty, Page, PageQuery, PartyView, RemovedParty};
+use crate::translate::{
+    parse_sp_in_path, party_ae, party_service, party_terms, show_job, show_party,
+};
+use crate::wire::{
+    Confirmation, NewOneM2mAe, NewParty, NewService, Page, PageQuery, PartyView, RemovedParty,
+};
 
 impl OperatorApi {
     pub(crate) fn list_parties(&self, query: &PageQuery) -> Result<Page<PartyView>, Refusal> {
@@ -65,6 +69,26 @@ impl OperatorApi {
         let outcome = self.service().change_party_ae(&id, onem2m.as_ref()).await;
         let outcome = outcome.map_err(Refusal::of_onboarding);
         let party = caller.note("sp.onem2m", id.as_str(), outcome)?;
+        Ok(show_party(&party))
+    }
+
+    /// Gives a party one more service.
+    pub(crate) async fn add_service(
+        &self,
+        caller: &Caller,
+        id: &str,
+        new: &NewService,
+    ) -> Result<PartyView, Refusal> {
+        let id = parse_sp_in_path(id)?;
+        let prefix = party_service(new)?;
+        let outcome = self.service().add_service(&id, &prefix, new.vouched).await;
+        let outcome = outcome.map_err(Refusal::of_onboarding);
+        let what = if new.vouched {
+            "sp.service.vouch"
+        } else {
+            "sp.service"
+        };
+        let party = caller.note(what, id.as_str(), outcome)?;
         Ok(show_party(&party))
     }
 

@@ -13,6 +13,7 @@ fn new_party(id: &str, role: RoleName) -> NewParty {
         id: id.into(),
         roles: vec![role],
         services: Vec::new(),
+        unproven_services: Vec::new(),
         serial_namespaces: Vec::new(),
         callback_origins: vec![format!("https://{id}.example")],
         token_endpoint: None,

@@ -13,8 +13,8 @@ use super::{Answer, Api, answer, answer_begun, answer_created, answer_done, comp
 use crate::api::Caller;
 use crate::wire::{
     AgreementView, CertificateOrder, CertificateView, Confirmation, EndedAgreement,
-    InvitationOrder, InvitationView, IssuedView, NewAgreement, NewOneM2mAe, NewParty, Page,
-    PageQuery, PartyView, RemovedParty, Revocation,
+    InvitationOrder, InvitationView, IssuedView, NewAgreement, NewOneM2mAe, NewParty, NewService,
+    Page, PageQuery, PartyView, RemovedParty, Revocation,
 };
 
 /// List service providers
@@ -76,6 +76,28 @@ pub(crate) async fn change_sp_ae(
     new: Body<NewOneM2mAe>,
 ) -> Answer {
     answer_done(async move { api.change_party_ae(&caller, &id, &new.0).await }).await
+}
+
+/// Give a service provider one more service
+///
+/// Its own at once where the operator vouches for it; else as soon as it serves the challenge at it, which its profile
+/// tells it.
+#[utoipa::path(
+    post, path = "/operator/v1/sps/{id}/services", tag = "Service providers", operation_id = "addSpService",
+    params(("id" = String, Path, description = "Its id")),
+    request_body = NewService,
+    responses(
+        (status = 200, description = "From now on", body = PartyView),
+        BodyNotValid, NoCertificate, NoParty, PartyExists, BodyNotRead,
+    )
+)]
+pub(crate) async fn add_sp_service(
+    api: Api,
+    caller: Caller,
+    id: Path<String>,
+    new: Body<NewService>,
+) -> Answer {
+    answer_done(async move { api.add_service(&caller, &id, &new.0).await }).await
 }
 
 /// Suspend a service provider

@@ -292,7 +292,7 @@ fn description_names_every_route() {
             probed += 1;
         }
     }
-    assert_eq!(probed, 45);
+    assert_eq!(probed, 46);
 }
 
 #[actix_web::test]

@@ -9,9 +9,13 @@ use super::onem2m::{parse_ae, show_ae};
 use super::{Faults, role_name};
 use crate::error::Refusal;
 use crate::wire::{
-    LimitsView, NewOneM2mAe, NewParty, PartyStatusName, PartyView, RoleName, SerialNamespaceView,
+    LimitsView, NewOneM2mAe, NewParty, NewService, PartyStatusName, PartyView, RoleName,
+    SerialNamespaceView,
 };
 
+/// Nothing can be served at it.
+const NOT_TO_BE_SHOWN: &str =
+    "must be https to be proven: vouch for it, if it is the service provider's";
 /// The most grants of one kind.
 const MAX_GRANTS: usize = 256;
 
@@ -23,6 +27,7 @@ pub(crate) fn party_terms(new: &NewParty, defaults: Limits) -> Result<PartyTerms
     }
     for (param, count) in [
         ("/services", new.services.len()),
+        ("/unprovenServices", new.unproven_services.len()),
         ("/serialNamespaces", new.serial_namespaces.len()),
         ("/callbackOrigins", new.callback_origins.len()),
     ] {
@@ -33,6 +38,16 @@ pub(crate) fn party_terms(new: &NewParty, defaults: Limits) -> Result<PartyTerms
     }
     let id = faults.take("/id", SpId::parse(&new.id));
     let services = faults.take_all("/services", &new.services, ServicePrefix::parse);
+    let claims = faults.take_all(
+        "/unprovenServices",
+        &new.unproven_services,
+        ServicePrefix::parse,
+    );
+    for (n, claim) in claims.iter().enumerate() {
+        if claim.challenge_url().is_none() {
+            faults.add(format!("/unprovenServices/{n}"), NOT_TO_BE_SHOWN);
+        }
+    }
     let serial_namespaces = parse_namespaces(&new.serial_namespaces, &mut faults);
     let callback_origins =
         faults.take_all("/callbackOrigins", &new.callback_origins, Origin::parse);
@@ -50,6 +65,7 @@ pub(crate) fn party_terms(new: &NewParty, defaults: Limits) -> Result<PartyTerms
         third_party_sp: new.roles.contains(&RoleName::ThirdPartySp),
         iot_sp: new.roles.contains(&RoleName::IotSp),
         services,
+        claims,
         serial_namespaces,
         callback_origins,
         token_endpoint,
@@ -65,6 +81,20 @@ pub(crate) fn party_terms(new: &NewParty, defaults: Limits) -> Result<PartyTerms
                 .unwrap_or(defaults.failed_mappings_per_day),
         },
     })
+}
+
+/// A service, parsed, and whether the operator vouches for it.
+pub(crate) fn party_service(new: &NewService) -> Result<ServicePrefix, Refusal> {
+    let mut faults = Faults::default();
+    let prefix = faults.take("/service", ServicePrefix::parse(&new.service));
+    if let Some(prefix) = &prefix
+        && !new.vouched
+        && prefix.challenge_url().is_none()
+    {
+        faults.add("/service", NOT_TO_BE_SHOWN);
+    }
+    faults.check()?;
+    prefix.ok_or(Refusal::Interrupted)
 }
 
 /// The AE that a service provider is to speak as, parsed.
@@ -120,6 +150,11 @@ pub(crate) fn show_party(party: &Party) -> PartyView {
             .services
             .iter()
             .map(|prefix| prefix.as_str().into())
+            .collect(),
+        unproven_services: party
+            .claims
+            .iter()
+            .map(|claim| claim.prefix.as_str().into())
             .collect(),
         serial_namespaces: party.serial_namespaces.iter().map(show_namespace).collect(),
         callback_origins: party

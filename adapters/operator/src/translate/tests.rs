@@ -42,6 +42,7 @@ fn every_fault_of_a_party_is_told_with_its_place_and_without_its_value() {
             "https://ok.example/".into(),
             format!("https://x.example/{SECRET}"),
         ],
+        unproven_services: Vec::new(),
         serial_namespaces: vec![
             namespace(Some("A"), None),
             namespace(Some("A"), Some("B")),
@@ -87,6 +88,7 @@ fn limits_left_out_are_the_configured_ones() {
         id: "shop".into(),
         roles: vec![RoleName::ThirdPartySp],
         services: Vec::new(),
+        unproven_services: Vec::new(),
         serial_namespaces: Vec::new(),
         callback_origins: Vec::new(),
         token_endpoint: None,

@@ -79,6 +79,17 @@ pub struct JwkView {
     pub y: Option<String>,
 }
 
+/// `POST /sps/{id}/services`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewService {
+    /// A service URI, with everything under it.
+    pub service: String,
+    /// Whether the operator vouches for it; else the service provider is to show that it is its own.
+    #[serde(default)]
+    pub vouched: bool,
+}
+
 /// How much a service provider may ask; what is left out is as the configuration says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -101,9 +112,12 @@ pub struct NewParty {
     pub id: String,
     /// At least one.
     pub roles: Vec<RoleName>,
-    /// Service URIs it owns, with everything under them (third party SP).
+    /// Service URIs it owns, with everything under them (third party SP): the operator vouches for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<String>,
+    /// Service URIs it says it owns: each can be used once it serves the challenge at it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unproven_services: Vec<String>,
     /// Serial numbers it answers for (IoT SP).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub serial_namespaces: Vec<SerialNamespaceView>,
@@ -143,6 +157,9 @@ pub struct PartyView {
     pub status: PartyStatusName,
     /// Service URIs it owns.
     pub services: Vec<String>,
+    /// Service URIs it says it owns, and has not shown yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unproven_services: Vec<String>,
     /// Serial numbers it answers for.
     pub serial_namespaces: Vec<SerialNamespaceView>,
     /// Where its notifications may go.

@@ -76,6 +76,7 @@ fn requests_survive_a_round_trip() {
         id: "vendor".into(),
         roles: vec![RoleName::IotSp],
         services: Vec::new(),
+        unproven_services: Vec::new(),
         serial_namespaces: vec![SerialNamespaceView {
             vendor: Some("acme".into()),
             prefix: Some("FR-".into()),

@@ -237,6 +237,7 @@ pub fn party(id: &str, version: u64) -> DirectoryRecord {
         iot_sp: true,
         status: PartyStatus::Suspended,
         services: vec![ServicePrefix::parse("https://shop.example/").unwrap()],
+        claims: Vec::new(),
         serial_namespaces: vec![
             SerialNamespace {
                 vendor: Some(attribute("Frost")),

@@ -7,8 +7,9 @@ use ics_core::directory::DirectoryRecord;
 use ics_core::id::{AeId, AgreementId, Origin, SubscriptionId};
 use ics_core::mapping::Features;
 use ics_core::party::{
-    Agreement, CertificateRecord, ConsentMode, Exposure, Limits, OneM2mAe, Party, PartyStatus,
-    SerialMatcher, SerialNamespace, SignatureAlgorithm, Subscription, VerifyingKey,
+    Agreement, CertificateRecord, ConsentMode, Exposure, Limits, OneM2mAe, OwnershipChallenge,
+    Party, PartyStatus, SerialMatcher, SerialNamespace, ServiceClaim, SignatureAlgorithm,
+    Subscription, VerifyingKey,
 };
 use ics_core::principal::{CertificateSerial, CertificateThumbprint};
 
@@ -29,8 +30,8 @@ const KINDS: [&str; 6] = [
 
 impl Record for DirectoryRecord {
     /// 2: a subscription may do without a destination, and go by websocket. 3: an agreement may take
-    /// a pairing code. 4: a service provider may speak as an AE of oneM2M.
-    const VERSION: u8 = 4;
+    /// a pairing code. 4: a service provider may speak as an AE of oneM2M. 5: it may have services to show.
+    const VERSION: u8 = 5;
 
     fn write(&self, out: &mut impl Sink) {
         // The version first, so that it can be compared without reading the rest.
@@ -134,6 +135,21 @@ fn write_party(out: &mut impl Sink, party: &Party) {
     );
     out.instant("createTime", party.created);
     out.option("onem2m", party.onem2m.as_ref(), put_ae);
+    out.list("claims", &party.claims, |out, name, claim| {
+        out.group(name, |out| {
+            out.text("service", claim.prefix.as_str());
+            out.text("challenge", claim.challenge.as_str());
+        });
+    });
+}
+
+fn claim<S: Source>(input: &mut S, name: &'static str) -> Result<ServiceClaim, RecordError> {
+    input.group(name, |input| {
+        Ok(ServiceClaim {
+            prefix: service_prefix(input, "service")?,
+            challenge: OwnershipChallenge::parse(&input.text("challenge")?)?,
+        })
+    })
 }
 
 fn put_ae(out: &mut impl Sink, name: &'static str, onem2m: &OneM2mAe) {
@@ -184,6 +200,11 @@ fn read_party(input: &mut impl Source, format: u8, version: u64) -> Result<Party
             None
         } else {
             input.option("onem2m", ae)?
+        },
+        claims: if format < 5 {
+            Vec::new()
+        } else {
+            input.list("claims", claim)?
         },
         version,
     })

@@ -18,6 +18,7 @@ fn terms(id: &str, onem2m: OneM2mAe) -> PartyTerms {
         third_party_sp: true,
         iot_sp: false,
         services: Vec::new(),
+        claims: Vec::new(),
         serial_namespaces: Vec::new(),
         callback_origins: Vec::new(),
         token_endpoint: None,

@@ -192,6 +192,7 @@ fn party(id: &str, iot_sp: bool) -> DirectoryRecord {
         iot_sp,
         status: PartyStatus::Active,
         services: Vec::new(),
+        claims: Vec::new(),
         serial_namespaces: vec![SerialNamespace {
             vendor: None,
             matcher: SerialMatcher::prefix("LOCK-").unwrap(),

@@ -116,6 +116,14 @@ const fn words(operation: Operation) -> (&'static str, &'static str) {
         ),
         Operation::RevokeCredential => ("revokeDeviceCredential", "Revoke a credential"),
         Operation::ReadProfile => ("readProfile", "What the operator granted the caller"),
+        Operation::ResolveDevice => (
+            "resolveDevice",
+            "Which device of the caller a third party knows by that device ID (exposure `pairwise`)",
+        ),
+        Operation::ProveService => (
+            "proveService",
+            "Have the challenge read that the caller serves at a service URI: then it is its own",
+        ),
         Operation::Discover => ("discover", "The service, its APIs, its callback key"),
         Operation::ReadDocument => ("readDocument", "This document"),
     }
@@ -218,6 +226,8 @@ fn body(operation: Operation) -> Option<RequestBody> {
         Operation::Demap => Ref::from_schema_name("DemapRequest"),
         Operation::RegisterDevice => named::<wire::DeviceRegistration<'static>>(),
         Operation::AddCredential => Ref::from_schema_name("DeviceCredentialRequest"),
+        Operation::ResolveDevice => named::<wire::Resolution<'static>>(),
+        Operation::ProveService => named::<wire::ServiceProofOrder<'static>>(),
         _ => return None,
     };
     let mut body = RequestBodyBuilder::new().required(Some(Required::True));
@@ -349,6 +359,8 @@ fn successes(operation: Operation) -> ResponsesBuilder {
         ),
         Operation::ReadJob => ok(named::<wire::JobView>().into()),
         Operation::ReadProfile => ok(named::<wire::ProfileView<'static>>().into()),
+        Operation::ResolveDevice => ok(named::<wire::ResolutionView<'static>>().into()),
+        Operation::ProveService => ok(named::<wire::ServiceProofView<'static>>().into()),
         Operation::Discover => ok(named::<wire::DiscoveryView<'static>>().into()),
         Operation::ReadDocument => ok(schema::any_object()),
     }

@@ -64,6 +64,7 @@ pub(super) fn add_refusals(
             | Operation::AmendDevice
             | Operation::MintPairingCode
             | Operation::AddCredential
+            | Operation::ProveService
     );
     let finds = !public && !is_list(operation);
     for (status, given) in [

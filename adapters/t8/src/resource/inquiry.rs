@@ -8,9 +8,9 @@ use crate::error::refuse_inquiry;
 use crate::exchange::{Call, Reply};
 use crate::problem::Problem;
 use crate::translate::{
-    read_device_inquiry, read_transaction_inquiry, show_device_answer, show_transaction_answer,
+    read_device_inquiry, read_resolution, read_transaction_inquiry, show_device_answer, show_transaction_answer,
 };
-use crate::wire::parse_body;
+use crate::wire::{ResolutionView, parse_body};
 
 /// Y.4462 10.3 case 2.
 pub(super) async fn by_transaction(
@@ -37,4 +37,20 @@ pub(super) async fn by_device(service: &IcsService, call: &Call<'_>) -> Result<R
         .await
         .map_err(|error| refuse_inquiry(error, ReferencePoint::Ics8))?;
     Reply::ok(&show_device_answer(&device_id, &answer))
+}
+
+/// Y25: the IoT SP alone finds the device behind what a third party sees.
+pub(super) async fn resolve_device(
+    service: &IcsService,
+    call: &Call<'_>,
+) -> Result<Reply, Problem> {
+    let (third_party, shown) = read_resolution(&parse_body(call.body)?, service.schemes())?;
+    let device_id = service
+        .resolve_device(&call.principal, (&third_party, &shown), call.now)
+        .await
+        .map_err(|error| refuse_inquiry(error, ReferencePoint::Ics8))?;
+    Reply::ok(&ResolutionView {
+        device_id: device_id.as_str(),
+        third_party_sp_id: third_party.as_str(),
+    })
 }

@@ -1,13 +1,13 @@
 //! `ics-inquiry`: the two cases of Y.4462 10.3.
 
-use ics_core::id::{DeviceId, IdentifierSchemes, ServiceUri, Uti};
+use ics_core::id::{DeviceId, IdentifierSchemes, ServiceUri, SpId, Uti};
 use ics_core::mapping::MappingKey;
 use ics_core::service::{DeviceAnswer, TransactionAnswer};
 
 use super::{Need, read_member, read_optional};
 use crate::problem::Problem;
 use crate::wire::{
-    DeviceAnswerView, DeviceInquiry, PairView, Shown, TransactionAnswerView, TransactionInquiry,
+    DeviceAnswerView, DeviceInquiry, PairView, Resolution, Shown, TransactionAnswerView, TransactionInquiry,
 };
 
 /// Case 1 as the core takes it.
@@ -23,6 +23,22 @@ pub(crate) fn read_device_inquiry(
     )?;
     let service = read_optional(body.service_uri.as_ref(), ServiceUri::parse, "/serviceUri")?;
     Ok((device_id, service))
+}
+
+/// A third party, and the device ID it knows.
+pub(crate) fn read_resolution(
+    body: &Resolution<'_>,
+    schemes: &IdentifierSchemes,
+) -> Result<(SpId, DeviceId), Problem> {
+    let device_id = read_member(
+        &body.device_id,
+        |text| schemes.parse_device_id(text),
+        "/deviceId",
+        Need::Mandatory,
+    )?;
+    let sp = &body.third_party_sp_id;
+    let sp = read_member(sp, SpId::parse, "/thirdPartySpId", Need::Mandatory)?;
+    Ok((sp, device_id))
 }
 
 /// Case 2 as the core takes it.

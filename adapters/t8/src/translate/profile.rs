@@ -1,14 +1,28 @@
 //! `ics-access`: a party as it sees itself.
 
 use ics_core::id::{Origin, ServicePrefix};
-use ics_core::party::{Agreement, ConsentMode, Exposure};
+use ics_core::party::{Agreement, ConsentMode, Exposure, ServiceClaim};
 use ics_core::reference_point::Role;
 use ics_core::service::Profile;
 use ics_core::time::Timestamp;
 
 use super::subscription::show_namespace;
+use super::{Need, read_member};
 use crate::link::Link;
-use crate::wire::{AgreementView, LimitsView, ProfileView, Shown};
+use crate::problem::Problem;
+use crate::wire::{
+    AgreementView, LimitsView, ProfileView, ServiceProofOrder, Shown, UnprovenServiceView,
+};
+
+/// The service that is to be proven.
+pub(crate) fn read_service_proof(body: &ServiceProofOrder<'_>) -> Result<ServicePrefix, Problem> {
+    read_member(
+        &body.service,
+        ServicePrefix::parse,
+        "/service",
+        Need::Mandatory,
+    )
+}
 
 /// What the operator granted the caller.
 pub(crate) fn show_profile<'a>(
@@ -22,6 +36,7 @@ pub(crate) fn show_profile<'a>(
         scs_as_id: party.id.as_str(),
         roles: party.roles().map(show_role).collect(),
         services: party.services.iter().map(ServicePrefix::as_str).collect(),
+        unproven_services: party.claims.iter().map(show_claim).collect(),
         serial_namespaces: party.serial_namespaces.iter().map(show_namespace).collect(),
         callback_origins: party.callback_origins.iter().map(Origin::as_str).collect(),
         limits: LimitsView {
@@ -33,6 +48,14 @@ pub(crate) fn show_profile<'a>(
             .iter()
             .map(|a| show_agreement(a, now))
             .collect(),
+    }
+}
+
+fn show_claim(claim: &ServiceClaim) -> UnprovenServiceView<'_> {
+    UnprovenServiceView {
+        service: claim.prefix.as_str(),
+        challenge: claim.challenge.as_str(),
+        challenge_url: claim.prefix.challenge_url().unwrap_or_default(),
     }
 }
 

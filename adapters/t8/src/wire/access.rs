@@ -1,12 +1,13 @@
 //! `ics-access` (ICS-5, ICS-6): an SP's own profile (t8 A.5).
 
 use ics_core::time::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::device_mapping::SerialNamespaceView;
+use super::read::Body;
 use super::schema;
-use super::text::Shown;
+use super::text::{Shown, Text};
 use crate::link::Link;
 
 /// What the operator granted an SP.
@@ -23,6 +24,10 @@ pub(crate) struct ProfileView<'a> {
     pub(crate) roles: Vec<&'static str>,
     #[schema(schema_with = schema::service_uris)]
     pub(crate) services: Vec<&'a str>,
+    /// Service URIs that the caller says it owns, each with what it is to serve at which URL.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(schema_with = schema::unproven_services)]
+    pub(crate) unproven_services: Vec<UnprovenServiceView<'a>>,
     #[schema(schema_with = schema::serial_namespaces)]
     pub(crate) serial_namespaces: Vec<SerialNamespaceView<'a>>,
     #[schema(schema_with = schema::origins)]
@@ -31,6 +36,45 @@ pub(crate) struct ProfileView<'a> {
     pub(crate) limits: LimitsView,
     #[schema(schema_with = schema::agreements)]
     pub(crate) agreements: Vec<AgreementView<'a>>,
+}
+
+/// A service URI whose owner is to be shown: `challenge` alone, as text, at `challengeUrl`, then proveService.
+#[derive(Serialize, ToSchema)]
+#[schema(as = UnprovenService)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct UnprovenServiceView<'a> {
+    #[schema(schema_with = schema::service_uri)]
+    pub(crate) service: &'a str,
+    #[schema(schema_with = schema::challenge)]
+    pub(crate) challenge: &'a str,
+    #[schema(schema_with = schema::service_uri)]
+    pub(crate) challenge_url: String,
+}
+
+/// Which service is to be proven.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ServiceProofRequest)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ServiceProofOrder<'a> {
+    #[serde(borrow)]
+    #[schema(schema_with = schema::service_uri)]
+    pub(crate) service: Text<'a>,
+}
+
+impl<'a> Body<'a> for ServiceProofOrder<'a> {
+    const MANDATORY: &'static [&'static str] = &["service"];
+}
+
+/// A service that is the caller's.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ServiceProof)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ServiceProofView<'a> {
+    #[schema(schema_with = schema::service_uri)]
+    pub(crate) service: &'a str,
+    /// `PROVEN`.
+    #[schema(schema_with = schema::proof_status)]
+    pub(crate) status: &'static str,
 }
 
 /// How much an SP may ask.

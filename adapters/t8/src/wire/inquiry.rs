@@ -38,6 +38,19 @@ pub struct TransactionInquiry<'a> {
     pub(crate) uti: Text<'a>,
 }
 
+/// Which device does a third party mean?
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Resolution<'a> {
+    /// As the third party knows it.
+    #[serde(borrow)]
+    #[schema(schema_with = schema::device_id)]
+    pub(crate) device_id: Text<'a>,
+    #[serde(borrow)]
+    #[schema(schema_with = schema::sp_id)]
+    pub(crate) third_party_sp_id: Text<'a>,
+}
+
 /// Which case a line of a bulk inquiry is: with a `deviceId` and no `uti` case 1, else case 2.
 pub(crate) fn point_of_line(bytes: &[u8]) -> ReferencePoint {
     let members: Result<HashMap<Cow<'_, str>, IgnoredAny>, _> = serde_json::from_slice(bytes);
@@ -47,6 +60,17 @@ pub(crate) fn point_of_line(bytes: &[u8]) -> ReferencePoint {
         }
         _ => ReferencePoint::Ics7,
     }
+}
+
+/// The device as its IoT SP knows it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ResolutionResult)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ResolutionView<'a> {
+    #[schema(schema_with = schema::device_id)]
+    pub(crate) device_id: &'a str,
+    #[schema(schema_with = schema::sp_id)]
+    pub(crate) third_party_sp_id: &'a str,
 }
 
 /// Answer to case 1.
@@ -89,6 +113,10 @@ pub(crate) struct TransactionAnswerView<'a> {
 
 impl<'a> Body<'a> for DeviceInquiry<'a> {
     const MANDATORY: &'static [&'static str] = &["deviceId"];
+}
+
+impl<'a> Body<'a> for Resolution<'a> {
+    const MANDATORY: &'static [&'static str] = &["deviceId", "thirdPartySpId"];
 }
 
 impl<'a> Body<'a> for TransactionInquiry<'a> {

@@ -15,7 +15,7 @@ use utoipa::openapi::schema::{
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{AgreementView, ApiView, CredentialView, PairView};
+use super::{AgreementView, ApiView, CredentialView, PairView, UnprovenServiceView};
 use crate::problem::Cause;
 use crate::query::MOST;
 
@@ -310,6 +310,23 @@ pub(crate) fn service_uris() -> RefOr<Schema> {
 
 pub(crate) fn origins() -> RefOr<Schema> {
     ArrayBuilder::new().items(link()).into()
+}
+
+pub(crate) fn unproven_services() -> RefOr<Schema> {
+    ArrayBuilder::new()
+        .items(reference::<UnprovenServiceView<'static>>())
+        .into()
+}
+
+pub(crate) fn challenge() -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^ics-challenge-[0-9a-f]{32}$"))
+        .into()
+}
+
+pub(crate) fn proof_status() -> RefOr<Schema> {
+    one_of(["PROVEN"]).into()
 }
 
 pub(crate) fn agreement_status() -> RefOr<Schema> {

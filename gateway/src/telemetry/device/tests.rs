@@ -59,6 +59,7 @@ fn party() -> DirectoryRecord {
         iot_sp: true,
         status: PartyStatus::Active,
         services: Vec::new(),
+        claims: Vec::new(),
         serial_namespaces: vec![SerialNamespace {
             vendor: None,
             matcher: SerialMatcher::prefix("LOCK-").unwrap(),

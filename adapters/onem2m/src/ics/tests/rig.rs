@@ -325,6 +325,7 @@ fn party(id: &str, third_party_sp: bool, iot_sp: bool) -> PartyTerms {
             .then(|| ServicePrefix::parse(&format!("https://{id}.example/s")).unwrap())
             .into_iter()
             .collect(),
+        claims: Vec::new(),
         serial_namespaces: iot_sp
             .then(|| SerialNamespace {
                 vendor: None,

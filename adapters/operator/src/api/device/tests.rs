@@ -20,6 +20,7 @@ async fn onboard(world: &World, id: &str, role: RoleName) {
         id: id.into(),
         roles: vec![role],
         services: Vec::new(),
+        unproven_services: Vec::new(),
         serial_namespaces: is_host.then_some(serials).into_iter().collect(),
         callback_origins: vec![format!("https://{id}.example")],
         token_endpoint: None,

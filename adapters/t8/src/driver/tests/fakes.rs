@@ -475,6 +475,7 @@ fn party(id: &str, third_party_sp: bool, iot_sp: bool) -> DirectoryRecord {
         iot_sp,
         status: PartyStatus::Active,
         services: vec![ServicePrefix::parse(&format!("https://{id}.example/s")).unwrap()],
+        claims: Vec::new(),
         serial_namespaces: vec![SerialNamespace {
             vendor: None,
             matcher: SerialMatcher::prefix(&format!("{id}-")).unwrap(),
