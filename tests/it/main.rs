@@ -12,6 +12,7 @@ mod device_management;
 mod durability;
 mod engine;
 mod enrolment;
+mod exposure;
 mod faults;
 mod floods;
 mod fsync_kills;

@@ -328,7 +328,10 @@ impl Operation {
     pub(crate) const fn is_inquiry(self) -> bool {
         matches!(
             self,
-            Self::InquireByTransaction | Self::InquireByDevice | Self::InquireInBulk | Self::ResolveDevice
+            Self::InquireByTransaction
+                | Self::InquireByDevice
+                | Self::InquireInBulk
+                | Self::ResolveDevice
         )
     }
 }

@@ -19,7 +19,8 @@ pub(crate) use device::{
     read_registration, show_credential, show_device,
 };
 pub(crate) use inquiry::{
-    read_device_inquiry, read_resolution, read_transaction_inquiry, show_device_answer, show_transaction_answer,
+    read_device_inquiry, read_resolution, read_transaction_inquiry, show_device_answer,
+    show_transaction_answer,
 };
 pub(crate) use mapping::{nowhere_to_notify, read_amendment, read_request, show_mapping};
 pub(crate) use profile::{read_service_proof, show_profile};

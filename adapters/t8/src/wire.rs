@@ -37,7 +37,9 @@ pub(crate) use device_mapping::{
     AssignmentView, ConsentView, SerialNamespaceView, SubscriptionView,
 };
 pub(crate) use discovery::{ApiView, CallbackSignatureView, DiscoveryView};
-pub(crate) use inquiry::{DeviceAnswerView, PairView, ResolutionView, TransactionAnswerView, point_of_line};
+pub(crate) use inquiry::{
+    DeviceAnswerView, PairView, ResolutionView, TransactionAnswerView, point_of_line,
+};
 pub(crate) use mapping::{MappingView, WebsocketView};
 pub(crate) use number::Whole;
 pub(crate) use read::Object;

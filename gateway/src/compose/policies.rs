@@ -84,3 +84,60 @@ impl ShownPolicies {
 fn name(fingerprint: u64) -> String {
     format!("{fingerprint:016x}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use ics_core::id::{AgreementId, DeviceId, SpId};
+    use ics_core::party::{Agreement, ConsentMode, Exposure};
+    use ics_core::port::DecisionPoint as _;
+    use ics_core::time::Timestamp;
+    use ics_policies::PolicySources;
+    use ics_vault::{Keyring, Vault};
+
+    use super::*;
+    use crate::ambient::SystemEntropy;
+
+    fn pairwise(third_party_sp: &str) -> Agreement {
+        Agreement {
+            id: AgreementId::from_bytes([7; 16]),
+            iot_sp: SpId::parse("acme").unwrap(),
+            third_party_sp: SpId::parse(third_party_sp).unwrap(),
+            services: Vec::new(),
+            valid_from: Timestamp::from_millis(0),
+            valid_until: None,
+            consent_mode: ConsentMode::Asserted,
+            exposure: Exposure::Pairwise,
+            pairing_required: false,
+            ended: None,
+            version: 1,
+        }
+    }
+
+    /// Y25: what two third parties see of the same 50,000 devices, 100,000 IDs, cannot be joined, and
+    /// is nothing that the devices are really called.
+    #[test]
+    fn what_two_third_parties_see_of_the_same_devices_has_no_id_in_common() {
+        let entropy = Arc::new(SystemEntropy::default());
+        let keyring = Keyring::generate(&*entropy);
+        let vault = Arc::new(Vault::new(&keyring, entropy).unwrap());
+        let rules = Rules::new(
+            vault,
+            PolicySet::compile(&PolicySources::default()).unwrap(),
+        );
+        let [shop, music] = ["shop", "music"].map(pairwise);
+        let mut all = HashSet::new();
+        for n in 0..50_000 {
+            let device = DeviceId::parse(&format!("device-{n:06}-x")).unwrap();
+            for shown in [
+                rules.disclose(&shop, &device),
+                rules.disclose(&music, &device),
+                device,
+            ] {
+                assert!(all.insert(shown.as_str().to_owned()), "{n}");
+            }
+        }
+        assert_eq!(all.len(), 150_000);
+    }
+}

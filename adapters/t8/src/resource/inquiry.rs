@@ -8,7 +8,8 @@ use crate::error::refuse_inquiry;
 use crate::exchange::{Call, Reply};
 use crate::problem::Problem;
 use crate::translate::{
-    read_device_inquiry, read_resolution, read_transaction_inquiry, show_device_answer, show_transaction_answer,
+    read_device_inquiry, read_resolution, read_transaction_inquiry, show_device_answer,
+    show_transaction_answer,
 };
 use crate::wire::{ResolutionView, parse_body};
 

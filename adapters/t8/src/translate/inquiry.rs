@@ -7,7 +7,8 @@ use ics_core::service::{DeviceAnswer, TransactionAnswer};
 use super::{Need, read_member, read_optional};
 use crate::problem::Problem;
 use crate::wire::{
-    DeviceAnswerView, DeviceInquiry, PairView, Resolution, Shown, TransactionAnswerView, TransactionInquiry,
+    DeviceAnswerView, DeviceInquiry, PairView, Resolution, Shown, TransactionAnswerView,
+    TransactionInquiry,
 };
 
 /// Case 1 as the core takes it.
