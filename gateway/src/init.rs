@@ -152,6 +152,7 @@ pub(crate) fn create_domain(
 
     staging.directory("store")?;
     staging.directory("decisions")?;
+    staging.public("policies/devices.toml", template::DEVICES)?;
     staging.public(CONFIGURATION, &template::render(domain, &public_url))?;
     staging.publish(&domain.directory)?;
     Ok(domain.directory.join(CONFIGURATION))

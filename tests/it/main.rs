@@ -37,6 +37,7 @@ mod store;
 mod story;
 mod strangers;
 mod suspension;
+mod swaps;
 mod threat_register;
 mod tls;
 mod tokens;

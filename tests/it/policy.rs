@@ -22,10 +22,7 @@ impl World {
     fn start(files: &[(&str, &str)], section: &str) -> Self {
         let domain = Domain::create(|text| {
             let text = text.replace("failure_floor = \"60s\"", "failure_floor = \"0s\"");
-            text.replace(
-                "[policy]\n",
-                &format!("[policy]\ndirectory = \"policies\"\n{section}\n"),
-            )
+            text.replace("[policy]\n", &format!("[policy]\n{section}\n"))
         });
         std::fs::create_dir_all(domain.file("policies")).expect("a directory");
         std::fs::create_dir_all(domain.file("next")).expect("a directory");

@@ -144,12 +144,12 @@ max_connections = 500
 # Who may do what, beyond what no policy can open (`ics-gateway help policy`): files `*.cedar`, groups of
 # devices with grants in `devices.toml`. Taken anew on SIGHUP.
 [policy]
-#directory = "policies"
+directory = "policies"
 # What is answered where no policy says anything: permit, so that policies forbid; or deny, so that they
 # must permit.
 #default = "permit"
 # Policies that are asked as well and not heeded: `ics-gateway policy status` tells how they differ.
-#trial = "policies-next"
+#   trial = "policies-next"
 
 # Hosting devices for IoT service providers (`ics-gateway device`). Without this section no device
 # gets a certificate.
@@ -339,3 +339,24 @@ failure_jitter = "@JITTER@"
 # error, warn, info (one line for each request), debug, trace.
 #level = "info"
 "#;
+
+/// Groups of devices: none, and how one is written.
+pub(super) const DEVICES: &str = "\
+# Groups of devices, and who is granted them (TS 33.187 4.7): what policies find as `context.device.groups`.
+# A device is in a group by its serial number, when a mapping is asked for and established, or by its device
+# ID, from then on. What is changed here holds after SIGHUP.
+#
+# [[group]]
+# name = \"meters\"
+# iot-sp = \"acme\"
+# serial-prefixes = [\"ACME-M\"]
+# Beside or instead of it: serial-patterns = [\"ACME-[0-9]{5}\"], vendor = \"acme\", device-ids = [\"d-5f3a\"].
+# Nobody but who has a grant: to others these devices are not available.
+# restricted = true
+#
+# Without `services` for all of them: per UE. With them: per service per UE.
+# [[grant]]
+# group = \"meters\"
+# third-party-sp = \"shop\"
+# services = [\"https://shop.example/services/reading\"]
+";

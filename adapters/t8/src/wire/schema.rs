@@ -291,13 +291,15 @@ pub(crate) fn pairs() -> RefOr<Schema> {
 }
 
 pub(crate) fn agreements() -> RefOr<Schema> {
-    ArrayBuilder::new()
-        .items(reference::<AgreementView<'static>>())
-        .into()
+    many::<AgreementView<'static>>()
 }
 
 pub(crate) fn apis() -> RefOr<Schema> {
-    ArrayBuilder::new().items(reference::<ApiView>()).into()
+    many::<ApiView>()
+}
+
+fn many<T: ToSchema>() -> RefOr<Schema> {
+    ArrayBuilder::new().items(reference::<T>()).into()
 }
 
 pub(crate) fn roles() -> RefOr<Schema> {
@@ -313,9 +315,7 @@ pub(crate) fn origins() -> RefOr<Schema> {
 }
 
 pub(crate) fn unproven_services() -> RefOr<Schema> {
-    ArrayBuilder::new()
-        .items(reference::<UnprovenServiceView<'static>>())
-        .into()
+    many::<UnprovenServiceView<'static>>()
 }
 
 pub(crate) fn challenge() -> RefOr<Schema> {
