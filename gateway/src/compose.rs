@@ -17,6 +17,7 @@ mod serving;
 mod stretching;
 mod sweeper;
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,10 +26,11 @@ use rustls::ServerConfig;
 
 use crate::config::{
     AnchorSection, Config, DevicesSection, MqttSection, OperatorSection, SecretFileError,
+use rustls::pki_types::CertificateDer;
 };
 use crate::tls::{
     ClientVerifier, Credential, CredentialError, Namespace, ServerCredential, TrustAnchor,
-    load_certificates, server_config,
+    load_authorities, server_config,
 };
 
 pub(crate) use archive::StoreArchive;
@@ -242,7 +244,7 @@ fn load_anchors(file: &Path, namespace: &Namespace) -> Result<Vec<TrustAnchor>, 
             }
         })
     };
-    load_certificates(file)?.into_iter().map(anchor).collect()
+    load_authorities(file)?.into_iter().map(anchor).collect()
 }
 
 /// The authorities of service providers, each with its namespace.

@@ -89,6 +89,7 @@ pub(crate) async fn look(
     findings.extend(errors.iter().map(|error| of_start(&config, error)));
     findings.extend(certificate::look(&config));
     findings.extend(place::look(&config));
+    findings.extend(place::look_for_root_key(file));
     findings.extend(broker::look(&config).await);
     let client = client(&config);
     let status = match &client {

@@ -191,6 +191,20 @@ pub fn check_client_certificate(der: &[u8]) -> Result<CertificateFacts, ProfileV
 
 pub(crate) fn parse_der(der: &[u8]) -> Result<X509Certificate<'_>, ProfileViolation> {
     match X509Certificate::from_der(der) {
+/// Whether `issuer` signed `certificate` (both DER), and is not itself: whoever stands behind a
+/// certificate in a file is its chain then.
+#[must_use]
+pub fn is_issued_by(certificate: &[u8], issuer: &[u8]) -> bool {
+    let (Ok(certificate), Ok(issuer)) = (parse_der(certificate), parse_der(issuer)) else {
+        return false;
+    };
+    certificate.issuer().as_raw() == issuer.subject().as_raw()
+        && certificate.subject().as_raw() != issuer.subject().as_raw()
+        && certificate
+            .verify_signature(Some(issuer.public_key()))
+            .is_ok()
+}
+
         Ok(([], certificate)) => Ok(certificate),
         _ => Err(ProfileViolation::Unreadable),
     }
@@ -200,11 +214,11 @@ pub(crate) fn thumbprint_of(der: &[u8]) -> CertificateThumbprint {
     let mut thumbprint = [0; 32];
     for (to, from) in thumbprint
         .iter_mut()
-        .zip(digest::digest(&digest::SHA256, der).as_ref())
+        .zip(digest::digest(&digest::SHA256, bytes).as_ref())
     {
         *to = *from;
     }
-    CertificateThumbprint(thumbprint)
+    out
 }
 
 pub(crate) fn timestamp_of(time: ASN1Time) -> Timestamp {

@@ -57,7 +57,7 @@ mod verifying_key;
 pub use authority::{Authority, InvalidServerName, IssuedKey, NewAuthority, ServerNames};
 pub use certificate::{
     CertificateFacts, CertificateIdentity, InvalidIdentity, OneM2mName, check_client_certificate,
-    read_certificate,
+    is_issued_by, read_certificate,
 };
 pub use keyring::{Keyring, KeyringError};
 pub use password::stretch_password;

@@ -84,7 +84,12 @@ pub(super) fn load_authority(
     entropy: &Arc<dyn Entropy>,
 ) -> Result<Authority, StartError> {
     let section = &config.authority;
-    load_authority_of((&section.certificate, &section.key), entropy)
+    let authority = load_authority_of((&section.certificate, &section.key), entropy)?;
+    let enrolment = config.enrolment.as_ref();
+    Ok(match enrolment.and_then(EnrolmentSection::list_url) {
+        Some(url) => authority.with_list_at(url),
+        None => authority,
+    })
 }
 
 /// The authority whose certificate and key lie in these files.

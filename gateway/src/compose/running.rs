@@ -35,7 +35,7 @@ use crate::listener::{Admission, Gate, Listener, OpenListener};
 use crate::telemetry::{
     DecisionLog, DecisionWriter, ENROLMENT, Metrics, ONEM2M, OPERATOR, RequestLines, T8, Telemetry,
 };
-use crate::tls::{Credential, by_clock, client_config, load_certificates};
+use crate::tls::{Credential, by_clock, client_config, load_authorities};
 
 /// A part of the gateway ended that was not asked to; the log says why if that is known. Nothing
 /// here begins it anew: whoever supervises the process does, once it has ended.
@@ -479,7 +479,7 @@ fn start_deliverer(
     let section = &config.notify;
     let mut roots = Vec::new();
     for anchor in &section.server_anchors {
-        roots.extend(load_certificates(anchor)?);
+        roots.extend(load_authorities(anchor)?);
     }
     let credential = Credential::load(&section.certificate, &section.key)?;
     let settings = ics_notify::Settings {

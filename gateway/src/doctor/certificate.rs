@@ -9,7 +9,7 @@ use ics_core::time::Timestamp;
 use super::Finding;
 use crate::ambient::SystemClock;
 use crate::config::Config;
-use crate::tls::read_validity;
+use crate::tls::{load_certificates, read_validity};
 
 const AREA: &str = "certificates";
 /// A certificate that ends within this is told of.
@@ -51,6 +51,7 @@ fn device_authority(config: &Config) -> Option<&PathBuf> {
 }
 
 fn judge(config: &Config, file: &Path, validity: crate::tls::Validity, now: Timestamp) -> Finding {
+        .chain(lists)
     let (name, end) = (file.display(), validity.not_after.to_rfc3339());
     if now < validity.not_before {
         let text = format!(
@@ -97,8 +98,8 @@ fn renewal_for(config: &Config, certificate: &Path, key: &Path) -> String {
     };
     format!(
         "openssl x509 -x509toreq -in {name} -key {} -copy_extensions copyall | openssl x509 -req \
-         -CA {} -CAkey {} -copy_extensions copyall -days 397 -out {name}.new && mv {name}.new {name} \
-         && {taken}",
+         -CA {} -CAkey {} -copy_extensions copyall -days 397 -out {name}.new{chain} \
+         && mv {name}.new {name} && {taken}",
         key.display(),
         issuer.display(),
         issuer.with_extension("key").display(),
@@ -115,3 +116,10 @@ pub(super) fn new_curve_key(config: &Config, certificate: &Path, key: &Path) -> 
          && cp -p {name} {name}.old && mv {name}.new {name} && {renewal}"
     )
 }
+    // An authority that is no root stands behind what it issued.
+    let has_root = load_certificates(issuer).is_ok_and(|chain| chain.len() > 1);
+    let chain = if has_root {
+        format!(" && openssl x509 -in {} >>{name}.new", issuer.display())
+    } else {
+        String::new()
+    };

@@ -114,6 +114,26 @@ impl Credential {
         let chain = load_certificates(certificate)?;
         let (certificate, key_file) = (certificate.to_owned(), key.to_owned());
         let pem = read_secret(key).map_err(|source| CredentialError::KeyFile {
+/// Reads the authorities of a PEM file; there is at least one. A certificate that issued the one before
+/// it is the chain of that one: who trusts an issuing authority does not trust all its root may sign.
+///
+/// # Errors
+/// [`CredentialError::Certificate`].
+pub(crate) fn load_authorities(
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, CredentialError> {
+    let mut authorities = Vec::new();
+    let mut before: Option<CertificateDer<'static>> = None;
+    for certificate in load_certificates(path)? {
+        let is_chain = before.is_some_and(|before| is_issued_by(&before, &certificate));
+        if !is_chain {
+            authorities.push(certificate.clone());
+        }
+        before = Some(certificate);
+    }
+    Ok(authorities)
+}
+
             path: key.into(),
             source,
         })?;
