@@ -170,6 +170,9 @@ fn of_start(config: &Config, error: &StartError) -> Finding {
             | CredentialError::Key(path)
             | CredentialError::AnchorFile { path, .. },
         ) => format!("ls -l {}", path.display()),
+        StartError::Credential(CredentialError::List { path, .. }) => {
+            format!("openssl crl -in {} -noout -text", path.display())
+        }
         StartError::Credential(CredentialError::Mismatch { certificate, .. }) => {
             certificate::renewal(config, certificate)
         }

@@ -25,6 +25,7 @@ mod notifications;
 mod onem2m;
 mod openapi;
 mod operating;
+mod pinned;
 mod power_cut;
 mod preconditions;
 mod readme;

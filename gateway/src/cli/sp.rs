@@ -2,6 +2,7 @@
 
 mod certificate;
 mod invite;
+mod revoke;
 
 use std::error::Error;
 use std::num::NonZeroU32;
@@ -67,6 +68,7 @@ enum SpVerb {
     Remove(RemoveArguments),
     Onem2m(ChangeAeArguments),
     Invite(invite::InviteArguments),
+    Revoke(revoke::RevokeSpArguments),
     /// Certificates of service providers
     #[command(subcommand)]
     Cert(certificate::CertificateVerb),
@@ -205,6 +207,7 @@ impl SpArguments {
                     check_done(&removed.jobs)
                 }
                 SpVerb::Invite(arguments) => arguments.run(&access, &client).await,
+                SpVerb::Revoke(arguments) => arguments.run(&access, &client).await,
                 SpVerb::Cert(verb) => verb.run(&access, &client).await,
             }
         })

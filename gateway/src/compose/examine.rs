@@ -10,9 +10,9 @@ use super::coap::coap_credentials;
 use super::devices::open_device_authority;
 use super::enrolment::enrolment_credentials;
 use super::onem2m::onem2m_credentials;
-use super::{BrokerWays, Parts, StartError, load_anchors, mqtt_credentials, read_key};
+use super::{BrokerWays, Parts, StartError, load_anchor, load_anchors, mqtt_credentials, read_key};
 use crate::ambient::{SystemClock, SystemEntropy};
-use crate::config::{AnchorSection, Config};
+use crate::config::{Config, EnrolmentSection};
 use crate::descriptors;
 use crate::telemetry::check_directory;
 use crate::tls::{Credential, Namespace, load_certificates};
@@ -47,16 +47,9 @@ pub(crate) fn examine(config: &Config) -> Vec<StartError> {
         take(enrolment_credentials(config, enrolment).map(drop));
     }
     take(BrokerWays::of(config).map(drop));
-    for AnchorSection {
-        certificate,
-        namespace,
-    } in &config.t8.anchor
-    {
-        take(
-            load_anchors(certificate, namespace)
-                .map(drop)
-                .map_err(StartError::Credential),
-        );
+    for section in &config.t8.anchor {
+        let loaded = load_anchor(section);
+        take(loaded.map(drop).map_err(StartError::Credential));
     }
     let operators = load_anchors(&config.operator.anchor, &Namespace::OPERATORS);
     take(operators.map(drop).map_err(StartError::Credential));

@@ -19,7 +19,7 @@ use ics_vault::{Authority, Keyring, SigningKey, Vault, Verifier};
 use super::devices::{DeviceBells, open_device_authority};
 use super::stretching::password_hasher;
 use super::sweeper::ClockKeeper;
-use super::{StartError, open_store, read_key};
+use super::{StartError, open_store, read_key, service_provider_lists};
 use crate::ambient::{SharedDirectory, SystemClock, SystemEntropy};
 use crate::config::Config;
 
@@ -37,6 +37,8 @@ pub(crate) struct Parts {
     pub(crate) limiter: Arc<dyn RateLimiter>,
     /// Parties and agreements as of now.
     pub(crate) directory: Arc<dyn DirectorySource>,
+    /// The same, where what other authorities took back is put in.
+    pub(super) shared: Arc<SharedDirectory>,
     /// Time.
     pub(crate) clock: Arc<dyn Clock>,
     /// Whether time can be believed.
@@ -69,8 +71,9 @@ impl Parts {
         let clock = Arc::new(SystemClock::since(mark));
         let records = store.load_directory().await;
         let records = records.map_err(unreadable(config, "directory records"))?;
-        let directory: Arc<dyn DirectorySource> =
-            Arc::new(SharedDirectory::new(Directory::from_records(records)));
+        let shared = Arc::new(SharedDirectory::new(Directory::from_records(records)));
+        shared.set_lists(&service_provider_lists(config)?);
+        let directory = Arc::clone(&shared) as Arc<dyn DirectorySource>;
         let decision_point: Arc<dyn DecisionPoint> = Arc::new(Rules::new(Arc::clone(&sealer)));
         let limiter: Arc<dyn RateLimiter> = Arc::new(Limiter::new());
         let bell = Arc::new(Bell::new());
@@ -100,6 +103,7 @@ impl Parts {
             decision_point,
             limiter,
             directory,
+            shared,
             clock: clock as _,
             clocks,
             sockets: Arc::default(),

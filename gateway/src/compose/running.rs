@@ -26,7 +26,8 @@ use super::reload::find_waiting;
 use super::serving::Serving;
 use super::sweeper::sweep;
 use super::{
-    Parts, ReloadableTls, StartError, mqtt_credentials, operator_credentials, t8_credentials,
+    Parts, ReloadableTls, StartError, mqtt_credentials, operator_credentials,
+    service_provider_lists, t8_credentials,
 };
 use crate::ambient::check_wall_clock;
 use crate::background::Background;
@@ -257,7 +258,8 @@ impl Running {
     }
 
     /// Takes what can change at once: certificates, keys and trust anchors from the next handshake
-    /// on, the caps of a party. Open connections go on. Answers the changed keys that wait for the
+    /// on, the caps of a party. Open connections go on, but for those of certificates that a list of
+    /// their authority takes back. Answers the changed keys that wait for the
     /// next start. When a file does not fit, nothing changes.
     ///
     /// # Errors
@@ -265,6 +267,7 @@ impl Running {
     pub(crate) fn reload(&self, config: &Config) -> Result<Vec<String>, StartError> {
         let (operator_anchors, operator) = operator_credentials(&config.operator)?;
         let (t8_anchors, t8) = t8_credentials(config)?;
+        let lists = service_provider_lists(config)?;
         let mqtt = match (&self.mqtt, &config.mqtt, &config.devices) {
             (Some(mqtt), Some(section), Some(devices)) => {
                 Some((mqtt, mqtt_credentials(devices, section)?))
@@ -297,6 +300,7 @@ impl Running {
         // All of them were read, and fit.
         self.operator_tls.replace(operator_anchors, operator)?;
         self.t8_tls.replace(t8_anchors, t8)?;
+        self.parts.shared.set_lists(&lists);
         if let Some((mqtt, shown)) = mqtt {
             mqtt.replace(shown)?;
         }

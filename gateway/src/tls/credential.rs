@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use ics_vault::{InvalidList, is_issued_by};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -75,6 +76,20 @@ pub(crate) enum CredentialError {
         /// Why.
         reason: Box<CredentialError>,
     },
+    /// A list of revoked certificates is not taken.
+    #[error("`{}` cannot be taken as the list of revoked certificates: {reason}", path.display())]
+    List {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        reason: InvalidList,
+    },
+    /// A list of one authority stands beside several.
+    #[error(
+        "`{}` has a list of revoked certificates beside it and so must hold one authority alone",
+        .0.display()
+    )]
+    ListOfMany(PathBuf),
     /// The provider refuses it.
     #[error(transparent)]
     Refused(#[from] rustls::Error),
@@ -99,21 +114,6 @@ pub(crate) fn load_certificates(
     }
 }
 
-/// A certificate with its chain and private key.
-pub(crate) struct Credential {
-    pub(super) chain: Vec<CertificateDer<'static>>,
-    pub(super) key: PrivateKeyDer<'static>,
-}
-
-impl Credential {
-    /// Reads both from PEM files. The key's must be readable by its owner alone.
-    ///
-    /// # Errors
-    /// [`CredentialError`].
-    pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Self, CredentialError> {
-        let chain = load_certificates(certificate)?;
-        let (certificate, key_file) = (certificate.to_owned(), key.to_owned());
-        let pem = read_secret(key).map_err(|source| CredentialError::KeyFile {
 /// Reads the authorities of a PEM file; there is at least one. A certificate that issued the one before
 /// it is the chain of that one: who trusts an issuing authority does not trust all its root may sign.
 ///
@@ -134,6 +134,21 @@ pub(crate) fn load_authorities(
     Ok(authorities)
 }
 
+/// A certificate with its chain and private key.
+pub(crate) struct Credential {
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) key: PrivateKeyDer<'static>,
+}
+
+impl Credential {
+    /// Reads both from PEM files. The key's must be readable by its owner alone.
+    ///
+    /// # Errors
+    /// [`CredentialError`].
+    pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Self, CredentialError> {
+        let chain = load_certificates(certificate)?;
+        let (certificate, key_file) = (certificate.to_owned(), key.to_owned());
+        let pem = read_secret(key).map_err(|source| CredentialError::KeyFile {
             path: key.into(),
             source,
         })?;
