@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use ics_core::change::Change;
-use ics_core::directory::Directory;
+use ics_core::directory::{Directory, RevocationList};
 use ics_core::port::{Clock, DirectorySource, Entropy};
 use ics_core::time::Timestamp;
 use ics_core::timekeeping::{ClockMark, Reading, Timekeeper};
@@ -127,6 +127,15 @@ impl SharedDirectory {
     /// Starts with what the store holds.
     pub(crate) fn new(directory: Directory) -> Self {
         Self(ArcSwap::from_pointee(directory))
+    }
+
+    /// Holds certificates of other authorities against these lists from the next request on.
+    pub(crate) fn set_lists(&self, lists: &[RevocationList]) {
+        self.0.rcu(|current| {
+            let mut next = Directory::clone(current);
+            next.set_lists(lists.to_vec());
+            next
+        });
     }
 }
 

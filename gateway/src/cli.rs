@@ -3,6 +3,7 @@
 mod agreement;
 mod backup;
 mod bench;
+mod ca;
 mod clock;
 mod config;
 mod demo;
@@ -68,6 +69,7 @@ enum Verb {
     Sandbox(sandbox::SandboxArguments),
     Demo(demo::DemoArguments),
     Bench(bench::BenchArguments),
+    Ca(ca::CaArguments),
     Sp(sp::SpArguments),
     Agreement(agreement::AgreementArguments),
     Device(device::DeviceArguments),
@@ -100,6 +102,7 @@ impl Cli {
             Verb::Sandbox(arguments) => arguments.run(),
             Verb::Demo(arguments) => arguments.run(),
             Verb::Bench(arguments) => arguments.run(),
+            Verb::Ca(arguments) => arguments.run(),
             Verb::Sp(arguments) => arguments.run(),
             Verb::Agreement(arguments) => arguments.run(),
             Verb::Device(arguments) => arguments.run(),

@@ -19,18 +19,23 @@ mod serving;
 mod stretching;
 mod sweeper;
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ics_core::directory::RevocationList;
 use ics_core::port::{Clock, DirectorySource};
+use ics_core::time::Timestamp;
+use ics_vault::{InvalidList, ListFacts, read_revocation_list};
 use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
 
 use crate::config::{
     AnchorSection, Config, DevicesSection, MqttSection, OperatorSection, SecretFileError,
 };
 use crate::tls::{
     ClientVerifier, Credential, CredentialError, Namespace, ServerCredential, TrustAnchor,
-    load_certificates, server_config,
+    load_authorities, server_config,
 };
 
 pub(crate) use archive::StoreArchive;
@@ -247,20 +252,87 @@ fn load_anchors(file: &Path, namespace: &Namespace) -> Result<Vec<TrustAnchor>, 
             }
         })
     };
-    load_certificates(file)?.into_iter().map(anchor).collect()
+    load_authorities(file)?.into_iter().map(anchor).collect()
 }
 
 /// The authorities of service providers, each with its namespace.
 fn service_provider_anchors(config: &Config) -> Result<Vec<TrustAnchor>, CredentialError> {
     let mut anchors = Vec::with_capacity(config.t8.anchor.len());
-    for AnchorSection {
-        certificate,
-        namespace,
-    } in &config.t8.anchor
-    {
-        anchors.extend(load_anchors(certificate, namespace)?);
+    for section in &config.t8.anchor {
+        anchors.extend(load_anchor(section)?);
     }
     Ok(anchors)
+}
+
+/// The authorities of one section, with the list beside them.
+fn load_anchor(section: &AnchorSection) -> Result<Vec<TrustAnchor>, CredentialError> {
+    let namespace = &section.namespace;
+    match load_list(section)? {
+        Some((authority, list)) => Ok(vec![TrustAnchor::listed(
+            authority,
+            namespace.clone(),
+            list.der,
+        )?]),
+        None => load_anchors(&section.certificate, namespace),
+    }
+}
+
+/// What the authorities of service providers have taken back, as their files say now.
+fn service_provider_lists(config: &Config) -> Result<Vec<RevocationList>, CredentialError> {
+    let mut lists = Vec::new();
+    for section in &config.t8.anchor {
+        if let Some((_, list)) = load_list(section)? {
+            lists.push(RevocationList {
+                issuer: list.issuer,
+                sp: section.namespace.only().cloned(),
+                serials: list.serials,
+                ends: list.ends,
+            });
+        }
+    }
+    Ok(lists)
+}
+
+/// The authority of a section that has a list, and the list.
+fn load_list(
+    section: &AnchorSection,
+) -> Result<Option<(CertificateDer<'static>, ListFacts)>, CredentialError> {
+    let Some(path) = &section.crl else {
+        return Ok(None);
+    };
+    // Each authority has a list of its own, and there is room for one.
+    let authorities = load_authorities(&section.certificate)?;
+    let [authority] = <[_; 1]>::try_from(authorities)
+        .map_err(|_| CredentialError::ListOfMany(section.certificate.clone()))?;
+    let refuse = |reason| CredentialError::List {
+        path: path.clone(),
+        reason,
+    };
+    let file = read_list(path).ok_or_else(|| refuse(InvalidList::Unreadable))?;
+    let list = read_revocation_list(&file, &authority).map_err(refuse)?;
+    Ok(Some((authority, list)))
+}
+
+/// The longest list that is read: some hundred thousand entries.
+const LONGEST_LIST: u64 = 16 << 20;
+
+fn read_list(path: &Path) -> Option<Vec<u8>> {
+    let file = std::fs::File::open(path).ok()?;
+    let mut bytes = Vec::new();
+    let more = LONGEST_LIST.saturating_add(1);
+    let length = file.take(more).read_to_end(&mut bytes).ok()?;
+    (length as u64 <= LONGEST_LIST).then_some(bytes)
+}
+
+/// When the list of that section is over, if it has one that is good.
+pub(crate) fn list_ends(section: &AnchorSection) -> Option<Timestamp> {
+    let (_, list) = load_list(section).ok()??;
+    Some(list.ends)
+}
+
+/// When the first of the lists is over, if there is one.
+fn first_list_ends(config: &Config) -> Option<Timestamp> {
+    config.t8.anchor.iter().filter_map(list_ends).min()
 }
 
 /// The anchors of the T8 listener, and its certificate.

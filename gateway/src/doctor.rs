@@ -89,6 +89,7 @@ pub(crate) async fn look(
     findings.extend(errors.iter().map(|error| of_start(&config, error)));
     findings.extend(certificate::look(&config));
     findings.extend(place::look(&config));
+    findings.extend(place::look_for_root_key(file));
     findings.extend(broker::look(&config).await);
     let client = client(&config);
     let status = match &client {
@@ -169,6 +170,9 @@ fn of_start(config: &Config, error: &StartError) -> Finding {
             | CredentialError::Key(path)
             | CredentialError::AnchorFile { path, .. },
         ) => format!("ls -l {}", path.display()),
+        StartError::Credential(CredentialError::List { path, .. }) => {
+            format!("openssl crl -in {} -noout -text", path.display())
+        }
         StartError::Credential(CredentialError::Mismatch { certificate, .. }) => {
             certificate::renewal(config, certificate)
         }

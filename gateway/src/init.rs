@@ -16,13 +16,17 @@ use ics_core::id::{Origin, SpId};
 use ics_core::port::{AuthorityError, Clock, Entropy};
 use ics_vault::{
     Authority, CertificateIdentity, InvalidKeyMaterial, InvalidServerName, IssuedKey, Keyring,
-    ServerNames, SigningKey,
+    NewAuthority, ServerNames, SigningKey,
 };
 
 use files::Staging;
 
 const DAY: Duration = Duration::from_secs(86_400);
-const AUTHORITY_VALIDITY: Duration = DAY.saturating_mul(3650);
+/// Of the root, which outlives the authorities it signs.
+const ROOT_VALIDITY: Duration = DAY.saturating_mul(7300);
+pub(crate) const AUTHORITY_VALIDITY: Duration = DAY.saturating_mul(3650);
+/// What the authority of service providers is called, and the next one under the same root.
+pub(crate) const SP_AUTHORITY: &str = "ICS service provider CA";
 const LEAF_VALIDITY: Duration = DAY.saturating_mul(397);
 
 /// What the new domain shall be like.
@@ -120,7 +124,7 @@ pub(crate) fn create_domain(
     )?;
 
     let now = clock.now();
-    let sp = maker.authority("ICS service provider CA", "authority/sp-ca")?;
+    let sp = maker.issuing()?;
     maker.issued("t8/server", &sp.issue_server(&names, LEAF_VALIDITY, now)?)?;
     // Devices believe whom service providers believe: one root to be installed.
     let mqtt = sp.issue_server(&mqtt_names, LEAF_VALIDITY, now)?;
@@ -160,6 +164,16 @@ pub(crate) fn create_domain(
 
 const CONFIGURATION: &str = "gateway.toml";
 
+/// What lies beside the root's key.
+const OFFLINE: &str = "\
+sp-root.key signs the authority that certifies service providers. The gateway never reads it.
+Carry this directory to a medium that is locked away, and delete it here: while it lies here,
+whoever takes this host can make authorities that everybody believes.
+
+It is needed again when authority/sp-ca.key is lost, was seen by others, or has to be replaced:
+    ics-gateway ca renew --root-certificate sp-root.pem --root-key sp-root.key --out DIR
+";
+
 /// A configuration file with every key that must be there, for no domain in particular.
 pub(crate) fn complete_configuration() -> String {
     let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
@@ -188,14 +202,30 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn authority(&self, name: &str, path: &str) -> Result<Authority, InitError> {
         let made = Authority::create(name, AUTHORITY_VALIDITY, self.clock.now(), &*self.entropy)?;
+        self.keep(&made, path)
+    }
+
+    /// The authority that issues to service providers, under a root whose key is to be carried away.
+    fn issuing(&self) -> Result<Authority, InitError> {
+        let now = self.clock.now();
+        let name = "ICS service provider root";
+        let root = Authority::create_root(name, ROOT_VALIDITY, now, &*self.entropy)?;
         self.staging
-            .public(&format!("{path}.pem"), &made.certificate_pem)?;
-        self.secret(&format!("{path}.key"), &made.key_pem)?;
-        let entropy = Arc::clone(&self.entropy);
+            .public("authority/sp-root.pem", &root.certificate_pem)?;
+        self.staging.public("offline/README", OFFLINE)?;
+        let root = self.keep(&root, "offline/sp-root")?;
+        let made = root.create_issuing(SP_AUTHORITY, AUTHORITY_VALIDITY, now)?;
+        self.keep(&made, "authority/sp-ca")
+    }
+
+    fn keep(&self, made: &NewAuthority, path: &str) -> Result<Authority, InitError> {
+        let (certificate, key) = (&made.certificate_pem, &made.key_pem);
+        self.staging.public(&format!("{path}.pem"), certificate)?;
+        self.secret(&format!("{path}.key"), key)?;
         Ok(Authority::load(
-            &made.certificate_pem,
-            &made.key_pem,
-            entropy,
+            certificate,
+            key,
+            Arc::clone(&self.entropy),
         )?)
     }
 

@@ -44,6 +44,8 @@ pub(crate) use decision::{
     DecisionFileError, DecisionLog, DecisionWriter, HandshakeRefusal, LINE_ROOM, check_directory,
 };
 pub(crate) use device::DeviceActs;
+#[cfg(test)]
+pub(crate) use metrics::CONNECTION_REFUSALS;
 pub(crate) use metrics::{ListenerMetrics, Metrics, Sample};
 pub(crate) use request::{LoggedCse, RequestLines, RequestLog};
 pub(crate) use verdict::VerdictWitness;

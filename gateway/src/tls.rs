@@ -24,7 +24,9 @@ mod validity;
 
 pub(crate) use anchor::{ClientVerifier, TrustAnchor};
 pub(crate) use client::{by_clock, client_config, served_certificate};
-pub(crate) use credential::{Credential, CredentialError, ServerCredential, load_certificates};
+pub(crate) use credential::{
+    Credential, CredentialError, ServerCredential, load_authorities, load_certificates,
+};
 pub(crate) use device::verify_device;
 pub(crate) use handshake::handshake_cause;
 pub(crate) use namespace::Namespace;

@@ -3,8 +3,13 @@
 //!
 //! A snapshot is immutable; a change makes the next one. Lookups are pure.
 
+mod revocation_list;
+
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+pub use revocation_list::RevocationList;
 
 use crate::change::Change;
 use crate::correlation::Correlation;
@@ -92,6 +97,8 @@ pub struct Directory {
     subscriptions: BTreeMap<SubscriptionId, Arc<Subscription>>,
     certificates: BTreeMap<CertificateSerial, Arc<CertificateRecord>>,
     revoked: BTreeSet<CertificateThumbprint>,
+    /// Of authorities that are not ours. They lie in files, not in the store.
+    lists: Arc<[RevocationList]>,
     /// In the order they were set up; few, and mostly none.
     fences: BTreeMap<JobId, Arc<Fence>>,
     jobs: BTreeMap<JobId, Arc<Job>>,
@@ -114,6 +121,11 @@ impl Directory {
             directory.put(record);
         }
         directory
+    }
+
+    /// Holds certificates of other authorities against these lists, and no others.
+    pub fn set_lists(&mut self, lists: Vec<RevocationList>) {
+        self.lists = lists.into();
     }
 
     /// Takes a record in, replacing the one of the same key.
@@ -435,6 +447,9 @@ impl Directory {
             .is_some_and(|c| c.revoked.is_some());
         if by_serial || self.revoked.contains(&peer.thumbprint) {
             return Err(AuthenticationFailure::CertificateRevoked);
+        }
+        for list in &*self.lists {
+            list.check(peer, now)?;
         }
         if peer.not_after < now {
             return Err(AuthenticationFailure::CertificateExpired);

@@ -63,9 +63,15 @@ pub struct PeerCertificate {
     pub thumbprint: CertificateThumbprint,
     /// Its serial number.
     pub serial: CertificateSerial,
+    /// Who signed it; `None` where nobody's list of revoked certificates is asked.
+    pub issuer: Option<IssuerName>,
     /// When it ends: a connection does not outlive its certificate.
     pub not_after: Timestamp,
 }
+
+/// The name of an authority: SHA-256 of its DER.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct IssuerName(pub [u8; 32]);
 
 /// What a verified client certificate says of a caller on the operator's own listener.
 ///
@@ -180,6 +186,9 @@ pub enum AuthenticationFailure {
     /// The certificate was revoked.
     #[error("client certificate revoked")]
     CertificateRevoked,
+    /// The list of its authority is over: whether it was revoked is not known.
+    #[error("no current list of revoked certificates of its authority")]
+    RevocationUnknown,
     /// The certificate ended while the connection was open.
     #[error("client certificate expired")]
     CertificateExpired,

@@ -1,13 +1,13 @@
 //! Enrolment (EST, RFC 7030): with openssl and curl, and with a client nobody here wrote.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ics_tests::curl::{Answer, Curl};
 use ics_tests::openssl::{openssl, try_openssl};
-use ics_tests::{Domain, Gateway, eventually};
+use ics_tests::{Dialer, Domain, Gateway, Party, eventually};
 use serde_json::{Value, json};
 
 /// A gateway where `shop` may enrol, and where.
@@ -467,4 +467,193 @@ fn strongswan_enrols_and_renews() {
     let anchors = world.keep(&told.expect(200), "anchors");
     let verify = ["verify", "-CAfile", text(&anchors), text(&next)];
     assert!(try_openssl(&verify).status.success());
+}
+
+/// What openssl hears on T8 with a session it was given before, or is given now.
+fn with_session(party: &Party, version: &str, session: &[&str]) -> String {
+    let address = party.root.trim_start_matches("https://");
+    let mut child = Command::new("openssl")
+        .args(["s_client", "-ign_eof", version, "-connect", address])
+        .args(["-CAfile", text(&party.authority)])
+        .args(["-cert", text(&party.certificate), "-key", text(&party.key)])
+        .args(session)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("openssl");
+    let request = "GET /.well-known/ics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let mut input = child.stdin.take().expect("piped");
+    // It may have ended already.
+    let _ = std::io::Write::write_all(&mut input, request.as_bytes());
+    drop(input);
+    let output = child.wait_with_output().expect("openssl ends");
+    let said = [output.stdout, output.stderr].concat();
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+#[test]
+fn what_sp_revoke_takes_back_is_refused_on_open_new_and_resumed_connections_and_listed() {
+    let [port] = ics_tests::domain::free_ports();
+    let listen = format!("[enrolment]\nlisten = \"127.0.0.1:{port}\"\n");
+    let domain = Domain::start(|text| {
+        text.replace("[enrolment]\n", &listen)
+            .replace("#tls12 = false", "tls12 = true")
+    });
+    let new = |id: &str| json!({ "id": id, "roles": ["THIRD_PARTY_SP"], "services": [format!("https://{id}.example/")] });
+    let shop = domain.onboard(&new("shop"));
+    let music = domain.onboard(&new("music"));
+    let first = domain.file("first.pem");
+    std::fs::copy(&shop.certificate, &first).expect("a copy");
+    let (mut open, mut other) = (
+        Dialer::of(&shop).dial().expect("a connection"),
+        Dialer::of(&music).dial().expect("a connection"),
+    );
+    // The second one of shop, in the place of the first; and where it would renew it.
+    let shop = domain.party("shop");
+    let mut at_enrolment = domain.party("shop");
+    at_enrolment.root = format!("https://127.0.0.1:{port}");
+    let mut renewing = Dialer::of(&at_enrolment).dial().expect("a connection");
+    let cacerts = ("GET", "/.well-known/est/cacerts");
+    let told = renewing.call(cacerts, "none", None).expect("an answer");
+    assert_eq!(told.status, 200);
+    let public = ("GET", "/.well-known/ics");
+    for connection in [&mut open, &mut other] {
+        let answer = connection.call(public, "none", None).expect("an answer");
+        assert_eq!(answer.status, 200);
+    }
+    let session = |version: &str| domain.file(&format!("session{version}"));
+    for version in ["-tls1_2", "-tls1_3"] {
+        let kept = session(version);
+        let said = with_session(&shop, version, &["-sess_out", text(&kept)]);
+        assert!(said.contains("HTTP/1.1 200"), "{said}");
+    }
+    // Of TLS 1.2 openssl keeps the session whatever it was told of it; of TLS 1.3 it got none.
+    let (kept, none) = (session("-tls1_2"), session("-tls1_3"));
+    assert!(kept.exists() && !none.exists());
+    let said = with_session(&shop, "-tls1_2", &["-sess_in", text(&kept)]);
+    assert!(
+        said.contains("HTTP/1.1 200") && !said.contains("Reused"),
+        "{said}"
+    );
+
+    let config = domain.configuration();
+    let revoke = |more: &[&str]| {
+        let args = ["sp", "revoke", "shop", "--json", "--config", text(&config)];
+        Gateway::run(&[&args[..], more].concat())
+    };
+    let listed = domain.operator("GET", "/operator/v1/sps/music/certificates", None);
+    let of_music = listed.json()["items"][0]["serial"]
+        .as_str()
+        .map(ToOwned::to_owned);
+    let of_music = of_music.unwrap_or_else(|| panic!("{listed:?}"));
+    let refused = revoke(&["--serial", &of_music]);
+    assert_eq!(refused.status.code(), Some(1), "of somebody else");
+    let output = revoke(&[]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let revoked: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(revoked.len(), 3, "{revoked:?}");
+    // None is left to be revoked.
+    assert_eq!(revoke(&[]).stdout.trim_ascii(), b"[]");
+
+    let answer = open.call(public, "none", None).expect("an answer");
+    assert_eq!(answer.status, 401);
+    renewing
+        .write(
+            "POST /.well-known/est/simplereenroll HTTP/1.1\r\nHost: localhost\r\n\
+             Content-Type: application/pkcs10\r\nContent-Length: 4\r\n\r\nMAA=",
+        )
+        .expect("an open connection");
+    let answer = renewing.receive().expect("an answer");
+    assert_eq!(
+        (answer.status, answer.cause()),
+        (403, "CERTIFICATE_NOT_ADMITTED".to_owned())
+    );
+    let answer = shop.curl(public.0, public.1).send();
+    assert_eq!(answer.status, 0, "{answer:?}");
+    assert!(answer.error.contains("certificate revoked"), "{answer:?}");
+    for (version, options) in [
+        ("-tls1_2", &["-sess_in", text(&kept)][..]),
+        ("-tls1_3", &[]),
+    ] {
+        let said = with_session(&shop, version, options);
+        assert!(!said.contains("HTTP/1.1"), "{said}");
+        assert!(said.contains("certificate revoked"), "{said}");
+    }
+    let answer = other.call(public, "none", None).expect("an answer");
+    assert_eq!(answer.status, 200);
+
+    // Whoever checks elsewhere finds it too.
+    let root = domain.file("authority/sp-ca.pem");
+    let (der, list) = (domain.file("list.der"), domain.file("list.pem"));
+    let fetched = Command::new("curl")
+        .args([
+            "--silent",
+            "--fail",
+            "--cacert",
+            text(&root),
+            "--output",
+            text(&der),
+        ])
+        .arg(format!("https://127.0.0.1:{port}/revoked.crl"))
+        .status();
+    assert!(fetched.expect("curl").success());
+    openssl(&[
+        "crl",
+        "-inform",
+        "DER",
+        "-in",
+        text(&der),
+        "-out",
+        text(&list),
+    ]);
+    let verdict = |certificate: &Path| {
+        let by = [
+            "-crl_check",
+            "-CAfile",
+            text(&root),
+            "-CRLfile",
+            text(&list),
+        ];
+        let verified = try_openssl(&[&["verify"][..], &by, &[text(certificate)]].concat());
+        String::from_utf8_lossy(&[verified.stdout, verified.stderr].concat()).into_owned()
+    };
+    for certificate in [&first, &shop.certificate] {
+        let said = verdict(certificate);
+        assert!(said.contains("certificate revoked"), "{said}");
+    }
+    assert!(
+        verdict(&music.certificate).contains(": OK"),
+        "{}",
+        verdict(&music.certificate)
+    );
+}
+
+#[test]
+fn an_invitation_does_not_come_alive_again_by_a_backup_that_is_put_back() {
+    let world = World::start();
+    let code = world.code();
+    let backup = world.file("ics.backup");
+    let config = world.domain.configuration();
+    let run = |args: &[&str]| {
+        let output = Gateway::run(&[args, &["--config", text(&config)]].concat());
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(output.status.success(), "{args:?}: {said}");
+        said
+    };
+    run(&["backup", "--to", text(&backup)]);
+    let request = world.request("first", &[]);
+    world.enrol(("shop", &code), &request).expect(200);
+    assert!(world.domain.stop().success());
+    let said = run(&["restore", "--from", text(&backup), "--replace"]);
+    assert!(
+        said.contains("invitations      1, good for nothing any more"),
+        "{said}"
+    );
+    world.domain.serve();
+    let refused = world.enrol(("shop", &code), &request).expect(401);
+    assert_eq!(refused.cause(), "CODE_WRONG");
+    world.enrol(("shop", &world.code()), &request).expect(200);
 }

@@ -1,5 +1,6 @@
 //! One binary, a module a theme: it starts the real gateway and talks to it through sockets.
 
+mod authority;
 mod backup;
 mod backup_files;
 mod bulk;
@@ -26,6 +27,7 @@ mod onem2m;
 mod openapi;
 mod operating;
 mod ownership;
+mod pinned;
 mod policy;
 mod power_cut;
 mod preconditions;

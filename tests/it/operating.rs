@@ -522,6 +522,10 @@ fn doctor_is_amber_without_its_gateway_green_with_it_and_red_for_an_open_key() {
     let (light, code, _) = doctor();
     assert_eq!((light, code), ("amber", Some(1)));
     domain.serve();
+    // The root's key is still there.
+    let (light, code, _) = doctor();
+    assert_eq!((light, code), ("amber", Some(1)));
+    std::fs::remove_dir_all(domain.file("offline")).expect("carried away");
     let (light, code, is_low) = doctor();
     assert!(light == "green" && (is_low || code == Some(0)), "{code:?}");
     let key = domain.file("notify/client.key");

@@ -171,8 +171,8 @@ fn certificates_authorities_and_policies_change_under_load_and_nothing_fails_tha
     let guests = TestAuthority::create(&domain.dir(), "guest-ca", "/CN=Guest CA");
     let configuration = std::fs::read_to_string(domain.configuration()).expect("a file");
     let with_guests = configuration.replacen(
-        "[[t8.anchor]]\n",
-        "[[t8.anchor]]\ncertificate = \"guest-ca.pem\"\nnamespace = \"urn:ics:sp:guest\"\n[[t8.anchor]]\n",
+        "\n[[t8.anchor]]\n",
+        "\n[[t8.anchor]]\ncertificate = \"guest-ca.pem\"\nnamespace = \"urn:ics:sp:guest\"\n[[t8.anchor]]\n",
         1,
     );
     domain.onboard(&json!({ "id": "guest", "roles": ["IOT_SP"] }));

@@ -227,7 +227,9 @@ impl Enrolment {
         issued: &IssuedCertificate,
     ) -> Result<Enrolled, Refusal> {
         let unreadable = Refusal::Request(AuthorityError::Unavailable);
-        let chain = read_chain(&issued.pem).ok_or(unreadable)?;
+        let mut chain = read_chain(&issued.pem).ok_or(unreadable)?;
+        // RFC 7030 4.2.3: the certificate alone; who signed it is told by `cacerts`.
+        chain.truncate(1);
         let directory = self.ports.service.directory();
         let scopes = directory.party(&sp).map(|party| party.scopes());
         Ok(Enrolled {

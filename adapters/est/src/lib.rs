@@ -21,6 +21,9 @@
 mod attempts;
 mod driver;
 mod enrolment;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod invitation;
 mod message;
 mod refusal;

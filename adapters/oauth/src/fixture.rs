@@ -131,6 +131,7 @@ pub(crate) fn certificate(id: &str, n: u8) -> Arc<PeerCertificate> {
         sp: sp(id),
         thumbprint: CertificateThumbprint(thumbprint),
         serial: CertificateSerial::from_der_integer(&thumbprint),
+        issuer: None,
         not_after: Timestamp::from_millis(START).plus(Duration::from_secs(86_400)),
     })
 }

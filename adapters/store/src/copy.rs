@@ -15,6 +15,7 @@ use crate::index::Table;
 use crate::integrity::IntegrityReport;
 use crate::open::{EngineFiles, OnLoss, OpenError, mark, open_copy, replaced, unfinished};
 use crate::place::{Occupancy, Place, Work};
+use crate::restore::Restored;
 use crate::upkeep::Upkeep;
 
 /// Bytes of one transaction of a copy.
@@ -41,8 +42,8 @@ pub enum CopyError {
     /// The copy cannot be written.
     #[error("cannot write the copy")]
     Write(#[source] EngineError),
-    /// The documents of hosted devices cannot be raised.
-    #[error("cannot raise the documents of hosted devices")]
+    /// The documents of hosted devices cannot be raised, or invitations not be forgotten.
+    #[error("cannot raise the documents of hosted devices, or forget invitations")]
     Raise(#[source] CommitError),
     /// The copy does not hold what the original holds.
     #[error(
@@ -90,16 +91,16 @@ pub fn copy_store<F: EngineFiles>(
     progress: &mut dyn FnMut(Copied),
 ) -> Result<IntegrityReport, CopyError> {
     progress(Copied::Begun(from.total().map_err(CopyError::Read)?));
-    let (report, _) = fill_store(Work::Migration, target, progress, |engine, progress| {
+    let made = fill_store(Work::Migration, target, progress, |engine, progress| {
         fill(from, engine, progress)?;
         Ok((Some(original), None))
     })?;
-    Ok(report)
+    Ok(made.report)
 }
 
 /// Begins a store in `directory`, has it filled, and reads it back; `fill` answers the digest it
 /// must have then, if that is known, and the instant when it was put back to an earlier state, if
-/// it was: then the documents of hosted devices are raised. Answers how many.
+/// it was: then the documents of hosted devices are raised and invitations forgotten.
 ///
 /// Until it has ended well the directory says that it holds a store that was not finished, and by
 /// what work: that is refused by [`crate::open_store`], and begun anew by this.
@@ -114,7 +115,7 @@ pub(crate) fn fill_store<F: EngineFiles>(
         &F::Engine,
         &mut dyn FnMut(Copied),
     ) -> Result<(Option<u64>, Option<Timestamp>), CopyError>,
-) -> Result<(IntegrityReport, u64), CopyError> {
+) -> Result<Restored, CopyError> {
     let place = Place::enter(directory, F::DATA)?;
     match place.occupancy()? {
         Occupancy::Unfinished(_) => place.clear()?,
@@ -128,11 +129,20 @@ pub(crate) fn fill_store<F: EngineFiles>(
     drop(engine);
     let copy = open_copy(files, place)?;
     let report = read_back(&copy, original, progress)?;
-    let raised = restored.map_or(Ok(0), |now| copy.raise_documents(now));
-    let raised = raised.map_err(CopyError::Raise)?;
+    let changed = match restored {
+        Some(now) => copy
+            .raise_documents(now)
+            .and_then(|raised| Ok((raised, copy.forget_invitations()?))),
+        None => Ok((0, 0)),
+    };
+    let (raised, forgotten) = changed.map_err(CopyError::Raise)?;
     drop(copy);
     mark::<F>(&Place::enter(directory, F::DATA)?, None)?;
-    Ok((report, raised))
+    Ok(Restored {
+        report,
+        raised,
+        forgotten,
+    })
 }
 
 /// Replaces the data of the store in `directory` by a copy of itself, for engines that do not

@@ -10,7 +10,7 @@ use ics_core::correlation::Correlation;
 use ics_core::device::HostedDevice;
 use ics_core::directory::DirectoryRecord;
 use ics_core::id::{DeviceId, MappingId, SpId};
-use ics_core::keepsake::{Keepsake, Shelf};
+use ics_core::keepsake::{Keeping, Keepsake, Shelf};
 use ics_core::mapping::{Mapping, MappingKey, UtiRecord};
 use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey};
 use ics_core::port::{
@@ -36,7 +36,7 @@ use crate::witness::Witness;
 /// The version of the layout of keys and tables that this code writes and reads.
 pub const FORMAT: u32 = 1;
 
-/// Hosted devices of one transaction whose documents are raised.
+/// Hosted devices of one transaction whose documents are raised, and invitations that are forgotten.
 const RAISED_AT_ONCE: usize = 1000;
 
 /// How often a read is tried before it is unavailable.
@@ -178,6 +178,30 @@ impl<E: Engine> EmbeddedStore<E> {
             self.committer
                 .commit_blocking(decide_documents_after_restore(&page, now))?;
             raised = raised.saturating_add(count);
+        }
+    }
+
+    /// Forgets the invitations that stood: a code that was used since must not be good again. Answers how
+    /// many there were.
+    pub(crate) fn forget_invitations(&self) -> Result<u64, CommitError> {
+        let shelf = Shelf::Enrolment;
+        let mut forgotten = 0_u64;
+        loop {
+            let page =
+                self.reading(|view| walk::walk_keepsakes(view, shelf, None, RAISED_AT_ONCE))?;
+            if page.is_empty() {
+                return Ok(forgotten);
+            }
+            let count = u64::try_from(page.len()).unwrap_or(u64::MAX);
+            let change = page.into_iter().fold(Change::default(), |change, kept| {
+                change.with_keeping(Keeping {
+                    shelf,
+                    key: kept.key,
+                    value: None,
+                })
+            });
+            self.committer.commit_blocking(change)?;
+            forgotten = forgotten.saturating_add(count);
         }
     }
 

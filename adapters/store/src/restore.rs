@@ -31,18 +31,15 @@ pub struct Restored {
     pub report: IntegrityReport,
     /// How many hosted devices had their documents raised.
     pub raised: u64,
-}
-
-impl From<(IntegrityReport, u64)> for Restored {
-    fn from((report, raised): (IntegrityReport, u64)) -> Self {
-        Self { report, raised }
-    }
+    /// How many invitations stood then: none does now.
+    pub forgotten: u64,
 }
 
 /// Makes a store in `directory` of a backup and reads it back; `summary` is what a reading of the
 /// same file told, and what it must tell again.
 ///
-/// Then, at `now`, the documents of hosted devices are raised above any they may hold.
+/// Then, at `now`, the documents of hosted devices are raised above any they may hold, and invitations
+/// are forgotten.
 ///
 /// Until it has ended well the directory says that it holds a store that was not finished: that
 /// is refused by [`crate::open_store`], and begun anew by this.
@@ -56,7 +53,7 @@ pub fn restore_backup<F: EngineFiles>(
     progress: &mut dyn FnMut(Copied),
 ) -> Result<Restored, CopyError> {
     progress(Copied::Begun(summary.keys));
-    let made = fill_store(Work::Restoration, target, progress, |engine, progress| {
+    fill_store(Work::Restoration, target, progress, |engine, progress| {
         let mut batch = Batch::default();
         let mut written = Ok(());
         let read = read_backup(input, &mut |key, value| {
@@ -77,8 +74,7 @@ pub fn restore_backup<F: EngineFiles>(
             return Err(FileFault::Damaged("it changed while it was read").into());
         }
         Ok((Some(summary.digest), Some(now)))
-    })?;
-    Ok(made.into())
+    })
 }
 
 /// Makes a store in `directory` of an exported state and reads it back; otherwise as
@@ -93,7 +89,7 @@ pub fn import_state<F: EngineFiles>(
     progress: &mut dyn FnMut(Copied),
 ) -> Result<Restored, CopyError> {
     progress(Copied::Begun(summary.records));
-    let made = fill_store(Work::Import, target, progress, |engine, progress| {
+    fill_store(Work::Import, target, progress, |engine, progress| {
         EmbeddedStore::<F::Engine>::begin(engine)
             .map_err(|error| CopyError::Content(error.into()))?;
         let mut waiting = Vec::with_capacity(IMPORT_BATCH);
@@ -110,8 +106,7 @@ pub fn import_state<F: EngineFiles>(
             return Err(FileFault::Damaged("it changed while it was read").into());
         }
         Ok((summary.is_comparable.then_some(summary.digest), Some(now)))
-    })?;
-    Ok(made.into())
+    })
 }
 
 /// Puts what waits into one transaction.

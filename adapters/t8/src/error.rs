@@ -21,6 +21,7 @@ impl From<AuthenticationFailure> for Problem {
             // nobody's business but the log's; a suspended SP is not served at all (401).
             AuthenticationFailure::NoCertificate
             | AuthenticationFailure::CertificateRevoked
+            | AuthenticationFailure::RevocationUnknown
             | AuthenticationFailure::CertificateExpired
             | AuthenticationFailure::PartyNotServed
             | AuthenticationFailure::NoToken => Challenge::Bare,

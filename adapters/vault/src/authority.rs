@@ -19,8 +19,8 @@ use ics_core::port::{
 use ics_core::principal::CertificateSerial;
 use ics_core::time::Timestamp;
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyUsagePurpose,
-    PublicKeyData, SanType,
+    BasicConstraints, CertificateParams, CrlDistributionPoint, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyUsagePurpose, PublicKeyData, SanType,
 };
 use zeroize::Zeroizing;
 
@@ -42,11 +42,13 @@ pub struct Authority {
     not_before: Timestamp,
     not_after: Timestamp,
     entropy: Arc<dyn Entropy>,
+    /// Where its list of revoked certificates lies.
+    list: Option<String>,
 }
 
 /// A new authority's certificate and key.
 pub struct NewAuthority {
-    /// Self-signed, PEM.
+    /// PEM; behind it the one of the root, if it is not self-signed.
     pub certificate_pem: String,
     /// The private key, PKCS#8 PEM.
     pub key_pem: Zeroizing<String>,
@@ -72,12 +74,32 @@ impl Authority {
         now: Timestamp,
         entropy: &dyn Entropy,
     ) -> Result<NewAuthority, AuthorityError> {
+        Self::create_self_signed((name, 0), (now, validity), entropy)
+    }
+
+    /// Makes a self-signed root named `name`: the authorities it signs may sign no further ones
+    /// (pathLen 1).
+    ///
+    /// # Errors
+    /// [`AuthorityError::Unavailable`] when the cryptographic provider fails.
+    pub fn create_root(
+        name: &str,
+        validity: Duration,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<NewAuthority, AuthorityError> {
+        Self::create_self_signed((name, 1), (now, validity), entropy)
+    }
+
+    fn create_self_signed(
+        (name, path_length): (&str, u8),
+        (now, validity): (Timestamp, Duration),
+        entropy: &dyn Entropy,
+    ) -> Result<NewAuthority, AuthorityError> {
         let key = EcdsaKey::generate()?;
         let (from, until) = (before(now), now.plus(validity));
         let mut params = blank_certificate(name, (from, until), entropy)?;
-        // TS 33.310 6.1.4a: critical basicConstraints and keyUsage (rcgen marks both).
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        make_authority(&mut params, path_length);
         let certificate = params
             .self_signed(&key)
             .map_err(|_| AuthorityError::Unavailable)?;
@@ -122,6 +144,51 @@ impl Authority {
             not_after: timestamp_of(certificate.validity().not_after),
             certificate: der.to_vec(),
             entropy,
+            list: None,
+        })
+    }
+
+    /// This authority, whose certificates say that what it revoked is listed at `url` (RFC 5280
+    /// 4.2.1.13).
+    #[must_use]
+    pub fn with_list_at(mut self, url: String) -> Self {
+        self.list = Some(url);
+        self
+    }
+
+    /// Whether it may sign authorities (RFC 5280 4.2.1.9).
+    #[must_use]
+    pub fn may_sign_authorities(&self) -> bool {
+        let certificate = parse_der(&self.certificate);
+        let constraints = certificate
+            .as_ref()
+            .map(|certificate| certificate.basic_constraints());
+        match constraints {
+            Ok(Ok(Some(found))) => found.value.path_len_constraint.is_none_or(|most| most > 0),
+            _ => false,
+        }
+    }
+
+    /// Makes an authority named `name` under this one, with a new P-256 key, for leaves alone
+    /// (pathLen 0); it ends with this one at the latest.
+    ///
+    /// # Errors
+    /// [`AuthorityError::Unavailable`], also when this one may sign no authorities.
+    pub fn create_issuing(
+        &self,
+        name: &str,
+        validity: Duration,
+        now: Timestamp,
+    ) -> Result<NewAuthority, AuthorityError> {
+        if !self.may_sign_authorities() {
+            return Err(AuthorityError::Unavailable);
+        }
+        let mut params = self.within(name, validity, now)?;
+        make_authority(&mut params, 0);
+        let made = self.sign_with_new_key(&params)?;
+        Ok(NewAuthority {
+            certificate_pem: made.certificate.pem + &self.certificate_pem(),
+            key_pem: made.key_pem,
         })
     }
 
@@ -182,8 +249,25 @@ impl Authority {
         Ok(params)
     }
 
-    /// What every certificate below an authority has.
+    /// What every certificate of a leaf has.
     fn leaf(
+        &self,
+        common_name: &str,
+        validity: Duration,
+        now: Timestamp,
+    ) -> Result<CertificateParams, AuthorityError> {
+        let mut params = self.within(common_name, validity, now)?;
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        let uris = self.list.iter().cloned().collect::<Vec<_>>();
+        if !uris.is_empty() {
+            params.crl_distribution_points = vec![CrlDistributionPoint { uris }];
+        }
+        Ok(params)
+    }
+
+    /// What every certificate below an authority has.
+    fn within(
         &self,
         common_name: &str,
         validity: Duration,
@@ -195,10 +279,7 @@ impl Authority {
         }
         let from = before(now).max(self.not_before);
         let until = now.plus(validity).min(self.not_after);
-        let mut params = blank_certificate(common_name, (from, until), &*self.entropy)?;
-        params.is_ca = IsCa::ExplicitNoCa;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        Ok(params)
+        blank_certificate(common_name, (from, until), &*self.entropy)
     }
 
     fn sign_with_new_key(&self, params: &CertificateParams) -> Result<IssuedKey, AuthorityError> {
@@ -327,6 +408,12 @@ impl fmt::Debug for IssuedKey {
             .field("certificate", &self.certificate)
             .finish_non_exhaustive()
     }
+}
+
+/// TS 33.310 6.1.4a: critical basicConstraints and keyUsage (rcgen marks both).
+fn make_authority(params: &mut CertificateParams, path_length: u8) {
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(path_length));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
 }
 
 fn certificates_of(text: &str) -> Result<Vec<Block>, InvalidKeyMaterial> {

@@ -5,7 +5,7 @@
 
 use aws_lc_rs::digest;
 use ics_core::id::{DeviceId, SpId};
-use ics_core::principal::{CertificateSerial, CertificateThumbprint};
+use ics_core::principal::{CertificateSerial, CertificateThumbprint, IssuerName};
 use ics_core::time::Timestamp;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
@@ -164,6 +164,8 @@ pub struct CertificateFacts {
     pub serial: CertificateSerial,
     /// SHA-256 of its DER.
     pub thumbprint: CertificateThumbprint,
+    /// Who signed it.
+    pub issuer: IssuerName,
     /// First second it is valid.
     pub not_before: Timestamp,
     /// Last second it is valid.
@@ -189,6 +191,20 @@ pub fn check_client_certificate(der: &[u8]) -> Result<CertificateFacts, ProfileV
     facts_of(&certificate, der)
 }
 
+/// Whether `issuer` signed `certificate` (both DER), and is not itself: whoever stands behind a
+/// certificate in a file is its chain then.
+#[must_use]
+pub fn is_issued_by(certificate: &[u8], issuer: &[u8]) -> bool {
+    let (Ok(certificate), Ok(issuer)) = (parse_der(certificate), parse_der(issuer)) else {
+        return false;
+    };
+    certificate.issuer().as_raw() == issuer.subject().as_raw()
+        && certificate.subject().as_raw() != issuer.subject().as_raw()
+        && certificate
+            .verify_signature(Some(issuer.public_key()))
+            .is_ok()
+}
+
 pub(crate) fn parse_der(der: &[u8]) -> Result<X509Certificate<'_>, ProfileViolation> {
     match X509Certificate::from_der(der) {
         Ok(([], certificate)) => Ok(certificate),
@@ -197,14 +213,22 @@ pub(crate) fn parse_der(der: &[u8]) -> Result<X509Certificate<'_>, ProfileViolat
 }
 
 pub(crate) fn thumbprint_of(der: &[u8]) -> CertificateThumbprint {
-    let mut thumbprint = [0; 32];
-    for (to, from) in thumbprint
+    CertificateThumbprint(sha256(der))
+}
+
+pub(crate) fn issuer_name_of(name: &[u8]) -> IssuerName {
+    IssuerName(sha256(name))
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    for (to, from) in out
         .iter_mut()
-        .zip(digest::digest(&digest::SHA256, der).as_ref())
+        .zip(digest::digest(&digest::SHA256, bytes).as_ref())
     {
         *to = *from;
     }
-    CertificateThumbprint(thumbprint)
+    out
 }
 
 pub(crate) fn timestamp_of(time: ASN1Time) -> Timestamp {
@@ -219,6 +243,7 @@ fn facts_of(
         identity: identity_of(certificate)?,
         serial: CertificateSerial::from_der_integer(certificate.raw_serial()),
         thumbprint: thumbprint_of(der),
+        issuer: issuer_name_of(certificate.issuer().as_raw()),
         not_before: timestamp_of(certificate.validity().not_before),
         not_after: timestamp_of(certificate.validity().not_after),
     })

@@ -50,6 +50,7 @@ mod password;
 mod pem;
 mod profile;
 mod request;
+mod revocation_list;
 mod seal;
 mod signing_key;
 mod verifying_key;
@@ -57,13 +58,14 @@ mod verifying_key;
 pub use authority::{Authority, InvalidServerName, IssuedKey, NewAuthority, ServerNames};
 pub use certificate::{
     CertificateFacts, CertificateIdentity, InvalidIdentity, OneM2mName, check_client_certificate,
-    read_certificate,
+    is_issued_by, read_certificate,
 };
 pub use keyring::{Keyring, KeyringError};
 pub use password::stretch_password;
 pub use pem::InvalidKeyMaterial;
 pub use profile::ProfileViolation;
 pub use request::{CertificateRequest, make_request};
+pub use revocation_list::{InvalidList, ListFacts, read_revocation_list};
 pub use seal::Vault;
 pub use signing_key::{PublicJwk, SigningKey};
 pub use verifying_key::{Verifier, read_verifying_key};

@@ -286,6 +286,7 @@ pub(super) fn principal(sp: &SpId, now: Timestamp) -> Principal {
         sp: sp.clone(),
         thumbprint: CertificateThumbprint([0; 32]),
         serial: CertificateSerial::from_der_integer(&[1]),
+        issuer: None,
         not_after: now.plus(Duration::from_secs(3600)),
     };
     Principal {

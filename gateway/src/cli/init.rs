@@ -14,10 +14,10 @@ use crate::init::{Domain, Settings, create_domain};
 
 /// Write a new operator domain: authorities, certificates, keys and a configuration that teaches
 ///
-/// Makes three certificate authorities (one for service providers, one for the operator's own
-/// systems, one for hosted devices), server certificates for the listeners, a client certificate for the command line
-/// and one for notifications, the keys that seal data at rest and sign notifications, and
-/// `gateway.toml` with every setting explained. Directories are made 0700, keys 0600. Nothing
+/// Makes three certificate authorities (one for service providers, under a root of its own; one for
+/// the operator's own systems; one for hosted devices), server certificates for the listeners, a
+/// client certificate for the command line and one for notifications, the keys that seal data at rest
+/// and sign notifications, and `gateway.toml` with every setting explained. Directories are made 0700, keys 0600. Nothing
 /// that exists is ever overwritten.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -60,7 +60,9 @@ Examples:
       --mqtt-address 192.0.2.1:8883 --coap-address 192.0.2.1:5684 \\
       --public-url https://ics.example:8443
 
-Move `authority/operator-ca.key` to a safe place afterwards: the gateway never reads it.";
+Carry `offline/` (the root of the service providers' authority) and
+`authority/operator-ca.key` to a safe place afterwards: the gateway never reads
+them. `ca renew` needs the root again.";
 
 impl InitArguments {
     pub(super) fn run(self) -> Result<(), Box<dyn Error>> {
@@ -74,13 +76,19 @@ impl InitArguments {
             public_url: self.public_url,
             settings: Settings::default(),
         };
+        let offline = domain.directory.join("offline");
         let entropy = Arc::new(SystemEntropy::default());
         let file = create_domain(&domain, &SystemClock::new(), entropy)?;
         let mut out = std::io::stdout().lock();
         writeln!(out, "wrote {}", file.display())?;
         writeln!(
             out,
-            "server and client certificates hold for 397 days, authorities for 10 years"
+            "server and client certificates hold for 397 days, authorities for 10 years, their root for 20"
+        )?;
+        writeln!(
+            out,
+            "carry {} away: `offline/README` says why",
+            offline.display()
         )?;
         Ok(())
     }

@@ -40,7 +40,8 @@ use crate::telemetry::start_log;
 /// What happened after the backup is gone. Mappings that were ended since are back; suspensions
 /// and removals of service providers, agreements that were ended and certificates that were
 /// revoked since are undone: make them again, before the gateway serves if you can. Notifications
-/// may be sent again; receivers know each by its id.
+/// may be sent again; receivers know each by its id. Invitations that stood are forgotten, for their
+/// codes may have been used since: invite again.
 ///
 /// A backup that is over 30 days old brings a clock with it that the gateway does not leave by
 /// itself: nothing expires and nothing is purged until `ics-gateway clock accept`.
@@ -203,7 +204,11 @@ impl Target {
             StoreEngine::Sled => sled(section, &mut progress),
         };
         drop(progress);
-        let Restored { report, raised } = report.map_err(|error| match &error {
+        let Restored {
+            report,
+            raised,
+            forgotten,
+        } = report.map_err(|error| match &error {
             CopyError::Open(OpenError::NotEmpty(directory)) => {
                 MakeError::of_occupied(self.work, directory.clone())
             }
@@ -229,6 +234,10 @@ impl Target {
         if raised > 0 {
             let what = "owed their documents again, above any version they hold";
             say(&format!("{:<16} {raised}, {what}", "hosted devices"))?;
+        }
+        if forgotten > 0 {
+            let what = "good for nothing any more: `sp invite` again";
+            say(&format!("{:<16} {forgotten}, {what}", "invitations"))?;
         }
         Ok(mark)
     }
@@ -303,7 +312,7 @@ pub(super) fn tell_meaning(done: &str, taken: Timestamp, mark: Option<ClockMark>
     for line in [
         "what happened since is gone: mappings that were ended are back; suspensions, removals, ended",
         "agreements and revoked certificates are undone, make them again; notifications may be sent",
-        "again, receivers know each by its id",
+        "again, receivers know each by its id; codes of `sp invite` are good for nothing any more",
     ] {
         say(line)?;
     }

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod invite;
+mod revoke;
 
 use std::error::Error;
 use std::num::NonZeroU32;
@@ -68,6 +69,7 @@ enum SpVerb {
     Onem2m(ChangeAeArguments),
     Service(ServiceArguments),
     Invite(invite::InviteArguments),
+    Revoke(revoke::RevokeSpArguments),
     /// Certificates of service providers
     #[command(subcommand)]
     Cert(certificate::CertificateVerb),
@@ -243,6 +245,7 @@ impl SpArguments {
                     check_done(&removed.jobs)
                 }
                 SpVerb::Invite(arguments) => arguments.run(&access, &client).await,
+                SpVerb::Revoke(arguments) => arguments.run(&access, &client).await,
                 SpVerb::Cert(verb) => verb.run(&access, &client).await,
             }
         })

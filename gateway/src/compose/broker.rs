@@ -22,7 +22,7 @@ use crate::ambient::{SystemClock, SystemEntropy};
 use crate::background::Background;
 use crate::config::{BrokerAddress, Config, DevicesSection, MqttBrokerSection};
 use crate::telemetry::{DeviceActs, MQTT, Telemetry};
-use crate::tls::{Credential, CredentialError, by_clock, client_config, load_certificates};
+use crate::tls::{Credential, CredentialError, by_clock, client_config, load_authorities};
 
 /// Devices served through a broker.
 pub(super) struct BrokerChannel {
@@ -187,7 +187,7 @@ pub(super) fn load_client(
 ) -> Result<Shown, CredentialError> {
     let mut roots = Vec::new();
     for anchor in anchors {
-        roots.extend(load_certificates(anchor)?);
+        roots.extend(load_authorities(anchor)?);
     }
     let credential = Credential::load(certificate, key)?;
     let tls = by_clock(client_config(roots.clone(), credential)?, Arc::clone(clock));

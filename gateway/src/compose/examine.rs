@@ -11,9 +11,9 @@ use super::devices::open_device_authority;
 use super::enrolment::enrolment_credentials;
 use super::onem2m::onem2m_credentials;
 use super::policies::read_policies;
-use super::{BrokerWays, Parts, StartError, load_anchors, mqtt_credentials, read_key};
+use super::{BrokerWays, Parts, StartError, load_anchor, load_anchors, mqtt_credentials, read_key};
 use crate::ambient::{SystemClock, SystemEntropy};
-use crate::config::{AnchorSection, Config};
+use crate::config::{Config, EnrolmentSection};
 use crate::descriptors;
 use crate::telemetry::check_directory;
 use crate::tls::{Credential, Namespace, load_certificates};
@@ -49,16 +49,9 @@ pub(crate) fn examine(config: &Config) -> Vec<StartError> {
     }
     take(read_policies(config).map(drop));
     take(BrokerWays::of(config).map(drop));
-    for AnchorSection {
-        certificate,
-        namespace,
-    } in &config.t8.anchor
-    {
-        take(
-            load_anchors(certificate, namespace)
-                .map(drop)
-                .map_err(StartError::Credential),
-        );
+    for section in &config.t8.anchor {
+        let loaded = load_anchor(section);
+        take(loaded.map(drop).map_err(StartError::Credential));
     }
     let operators = load_anchors(&config.operator.anchor, &Namespace::OPERATORS);
     take(operators.map(drop).map_err(StartError::Credential));
@@ -86,7 +79,12 @@ pub(super) fn load_authority(
     entropy: &Arc<dyn Entropy>,
 ) -> Result<Authority, StartError> {
     let section = &config.authority;
-    load_authority_of((&section.certificate, &section.key), entropy)
+    let authority = load_authority_of((&section.certificate, &section.key), entropy)?;
+    let enrolment = config.enrolment.as_ref();
+    Ok(match enrolment.and_then(EnrolmentSection::list_url) {
+        Some(url) => authority.with_list_at(url),
+        None => authority,
+    })
 }
 
 /// The authority whose certificate and key lie in these files.

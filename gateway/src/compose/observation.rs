@@ -11,6 +11,7 @@ use ics_core::time::Timestamp;
 use ics_operator::{DecisionLogReport, Observation, StatusSource, StoreReport};
 use ics_store::Upkeep;
 
+use super::first_list_ends;
 use crate::config::{Config, OnFailure};
 use crate::telemetry::{COAP, DecisionLog, Metrics, Sample};
 use crate::tls::read_validity;
@@ -211,6 +212,9 @@ pub(super) fn certificate_ends(config: &Config) -> Vec<(&'static str, i64)> {
         ("service-provider-authority", &config.authority.certificate),
     ];
     let end = |path: &PathBuf| Some(read_validity(path)?.not_after.millis().div_euclid(1000));
+    // Nobody of that authority is admitted from then on.
+    let list = first_list_ends(config).map(|ends| ("revocation-list", ends));
+    let list = list.map(|(of, ends)| (of, ends.millis().div_euclid(1000)));
     files
         .into_iter()
         .chain(devices)
@@ -220,6 +224,7 @@ pub(super) fn certificate_ends(config: &Config) -> Vec<(&'static str, i64)> {
         .chain(enrolment)
         .chain(broker)
         .filter_map(|(of, path)| Some((of, end(path)?)))
+        .chain(list)
         .collect()
 }
 

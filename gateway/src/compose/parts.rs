@@ -21,7 +21,7 @@ use super::devices::{DeviceBells, open_device_authority};
 use super::policies::read_policies;
 use super::stretching::password_hasher;
 use super::sweeper::ClockKeeper;
-use super::{StartError, open_store, read_key};
+use super::{StartError, open_store, read_key, service_provider_lists};
 use crate::ambient::{SharedDirectory, SystemClock, SystemEntropy};
 use crate::config::Config;
 use crate::telemetry::VerdictWitness;
@@ -42,6 +42,8 @@ pub(crate) struct Parts {
     pub(crate) limiter: Arc<dyn RateLimiter>,
     /// Parties and agreements as of now.
     pub(crate) directory: Arc<dyn DirectorySource>,
+    /// The same, where what other authorities took back is put in.
+    pub(super) shared: Arc<SharedDirectory>,
     /// Time.
     pub(crate) clock: Arc<dyn Clock>,
     /// Whether time can be believed.
@@ -76,8 +78,9 @@ impl Parts {
         let clock = Arc::new(SystemClock::since(mark));
         let records = store.load_directory().await;
         let records = records.map_err(unreadable(config, "directory records"))?;
-        let directory: Arc<dyn DirectorySource> =
-            Arc::new(SharedDirectory::new(Directory::from_records(records)));
+        let shared = Arc::new(SharedDirectory::new(Directory::from_records(records)));
+        shared.set_lists(&service_provider_lists(config)?);
+        let directory = Arc::clone(&shared) as Arc<dyn DirectorySource>;
         let (in_force, on_trial) = read_policies(config)?;
         let rules = Rules::new(Arc::clone(&sealer), in_force).witnessed_by(VerdictWitness);
         rules.try_out(on_trial);
@@ -112,6 +115,7 @@ impl Parts {
             rules,
             limiter,
             directory,
+            shared,
             clock: clock as _,
             clocks,
             sockets: Arc::default(),

@@ -27,7 +27,8 @@ use super::reload::find_waiting;
 use super::serving::Serving;
 use super::sweeper::sweep;
 use super::{
-    Parts, ReloadableTls, StartError, mqtt_credentials, operator_credentials, t8_credentials,
+    Parts, ReloadableTls, StartError, mqtt_credentials, operator_credentials,
+    service_provider_lists, t8_credentials,
 };
 use crate::ambient::check_wall_clock;
 use crate::background::Background;
@@ -36,7 +37,7 @@ use crate::listener::{Admission, Gate, Listener, OpenListener};
 use crate::telemetry::{
     DecisionLog, DecisionWriter, ENROLMENT, Metrics, ONEM2M, OPERATOR, RequestLines, T8, Telemetry,
 };
-use crate::tls::{Credential, by_clock, client_config, load_certificates};
+use crate::tls::{Credential, by_clock, client_config, load_authorities};
 
 /// A part of the gateway ended that was not asked to; the log says why if that is known. Nothing
 /// here begins it anew: whoever supervises the process does, once it has ended.
@@ -258,7 +259,8 @@ impl Running {
     }
 
     /// Takes what can change at once: policies from the next decision on; certificates, keys and trust
-    /// anchors from the next handshake on; the caps of a party. Open connections go on. Answers the changed keys that wait for the
+    /// anchors from the next handshake on; the caps of a party. Open connections go on, but for those
+    /// of certificates that a list of their authority takes back. Answers the changed keys that wait for the
     /// next start. When a file does not fit, nothing changes.
     ///
     /// # Errors
@@ -266,6 +268,7 @@ impl Running {
     pub(crate) fn reload(&self, config: &Config) -> Result<Vec<String>, StartError> {
         let (operator_anchors, operator) = operator_credentials(&config.operator)?;
         let (t8_anchors, t8) = t8_credentials(config)?;
+        let lists = service_provider_lists(config)?;
         let mqtt = match (&self.mqtt, &config.mqtt, &config.devices) {
             (Some(mqtt), Some(section), Some(devices)) => {
                 Some((mqtt, mqtt_credentials(devices, section)?))
@@ -301,6 +304,7 @@ impl Running {
         self.parts.rules.try_out(on_trial);
         self.operator_tls.replace(operator_anchors, operator)?;
         self.t8_tls.replace(t8_anchors, t8)?;
+        self.parts.shared.set_lists(&lists);
         if let Some((mqtt, shown)) = mqtt {
             mqtt.replace(shown)?;
         }
@@ -487,7 +491,7 @@ fn start_deliverer(
     let section = &config.notify;
     let mut roots = Vec::new();
     for anchor in &section.server_anchors {
-        roots.extend(load_certificates(anchor)?);
+        roots.extend(load_authorities(anchor)?);
     }
     let credential = Credential::load(&section.certificate, &section.key)?;
     let settings = ics_notify::Settings {

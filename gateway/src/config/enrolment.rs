@@ -45,6 +45,12 @@ fn few_connections() -> ConnectionsSection {
 }
 
 impl EnrolmentSection {
+    /// Where everybody finds what was revoked, if it is served under a name that everybody knows.
+    pub(crate) fn list_url(&self) -> Option<String> {
+        let url = self.listen.and(self.public_url.as_ref())?;
+        Some(format!("{}/revoked.crl", url.as_str()))
+    }
+
     pub(super) fn check(&mut self, others: &ListenSection, place: &Place, faults: &mut Faults) {
         for (by, address) in [
             ("listen.t8", others.t8),

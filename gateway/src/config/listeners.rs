@@ -67,6 +67,9 @@ pub(crate) struct AnchorSection {
     pub(crate) certificate: PathBuf,
     /// The SAN URIs it may speak for: `urn:ics:sp:*`, or one such as `urn:ics:sp:acme`.
     pub(crate) namespace: Namespace,
+    /// Its list of revoked certificates, PEM or DER; without one nothing it issued is revoked by it.
+    #[serde(default)]
+    pub(crate) crl: Option<PathBuf>,
 }
 
 impl T8Section {
@@ -89,6 +92,9 @@ impl T8Section {
         for (n, anchor) in self.anchor.iter_mut().enumerate() {
             let key = format!("t8.anchor[{n}].certificate");
             faults.take(place.file(&key, &mut anchor.certificate));
+            if let Some(list) = &mut anchor.crl {
+                faults.take(place.file(&format!("t8.anchor[{n}].crl"), list));
+            }
             if !anchor.namespace.is_of_service_providers() {
                 let wrong = format!("`{}` names no service providers", anchor.namespace);
                 let mend = "write `urn:ics:sp:*`, or `urn:ics:sp:` and one id";

@@ -8,12 +8,16 @@ use ics_core::time::Timestamp;
 
 use super::Finding;
 use crate::ambient::SystemClock;
+use crate::compose::list_ends;
 use crate::config::Config;
-use crate::tls::read_validity;
+use crate::tls::{load_certificates, read_validity};
 
 const AREA: &str = "certificates";
 /// A certificate that ends within this is told of.
 const SOON: Duration = Duration::from_secs(30 * 86_400);
+
+/// Lists are made anew every few days, or hours.
+const LIST_SOON: Duration = Duration::from_secs(3600);
 
 pub(super) fn look(config: &Config) -> Vec<Finding> {
     let now = SystemClock::new().now();
@@ -40,10 +44,32 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
     files.extend(broker.map(|section| &section.certificate));
     files.sort();
     files.dedup();
+    let lists = config.t8.anchor.iter().filter_map(|section| {
+        let file = section.crl.as_deref()?;
+        Some(judge_list(file, list_ends(section)?, now))
+    });
     files
         .into_iter()
         .filter_map(|file| Some(judge(config, file, read_validity(file)?, now)))
+        .chain(lists)
         .collect()
+}
+
+/// A list of revoked certificates: once it is over nobody of its authority is let in.
+fn judge_list(file: &Path, ends: Timestamp, now: Timestamp) -> Finding {
+    let (name, end) = (file.display(), ends.to_rfc3339());
+    let fix = format!(
+        "openssl crl -in {name} -noout -issuer -nextupdate  # ask its authority for a new one"
+    );
+    if ends <= now {
+        let text = format!("`{name}` is over since {end}: nobody of its authority is let in");
+        return Finding::red(AREA, text, fix);
+    }
+    if ends.since(now) < LIST_SOON {
+        let text = format!("`{name}` is over at {end}, and nobody of its authority let in then");
+        return Finding::amber(AREA, text, fix);
+    }
+    Finding::green(AREA, format!("`{name}` is good until {end}"))
 }
 
 fn device_authority(config: &Config) -> Option<&PathBuf> {
@@ -95,10 +121,17 @@ fn renewal_for(config: &Config, certificate: &Path, key: &Path) -> String {
     } else {
         "{ pkill -HUP -x ics-gateway || true; }"
     };
+    // An authority that is no root stands behind what it issued.
+    let has_root = load_certificates(issuer).is_ok_and(|chain| chain.len() > 1);
+    let chain = if has_root {
+        format!(" && openssl x509 -in {} >>{name}.new", issuer.display())
+    } else {
+        String::new()
+    };
     format!(
         "openssl x509 -x509toreq -in {name} -key {} -copy_extensions copyall | openssl x509 -req \
-         -CA {} -CAkey {} -copy_extensions copyall -days 397 -out {name}.new && mv {name}.new {name} \
-         && {taken}",
+         -CA {} -CAkey {} -copy_extensions copyall -days 397 -out {name}.new{chain} \
+         && mv {name}.new {name} && {taken}",
         key.display(),
         issuer.display(),
         issuer.with_extension("key").display(),

@@ -19,6 +19,23 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
     findings
 }
 
+/// The root of the service providers' authority, where `init` left its key.
+pub(super) fn look_for_root_key(file: &Path) -> Option<Finding> {
+    let domain = file.parent()?;
+    let key = domain.join("offline/sp-root.key");
+    key.exists().then(|| {
+        let text = format!(
+            "`{}` lies on this host: whoever takes it makes authorities that everybody believes",
+            key.display()
+        );
+        let domain = domain.display();
+        let fix = format!(
+            "tar -C {domain} -cf /media/SAFE/ics-offline.tar offline && rm -r {domain}/offline"
+        );
+        Finding::amber("certificates", text, fix)
+    })
+}
+
 /// Whether a gateway that is started as this process was may have the connections that are
 /// configured. Too few are told by `examine`, in the gateway's own words.
 fn look_at_descriptors(config: &Config) -> Option<Finding> {

@@ -27,6 +27,8 @@ fn domain() -> (tempfile::TempDir, PathBuf) {
     };
     let entropy = Arc::new(SystemEntropy::default());
     let file = create_domain(&domain, &SystemClock::new(), entropy).unwrap();
+    // As `init` asks for.
+    std::fs::remove_dir_all(directory.path().join("offline")).unwrap();
     (directory, file)
 }
 
@@ -46,6 +48,20 @@ async fn a_new_domain_is_green_but_for_the_gateway_that_does_not_run() {
     let findings = look(&file, |_| None).await;
     let gateway = findings.iter().find(|f| f.area == "gateway").unwrap();
     assert_eq!(gateway.light, Light::Amber);
+}
+
+#[tokio::test]
+async fn a_root_that_was_not_carried_away_is_amber() {
+    let (directory, file) = domain();
+    let offline = directory.path().join("offline");
+    std::fs::create_dir(&offline).unwrap();
+    std::fs::write(offline.join("sp-root.key"), "KEY").unwrap();
+    let amber = unwell(&file).await;
+    let [finding] = amber.as_slice() else {
+        panic!("{amber:?}");
+    };
+    assert_eq!(finding.light, Light::Amber);
+    assert!(finding.text.contains("offline/sp-root.key"), "{finding:?}");
 }
 
 #[tokio::test]

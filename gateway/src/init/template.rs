@@ -61,6 +61,9 @@ key = "t8/server.key"
 #   [[t8.anchor]]
 #   certificate = "authority/acme-ca.pem"
 #   namespace = "urn:ics:sp:acme"
+# What it has revoked, PEM or DER, if it gives you a list: whoever is on it is refused, on open
+# connections too, and everybody of that authority once the list is over. SIGHUP reads it anew.
+#   crl = "authority/acme.crl"
 [[t8.anchor]]
 certificate = "authority/sp-ca.pem"
 namespace = "urn:ics:sp:*"
@@ -131,7 +134,8 @@ key = "authority/sp-ca.key"
 # renew them (EST, RFC 7030). Nobody enrols without `listen`; nobody needs a certificate to come there.
 [enrolment]
 @ENROLMENT@
-# What they put before every path, if not the address behind https://.
+# What they put before every path, if not the address behind https://. With it the certificates say
+# where the list of revoked ones lies: below it, at /revoked.crl.
 #   public_url = "https://ics.example:8445"
 certificate = "enrolment/server.pem"
 key = "enrolment/server.key"

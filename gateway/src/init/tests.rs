@@ -5,7 +5,7 @@ use super::*;
 use crate::ambient::{SystemClock, SystemEntropy};
 use crate::config::Config;
 use crate::tls::sample::{handshake, verifier_of};
-use crate::tls::{Credential, Namespace, load_certificates};
+use crate::tls::{Credential, Namespace, load_authorities, load_certificates};
 
 fn domain(directory: &Path) -> Domain {
     Domain {
@@ -96,6 +96,29 @@ fn a_new_domain_has_a_configuration_that_loads_and_keys_nobody_else_reads() {
     }
     let left: Vec<_> = std::fs::read_dir(parent.path()).unwrap().collect();
     assert_eq!(left.len(), 1, "nothing is left beside the domain");
+}
+
+#[test]
+fn the_root_lies_apart_and_what_it_signed_is_believed_alone() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("domain");
+    let config = Config::load(&create(&domain(&directory)).unwrap()).unwrap();
+    let at = |name: &str| load_certificates(&directory.join(name)).unwrap();
+    let (root, issuing) = (at("authority/sp-root.pem"), at("authority/sp-ca.pem"));
+    assert_eq!(root, at("offline/sp-root.pem"));
+    assert_eq!((root.len(), issuing.len()), (1, 2));
+    assert_eq!(issuing[1], root[0]);
+    assert!(!directory.join("authority/sp-root.key").exists());
+    let readme = std::fs::read_to_string(directory.join("offline/README")).unwrap();
+    assert!(readme.contains("Carry this directory"));
+    // What the root may sign one day is not believed by itself.
+    let anchors = load_authorities(&config.t8.anchor[0].certificate).unwrap();
+    assert_eq!(anchors, issuing[..1]);
+    for name in ["t8", "mqtt", "coap", "onem2m", "enrolment"] {
+        let chain = at(&format!("{name}/server.pem"));
+        assert_eq!(chain[1..], issuing[..1], "{name}");
+    }
+    assert_eq!(at("operator/server.pem").len(), 1);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use ics_core::principal::AuthenticationFailure;
 use ics_core::time::Timestamp;
 use ics_vault::{CertificateFacts, ProfileViolation, check_client_certificate};
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
@@ -37,12 +37,37 @@ impl TrustAnchor {
         certificate: CertificateDer<'static>,
         namespace: Namespace,
     ) -> Result<Self, CredentialError> {
+        Self::build(certificate, namespace, None)
+    }
+
+    /// The same, but for what the authority's own list (DER, read by the vault) takes back. Whoever it
+    /// certified as an authority has no list here: what that one signed is refused, and everything is once
+    /// the list is over.
+    ///
+    /// # Errors
+    /// [`CredentialError`] when it is no certificate, or the list cannot be used.
+    pub(crate) fn listed(
+        certificate: CertificateDer<'static>,
+        namespace: Namespace,
+        list: Vec<u8>,
+    ) -> Result<Self, CredentialError> {
+        Self::build(certificate, namespace, Some(list.into()))
+    }
+
+    fn build(
+        certificate: CertificateDer<'static>,
+        namespace: Namespace,
+        list: Option<CertificateRevocationListDer<'static>>,
+    ) -> Result<Self, CredentialError> {
         let mut roots = RootCertStore::empty();
         roots.add(certificate)?;
-        let chain = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider(true))
-            .clear_root_hint_subjects()
-            .build()
-            .map_err(|_| CredentialError::Anchor)?;
+        let mut chain =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider(true))
+                .clear_root_hint_subjects();
+        if let Some(list) = list {
+            chain = chain.with_crls([list]).enforce_revocation_expiration();
+        }
+        let chain = chain.build().map_err(|_| CredentialError::Anchor)?;
         Ok(Self { chain, namespace })
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use ics_vault::{InvalidList, is_issued_by};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -75,6 +76,20 @@ pub(crate) enum CredentialError {
         /// Why.
         reason: Box<CredentialError>,
     },
+    /// A list of revoked certificates is not taken.
+    #[error("`{}` cannot be taken as the list of revoked certificates: {reason}", path.display())]
+    List {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        reason: InvalidList,
+    },
+    /// A list of one authority stands beside several.
+    #[error(
+        "`{}` has a list of revoked certificates beside it and so must hold one authority alone",
+        .0.display()
+    )]
+    ListOfMany(PathBuf),
     /// The provider refuses it.
     #[error(transparent)]
     Refused(#[from] rustls::Error),
@@ -97,6 +112,26 @@ pub(crate) fn load_certificates(
     } else {
         Ok(certificates)
     }
+}
+
+/// Reads the authorities of a PEM file; there is at least one. A certificate that issued the one before
+/// it is the chain of that one: who trusts an issuing authority does not trust all its root may sign.
+///
+/// # Errors
+/// [`CredentialError::Certificate`].
+pub(crate) fn load_authorities(
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, CredentialError> {
+    let mut authorities = Vec::new();
+    let mut before: Option<CertificateDer<'static>> = None;
+    for certificate in load_certificates(path)? {
+        let is_chain = before.is_some_and(|before| is_issued_by(&before, &certificate));
+        if !is_chain {
+            authorities.push(certificate.clone());
+        }
+        before = Some(certificate);
+    }
+    Ok(authorities)
 }
 
 /// A certificate with its chain and private key.

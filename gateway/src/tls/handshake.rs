@@ -2,6 +2,7 @@
 
 use std::io;
 
+use ics_vault::ProfileViolation;
 use rustls::{CertificateError, Error};
 
 use super::anchor::Refusal;
@@ -38,12 +39,28 @@ fn certificate_cause(refusal: &CertificateError) -> &'static str {
             "CERTIFICATE_NOT_YET_VALID"
         }
         CertificateError::Revoked => "CERTIFICATE_REVOKED",
+        CertificateError::ExpiredRevocationList
+        | CertificateError::ExpiredRevocationListContext { .. } => "REVOCATION_LIST_EXPIRED",
+        CertificateError::UnknownRevocationStatus => "CERTIFICATE_REVOCATION_UNKNOWN",
         CertificateError::UnknownIssuer => "CERTIFICATE_UNKNOWN_ISSUER",
         CertificateError::Other(other) => match other.0.downcast_ref::<Refusal>() {
             Some(Refusal::OutsideNamespace) => "CERTIFICATE_OUTSIDE_NAMESPACE",
-            Some(Refusal::Profile(_)) => "CERTIFICATE_OUTSIDE_PROFILE",
+            Some(Refusal::Profile(violation)) => profile_cause(*violation),
             _ => "CERTIFICATE_REFUSED",
         },
         _ => "CERTIFICATE_REFUSED",
+    }
+}
+
+/// The code of what a certificate lacks of the profile (row T11).
+const fn profile_cause(violation: ProfileViolation) -> &'static str {
+    match violation {
+        ProfileViolation::Unreadable => "CERTIFICATE_UNREADABLE",
+        ProfileViolation::Identity => "CERTIFICATE_IDENTITY",
+        ProfileViolation::Signature => "CERTIFICATE_SIGNATURE",
+        ProfileViolation::Key => "CERTIFICATE_KEY",
+        ProfileViolation::Authority => "CERTIFICATE_OF_AUTHORITY",
+        ProfileViolation::KeyUsage => "CERTIFICATE_KEY_USAGE",
+        ProfileViolation::ExtendedKeyUsage => "CERTIFICATE_EXTENDED_KEY_USAGE",
     }
 }

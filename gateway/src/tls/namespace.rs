@@ -63,6 +63,11 @@ impl Namespace {
         self.kind == Kind::ServiceProvider
     }
 
+    /// The one whose name it holds; `None`: those of all of a kind.
+    pub(crate) const fn only(&self) -> Option<&SpId> {
+        self.only.as_ref()
+    }
+
     /// Whether `identity` lies in it.
     pub(crate) fn holds(&self, identity: &CertificateIdentity) -> bool {
         let (kind, name) = match identity {

@@ -69,6 +69,7 @@ pub(super) fn peer_certificate(facts: CertificateFacts) -> Option<PeerCertificat
         sp,
         thumbprint: facts.thumbprint,
         serial: facts.serial,
+        issuer: Some(facts.issuer),
         not_after: facts.not_after,
     })
 }

@@ -7,6 +7,7 @@ use ics_core::port::{Clock as _, DirectorySource};
 use ics_vault::read_certificate;
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyPair, SubjectPublicKeyInfo};
 use rustls::client::Resumption;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier as _;
 use rustls::{ClientConfig, HandshakeKind, RootCertStore};
@@ -15,6 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::sample::{SampleAuthority, client_params, connect, handshake, server_of, verifier_of};
 use super::*;
 use crate::ambient::{SharedDirectory, SystemClock};
+use crate::telemetry::CONNECTION_REFUSALS;
 
 const SHOP: &str = "urn:ics:sp:shop";
 
@@ -133,6 +135,53 @@ fn keys_and_signatures_below_the_profile_are_refused() {
     let leaf = other.sign(&params, &KeyPair::generate().unwrap());
     assert!(verdict(vec![other.anchor("urn:ics:sp:*")], &leaf).contains("signature must be"));
     assert!(!verdict(anchors(), b"no certificate").is_empty());
+}
+
+#[test]
+fn what_a_certificate_lacks_of_the_profile_has_a_code_of_its_own() {
+    let authority = SampleAuthority::new();
+    let verifier = ClientVerifier::new(vec![authority.anchor("urn:ics:sp:*")], None);
+    let code = |leaf: &[u8]| {
+        let refused = verifier.check(&leaf.into(), &[], UnixTime::now());
+        handshake::refusal_cause(refused.unwrap_err())
+    };
+    let spoiled = |spoil: &dyn Fn(&mut CertificateParams)| {
+        let mut params = client_params(&[SHOP]);
+        spoil(&mut params);
+        code(&authority.sign(&params, &KeyPair::generate().unwrap()))
+    };
+    let sha1 = CertificateDer::from_pem_slice(SHA1_LEAF.as_bytes()).unwrap();
+    assert_eq!(code(&sha1), "CERTIFICATE_SIGNATURE");
+    let rsa = SubjectPublicKeyInfo::from_pem(RSA_1024).unwrap();
+    let weak = authority.sign(&client_params(&[SHOP]), &rsa);
+    assert_eq!(code(&weak), "CERTIFICATE_KEY");
+    assert_eq!(code(b"no certificate"), "CERTIFICATE_UNREADABLE");
+    for (spoil, expected) in [
+        (
+            &(|params: &mut CertificateParams| params.extended_key_usages.clear())
+                as &dyn Fn(&mut CertificateParams),
+            "CERTIFICATE_EXTENDED_KEY_USAGE",
+        ),
+        (&|params| params.key_usages.clear(), "CERTIFICATE_KEY_USAGE"),
+        (
+            &|params| params.subject_alt_names.clear(),
+            "CERTIFICATE_IDENTITY",
+        ),
+        (
+            &|params| {
+                let names = params.subject_alt_names.clone();
+                params.subject_alt_names.extend(names);
+            },
+            "CERTIFICATE_IDENTITY",
+        ),
+        (
+            &|params| params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained),
+            "CERTIFICATE_OF_AUTHORITY",
+        ),
+    ] {
+        assert_eq!(spoiled(spoil), expected);
+        assert!(CONNECTION_REFUSALS.contains(&expected));
+    }
 }
 
 #[test]
@@ -335,7 +384,7 @@ fn over_dtls_a_device_is_who_its_authority_says() {
     assert_eq!(device_verdict(&ours, &[]), Err("CERTIFICATE_MISSING"));
     assert_eq!(
         device_verdict(&ours, &[b"no certificate"]),
-        Err("CERTIFICATE_OUTSIDE_PROFILE")
+        Err("CERTIFICATE_UNREADABLE")
     );
 }
 
@@ -356,7 +405,7 @@ fn over_dtls_what_is_out_of_time_or_for_another_use_is_refused() {
     assert_eq!(verdict(&params), "CERTIFICATE_NOT_YET_VALID");
     let mut params = client_params(&[&name]);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    assert_eq!(verdict(&params), "CERTIFICATE_OUTSIDE_PROFILE");
+    assert_eq!(verdict(&params), "CERTIFICATE_EXTENDED_KEY_USAGE");
 }
 
 fn roots(authority: &SampleAuthority) -> RootCertStore {
@@ -380,6 +429,21 @@ fn resuming_client(
     client.resumption = Resumption::in_memory_sessions(8);
     Arc::new(client)
 }
+
+/// Of the profile, but for its signature.
+const SHA1_LEAF: &str = "-----BEGIN CERTIFICATE-----
+MIIBszCCAVqgAwIBAgIUJBK6JN1VnRbQvJBttNmKpRmeubUwCQYHKoZIzj0EATAP
+MQ0wCwYDVQQDDARzaG9wMCAXDTI2MTEyMzIxMzE1NVoYDzIxMjYxMDMwMjEzMTU1
+WjAPMQ0wCwYDVQQDDARzaG9wMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEI7HY
+mRvhZ3fB+IIhnve0umbFe+d3xIoE1bx/bpzrIZ2VMJf8LTuirkhgkQs48c9J2SVh
+yhwr2Gv4nsIMIUkAHKOBkjCBjzAdBgNVHQ4EFgQU9JheL2fHYY/H4yPpm8DH52h8
+NC4wHwYDVR0jBBgwFoAU9JheL2fHYY/H4yPpm8DH52h8NC4wGgYDVR0RBBMwEYYP
+dXJuOmljczpzcDpzaG9wMAwGA1UdEwEB/wQCMAAwDgYDVR0PAQH/BAQDAgeAMBMG
+A1UdJQQMMAoGCCsGAQUFBwMCMAkGByqGSM49BAEDSAAwRQIgcLYbUmDJEOJNpJ7d
+JpfdotmYOKau2E8xeI2A/MoyNgECIQCxVG2kZbfufOfen7V3CdxsyR1oX58JRDPd
+0a9P1C9TnA==
+-----END CERTIFICATE-----
+";
 
 const RSA_1024: &str = "-----BEGIN PUBLIC KEY-----
 MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQCjZ6OsYzoz1qiCc6Va68oF1mUP

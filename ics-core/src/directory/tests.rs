@@ -6,6 +6,7 @@ use crate::change::Change;
 use crate::id::{CallbackUri, ServicePrefix};
 use crate::mapping::Features;
 use crate::party::{ConsentMode, Exposure, Limits, OneM2mAe, SerialMatcher, SerialNamespace};
+use crate::principal::IssuerName;
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 const LATER: Timestamp = Timestamp::from_millis(2_000_000);
@@ -219,6 +220,7 @@ fn peer() -> PeerCertificate {
         sp: sp("shop"),
         thumbprint: CertificateThumbprint([1; 32]),
         serial: CertificateSerial::from_der_integer(&[5]),
+        issuer: Some(IssuerName([7; 32])),
         not_after: LATER,
     }
 }
@@ -249,6 +251,37 @@ fn a_revoked_certificate_is_known_by_serial_number_and_by_thumbprint() {
             revoked.then_some(expected)
         );
     }
+}
+
+#[test]
+fn a_list_takes_back_what_its_authority_signed_and_is_asked_as_long_as_it_holds() {
+    let list = |issuer: u8, owner: Option<&str>, serial: u8| RevocationList {
+        issuer: IssuerName([issuer; 32]),
+        sp: owner.map(sp),
+        serials: [CertificateSerial::from_der_integer(&[serial])].into(),
+        ends: LATER,
+    };
+    let verdict = |list: RevocationList, now| {
+        let mut directory = directory(namespace("XX-", None));
+        directory.set_lists(vec![list]);
+        directory.admit(&peer(), now).err()
+    };
+    let revoked = Some(AuthenticationFailure::CertificateRevoked);
+    let unknown = Some(AuthenticationFailure::RevocationUnknown);
+    for owner in [None, Some("shop")] {
+        assert_eq!(verdict(list(7, owner, 5), NOW), revoked);
+        assert_eq!(verdict(list(7, owner, 6), NOW), None);
+        // Listed stays listed; of the others nothing is known any more.
+        assert_eq!(verdict(list(7, owner, 5), LATER), revoked);
+        assert_eq!(verdict(list(7, owner, 6), LATER), unknown);
+    }
+    // Neither another authority's, nor one that may not speak of it, whatever they say.
+    assert_eq!(verdict(list(8, None, 5), LATER), None);
+    assert_eq!(verdict(list(7, Some("music"), 5), LATER), None);
+    let mut lists = directory(namespace("XX-", None));
+    lists.set_lists(vec![list(7, None, 5)]);
+    lists.set_lists(Vec::new());
+    assert!(lists.admit(&peer(), NOW).is_ok());
 }
 
 #[test]

@@ -67,6 +67,7 @@ fn principal(id: &str) -> Principal {
             sp: sp(id),
             thumbprint: CertificateThumbprint([0; 32]),
             serial: CertificateSerial::from_der_integer(&[1]),
+            issuer: None,
             not_after: Timestamp::MAX,
         })),
         scopes: Scopes::of_roles([Role::ThirdPartySp, Role::IotSp]),

@@ -257,6 +257,7 @@ fn principal(sp: &str, role: Role) -> Principal {
             sp,
             thumbprint: CertificateThumbprint([0; 32]),
             serial: CertificateSerial::from_der_integer(&[1]),
+            issuer: None,
             not_after: Timestamp::MAX,
         })),
         scopes: Scopes::of_roles([role]),

@@ -77,6 +77,7 @@ impl Facts {
                     sp: id.clone(),
                     thumbprint: CertificateThumbprint([1; 32]),
                     serial: CertificateSerial::from_der_integer(&[1]),
+                    issuer: None,
                     not_after: day(7),
                 })),
                 scopes: Scopes::of_roles([Role::ThirdPartySp, Role::IotSp]),

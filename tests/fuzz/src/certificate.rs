@@ -2,6 +2,7 @@
 
 use ics_vault::{
     CertificateIdentity, Keyring, SigningKey, check_client_certificate, fuzzing, read_certificate,
+    read_revocation_list,
 };
 
 /// A certificate as it comes in a handshake; or the URI it names somebody by.
@@ -53,3 +54,21 @@ pub(super) fn keyring(data: &[u8]) {
         assert!(again.render() == rendered);
     }
 }
+
+/// A list of revoked certificates, PEM or DER, held against an authority that it was made for or not.
+pub(super) fn revocation_list(data: &[u8]) {
+    if let Ok(list) = read_revocation_list(data, AUTHORITY) {
+        // The same from its DER alone, and of nobody else.
+        let again = read_revocation_list(&list.der, AUTHORITY);
+        assert_eq!(again.as_ref(), Ok(&list));
+        assert!(read_revocation_list(&list.der, data).is_err());
+        assert!(
+            list.serials
+                .iter()
+                .all(|serial| serial.as_bytes().len() <= data.len())
+        );
+    }
+}
+
+/// Who signed the lists of the corpus, DER.
+const AUTHORITY: &[u8] = include_bytes!("../corpus/certificate/list-authority");

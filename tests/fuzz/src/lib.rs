@@ -12,6 +12,7 @@ mod certificate;
 mod channel;
 mod coap;
 mod configuration;
+mod est;
 mod http;
 mod identifier;
 mod mqtt;
@@ -48,6 +49,8 @@ pub const TARGETS: &[Target] = &[
     ("certificate", certificate::certificate),
     ("pem", certificate::pem),
     ("keyring", certificate::keyring),
+    ("revocation_list", certificate::revocation_list),
+    ("est_body", est::body),
     ("store_record", store::record),
     ("store_key", store::key),
     ("store_backup", store::backup),

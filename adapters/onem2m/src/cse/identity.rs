@@ -131,6 +131,8 @@ impl Cse {
             sp: party.id.clone(),
             thumbprint: certificate.thumbprint,
             serial: certificate.serial.clone(),
+            // Its authority is the platform's: no list of a service provider's is of it.
+            issuer: None,
             not_after: certificate.not_after,
         };
         self.party(&Arc::new(of_party), id, now)

@@ -1,6 +1,8 @@
 use std::collections::BTreeSet;
 
+use ics_core::change::Change;
 use ics_core::device_document::{Acknowledgement, AcknowledgementMeaning, DeviceDocument};
+use ics_core::keepsake::{Keeping, Shelf};
 use ics_core::port::Store as _;
 use ics_core::sealed::Sealed;
 use ics_core::time::Timestamp;
@@ -117,6 +119,37 @@ fn a_store_made_of_the_export_is_like_the_one_it_was_written_from() {
         own.counts.get("outbox-due")
     );
     assert_eq!(imported.counts.get("keepsake"), Some(&1));
+}
+
+#[test]
+fn an_invitation_that_stood_is_good_for_nothing_in_a_restored_store() {
+    let store = everything();
+    let kept = |shelf, key: &[u8]| Keeping {
+        shelf,
+        key: key.to_vec(),
+        value: Some(vec![7; 40]),
+    };
+    let change = Change::default()
+        .with_keeping(kept(Shelf::Enrolment, b"shop"))
+        .with_keeping(kept(Shelf::Enrolment, b"music"));
+    block_on(store.commit(change)).unwrap();
+    let others = block_on(store.walk_keepsakes(Shelf::OneM2m, None, 99)).unwrap();
+    let (file, summary) = export(&store);
+    let directory = tempdir().unwrap();
+    let files = MemoryFiles::default();
+    let target = (&files, directory.path());
+    let at = sample::at(5);
+    let made = import_state(&mut file.as_bytes(), (&summary, at), target, &mut |_| ()).unwrap();
+    // What the file holds was there, and was compared, before.
+    assert_eq!(made.forgotten, 2);
+    assert_eq!(made.report.content, store.check().unwrap().content);
+    let engine = files
+        .open(&directory.path().join(MemoryFiles::DATA))
+        .unwrap();
+    let restored = crate::EmbeddedStore::open(engine, BatchLimits::default()).unwrap();
+    let left = |shelf| block_on(restored.walk_keepsakes(shelf, None, 99)).unwrap();
+    assert_eq!(left(Shelf::Enrolment), []);
+    assert_eq!(left(Shelf::OneM2m), others);
 }
 
 #[test]

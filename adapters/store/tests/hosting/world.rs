@@ -232,6 +232,7 @@ pub(crate) fn principal(id: &str) -> Principal {
             sp: sp(id),
             thumbprint: CertificateThumbprint([0; 32]),
             serial: CertificateSerial::from_der_integer(&[1]),
+            issuer: None,
             not_after: NOW.plus(DAY),
         })),
         scopes: Scopes::of_roles([Role::ThirdPartySp, Role::IotSp]),

@@ -3,6 +3,7 @@
 use ics_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 
 use super::device_mapping::SerialNamespaceView;
 use super::read::Body;
@@ -45,7 +46,7 @@ pub(crate) struct ProfileView<'a> {
 pub(crate) struct UnprovenServiceView<'a> {
     #[schema(schema_with = schema::service_uri)]
     pub(crate) service: &'a str,
-    #[schema(schema_with = schema::challenge)]
+    #[schema(schema_with = challenge)]
     pub(crate) challenge: &'a str,
     #[schema(schema_with = schema::service_uri)]
     pub(crate) challenge_url: String,
@@ -73,7 +74,7 @@ pub(crate) struct ServiceProofView<'a> {
     #[schema(schema_with = schema::service_uri)]
     pub(crate) service: &'a str,
     /// `PROVEN`.
-    #[schema(schema_with = schema::proof_status)]
+    #[schema(schema_with = proof_status)]
     pub(crate) status: &'static str,
 }
 
@@ -111,4 +112,15 @@ pub(crate) struct AgreementView<'a> {
     /// Whether a mapping request must carry a `pairingCode`.
     #[schema(schema_with = schema::flag)]
     pub(crate) pairing_required: bool,
+}
+
+fn challenge() -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^ics-challenge-[0-9a-f]{32}$"))
+        .into()
+}
+
+fn proof_status() -> RefOr<Schema> {
+    schema::one_of(["PROVEN"]).into()
 }

@@ -64,7 +64,7 @@ fn uri() -> Option<SchemaFormat> {
     Some(SchemaFormat::Custom("uri".into()))
 }
 
-fn one_of(values: impl IntoIterator<Item = &'static str>) -> ObjectBuilder {
+pub(crate) fn one_of(values: impl IntoIterator<Item = &'static str>) -> ObjectBuilder {
     text().enum_values(Some(values))
 }
 
@@ -316,17 +316,6 @@ pub(crate) fn origins() -> RefOr<Schema> {
 
 pub(crate) fn unproven_services() -> RefOr<Schema> {
     many::<UnprovenServiceView<'static>>()
-}
-
-pub(crate) fn challenge() -> RefOr<Schema> {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .pattern(Some("^ics-challenge-[0-9a-f]{32}$"))
-        .into()
-}
-
-pub(crate) fn proof_status() -> RefOr<Schema> {
-    one_of(["PROVEN"]).into()
 }
 
 pub(crate) fn agreement_status() -> RefOr<Schema> {

@@ -351,6 +351,57 @@ fn an_intermediate_authority_sends_itself_along_and_not_the_anchor() {
 }
 
 #[test]
+fn a_root_makes_authorities_for_leaves_alone_and_they_make_none() {
+    let made = Authority::create_root("Example root", YEAR, NOW, &Provider).unwrap();
+    let root = Authority::load(&made.certificate_pem, &made.key_pem, Arc::new(Provider)).unwrap();
+    assert!(root.may_sign_authorities());
+    let made = root.create_issuing("Example SP CA", YEAR * 2, NOW).unwrap();
+    let both = certificates_of(&made.certificate_pem).unwrap();
+    assert_eq!(both.len(), 2);
+    assert_eq!(both[1].der.to_vec(), root.certificate_der());
+    assert!(crate::is_issued_by(&both[0].der, &both[1].der));
+    assert!(!crate::is_issued_by(&both[1].der, &both[0].der));
+    assert!(!crate::is_issued_by(&both[1].der, &both[1].der));
+    let issuing = parse_der(&both[0].der).unwrap();
+    let constraints = issuing.basic_constraints().unwrap().unwrap();
+    assert!(constraints.critical && constraints.value.ca);
+    assert_eq!(constraints.value.path_len_constraint, Some(0));
+    // It does not outlive its root.
+    assert!(issuing.validity().not_after == parse_der(&both[1].der).unwrap().validity().not_after);
+    let issuing =
+        Authority::load(&made.certificate_pem, &made.key_pem, Arc::new(Provider)).unwrap();
+    assert!(!issuing.may_sign_authorities());
+    assert!(issuing.create_issuing("One more", YEAR, NOW).is_err());
+    let issued = issuing.issue(&shop(), &request(), WEEK, NOW).unwrap();
+    check_leaf(&issuing, &issued);
+    assert_eq!(certificates_of(&issued.pem).unwrap().len(), 2);
+}
+
+#[test]
+fn leaves_say_where_the_list_of_revoked_ones_lies() {
+    let url = "https://ics.example:8445/revoked.crl";
+    let distribution = |issued: &IssuedCertificate| {
+        let der = first_der(&issued.pem);
+        let certificate = parse_der(&der).unwrap();
+        let told = certificate.extensions().iter().filter_map(|extension| {
+            match extension.parsed_extension() {
+                ParsedExtension::CRLDistributionPoints(points) => Some(format!("{points:?}")),
+                _ => None,
+            }
+        });
+        told.collect::<Vec<_>>()
+    };
+    let plain = authority().issue(&shop(), &request(), WEEK, NOW).unwrap();
+    assert!(distribution(&plain).is_empty());
+    let listed = authority().with_list_at(url.into());
+    let issued = listed.issue(&shop(), &request(), WEEK, NOW).unwrap();
+    check_leaf(&listed, &issued);
+    let told = distribution(&issued);
+    assert!(told.len() == 1 && told[0].contains(url), "{told:?}");
+    assert!(check_client_certificate(&first_der(&issued.pem)).is_ok());
+}
+
+#[test]
 fn what_is_no_authority_is_not_loaded() {
     use InvalidKeyMaterial as I;
     let load =

@@ -559,6 +559,7 @@ pub(in crate::driver) fn peer(sp: &str) -> Arc<PeerCertificate> {
         sp: SpId::parse(sp).unwrap(),
         thumbprint: CertificateThumbprint([1; 32]),
         serial: CertificateSerial::from_der_integer(&[1]),
+        issuer: None,
         not_after: Timestamp::MAX,
     })
 }
