@@ -87,7 +87,8 @@ impl SetArguments {
             total.faults.extend(report.faults);
         }
         if total.faults.is_empty() {
-            return Ok(say(&format!("{} cases: all as expected", total.asked))?);
+            let cases = if total.asked == 1 { "case" } else { "cases" };
+            return Ok(say(&format!("{} {cases}: all as expected", total.asked))?);
         }
         Err(CasesFailed {
             failed: total.faults.len(),

@@ -42,7 +42,7 @@ pub(super) async fn explain(access: &Access, client: &OperatorClient, verdict: &
     if access.is_json() {
         return Ok(say(&serde_json::to_string(&shown)?)?);
     }
-    say(&format!("{} ({} times)", answer_of(&shown), shown.asked))?;
+    say(&format!("{} ({})", answer_of(&shown), times(shown.asked)))?;
     for error in &shown.errors {
         say(&format!("  failed: {error}"))?;
     }
@@ -122,8 +122,13 @@ impl WhatIfArguments {
             unknown,
             different,
         } = compared;
+        let asked = if questions == 1 {
+            "1 question was".to_owned()
+        } else {
+            format!("{questions} questions were")
+        };
         say(&format!(
-            "{questions} questions were asked lately: {} would be answered differently",
+            "{asked} asked lately: {} would be answered differently",
             different.len()
         ))?;
         if unknown > 0 {
@@ -139,8 +144,9 @@ impl WhatIfArguments {
         for difference in different {
             say("")?;
             say(&format!(
-                "verdict   {} ({} times)",
-                difference.verdict, difference.asked
+                "verdict   {} ({})",
+                difference.verdict,
+                times(difference.asked)
             ))?;
             say(&format!("in force  {}", difference.now))?;
             say(&format!("what if   {}", difference.then))?;
@@ -154,6 +160,13 @@ impl WhatIfArguments {
 fn ask(set: &PolicySet, verdict: &VerdictView) -> Result<Option<Ruling>, serde_json::Error> {
     let question: Question = serde_json::from_value(verdict.facts.clone())?;
     Ok(set.can_ask(&question).then(|| set.ask(&question)))
+}
+
+fn times(n: u64) -> String {
+    match n {
+        1 => "once".to_owned(),
+        n => format!("{n} times"),
+    }
 }
 
 fn answer_of(verdict: &VerdictView) -> String {
