@@ -28,11 +28,9 @@ impl World {
             "[[t8.anchor]]\ncertificate = \"acme-ca.pem\"\nnamespace = \"urn:ics:sp:acme\"\n{list}"
         );
         let domain = Domain::create(|text| {
-            text.replacen(
-                "\n[[t8.anchor]]\n",
-                &format!("\n{section}[[t8.anchor]]\n"),
-                1,
-            )
+            let first = "\n[[t8.anchor]]\n";
+            assert!(text.contains(first));
+            text.replacen(first, &format!("\n{section}{first}"), 1)
         });
         let acme = TestAuthority::create(&domain.dir(), "acme-ca", "/CN=Acme CA");
         if has_list {
