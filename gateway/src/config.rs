@@ -24,14 +24,14 @@ mod repair;
 mod scheme;
 mod storage;
 
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::path::Path;
 
 use ics_core::id::IdentifierSchemes;
 use ics_core::procedure::Knobs;
 use serde::Deserialize;
+
+use crate::bounded::read_bounded;
 
 pub(crate) use broker::{BrokerAddress, MqttBrokerSection};
 pub(crate) use coap::CoapSection;
@@ -116,19 +116,8 @@ pub(crate) struct Config {
     source: toml::Table,
 }
 
-/// The largest configuration that is read: a complete one has some 20 KiB.
-const LARGEST: u64 = 1 << 20;
-
-/// The text of a file, which may be a pipe, and is not read without end.
-fn read_bounded(file: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let more = LARGEST.saturating_add(1);
-    let length = File::open(file)?.take(more).read_to_string(&mut text)?;
-    if length as u64 > LARGEST {
-        return Err(io::Error::other("it has more than 1 MiB: no configuration"));
-    }
-    Ok(text)
-}
+/// The largest configuration that is read, in MiB: a complete one has some 20 KiB.
+const LARGEST: u64 = 1;
 
 impl Config {
     /// Reads and checks the file, and that the files it names are there; key files must be
@@ -137,7 +126,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] with all faults.
     pub(crate) fn load(file: &Path) -> Result<Self, ConfigError> {
-        let text = read_bounded(file).map_err(|source| ConfigError::Unreadable {
+        let text = read_bounded(file, LARGEST).map_err(|source| ConfigError::Unreadable {
             file: file.into(),
             source,
         })?;

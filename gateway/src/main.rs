@@ -8,6 +8,7 @@
 mod ambient;
 mod background;
 mod bench;
+mod bounded;
 mod cli;
 mod coap_client;
 mod compose;

@@ -1,13 +1,14 @@
 //! The operator's policies on disk: `*.cedar`, `devices.toml`, and cases beside them.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ics_policies::{DefaultAnswer, InvalidPolicies, PolicySet, PolicySources};
 
-/// The largest file that is read.
-const LARGEST: u64 = 4 << 20;
+use crate::bounded::read_bounded;
+
+/// The largest file that is read, in MiB.
+const LARGEST: u64 = 4;
 /// Groups of devices and grants.
 const DEVICES: &str = "devices.toml";
 /// How the name of a file with cases ends.
@@ -49,7 +50,7 @@ pub(crate) fn load_policies(
     if let Some(directory) = directory {
         sources.policies = files_ending(directory, ".cedar")?;
         let devices = directory.join(DEVICES);
-        sources.devices = match read_bounded(&devices) {
+        sources.devices = match read_bounded(&devices, LARGEST) {
             Ok(text) => Some(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(source) => {
@@ -95,18 +96,8 @@ fn files_ending(directory: &Path, ending: &str) -> Result<Vec<(String, String)>,
     names.sort_unstable();
     let files = names.into_iter().map(|name| {
         let path = directory.join(&name);
-        let text = read_bounded(&path).map_err(unreadable(&path))?;
+        let text = read_bounded(&path, LARGEST).map_err(unreadable(&path))?;
         Ok((name, text))
     });
     files.collect()
-}
-
-fn read_bounded(file: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let more = LARGEST.saturating_add(1);
-    let length = File::open(file)?.take(more).read_to_string(&mut text)?;
-    if length as u64 > LARGEST {
-        return Err(io::Error::other("it has more than 4 MiB"));
-    }
-    Ok(text)
 }

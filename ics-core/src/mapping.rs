@@ -296,14 +296,7 @@ impl FailureCause {
     /// Whether it is a re-check's refusal of an ACCEPTED answer (t8 A.7).
     #[must_use]
     pub const fn overrules(&self) -> bool {
-        match self {
-            Self::NoAgreement
-            | Self::ConsentRequired
-            | Self::UtiInUse
-            | Self::DeviceRevoked
-            | Self::NotAllowed => true,
-            Self::Rejected(_) | Self::Unreachable | Self::TimedOut => false,
-        }
+        !matches!(self, Self::Rejected(_) | Self::Unreachable | Self::TimedOut)
     }
 
     /// What `role` is told: the third party cannot tell an unknown serial number from a refusal.

@@ -7,7 +7,7 @@ use ics_core::service::{DeviceAnswer, TransactionAnswer};
 use super::{Need, read_member, read_optional};
 use crate::problem::Problem;
 use crate::wire::{
-    DeviceAnswerView, DeviceInquiry, PairView, Resolution, Shown, TransactionAnswerView,
+    DeviceAnswerView, DeviceInquiry, PairView, Resolution, Shown, Text, TransactionAnswerView,
     TransactionInquiry,
 };
 
@@ -16,12 +16,7 @@ pub(crate) fn read_device_inquiry(
     body: &DeviceInquiry<'_>,
     schemes: &IdentifierSchemes,
 ) -> Result<(DeviceId, Option<ServiceUri>), Problem> {
-    let device_id = read_member(
-        &body.device_id,
-        |text| schemes.parse_device_id(text),
-        "/deviceId",
-        Need::Mandatory,
-    )?;
+    let device_id = read_device_id(&body.device_id, schemes)?;
     let service = read_optional(body.service_uri.as_ref(), ServiceUri::parse, "/serviceUri")?;
     Ok((device_id, service))
 }
@@ -31,15 +26,15 @@ pub(crate) fn read_resolution(
     body: &Resolution<'_>,
     schemes: &IdentifierSchemes,
 ) -> Result<(SpId, DeviceId), Problem> {
-    let device_id = read_member(
-        &body.device_id,
-        |text| schemes.parse_device_id(text),
-        "/deviceId",
-        Need::Mandatory,
-    )?;
+    let device_id = read_device_id(&body.device_id, schemes)?;
     let sp = &body.third_party_sp_id;
     let sp = read_member(sp, SpId::parse, "/thirdPartySpId", Need::Mandatory)?;
     Ok((sp, device_id))
+}
+
+fn read_device_id(text: &Text<'_>, schemes: &IdentifierSchemes) -> Result<DeviceId, Problem> {
+    let parse = |text: &str| schemes.parse_device_id(text);
+    read_member(text, parse, "/deviceId", Need::Mandatory)
 }
 
 /// Case 2 as the core takes it.
