@@ -27,7 +27,7 @@ pub(crate) async fn dispatch(
     match operation {
         Operation::InquireByTransaction => inquiry::by_transaction(service, call).await,
         Operation::InquireByDevice => inquiry::by_device(service, call).await,
-        Operation::ResolveDevice => Box::pin(inquiry::resolve_device(service, call)).await,
+        Operation::ResolveDevice => Box::pin(inquiry::resolve_device(api, call)).await,
         Operation::CreateMapping => Box::pin(mappings::create(service, call)).await,
         Operation::ListMappings => Box::pin(mappings::list(service, call)).await,
         Operation::ReadMapping => Box::pin(mappings::read(service, call)).await,

@@ -4,6 +4,7 @@
 use ics_core::reference_point::ReferencePoint;
 use ics_core::service::IcsService;
 
+use crate::api::T8Api;
 use crate::error::refuse_inquiry;
 use crate::exchange::{Call, Reply};
 use crate::problem::Problem;
@@ -40,11 +41,14 @@ pub(super) async fn by_device(service: &IcsService, call: &Call<'_>) -> Result<R
     Reply::ok(&show_device_answer(&device_id, &answer))
 }
 
-/// Y25: the IoT SP alone finds the device behind what a third party sees.
-pub(super) async fn resolve_device(
-    service: &IcsService,
-    call: &Call<'_>,
-) -> Result<Reply, Problem> {
+/// Y25: the IoT SP alone finds the device behind what a third party sees. It walks over all rows of the
+/// caller: no more of them at a time than of inquiries in bulk.
+pub(super) async fn resolve_device(api: &T8Api, call: &Call<'_>) -> Result<Reply, Problem> {
+    let service: &IcsService = &api.service;
+    let _place = api
+        .bulks
+        .take(&call.principal.sp)
+        .ok_or_else(Problem::busy)?;
     let (third_party, shown) = read_resolution(&parse_body(call.body)?, service.schemes())?;
     let device_id = service
         .resolve_device(&call.principal, (&third_party, &shown), call.now)
