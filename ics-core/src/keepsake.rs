@@ -7,6 +7,8 @@
 
 use alloc::vec::Vec;
 
+use crate::change::Change;
+
 /// Whose records. The number is part of the format of stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -49,5 +51,19 @@ impl Keeping {
     pub(crate) fn fits(&self) -> bool {
         let value = self.value.as_ref().map_or(0, Vec::len);
         self.key.len().saturating_add(value) <= Keepsake::LONGEST
+    }
+}
+
+/// Takes these out: a store that was put back to an earlier state must not know them.
+#[must_use]
+pub fn decide_forgotten(kept: Vec<Keepsake>) -> Change {
+    let forgotten = kept.into_iter().map(|kept| Keeping {
+        shelf: kept.shelf,
+        key: kept.key,
+        value: None,
+    });
+    Change {
+        keepsakes: forgotten.collect(),
+        ..Change::default()
     }
 }

@@ -10,7 +10,7 @@ use ics_core::correlation::Correlation;
 use ics_core::device::HostedDevice;
 use ics_core::directory::DirectoryRecord;
 use ics_core::id::{DeviceId, MappingId, SpId};
-use ics_core::keepsake::{Keeping, Keepsake, Shelf};
+use ics_core::keepsake::{Keepsake, Shelf, decide_forgotten};
 use ics_core::mapping::{Mapping, MappingKey, UtiRecord};
 use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey};
 use ics_core::port::{
@@ -193,13 +193,7 @@ impl<E: Engine> EmbeddedStore<E> {
                 return Ok(forgotten);
             }
             let count = u64::try_from(page.len()).unwrap_or(u64::MAX);
-            let change = page.into_iter().fold(Change::default(), |change, kept| {
-                change.with_keeping(Keeping {
-                    shelf,
-                    key: kept.key,
-                    value: None,
-                })
-            });
+            let change = decide_forgotten(page);
             self.committer.commit_blocking(change)?;
             forgotten = forgotten.saturating_add(count);
         }

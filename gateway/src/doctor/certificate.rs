@@ -111,7 +111,14 @@ fn renewal_for(config: &Config, certificate: &Path, key: &Path) -> String {
         &config.authority.certificate
     };
     let name = certificate.display();
-    let is_root = certificate == issuer || certificate == config.operator.anchor;
+    // Neither an authority, nor one that a service provider runs, is renewed by ours.
+    let mut anchors = config.t8.anchor.iter().map(|anchor| &anchor.certificate);
+    let is_anchor = anchors.any(|anchor| certificate == anchor)
+        || config
+            .notify
+            .server_anchors
+            .contains(&certificate.to_owned());
+    let is_root = is_anchor || certificate == issuer || certificate == config.operator.anchor;
     if is_root || device_authority(config).is_some_and(|root| certificate == root) {
         return format!("openssl x509 -in {name} -noout -issuer -dates");
     }
