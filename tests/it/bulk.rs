@@ -146,7 +146,8 @@ fn like(first: &Mapping, number: usize) -> Mapping {
 
 fn progress(job: &Answer) -> (String, u64, u64, u64) {
     let job = job.json();
-    let members: Vec<_> = job.as_object().expect("an object").keys().collect();
+    let mut members: Vec<_> = job.as_object().expect("an object").keys().collect();
+    members.sort_unstable();
     assert_eq!(members, ["done", "failed", "status", "total"]);
     let count = |name: &str| job[name].as_u64().expect("a count");
     let status = job["status"].as_str().expect("a status").to_owned();

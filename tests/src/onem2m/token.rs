@@ -56,6 +56,7 @@ impl TokenKey {
         let mut claims = claims.0.clone();
         if claims.get("cth").is_none() {
             // Sorted, without white space: canonical for what the tests send (RFC 8785).
+            member.sort_all_objects();
             claims["cth"] = json!(base64url(&openssl(
                 &["dgst", "-sha256", "-binary"],
                 &member.to_string()
