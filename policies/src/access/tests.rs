@@ -594,10 +594,12 @@ fn the_shipped_policies_answer_as_the_rules_before_them() {
         for kind in [Kind::Request, Kind::Establish, Kind::Inquire, Kind::Own] {
             let expected = facts.with_request(kind, oracle::decide);
             prop_assert_eq!(facts.decide_by(&rules, kind), expected, "{:?} {:?}", kind, point);
+            // Again, as it was kept.
+            prop_assert_eq!(facts.decide_by(&rules, kind), expected, "{:?} {:?}", kind, point);
         }
     });
     assert!(
-        rules.recent().iter().any(|verdict| verdict.asked() > 10),
+        rules.recent().iter().any(|verdict| verdict.asked() > 1),
         "nothing was kept"
     );
 }
