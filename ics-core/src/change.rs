@@ -5,6 +5,7 @@
 
 use alloc::vec::Vec;
 
+use crate::consent::ConsentRecord;
 use crate::device::HostedDevice;
 use crate::directory::{Directory, DirectoryKey, DirectoryRecord};
 use crate::id::{AeId, AgreementId, DeviceId, JobId, MappingId, SpId};
@@ -67,6 +68,7 @@ pub struct Change {
     pub(crate) devices: Vec<Write<HostedDevice>>,
     pub(crate) outbox: Vec<Write<OutboxEntry>>,
     pub(crate) directory: Vec<(DirectoryKey, Write<DirectoryRecord>)>,
+    pub(crate) consents: Vec<Write<ConsentRecord>>,
     pub(crate) keepsakes: Vec<Keeping>,
     pub(crate) clock_mark: Option<ClockMark>,
     pub(crate) assumptions: Vec<Assumption>,
@@ -109,6 +111,12 @@ impl Change {
         &self.directory
     }
 
+    /// Consents written. Compared by version.
+    #[must_use]
+    pub fn consents(&self) -> &[Write<ConsentRecord>] {
+        &self.consents
+    }
+
     /// Keepsakes written, in this order. Compared with nothing.
     #[must_use]
     pub fn keepsakes(&self) -> &[Keeping] {
@@ -136,6 +144,7 @@ impl Change {
             && self.devices.is_empty()
             && self.outbox.is_empty()
             && self.directory.is_empty()
+            && self.consents.is_empty()
             && self.keepsakes.is_empty()
             && self.clock_mark.is_none()
     }
@@ -169,6 +178,7 @@ impl Change {
         self.devices.extend(other.devices);
         self.outbox.extend(other.outbox);
         self.directory.extend(other.directory);
+        self.consents.extend(other.consents);
         self.keepsakes.extend(other.keepsakes);
         self.clock_mark = other.clock_mark.or(self.clock_mark);
         self.assumptions.extend(other.assumptions);
@@ -179,6 +189,16 @@ impl Change {
     pub fn knowing_fences(mut self, directory: &Directory) -> Self {
         let known = directory.fences().map(|fence| fence.job).collect();
         self.assumptions.push(Assumption::FencesKnown(known));
+        self
+    }
+
+    /// This change, valid only as long as `device` is as it was read.
+    pub(crate) fn knowing_device(mut self, device: &HostedDevice) -> Self {
+        self.assumptions.push(Assumption::DeviceUnchanged {
+            iot_sp: device.iot_sp.clone(),
+            serial: device.serial_index,
+            device: Some((device.id.clone(), device.version)),
+        });
         self
     }
 
@@ -248,6 +268,20 @@ impl Change {
 
     pub(crate) fn drop_device(&mut self, before: &HostedDevice) {
         self.devices.push(Write {
+            before: Some(before.clone()),
+            after: None,
+        });
+    }
+
+    pub(crate) fn put_consent(&mut self, before: Option<&ConsentRecord>, after: ConsentRecord) {
+        self.consents.push(Write {
+            before: before.cloned(),
+            after: Some(after),
+        });
+    }
+
+    pub(crate) fn drop_consent(&mut self, before: &ConsentRecord) {
+        self.consents.push(Write {
             before: Some(before.clone()),
             after: None,
         });
@@ -343,6 +377,16 @@ impl Change {
     #[must_use]
     pub fn with_record(mut self, key: DirectoryKey, write: Write<DirectoryRecord>) -> Self {
         self.directory.push((key, write));
+        self
+    }
+
+    #[must_use]
+    pub fn with_consent(
+        mut self,
+        before: Option<ConsentRecord>,
+        after: Option<ConsentRecord>,
+    ) -> Self {
+        self.consents.push(Write { before, after });
         self
     }
 

@@ -7,6 +7,7 @@
 
 mod ae_id;
 mod device_id;
+mod device_owner;
 mod pairing_code;
 mod permanent;
 mod psk_identity;
@@ -19,6 +20,7 @@ mod uuid_id;
 
 pub use ae_id::AeId;
 pub use device_id::DeviceId;
+pub use device_owner::DeviceOwner;
 pub use pairing_code::PairingCode;
 pub use permanent::{PermanentIdentifier, find_permanent_identifier};
 pub use psk_identity::PskIdentity;
@@ -28,7 +30,7 @@ pub use serial_number::DeviceSerialNumber;
 pub use service_uri::{CallbackUri, Origin, ServicePrefix, ServiceUri};
 pub use sp_id::SpId;
 pub use uti::Uti;
-pub use uuid_id::{AgreementId, JobId, MappingId, SubscriptionId};
+pub use uuid_id::{AgreementId, ConsentId, JobId, MappingId, SubscriptionId};
 
 /// Why a text is not the identifier it should be. Never carries the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -12,6 +12,7 @@
 //! | 6, 10.1 steps 4 to 6 | devices the gateway hosts, and what they must hold | [`device`], [`device_document`], [`procedure::hosting`] |
 //! | - | what adapters remember for themselves | [`keepsake`] |
 //! | row X6 | what is left for the decision log | [`audit`] |
+//! | 7.4 (Y21) | the user's consent | [`consent`] |
 //! | 7.4, 10.4 | who may do what | [`procedure::access`], [`principal`], [`party`] |
 //!
 //! Procedures are pure: facts and time in, a [`change::Change`] out. [`service`] joins them to
@@ -26,6 +27,7 @@ extern crate alloc;
 
 pub mod audit;
 pub mod change;
+pub mod consent;
 pub mod correlation;
 pub mod device;
 pub mod device_document;

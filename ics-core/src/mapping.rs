@@ -7,9 +7,10 @@
 use alloc::string::String;
 use core::fmt;
 
+pub use crate::consent::Consent;
 use crate::id::{
-    AgreementId, CallbackUri, DeviceId, InvalidId, MappingId, PermanentIdentifier, ServiceUri,
-    SpId, SubscriptionId, Uti,
+    AgreementId, CallbackUri, ConsentId, DeviceId, InvalidId, MappingId, PermanentIdentifier,
+    ServiceUri, SpId, SubscriptionId, Uti,
 };
 use crate::reference_point::Role;
 use crate::sealed::{BlindIndex, Sealed};
@@ -37,8 +38,13 @@ pub struct Mapping {
     pub iot_sp: SpId,
     /// The agreement it stands on (Y.4462 7.4).
     pub agreement: AgreementId,
-    /// The consent it stands on, where the agreement's mode has the third party assert it.
+    /// The consent it stands on, where that was given or asserted before the request.
     pub consent: Option<Consent>,
+    /// What is kept of the user's consent.
+    pub consent_record: Option<ConsentId>,
+    /// Keyed hash of the user who owns the device: while the row is pending, the one who consented,
+    /// and who must turn out to be the owner; then the one its IoT SP named.
+    pub owner: Option<BlindIndex>,
     /// Keyed hash of the serial number; kept until the row dies, for idempotency.
     pub serial_index: BlindIndex,
     /// Maker's name as the third party gave it, to route by.
@@ -169,6 +175,8 @@ pub enum EndedBy {
     Party(Role),
     /// The device, or its user by it.
     Device,
+    /// The user, at the gateway.
+    User,
     /// The service itself: agreement or SP ended, expiry, consent withdrawn.
     Ics,
 }
@@ -192,6 +200,8 @@ pub enum FailureCause {
     DeviceRevoked,
     /// A policy of the operator refuses that device.
     NotAllowed,
+    /// The device is not the consenting user's.
+    NotOwner,
 }
 
 /// Why a row ended, as a party is told.
@@ -217,6 +227,8 @@ pub enum ResultCause {
     TimedOut,
     /// Refused by a policy of the operator (towards the IoT SP only).
     NotAllowed,
+    /// The device is not the consenting user's (towards the IoT SP only).
+    NotOwner,
 }
 
 impl MappingStatus {
@@ -288,6 +300,7 @@ impl ResultCause {
             Self::Unreachable => "UNREACHABLE",
             Self::TimedOut => "TIMED_OUT",
             Self::NotAllowed => "NOT_ALLOWED",
+            Self::NotOwner => "NOT_OWNER",
         }
     }
 }
@@ -312,6 +325,7 @@ impl FailureCause {
             (Self::UtiInUse, Role::IotSp) => ResultCause::UtiInUse,
             (Self::DeviceRevoked, Role::IotSp) => ResultCause::DeviceRevoked,
             (Self::NotAllowed, Role::IotSp) => ResultCause::NotAllowed,
+            (Self::NotOwner, Role::IotSp) => ResultCause::NotOwner,
         }
     }
 }
@@ -368,6 +382,8 @@ pub mod sub_cause {
     pub const SP_REMOVED: &str = "SP_REMOVED";
     /// The UTI's own expiry passed.
     pub const EXPIRED: &str = "EXPIRED";
+    /// The user took the consent back at the gateway.
+    pub const WITHDRAWN_BY_USER: &str = "WITHDRAWN_BY_USER";
     /// The consent's expiry passed.
     pub const CONSENT_EXPIRED: &str = "CONSENT_EXPIRED";
     /// The device, or its user by it, gave the mapping up.
@@ -414,34 +430,20 @@ impl Attribute {
         Ok(Self(text.into()))
     }
 
+    /// The purpose that is meant where none is told (Data Privacy Vocabulary).
+    pub(crate) fn of_service_provision() -> Self {
+        Self("dpv:RequestedServiceProvision".into())
+    }
+
+    /// The name of a consent the gateway keeps.
+    pub(crate) fn of_consent(id: ConsentId) -> Self {
+        Self(alloc::format!("{id}"))
+    }
+
     /// The attribute as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-/// A user's consent as the third party asserts it (agreement mode ASSERTED).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Consent {
-    /// The third party's own reference to its evidence.
-    pub id: Attribute,
-    /// Purpose, as a term of a vocabulary (`dpv:RequestedServiceProvision`).
-    pub purpose: Attribute,
-    /// Pseudonym of the user, if told.
-    pub subject: Option<Attribute>,
-    /// When it was given.
-    pub granted_at: Timestamp,
-    /// When it ends, if it does.
-    pub expires: Option<Timestamp>,
-}
-
-impl Consent {
-    /// Whether it stands at `now`: given, and not over. A minute of clock difference is allowed.
-    #[must_use]
-    pub fn stands_at(&self, now: Timestamp) -> bool {
-        self.granted_at <= now.plus(core::time::Duration::from_secs(60))
-            && self.expires.is_none_or(|end| now < end)
     }
 }
 
@@ -565,6 +567,17 @@ impl Mapping {
                 .min(),
             State::Failed { purge_at, .. } | State::Deleted { purge_at, .. } => Some(*purge_at),
         }
+    }
+
+    /// This row in its next version, of another owner's device; `None` where that changes nothing.
+    /// A pending row waits for whoever consented.
+    pub(crate) fn with_owner(&self, owner: Option<BlindIndex>) -> Option<Self> {
+        let moves = matches!(self.state, State::Established { .. }) && self.owner != owner;
+        moves.then(|| Self {
+            owner,
+            version: self.version.saturating_add(1),
+            ..self.clone()
+        })
     }
 
     /// This row in its next version and another state, told to somebody.

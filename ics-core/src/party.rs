@@ -15,6 +15,7 @@ use crate::id::{
 use crate::mapping::{Attribute, Features};
 use crate::principal::{CertificateSerial, CertificateThumbprint};
 use crate::reference_point::{Role, Scopes};
+use crate::sealed::Sealed;
 use crate::time::Timestamp;
 
 /// A service provider as the operator onboarded it.
@@ -40,6 +41,8 @@ pub struct Party {
     pub token_endpoint: Option<CallbackUri>,
     /// The AE it speaks as over oneM2M, where it does.
     pub onem2m: Option<OneM2mAe>,
+    /// The OpenID provider its users log in at, where it has one.
+    pub presence: Option<Presence>,
     /// How much it may ask.
     pub limits: Limits,
     /// When it was onboarded.
@@ -146,6 +149,23 @@ impl VerifyingKey {
 impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "VerifyingKey({:?})", self.algorithm)
+    }
+}
+
+/// The OpenID provider of an IoT SP, and the gateway's registration there (OpenID Connect Core 3.1).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Presence {
+    /// Its issuer, as its discovery document says.
+    pub issuer: CallbackUri,
+    /// The gateway's client id there: 1 to 255 visible ASCII characters.
+    pub client_id: String,
+    /// The gateway's secret there, sealed under the party's id; without one the client is public.
+    pub client_secret: Option<Sealed>,
+}
+
+impl fmt::Debug for Presence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Presence({})", self.issuer.as_str())
     }
 }
 
@@ -350,7 +370,7 @@ pub struct Agreement {
 pub enum ConsentMode {
     /// The third party SP captured it and says so in the request.
     Asserted,
-    /// The gateway's consent page; not served yet, so every request is refused.
+    /// The gateway asks the user, who logs in at the IoT SP's OpenID provider.
     AuthCode,
     /// The IoT SP asks its user before step 7.
     IotSpConfirm,

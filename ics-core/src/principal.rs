@@ -6,7 +6,7 @@ use core::fmt;
 use alloc::vec::Vec;
 
 use crate::device::CredentialId;
-use crate::id::{DeviceId, SpId};
+use crate::id::{ConsentId, DeviceId, SpId};
 use crate::reference_point::{ReferencePoint, Scopes};
 use crate::time::Timestamp;
 
@@ -97,6 +97,9 @@ pub struct Principal {
     pub proof: Proof,
     /// What is open to it.
     pub scopes: Scopes,
+    /// The consent its token was issued for: then a mapping on that consent, and nothing else, is
+    /// open to it.
+    pub consent: Option<ConsentId>,
 }
 
 /// How it is known who asks.
@@ -167,6 +170,7 @@ impl DeviceIdentity {
             sp: self.iot_sp.clone(),
             proof: Proof::Device(Arc::clone(self)),
             scopes: scopes.into_iter().fold(Scopes::NONE, Scopes::with),
+            consent: None,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod assignment;
+pub mod consent;
 pub mod delivery;
 pub mod demapping;
 pub mod expiry;
@@ -28,6 +29,9 @@ pub struct Knobs {
     pub pending_min: Duration,
     /// The longest wait a third party may ask for.
     pub pending_max: Duration,
+    /// How long a consent is kept as evidence once its row is gone; checked that often, so up to
+    /// twice as long.
+    pub consent_retention: Duration,
     /// How long a dead row still answers to its own parties.
     pub tombstone_retention: Duration,
     /// How long a notification is tried before it becomes a dead letter.
@@ -53,6 +57,7 @@ impl Default for Knobs {
             pending_default: Duration::from_secs(24 * 3600),
             pending_min: Duration::from_secs(60),
             pending_max: Duration::from_secs(30 * 24 * 3600),
+            consent_retention: Duration::from_secs(180 * 24 * 3600),
             tombstone_retention: Duration::from_secs(7 * 24 * 3600),
             notification_lifetime: Duration::from_secs(24 * 3600),
             failure_floor: Duration::from_secs(60),

@@ -75,6 +75,8 @@ pub enum BlindIndexDomain {
     PairingCode,
     /// (third party SP, IoT SP, device ID): the pairwise pseudonym a third party is shown.
     PairwiseDeviceId,
+    /// (IoT SP, subject): the user who owns a device.
+    Owner,
     /// (third party SP, name, service URI or UTI): the labels of a row on oneM2M.
     Label,
 }
@@ -93,6 +95,7 @@ impl BlindIndexDomain {
             Self::DeviceKey => "ics.device-key",
             Self::PairingCode => "ics.pairing-code",
             Self::PairwiseDeviceId => "ics.pairwise-device",
+            Self::Owner => "ics.owner",
             Self::Label => "ics.label",
         }
     }

@@ -7,6 +7,7 @@ mod access;
 mod assignment;
 mod bulk;
 mod channel;
+mod consent;
 mod delivery;
 mod demapping;
 mod device;
@@ -18,6 +19,7 @@ mod keepsake;
 mod mapping;
 mod onboarding;
 mod ownership;
+mod presence;
 mod subscription;
 mod turn;
 
@@ -28,6 +30,7 @@ use core::time::Duration;
 
 pub use access::{Profile, ProfileError};
 pub use assignment::{AnswerError, AnswerInput, AssignmentError, OpenAssignment};
+pub use consent::{ConsentAsk, ConsentError, ConsentOffer, Link, LinkError};
 pub use channel::{
     ChannelError, DeviceClaim, DeviceRefusal, Given, OwnMapping, PreSharedKey, Unauthenticated,
 };
@@ -43,9 +46,11 @@ pub use keepsake::KeepError;
 pub use mapping::{AmendmentInput, MappingError, MappingRequest, RequestError, StatusFilter};
 pub use onboarding::{AgreementTerms, EndedRows, OnboardingError, PartyTerms};
 pub use ownership::OwnershipError;
+pub use presence::PresenceTerms;
 pub use subscription::{SubscriptionError, SubscriptionTerms};
 
 use crate::change::{Change, Write};
+use crate::device::HostedDevice;
 use crate::directory::{Directory, DirectoryKey};
 use crate::id::{DeviceId, IdentifierSchemes, MappingId, SpId, Uti};
 use crate::mapping::{Mapping, MappingKey, State, UtiRecord};
@@ -276,6 +281,24 @@ impl IcsService {
         self.ports
             .sealer
             .blind_index(BlindIndexDomain::Device, &parts)
+    }
+
+    /// Of a user, as the IoT SP of their devices knows them.
+    fn owner_index(&self, iot_sp: &SpId, subject: &str) -> BlindIndex {
+        let parts = [iot_sp.as_str().as_bytes(), subject.as_bytes()];
+        self.ports
+            .sealer
+            .blind_index(BlindIndexDomain::Owner, &parts)
+    }
+
+    /// Of the user a hosted device is registered for.
+    fn registered_owner(&self, device: &HostedDevice) -> Option<BlindIndex> {
+        let owner = device.owner.as_ref()?;
+        Some(self.owner_index(&device.iot_sp, owner.as_str()))
+    }
+
+    async fn load_hosted(&self, id: &DeviceId) -> Result<Option<HostedDevice>, Failure> {
+        Ok(self.ports.store.load_device(id).await?)
     }
 
     /// When the third party may learn that a row of that time failed: floor and jitter after its request.

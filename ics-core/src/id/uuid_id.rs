@@ -80,6 +80,10 @@ uuid_id! {
     SubscriptionId
 }
 uuid_id! {
+    /// A user's consent, as the gateway keeps it.
+    ConsentId
+}
+uuid_id! {
     /// A job, and the fence it sweeps behind.
     JobId
 }

@@ -3,10 +3,11 @@
 use alloc::vec::Vec;
 
 use crate::change::Change;
+use crate::consent::ConsentRecord;
 use crate::correlation::Correlation;
 use crate::device::HostedDevice;
 use crate::directory::DirectoryRecord;
-use crate::id::{DeviceId, MappingId, ServiceUri, SpId, Uti};
+use crate::id::{ConsentId, DeviceId, MappingId, ServiceUri, SpId, Uti};
 use crate::keepsake::{Keepsake, Shelf};
 use crate::mapping::{Mapping, MappingKey, UtiRecord};
 use crate::outbox::{Addressee, OutboxEntry, OutboxKey, Subject};
@@ -65,6 +66,8 @@ pub enum Selection {
         /// Of the serial number.
         serial: BlindIndex,
     },
+    /// The live rows of the devices of a user, by keyed hash of (IoT SP, subject).
+    Owner(BlindIndex),
     /// The live rows of a service URI.
     Service(ServiceUri),
     /// Rows whose [`Mapping::due`] is at or before an instant, most overdue first.
@@ -242,6 +245,20 @@ pub trait Store: Send + Sync {
         after: Option<&'a [u8]>,
         limit: usize,
     ) -> PortFuture<'a, Result<Vec<Keepsake>, StoreError>>;
+
+    /// The consent of that id.
+    fn load_consent(
+        &self,
+        id: ConsentId,
+    ) -> PortFuture<'_, Result<Option<ConsentRecord>, StoreError>>;
+
+    /// At most `limit` consents whose [`ConsentRecord::due`] is at or before an instant, most overdue
+    /// first.
+    fn due_consents(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<ConsentRecord>, StoreError>>;
 
     /// What was last remembered of time; `None` in a store that never was told.
     fn load_clock_mark(&self) -> PortFuture<'_, Result<Option<ClockMark>, StoreError>>;

@@ -3,14 +3,16 @@
 //! [`Authorized`] values are made here alone, by asking the decision point with the facts of the
 //! directory; procedures take them as arguments.
 
+use crate::consent::ConsentRecord;
 use crate::correlation::Correlation;
 use crate::directory::{Directory, RoutingFailure};
-use crate::id::{AgreementId, DeviceId, DeviceSerialNumber, ServiceUri, SpId};
+use crate::id::{AgreementId, DeviceId, DeviceSerialNumber, MappingId, ServiceUri, SpId};
 use crate::mapping::{Attribute, Consent, Mapping};
 use crate::party::{Agreement, ConsentMode, PartyStatus};
 use crate::port::{AccessRequest, DecisionPoint, Denied, DeviceFacts, Operation};
 use crate::principal::Principal;
 use crate::reference_point::{ReferencePoint, Role};
+use crate::sealed::BlindIndex;
 use crate::time::Timestamp;
 
 /// Proof that an operation was permitted, with what it was permitted on.
@@ -38,6 +40,10 @@ pub struct RequestMapping {
     pub agreement_version: u64,
     /// Who establishes the user's consent.
     pub consent_mode: ConsentMode,
+    /// The consent it was permitted on, where there is one by now.
+    pub consent: Option<Consent>,
+    /// The same as the gateway keeps it, where the user gave it here.
+    pub given: Option<ConsentRecord>,
     /// Whether it takes a pairing code.
     pub pairing_required: bool,
     /// Whether anything may happen for this device (T9). If not, the row fails before anybody is
@@ -87,8 +93,64 @@ pub struct RequestedMapping<'a> {
     pub model: Option<&'a Attribute>,
     /// The IoT SP, if the caller names one.
     pub iot_sp: Option<&'a SpId>,
-    /// The consent the caller asserts.
-    pub consent: Option<&'a Consent>,
+    /// The consent it comes with.
+    pub consent: ShownConsent<'a>,
+}
+
+/// The consent a mapping request comes with.
+#[derive(Clone, Copy, Debug)]
+pub enum ShownConsent<'a> {
+    /// None.
+    Nothing,
+    /// One the caller asserts.
+    Asserted(&'a Consent),
+    /// One the user gave at the gateway, which the caller's token was issued for.
+    Given {
+        /// It.
+        record: &'a ConsentRecord,
+        /// Keyed hash of the serial number the request names.
+        serial: BlindIndex,
+        /// The live row that the request repeats, if it repeats one.
+        live: Option<MappingId>,
+    },
+    /// One the user is yet to be asked for, as it would be.
+    Wanted(&'a Consent),
+}
+
+impl<'a> ShownConsent<'a> {
+    /// The consent, as far as it counts under `agreement` for a mapping of that service, and the
+    /// gateway's record of it.
+    fn under(
+        &self,
+        agreement: &Agreement,
+        service_uri: &ServiceUri,
+        now: Timestamp,
+    ) -> Option<(Consent, Option<&'a ConsentRecord>)> {
+        match *self {
+            Self::Nothing => None,
+            Self::Asserted(consent) => {
+                let counts = agreement.consent_mode != ConsentMode::AuthCode;
+                counts.then(|| (consent.clone(), None))
+            }
+            Self::Given {
+                record,
+                serial,
+                live,
+            } => {
+                let counts = record.agreement == agreement.id
+                    && record.third_party_sp == agreement.third_party_sp
+                    && record.iot_sp == agreement.iot_sp
+                    && record.service_uri == *service_uri
+                    && record.serial_index == serial
+                    && record.serves(live, now);
+                counts.then(|| (record.statement(), Some(record)))
+            }
+            Self::Wanted(consent) => {
+                let counts = agreement.consent_mode == ConsentMode::AuthCode;
+                counts.then(|| (consent.clone(), None))
+            }
+        }
+    }
 }
 
 /// Asks for permission to use what is the caller's own over `reference_point`.
@@ -137,10 +199,10 @@ pub fn authorize_request(
     };
     let RequestedMapping {
         service_uri,
-        consent,
         serial,
         vendor,
         model,
+        consent: shown,
         ..
     } = *requested;
     let device = DeviceFacts {
@@ -149,7 +211,7 @@ pub fn authorize_request(
         model,
         id: None,
     };
-    let decide = |agreement: Option<&Agreement>| {
+    let decide = |agreement: Option<&Agreement>, consent: Option<&Consent>| {
         question.ask(Operation::RequestMapping {
             service_uri,
             agreement,
@@ -159,24 +221,35 @@ pub fn authorize_request(
     };
     match choose_agreement(directory, &principal.sp, requested, now) {
         Ok(agreement) => {
-            let is_device_allowed = match decide(agreement) {
+            let consent = agreement.and_then(|a| shown.under(a, service_uri, now));
+            let (consent, given) = match consent {
+                Some((consent, given)) => (Some(consent), given),
+                None => (None, None),
+            };
+            let is_device_allowed = match decide(agreement, consent.as_ref()) {
                 Ok(()) => true,
                 Err(Denied::Device) => false,
                 Err(denied) => return Err(denied.into()),
             };
             let agreement = agreement.ok_or(Denied::NoAgreement)?;
+            // A token for one consent is for nothing else, whatever the agreement asks for.
+            if principal.consent.is_some() && given.is_none() {
+                return Err(Denied::ConsentRequired.into());
+            }
             Ok(Authorized(RequestMapping {
                 third_party_sp: principal.sp.clone(),
                 iot_sp: agreement.iot_sp.clone(),
                 agreement: agreement.id,
                 agreement_version: agreement.version,
                 consent_mode: agreement.consent_mode,
+                consent,
+                given: given.cloned(),
                 pairing_required: agreement.pairing_required,
                 is_device_allowed,
             }))
         }
         // Role, scope and ownership speak before routing does.
-        Err(failure) => match decide(None) {
+        Err(failure) => match decide(None, None) {
             // Readings 11 and 25: without any agreement there is nobody to route to.
             Err(Denied::NoAgreement | Denied::Device) | Ok(()) => {
                 if directory.is_agreed(&principal.sp, service_uri, now) {

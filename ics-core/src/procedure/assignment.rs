@@ -2,10 +2,12 @@
 
 use super::Knobs;
 use super::access::{Authorized, EstablishMapping};
+use super::consent::confirm_consent;
 use super::demapping::{RowFacts, release_uti};
 use super::telling::tell_result;
 use crate::change::{Assumption, Change};
-use crate::id::DeviceId;
+use crate::consent::Consent;
+use crate::id::{ConsentId, DeviceId};
 use crate::mapping::{CauseCode, FailureCause, Mapping, State, UtiRecord};
 use crate::port::Denied;
 use crate::reference_point::Role;
@@ -23,6 +25,10 @@ pub enum Answer {
         device_index: BlindIndex,
         /// Whether this IoT SP had unregistered it.
         device_dead: bool,
+        /// Keyed hash of the user who owns it, as its IoT SP says.
+        owner: Option<BlindIndex>,
+        /// The consent that comes with the acceptance, and the id it shall be kept under.
+        consent: Option<(ConsentId, Consent)>,
     },
     /// No mapping.
     Rejected {
@@ -91,15 +97,22 @@ pub fn decide_answer(
                 device_id,
                 device_index,
                 device_dead,
+                owner,
+                consent,
             },
         ) => {
             let record = facts.uti.unwrap_or_default();
             Ok(
-                match check_establishment(&permission, &record, device_index, device_dead) {
+                match check_establishment(
+                    (&permission, row),
+                    &record,
+                    (device_index, device_dead),
+                    owner,
+                ) {
                     Ok(permission) => {
-                        let device = (device_id, device_index);
+                        let device = (device_id, device_index, owner, consent);
                         let (mapping, change) =
-                            establish(row, permission, device, facts, (knobs, since));
+                            establish(row, permission, device, facts, (knobs, now, since));
                         AnswerOutcome::Settled { mapping, change }
                     }
                     Err(cause) => {
@@ -164,10 +177,10 @@ pub fn decide_answer(
 
 /// What must still hold when the device ID comes back.
 fn check_establishment<'p>(
-    permission: &'p Result<Authorized<EstablishMapping>, Denied>,
+    (permission, row): (&'p Result<Authorized<EstablishMapping>, Denied>, &Mapping),
     record: &UtiRecord,
-    device_index: BlindIndex,
-    device_dead: bool,
+    (device_index, device_dead): (BlindIndex, bool),
+    owner: Option<BlindIndex>,
 ) -> Result<&'p EstablishMapping, FailureCause> {
     let permission = match permission {
         Ok(permission) => permission.facts(),
@@ -179,6 +192,10 @@ fn check_establishment<'p>(
     if device_dead {
         return Err(FailureCause::DeviceRevoked);
     }
+    // Y21: whoever consented must be who owns the device.
+    if row.owner.is_some() && row.owner != owner {
+        return Err(FailureCause::NotOwner);
+    }
     // Y45: one UTI of a third party = one device, for ever. A UTI killed meanwhile has no device.
     if record.dead || record.device.is_some_and(|device| device != device_index) {
         return Err(FailureCause::UtiInUse);
@@ -186,16 +203,28 @@ fn check_establishment<'p>(
     Ok(permission)
 }
 
+/// The device of a row, its keyed hash, that of its owner, and the consent that came with it.
+type Established = (
+    DeviceId,
+    BlindIndex,
+    Option<BlindIndex>,
+    Option<(ConsentId, Consent)>,
+);
+
 fn establish(
     row: &Mapping,
     permission: &EstablishMapping,
-    (device_id, device_index): (DeviceId, BlindIndex),
+    (device_id, device_index, owner, consent): Established,
     facts: &RowFacts,
-    (knobs, since): (&Knobs, Timestamp),
+    (knobs, now, since): (&Knobs, Timestamp, Timestamp),
 ) -> (Mapping, Change) {
     // The serial number is in no other state than Pending: it is erased by this line.
-    let next = row.with_state(State::Established { device_id, since }, since);
+    let mut next = row.with_state(State::Established { device_id, since }, since);
     let mut change = Change::default();
+    next.owner = owner;
+    if let Some((id, consent)) = consent.filter(|_| row.consent_record.is_none()) {
+        confirm_consent(&mut change, &mut next, (id, &consent), (knobs, now));
+    }
     change.assumptions.push(Assumption::AgreementUnchanged {
         id: permission.agreement,
         version: permission.agreement_version,

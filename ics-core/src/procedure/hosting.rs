@@ -5,10 +5,12 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::Knobs;
+use super::consent::confirm_consent;
 use super::telling::{Listeners, tell};
 use crate::change::{Change, Write};
+use crate::consent::Consent;
 use crate::device::{DeviceStatus, HostedDevice};
-use crate::id::{DeviceId, MappingId};
+use crate::id::{ConsentId, DeviceId, MappingId};
 use crate::mapping::{Dispatch, Mapping, State};
 use crate::outbox::{Addressee, Message, OutboxEntry, OutboxKey, Subject};
 use crate::reference_point::Role;
@@ -95,6 +97,35 @@ pub fn decide_offer(
     device: &HostedDevice,
     push: Option<&OutboxEntry>,
 ) -> Result<(Mapping, Change), NotOffered> {
+    let (next, mut change) = offer(row, device, push)?;
+    change.put_mapping(Some(row), next.clone());
+    Ok((next, change))
+}
+
+/// The same, once its IoT SP confirmed that its user consents: that is kept under this id.
+///
+/// # Errors
+/// [`NotOffered`].
+pub fn decide_confirmed_offer(
+    row: &Mapping,
+    device: &HostedDevice,
+    push: Option<&OutboxEntry>,
+    confirmed: Option<(ConsentId, &Consent)>,
+    (knobs, now): (&Knobs, Timestamp),
+) -> Result<(Mapping, Change), NotOffered> {
+    let (mut next, mut change) = offer(row, device, push)?;
+    if let Some(confirmed) = confirmed.filter(|_| row.consent_record.is_none()) {
+        confirm_consent(&mut change, &mut next, confirmed, (knobs, now));
+    }
+    change.put_mapping(Some(row), next.clone());
+    Ok((next, change))
+}
+
+fn offer(
+    row: &Mapping,
+    device: &HostedDevice,
+    push: Option<&OutboxEntry>,
+) -> Result<(Mapping, Change), NotOffered> {
     let State::Pending {
         serial,
         deadline,
@@ -122,7 +153,6 @@ pub fn decide_offer(
         change.settle(push);
     }
     hold(&mut change, device, row.id);
-    change.put_mapping(Some(row), next.clone());
     Ok((next, change))
 }
 

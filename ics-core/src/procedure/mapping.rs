@@ -5,13 +5,15 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::access::{Authorized, RequestMapping};
+use super::consent::keep_consent;
 use super::telling::{Listeners, tell, tell_result};
 use super::{Knobs, demapping};
 use crate::change::{Assumption, Change};
+use crate::consent::ConsentRecord;
 use crate::device::{HostedDevice, PairingTicket};
-use crate::id::{CallbackUri, MappingId, SubscriptionId};
+use crate::id::{CallbackUri, ConsentId, MappingId, SubscriptionId};
 use crate::mapping::{
-    Attribute, CauseCode, Consent, Dispatch, EndedBy, FailureCause, Features, Mapping, MappingKey,
+    Attribute, CauseCode, Dispatch, EndedBy, FailureCause, Features, Mapping, MappingKey,
     State, UtiRecord, sub_cause,
 };
 use crate::outbox::{Message, OutboxEntry};
@@ -47,8 +49,8 @@ pub struct NewMapping {
     pub features: Features,
     /// When the UTI stops being valid.
     pub uti_expiry: Option<Timestamp>,
-    /// The consent it asserts.
-    pub consent: Option<Consent>,
+    /// The id a consent that it asserts shall be kept under.
+    pub consent_id: ConsentId,
     /// When waiting ends.
     pub deadline: Timestamp,
     /// Whether a test notification was asked for.
@@ -75,6 +77,8 @@ pub struct RequestFacts<'a> {
     pub listeners: Listeners,
     /// The device of that serial number, where the gateway hosts it for the chosen IoT SP.
     pub hosted: Option<&'a HostedDevice>,
+    /// Keyed hash of the user it is registered for.
+    pub hosted_owner: Option<BlindIndex>,
     /// What it shows of the device.
     pub pairing: Pairing,
     /// When the third party may learn that it failed.
@@ -151,13 +155,13 @@ pub fn decide_request(
     let mut mapping = initial_row(permission, new, facts, now);
     let mut change = Change::default();
     let paired = use_pairing(permission, facts, now)?;
-    let failed = if permission.facts().is_device_allowed {
-        matches!(paired, Paired::Failed).then(|| {
-            let code = CauseCode::fixed(sub_cause::PAIRING_FAILED);
-            FailureCause::Rejected(code)
-        })
-    } else {
+    let failed = if !permission.facts().is_device_allowed {
         Some(FailureCause::NotAllowed)
+    } else if matches!(paired, Paired::Failed) {
+        let code = CauseCode::fixed(sub_cause::PAIRING_FAILED);
+        Some(FailureCause::Rejected(code))
+    } else {
+        is_of_another(permission, facts).then_some(FailureCause::NotOwner)
     };
     match (&failed, paired) {
         (Some(cause), _) => fail_unasked(&mut mapping, cause.clone(), facts, now),
@@ -180,6 +184,7 @@ pub fn decide_request(
         ..record
     };
     change.put_uti_record(facts.uti_index, facts.uti, after);
+    keep_consent(&mut change, permission, (&mut mapping, new), (knobs, now));
     let told = (&mapping, facts.listeners);
     // It is of TS 29.122; over oneM2M there is none.
     if new.request_test && new.has_listener() {
@@ -209,6 +214,13 @@ pub fn decide_request(
         mapping,
         change: Box::new(change),
     })
+}
+
+/// Whether the device is hosted, and registered for another user than the one who consented.
+fn is_of_another(permission: &Authorized<RequestMapping>, facts: &RequestFacts<'_>) -> bool {
+    let given = permission.facts().given.as_ref();
+    let owner = given.and_then(ConsentRecord::owner);
+    owner.is_some() && facts.hosted.is_some() && facts.hosted_owner != owner
 }
 
 /// What becomes of what a request shows.
@@ -328,7 +340,9 @@ fn initial_row(
         third_party_sp: third_party_sp.clone(),
         iot_sp: iot_sp.clone(),
         agreement: *agreement,
-        consent: new.consent.clone(),
+        consent: permission.facts().consent.clone(),
+        consent_record: None,
+        owner: None,
         serial_index: new.serial_index,
         device_vendor: new.device_vendor.clone(),
         device_model: new.device_model.clone(),

@@ -5,13 +5,16 @@ use alloc::vec::Vec;
 
 use super::fence::date_establishment;
 use super::{ATTEMPTS, Committed, Failure, IcsService};
-use crate::id::{DeviceId, DeviceSerialNumber, InvalidId, MappingId};
+use crate::consent::Consent;
+use crate::id::{
+    ConsentId, DeviceId, DeviceOwner, DeviceSerialNumber, InvalidId, MappingId,
+};
 use crate::mapping::{CauseCode, FailureCause, Mapping, MappingStatus, State};
 use crate::port::{Cursor, Denied, SealError, Selection};
 use crate::principal::Principal;
 use crate::procedure::access::authorize_establishment;
 use crate::procedure::assignment::{Answer, AnswerOutcome, AnswerRefusal, decide_answer};
-use crate::procedure::hosting::{NotOffered, decide_offer};
+use crate::procedure::hosting::{NotOffered, decide_confirmed_offer};
 use crate::procedure::mapping::decide_taken_over;
 use crate::reference_point::{ReferencePoint, Role};
 use crate::time::Timestamp;
@@ -32,7 +35,14 @@ pub struct OpenAssignment {
 #[derive(Clone, Debug)]
 pub enum AnswerInput {
     /// The device stored the pair; this is its ID.
-    Accepted(DeviceId),
+    Accepted {
+        /// The device ID.
+        device_id: DeviceId,
+        /// The user who owns it, if told; must be told where the user consented at the gateway.
+        owner: Option<DeviceOwner>,
+        /// The consent of its user, if told (IOT_SP_CONFIRM).
+        consent: Option<Consent>,
+    },
     /// No mapping.
     Rejected(CauseCode),
 }
@@ -91,6 +101,9 @@ pub enum AnswerError {
     /// A policy of the operator refuses the device; the row failed.
     #[error("refused by a policy of the operator")]
     NotAllowed,
+    /// The device is not the consenting user's; the row failed.
+    #[error("device not owned by the consenting user")]
+    NotOwner,
     /// The hosted device holds as many rows as it can.
     #[error("device holds as many mappings as it can")]
     DeviceFull,
@@ -154,8 +167,8 @@ impl IcsService {
     /// Y.4462 10.1 steps 7 to 9.
     ///
     /// # Errors
-    /// [`AnswerError`]. After `NoAgreement`, `ConsentRequired`, `UtiInUse`, `DeviceRevoked` and
-    /// `NotAllowed` the row has failed; after the others it is unchanged.
+    /// [`AnswerError`]. After `NoAgreement`, `ConsentRequired`, `UtiInUse`, `DeviceRevoked`,
+    /// `NotAllowed` and `NotOwner` the row has failed; after the others it is unchanged.
     pub async fn answer_assignment(
         &self,
         principal: &Principal,
@@ -172,7 +185,7 @@ impl IcsService {
                 Confirmation::Offered(row) => return Ok(*row),
                 Confirmation::Overtaken => continue,
             }
-            let answer = self.complete_answer(&row, input).await?;
+            let answer = self.complete_answer(&row, input, now).await?;
             let since = match &answer {
                 Answer::Accepted { device_id, .. } => {
                     date_establishment(&directory, (&row, device_id), now)
@@ -251,8 +264,14 @@ impl IcsService {
         input: &AnswerInput,
         now: Timestamp,
     ) -> Result<Confirmation, AnswerError> {
-        let (AnswerInput::Accepted(answered), State::Pending { deadline, .. }) =
-            (input, &row.state)
+        let (
+            AnswerInput::Accepted {
+                device_id: answered,
+                consent,
+                ..
+            },
+            State::Pending { deadline, .. },
+        ) = (input, &row.state)
         else {
             return Ok(Confirmation::NotHosted);
         };
@@ -284,7 +303,11 @@ impl IcsService {
             return Ok(Confirmation::NotHosted);
         };
         let facts = self.row_facts(row).await?;
-        let (next, change) = match decide_offer(row, &device, facts.push.as_ref()) {
+        let confirmed = self.confirmed_consent(row, consent.as_ref(), now);
+        let confirmed = confirmed.as_ref().map(|(id, consent)| (*id, consent));
+        let times = (&self.knobs, now);
+        let push = facts.push.as_ref();
+        let (next, change) = match decide_confirmed_offer(row, &device, push, confirmed, times) {
             Ok(offered) => offered,
             Err(NotOffered::NotWaiting | NotOffered::Unregistering) => {
                 return Ok(Confirmation::NotHosted);
@@ -301,14 +324,19 @@ impl IcsService {
         &self,
         row: &Mapping,
         input: &AnswerInput,
+        now: Timestamp,
     ) -> Result<Answer, AnswerError> {
-        let device_id = match input {
+        let (device_id, owner, consent) = match input {
             AnswerInput::Rejected(cause) => {
                 return Ok(Answer::Rejected {
                     cause: cause.clone(),
                 });
             }
-            AnswerInput::Accepted(device_id) => device_id.clone(),
+            AnswerInput::Accepted {
+                device_id,
+                owner,
+                consent,
+            } => (device_id.clone(), owner, consent),
         };
         if let Some(serial) = self.open_serial(row)? {
             device_id
@@ -326,6 +354,25 @@ impl IcsService {
             device_id,
             device_index,
             device_dead,
+            owner: owner
+                .as_ref()
+                .map(|owner| self.owner_index(&row.iot_sp, owner.expose())),
+            consent: self.confirmed_consent(row, consent.as_ref(), now),
+        })
+    }
+
+    /// What an acceptance of `row` says of its user's consent, and the id that is kept under; `None`
+    /// where the IoT SP is not the one to ask (Y21).
+    pub(super) fn confirmed_consent(
+        &self,
+        row: &Mapping,
+        told: Option<&Consent>,
+        now: Timestamp,
+    ) -> Option<(ConsentId, Consent)> {
+        self.is_for_confirmation(row).then(|| {
+            let id = ConsentId::mint(now, self.random_id());
+            let consent = told.cloned();
+            (id, consent.unwrap_or_else(|| Consent::implied(id, now)))
         })
     }
 
@@ -365,6 +412,7 @@ const fn overruled_by(cause: &FailureCause) -> AnswerError {
         FailureCause::UtiInUse => AnswerError::UtiInUse,
         FailureCause::DeviceRevoked => AnswerError::DeviceRevoked,
         FailureCause::NotAllowed => AnswerError::NotAllowed,
+        FailureCause::NotOwner => AnswerError::NotOwner,
         FailureCause::NoAgreement => AnswerError::NoAgreement,
         FailureCause::Rejected(_) | FailureCause::Unreachable | FailureCause::TimedOut => {
             AnswerError::NotPending

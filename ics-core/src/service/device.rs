@@ -438,7 +438,7 @@ impl IcsService {
     }
 
     /// Whether the row's IoT SP has to confirm it before its device learns of it.
-    fn is_for_confirmation(&self, row: &Mapping) -> bool {
+    pub(super) fn is_for_confirmation(&self, row: &Mapping) -> bool {
         let directory = self.directory();
         directory
             .agreement(&row.agreement)
@@ -447,7 +447,7 @@ impl IcsService {
             })
     }
 
-    async fn rows_of_serial(&self, device: &HostedDevice) -> Result<Vec<Mapping>, Failure> {
+    pub(super) async fn rows_of_serial(&self, device: &HostedDevice) -> Result<Vec<Mapping>, Failure> {
         let selection = Selection::Serial {
             iot_sp: device.iot_sp.clone(),
             serial: device.serial_index,

@@ -7,21 +7,24 @@ use core::time::Duration;
 use super::fence::date_request;
 use super::turn::give_way;
 use super::{ATTEMPTS, Committed, Failure, IcsService};
+use crate::consent::ConsentRecord;
 use crate::device::HostedDevice;
 use crate::directory::RoutingFailure;
-use crate::id::{CallbackUri, DeviceSerialNumber, MappingId, PairingCode, SpId};
+use crate::id::{CallbackUri, ConsentId, DeviceSerialNumber, MappingId, PairingCode, SpId};
 use crate::mapping::{Attribute, Consent, Features, Mapping, MappingKey, MappingStatus, State};
 use crate::party::{Party, PartyStatus};
 use crate::port::{Cursor, Denied, Selection};
 use crate::principal::Principal;
 use crate::procedure::Listeners;
-use crate::procedure::access::{RequestDenied, RequestedMapping, authorize_request};
+use crate::procedure::access::{
+    RequestDenied, RequestedMapping, ShownConsent, authorize_request,
+};
 use crate::procedure::mapping::{
     Amendment, AmendmentRefusal, NewMapping, Pairing, RequestFacts, RequestOutcome, RequestRefusal,
     decide_amendment, decide_cancellation, decide_request,
 };
 use crate::reference_point::{ReferencePoint, Role};
-use crate::sealed::BlindIndexDomain;
+use crate::sealed::{BlindIndex, BlindIndexDomain};
 use crate::time::Timestamp;
 
 /// A mapping request as the third party made it, parsed.
@@ -152,13 +155,27 @@ impl IcsService {
     ) -> Result<(Mapping, bool), RequestError> {
         for _ in 0..ATTEMPTS {
             let directory = self.directory();
+            let live = match self.load_live(&request.key).await? {
+                Some(row) => Some(self.settle(row, now).await?).filter(Mapping::is_live),
+                None => None,
+            };
+            let given = self.load_given(principal).await?;
+            let shown = match (&given, &request.consent) {
+                (Some(record), _) => ShownConsent::Given {
+                    record,
+                    serial: self.serial_index(&request.serial),
+                    live: live.as_ref().map(|row| row.id),
+                },
+                (None, Some(consent)) => ShownConsent::Asserted(consent),
+                (None, None) => ShownConsent::Nothing,
+            };
             let requested = RequestedMapping {
                 service_uri: &request.key.service_uri,
                 serial: &request.serial,
                 vendor: request.device_vendor.as_ref(),
                 model: request.device_model.as_ref(),
                 iot_sp: request.iot_sp.as_ref(),
-                consent: request.consent.as_ref(),
+                consent: shown,
             };
             let decision_point = self.ports.decision_point.as_ref();
             let asked = authorize_request(decision_point, &directory, principal, &requested, now);
@@ -173,10 +190,6 @@ impl IcsService {
                 }
             };
             self.check_request(principal, request, now)?;
-            let live = match self.load_live(&request.key).await? {
-                Some(row) => Some(self.settle(row, now).await?).filter(Mapping::is_live),
-                None => None,
-            };
             let uti = (&principal.sp, &request.key.uti);
             self.settle_uti(&directory, uti, now).await?;
             let (uti_index, uti) = self.load_uti(&principal.sp, &request.key.uti).await?;
@@ -204,6 +217,7 @@ impl IcsService {
                 uti,
                 listeners,
                 hosted: hosted.as_ref(),
+                hosted_owner: hosted.as_ref().and_then(|device| self.registered_owner(device)),
                 pairing: self.show_pairing(request, hosted.as_ref()),
                 disclose_at: self.disclose_at(made),
             };
@@ -247,9 +261,7 @@ impl IcsService {
             return Ok(None);
         };
         let row = self.settle(row, now).await?;
-        let sealer = self.ports.sealer.as_ref();
-        let serial = request.serial.expose().as_bytes();
-        let serial = sealer.blind_index(BlindIndexDomain::Serial, &[serial]);
+        let serial = self.serial_index(&request.serial);
         let same = row.third_party_sp == principal.sp && row.serial_index == serial;
         let directory = self.directory();
         let iot_sp = directory.party(&row.iot_sp);
@@ -257,6 +269,21 @@ impl IcsService {
         let agreement = directory.agreement(&row.agreement);
         let agreed = agreement.is_some_and(|a| a.is_active(now) && a.covers(&row.key.service_uri));
         Ok(Some(row).filter(|row| row.is_live() && same && frozen && agreed))
+    }
+
+    /// The consent that the caller's token was issued for. One that is gone serves nobody.
+    async fn load_given(&self, principal: &Principal) -> Result<Option<ConsentRecord>, Failure> {
+        match principal.consent {
+            Some(id) => Ok(self.ports.store.load_consent(id).await?),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn serial_index(&self, serial: &DeviceSerialNumber) -> BlindIndex {
+        let serial = serial.expose().as_bytes();
+        self.ports
+            .sealer
+            .blind_index(BlindIndexDomain::Serial, &[serial])
     }
 
     /// A code is hashed whether or not there is a device it could be of: that costs the same.
@@ -311,7 +338,7 @@ impl IcsService {
             id,
             key: request.key.clone(),
             serial: seal(serial)?,
-            serial_index: sealer.blind_index(BlindIndexDomain::Serial, &[serial]),
+            serial_index: self.serial_index(&request.serial),
             device_vendor: request.device_vendor.clone(),
             device_model: request.device_model.clone(),
             e2e: request.e2e.as_deref().map(seal).transpose()?,
@@ -320,7 +347,7 @@ impl IcsService {
             subscription: None,
             features: request.features,
             uti_expiry: request.uti_expiry,
-            consent: request.consent.clone(),
+            consent_id: ConsentId::mint(now, self.random_id()),
             deadline: now.plus(request.validity.unwrap_or(self.knobs.pending_default)),
             request_test: request.request_test,
         })

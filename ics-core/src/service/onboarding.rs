@@ -149,6 +149,7 @@ impl IcsService {
             callback_origins: terms.callback_origins.clone(),
             token_endpoint: terms.token_endpoint.clone(),
             onem2m: terms.onem2m.clone(),
+            presence: None,
             limits: terms.limits,
             created: now,
             version: 1,

@@ -110,10 +110,15 @@ impl IcsService {
                 return Ok(());
             }
             let dead = self.ports.store.is_device_dead(device_index).await;
+            let Some(device) = self.load_hosted(&identity.device_id).await? else {
+                return Ok(());
+            };
             let answer = Answer::Accepted {
                 device_id: identity.device_id.clone(),
                 device_index,
                 device_dead: dead.map_err(Failure::from)?,
+                owner: self.registered_owner(&device),
+                consent: None,
             };
             let facts = self.row_facts(&row).await?;
             let decision_point = self.ports.decision_point.as_ref();
@@ -134,7 +139,7 @@ impl IcsService {
                 ) => change,
                 Ok(AnswerOutcome::Replayed(_)) | Err(_) => return Ok(()),
             };
-            let change = change.knowing_fences(&directory);
+            let change = change.knowing_fences(&directory).knowing_device(&device);
             if self.commit(change).await? == Committed::Yes {
                 return Ok(());
             }

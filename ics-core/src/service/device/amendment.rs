@@ -3,9 +3,10 @@
 use core::time::Duration;
 
 use super::{DeviceError, DeviceTerms, Manager};
+use crate::change::Change;
 use crate::device::{Channels, DeviceStatus, HostedDevice, PairingTicket};
 use crate::id::{DeviceId, PairingCode};
-use crate::mapping::Attribute;
+use crate::mapping::{Attribute, Mapping};
 use crate::procedure::hosting::decide_amended_device;
 use crate::sealed::{BlindIndex, BlindIndexDomain};
 use crate::service::{ATTEMPTS, Committed, Failure, IcsService};
@@ -62,12 +63,34 @@ impl IcsService {
             if after == before {
                 return Ok(before);
             }
-            let change = decide_amended_device(&before, after, now);
+            let moved = if after.owner == before.owner {
+                Change::default()
+            } else {
+                self.move_rows(&before, self.registered_owner(&after)).await?
+            };
+            let change = decide_amended_device(&before, after, now).join(moved);
             if self.commit(change).await? == Committed::Yes {
                 return self.read_device(manager, id, now).await;
             }
         }
         Err(Failure::Busy.into())
+    }
+
+    /// The established rows of a device go with it to its new owner: who owned it sees them no more.
+    async fn move_rows(
+        &self,
+        device: &HostedDevice,
+        owner: Option<BlindIndex>,
+    ) -> Result<Change, Failure> {
+        let rows = self.rows_of_serial(device).await?;
+        let own = |row: &&Mapping| row.hosted.as_ref() == Some(&device.id);
+        let mut change = Change::default();
+        for row in rows.iter().filter(own) {
+            if let Some(next) = row.with_owner(owner) {
+                change.put_mapping(Some(row), next);
+            }
+        }
+        Ok(change)
     }
 
     /// Makes a one-time pairing code: a mapping request that carries it is one of somebody who has
