@@ -30,10 +30,10 @@ use core::time::Duration;
 
 pub use access::{Profile, ProfileError};
 pub use assignment::{AnswerError, AnswerInput, AssignmentError, OpenAssignment};
-pub use consent::{ConsentAsk, ConsentError, ConsentOffer, Link, LinkError};
 pub use channel::{
     ChannelError, DeviceClaim, DeviceRefusal, Given, OwnMapping, PreSharedKey, Unauthenticated,
 };
+pub use consent::{ConsentAsk, ConsentError, ConsentOffer, Link, LinkError};
 pub use delivery::{Consignment, Route};
 pub use demapping::{DemapError, DemapOutcome, DemapRequest, Demapped, Selector};
 pub use device::{

@@ -34,6 +34,7 @@ fn party(id: &str, namespaces: Vec<SerialNamespace>) -> Party {
         callback_origins: Vec::new(),
         token_endpoint: None,
         onem2m: None,
+        presence: None,
         limits: Limits {
             requests_per_second: 1.try_into().unwrap(),
             failed_mappings_per_day: 1.try_into().unwrap(),

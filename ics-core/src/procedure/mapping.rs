@@ -13,8 +13,8 @@ use crate::consent::ConsentRecord;
 use crate::device::{HostedDevice, PairingTicket};
 use crate::id::{CallbackUri, ConsentId, MappingId, SubscriptionId};
 use crate::mapping::{
-    Attribute, CauseCode, Dispatch, EndedBy, FailureCause, Features, Mapping, MappingKey,
-    State, UtiRecord, sub_cause,
+    Attribute, CauseCode, Dispatch, EndedBy, FailureCause, Features, Mapping, MappingKey, State,
+    UtiRecord, sub_cause,
 };
 use crate::outbox::{Message, OutboxEntry};
 use crate::party::ConsentMode;

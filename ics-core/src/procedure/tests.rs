@@ -71,6 +71,7 @@ fn principal(id: &str) -> Principal {
             not_after: Timestamp::MAX,
         })),
         scopes: Scopes::of_roles([Role::ThirdPartySp, Role::IotSp]),
+        consent: None,
     }
 }
 
@@ -87,6 +88,7 @@ fn directory() -> Directory {
             callback_origins: Vec::new(),
             token_endpoint: None,
             onem2m: None,
+            presence: None,
             limits: Limits {
                 requests_per_second: 1.try_into().unwrap(),
                 failed_mappings_per_day: 1.try_into().unwrap(),
@@ -131,7 +133,7 @@ fn permission() -> Authorized<RequestMapping> {
         vendor: None,
         model: None,
         iot_sp: Some(&maker),
-        consent: None,
+        consent: ShownConsent::Nothing,
     };
     authorize_request(&Rule, &directory(), &principal("shop"), &requested, NOW).unwrap()
 }
@@ -150,7 +152,7 @@ fn new_mapping() -> NewMapping {
         subscription: None,
         features: Features::default(),
         uti_expiry: None,
-        consent: None,
+        consent_id: ConsentId::from_bytes([7; 16]),
         deadline: DEADLINE,
         request_test: false,
     }
@@ -168,6 +170,7 @@ fn request(
         uti,
         listeners,
         hosted: None,
+        hosted_owner: None,
         pairing: Pairing::NotShown,
         disclose_at: NOW,
     };
@@ -200,6 +203,8 @@ fn accepted(device_id: &str, device_index: BlindIndex, device_dead: bool) -> Ans
         device_id: DeviceId::parse(device_id).unwrap(),
         device_index,
         device_dead,
+        owner: None,
+        consent: None,
     }
 }
 

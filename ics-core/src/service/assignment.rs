@@ -6,9 +6,7 @@ use alloc::vec::Vec;
 use super::fence::date_establishment;
 use super::{ATTEMPTS, Committed, Failure, IcsService};
 use crate::consent::Consent;
-use crate::id::{
-    ConsentId, DeviceId, DeviceOwner, DeviceSerialNumber, InvalidId, MappingId,
-};
+use crate::id::{ConsentId, DeviceId, DeviceOwner, DeviceSerialNumber, InvalidId, MappingId};
 use crate::mapping::{CauseCode, FailureCause, Mapping, MappingStatus, State};
 use crate::port::{Cursor, Denied, SealError, Selection};
 use crate::principal::Principal;

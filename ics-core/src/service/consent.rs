@@ -132,8 +132,7 @@ impl IcsService {
             consent: ShownConsent::Wanted(&wanted),
         };
         let decision_point = self.ports.decision_point.as_ref();
-        let permission =
-            authorize_request(decision_point, &directory, principal, &requested, now)?;
+        let permission = authorize_request(decision_point, &directory, principal, &requested, now)?;
         let permitted = permission.facts();
         // Another mode that needs no consent at this point is none the gateway asks in.
         if permitted.consent_mode != ConsentMode::AuthCode {
@@ -313,7 +312,9 @@ impl IcsService {
                 None => Ok(None),
             };
             let kept = kept.map_err(Failure::from)?;
-            let also = kept.as_ref().map(|kept| decide_withdrawn(kept, &self.knobs, now));
+            let also = kept
+                .as_ref()
+                .map(|kept| decide_withdrawn(kept, &self.knobs, now));
             let ended = self.decide_end(&[row.id].into(), ending, now).await?;
             // Ended meanwhile by somebody else.
             if !ended.writes_mapping(row.id) {

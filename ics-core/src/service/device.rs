@@ -447,7 +447,10 @@ impl IcsService {
             })
     }
 
-    pub(super) async fn rows_of_serial(&self, device: &HostedDevice) -> Result<Vec<Mapping>, Failure> {
+    pub(super) async fn rows_of_serial(
+        &self,
+        device: &HostedDevice,
+    ) -> Result<Vec<Mapping>, Failure> {
         let selection = Selection::Serial {
             iot_sp: device.iot_sp.clone(),
             serial: device.serial_index,

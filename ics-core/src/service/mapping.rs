@@ -16,9 +16,7 @@ use crate::party::{Party, PartyStatus};
 use crate::port::{Cursor, Denied, Selection};
 use crate::principal::Principal;
 use crate::procedure::Listeners;
-use crate::procedure::access::{
-    RequestDenied, RequestedMapping, ShownConsent, authorize_request,
-};
+use crate::procedure::access::{RequestDenied, RequestedMapping, ShownConsent, authorize_request};
 use crate::procedure::mapping::{
     Amendment, AmendmentRefusal, NewMapping, Pairing, RequestFacts, RequestOutcome, RequestRefusal,
     decide_amendment, decide_cancellation, decide_request,
@@ -217,7 +215,9 @@ impl IcsService {
                 uti,
                 listeners,
                 hosted: hosted.as_ref(),
-                hosted_owner: hosted.as_ref().and_then(|device| self.registered_owner(device)),
+                hosted_owner: hosted
+                    .as_ref()
+                    .and_then(|device| self.registered_owner(device)),
                 pairing: self.show_pairing(request, hosted.as_ref()),
                 disclose_at: self.disclose_at(made),
             };

@@ -63,7 +63,9 @@ impl IcsService {
             if !before.iot_sp {
                 return Err(OnboardingError::WrongRole(id.clone()));
             }
-            let presence = terms.map(|terms| self.seal_presence(id, terms)).transpose()?;
+            let presence = terms
+                .map(|terms| self.seal_presence(id, terms))
+                .transpose()?;
             let next = Arc::new(Party {
                 presence,
                 version: before.version.saturating_add(1),
@@ -84,11 +86,17 @@ impl IcsService {
     /// # Errors
     /// [`Failure`].
     pub fn open_client_secret(&self, party: &Party) -> Result<Option<String>, Failure> {
-        let sealed = party.presence.as_ref().and_then(|p| p.client_secret.as_ref());
+        let sealed = party
+            .presence
+            .as_ref()
+            .and_then(|p| p.client_secret.as_ref());
         let Some(sealed) = sealed else {
             return Ok(None);
         };
-        let bytes = self.ports.sealer.open(party.id.as_str().as_bytes(), sealed)?;
+        let bytes = self
+            .ports
+            .sealer
+            .open(party.id.as_str().as_bytes(), sealed)?;
         let text = String::from_utf8(bytes).map_err(|_| crate::port::SealError::DoesNotOpen)?;
         Ok(Some(text))
     }

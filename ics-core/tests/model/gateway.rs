@@ -181,6 +181,7 @@ impl Gateway<'_> {
             uti: self.store.utis.get(&index).copied(),
             listeners: LISTENERS,
             hosted: None,
+            hosted_owner: None,
             pairing: Pairing::NotShown,
             disclose_at: NOW,
         };
@@ -276,6 +277,8 @@ impl Gateway<'_> {
                 device_id: device_id(worker.registration),
                 device_index: device_index(worker.registration),
                 device_dead: worker.device_dead,
+                owner: None,
+                consent: None,
             }
         } else {
             let cause = CauseCode::parse("USER_REFUSED").unwrap();

@@ -298,7 +298,7 @@ fn audience(before: Option<&State>, after: &State) -> Option<&'static [Role]> {
         ) => match by {
             EndedBy::Party(Role::ThirdPartySp) => IOT_SP,
             EndedBy::Party(Role::IotSp) => THIRD_PARTY_SP,
-            EndedBy::Device | EndedBy::Ics => BOTH,
+            EndedBy::Device | EndedBy::User | EndedBy::Ics => BOTH,
         },
         _ => return None,
     })

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ics_core::directory::{Directory, DirectoryRecord};
 use ics_core::fence::{Fence, FenceScope};
 use ics_core::id::{
-    AgreementId, CallbackUri, DeviceId, DeviceSerialNumber, JobId, MappingId, ServicePrefix,
-    ServiceUri, SpId, SubscriptionId, Uti,
+    AgreementId, CallbackUri, ConsentId, DeviceId, DeviceSerialNumber, JobId, MappingId,
+    ServicePrefix, ServiceUri, SpId, SubscriptionId, Uti,
 };
 use ics_core::job::{Job, JobOwner, JobStatus};
 use ics_core::mapping::{DemappingCause, EndedBy, Features, Mapping, MappingKey};
@@ -18,8 +18,8 @@ use ics_core::principal::{
     CertificateSerial, CertificateThumbprint, PeerCertificate, Principal, Proof,
 };
 use ics_core::procedure::access::{
-    Authorized, EstablishMapping, RequestMapping, RequestedMapping, authorize_establishment,
-    authorize_request,
+    Authorized, EstablishMapping, RequestMapping, RequestedMapping, ShownConsent,
+    authorize_establishment, authorize_request,
 };
 use ics_core::procedure::demapping::Demapping;
 use ics_core::procedure::mapping::NewMapping;
@@ -108,7 +108,7 @@ impl World {
                     vendor: None,
                     model: None,
                     iot_sp: None,
-                    consent: None,
+                    consent: ShownConsent::Nothing,
                 };
                 authorize_request(&AgreementRule, &directory, &third_party_sp, &requested, NOW)
                     .unwrap()
@@ -175,7 +175,7 @@ impl World {
             subscription: Some(SubscriptionId::from_bytes([9; 16])),
             features: Features::default(),
             uti_expiry: self.uti_expires.then_some(AT_UTI_EXPIRY),
-            consent: None,
+            consent_id: ConsentId::from_bytes([7; 16]),
             deadline: AT_DEADLINE,
             request_test: false,
         }
@@ -261,6 +261,7 @@ fn principal(sp: &str, role: Role) -> Principal {
             not_after: Timestamp::MAX,
         })),
         scopes: Scopes::of_roles([role]),
+        consent: None,
     }
 }
 
@@ -286,6 +287,7 @@ fn directory(agreement: AgreementId) -> Directory {
             callback_origins: Vec::new(),
             token_endpoint: None,
             onem2m: None,
+            presence: None,
             limits: Limits {
                 requests_per_second: 1.try_into().unwrap(),
                 failed_mappings_per_day: 1.try_into().unwrap(),

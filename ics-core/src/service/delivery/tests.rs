@@ -4,10 +4,11 @@ use core::task::{Context, Poll, Waker};
 
 use super::*;
 use crate::change::Change;
+use crate::consent::ConsentRecord;
 use crate::correlation::Correlation;
 use crate::device::HostedDevice;
 use crate::directory::DirectoryRecord;
-use crate::id::{DeviceId, MappingId, SpId, SubscriptionId};
+use crate::id::{ConsentId, DeviceId, MappingId, SpId, SubscriptionId};
 use crate::keepsake::{self, Keepsake};
 use crate::mapping::{MappingKey, UtiRecord};
 use crate::outbox::DeadReason;
@@ -147,6 +148,21 @@ impl Store for Shelf {
         _: Option<&'a [u8]>,
         _: usize,
     ) -> PortFuture<'a, Result<Vec<Keepsake>, StoreError>> {
+        unavailable()
+    }
+
+    fn load_consent(
+        &self,
+        _: ConsentId,
+    ) -> PortFuture<'_, Result<Option<ConsentRecord>, StoreError>> {
+        unavailable()
+    }
+
+    fn due_consents(
+        &self,
+        _: Timestamp,
+        _: usize,
+    ) -> PortFuture<'_, Result<Vec<ConsentRecord>, StoreError>> {
         unavailable()
     }
 

@@ -66,7 +66,8 @@ impl IcsService {
             let moved = if after.owner == before.owner {
                 Change::default()
             } else {
-                self.move_rows(&before, self.registered_owner(&after)).await?
+                self.move_rows(&before, self.registered_owner(&after))
+                    .await?
             };
             let change = decide_amended_device(&before, after, now).join(moved);
             if self.commit(change).await? == Committed::Yes {
