@@ -29,7 +29,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 pub use access::{Profile, ProfileError};
-pub use assignment::{AnswerError, AnswerInput, AssignmentError, OpenAssignment};
+pub use assignment::{AnswerError, AnswerInput, AssignmentError, OpenAssignment, Owed};
 pub use channel::{
     ChannelError, DeviceClaim, DeviceRefusal, Given, OwnMapping, PreSharedKey, Unauthenticated,
 };

@@ -238,6 +238,7 @@ impl Enrolment {
                 sp,
                 proof,
                 scopes: scopes.unwrap_or_default(),
+                consent: None,
             },
         })
     }

@@ -151,6 +151,7 @@ pub(crate) fn party(id: &SpId) -> Party {
         callback_origins: Vec::new(),
         token_endpoint: None,
         onem2m: None,
+        presence: None,
         limits: Limits {
             requests_per_second: many,
             failed_mappings_per_day: many,

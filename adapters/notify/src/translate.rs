@@ -134,6 +134,8 @@ fn assignment_push<'a>(
         uti: row.key.uti.as_str(),
         device_serial_number: open.serial.as_ref().ok_or(Incomplete)?.expose(),
         consent: row.consent.as_ref().map(consent_note),
+        consent_owed: open.owed.consent,
+        owner_owed: open.owed.owner,
         e2e: open.e2e.as_ref().map(|e2e| URL_SAFE_NO_PAD.encode(e2e)),
         expiry: deadline.to_rfc3339(),
         sequence: consignment.entry.key.sequence,

@@ -20,6 +20,12 @@ pub(crate) struct AssignmentPush<'a> {
     pub(crate) device_serial_number: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) consent: Option<ConsentNote<'a>>,
+    /// The IoT SP is to ask its user before it accepts; only when so.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) consent_owed: bool,
+    /// The acceptance is to name the owner of the device; only when so.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) owner_owed: bool,
     /// Base64url without padding, as the third party gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) e2e: Option<String>,

@@ -148,6 +148,7 @@ fn party(id: &str, third_party_sp: bool, iot_sp: bool) -> Party {
         callback_origins: Vec::new(),
         token_endpoint: None,
         onem2m: None,
+        presence: None,
         limits: Limits {
             requests_per_second: NonZeroU32::MIN,
             failed_mappings_per_day: NonZeroU32::MIN,

@@ -281,6 +281,7 @@ impl Authenticator for AuthorizationServer {
             sp: peer.sp.clone(),
             proof: Proof::Certificate(Arc::clone(peer)),
             scopes: grant.scopes,
+            consent: None,
         })
     }
 }

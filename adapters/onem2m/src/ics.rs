@@ -20,6 +20,7 @@
 //! | `pcod` | pairing code | pairingCode | O | | | |
 //! | `ucid` `ucgt` `ucpu` | consent: id, when, what for | userConsent | O, together | | | |
 //! | `ucsu` `ucex` | consent: whose, until when | userConsent | O | | | |
+//! | `owsu` | the user who owns the device | ownerSubject | | | O | |
 //! | `msta` | 1 pending, 2 mapped, 3 de-mapped, 4 failed | mappingStatus | | | U | |
 //! | `mcau` | why it failed, or ended | mappingCause, cause | | | U | M |
 //! | `scau` | more about that | subCause | | | | O |

@@ -138,6 +138,7 @@ impl From<AnswerError> for Problem {
             AnswerError::UtiInUse => Cause::UtiInUse.into(),
             AnswerError::DeviceRevoked => Cause::DeviceRevoked.into(),
             AnswerError::NotAllowed => Cause::NotAllowedAnyMore.into(),
+            AnswerError::NotOwner => Cause::NotOwner.into(),
             AnswerError::DeviceFull => Cause::DeviceFull.into(),
         }
     }

@@ -260,10 +260,21 @@ fn tell_answer(body: &Answer<'_>) -> Told {
         ("result", Some(text(&body.result))),
         ("deviceId", body.device_id.as_ref().map(text)),
         ("cause", body.cause.as_ref().map(text)),
+        ("ownerSubject", body.owner_subject.as_ref().map(text)),
+        ("userConsent", body.user_consent.as_ref().map(consent)),
     ]);
     let answer =
         translate::read_answer(body, &IdentifierSchemes::default()).map(|answer| match answer {
-            AnswerInput::Accepted(device_id) => vec![device_id.as_str().into()],
+            AnswerInput::Accepted {
+                device_id,
+                owner,
+                consent,
+            } => {
+                let owner = owner.map(|owner| owner.expose().into());
+                let consent = consent.map(|consent| consent.id.as_str().into());
+                let taken = [Some(device_id.as_str().into()), owner, consent];
+                taken.into_iter().flatten().collect()
+            }
             AnswerInput::Rejected(cause) => vec![cause.as_str().into()],
         });
     told(members, answer)

@@ -84,6 +84,7 @@ causes! {
     DeviceFull = "DEVICE_FULL", 409, "the device holds as many mappings as it can";
     NoAgreementAnyMore = "NO_AGREEMENT", 409, "the agreement ended meanwhile";
     ConsentRequiredAnyMore = "CONSENT_REQUIRED", 409, "the consent ended meanwhile";
+    NotOwner = "NOT_OWNER", 409, "the device is not the consenting user's";
     NotAllowedAnyMore = "NOT_ALLOWED", 409, "a policy of the operator refuses the device";
     SystemFailure = "SYSTEM_FAILURE", 500, "the service failed";
     InsufficientResources = "INSUFFICIENT_RESOURCES", 503, "the service cannot take this now";

@@ -125,6 +125,7 @@ impl Inquiry {
                 callback_origins: Vec::new(),
                 token_endpoint: None,
                 onem2m: None,
+                presence: None,
                 limits: Limits {
                     requests_per_second: NonZeroU32::MAX,
                     failed_mappings_per_day: NonZeroU32::MAX,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ics_core::change::Change;
-use ics_core::id::{DeviceId, DeviceSerialNumber, MappingId, ServiceUri, SpId, Uti};
+use ics_core::id::{ConsentId, DeviceId, DeviceSerialNumber, MappingId, ServiceUri, SpId, Uti};
 use ics_core::mapping::{Attribute, Consent, Features, Mapping, MappingKey, UtiRecord};
 use ics_core::party::Agreement;
 use ics_core::port::{DecisionPoint, Sealer, Store};
@@ -13,8 +13,8 @@ use ics_core::principal::{
     CertificateSerial, CertificateThumbprint, PeerCertificate, Principal, Proof,
 };
 use ics_core::procedure::access::{
-    Authorized, EstablishMapping, RequestMapping, RequestedMapping, authorize_establishment,
-    authorize_request,
+    Authorized, EstablishMapping, RequestMapping, RequestedMapping, ShownConsent,
+    authorize_establishment, authorize_request,
 };
 use ics_core::procedure::assignment::{Answer, AnswerOutcome, decide_answer};
 use ics_core::procedure::demapping::RowFacts;
@@ -146,7 +146,7 @@ impl RowMaker {
             vendor: None,
             model: None,
             iot_sp: Some(&self.agreement.iot_sp),
-            consent: Some(&consent),
+            consent: ShownConsent::Asserted(&consent),
         };
         let principal = principal(&self.agreement.third_party_sp, now);
         let directory = self.service.directory();
@@ -190,7 +190,7 @@ impl RowMaker {
             subscription: None,
             features: Features::default(),
             uti_expiry: None,
-            consent: Some(consent(now)?),
+            consent_id: ConsentId::mint(now, random),
             deadline: now.plus(Duration::from_secs(3600)),
             request_test: false,
         };
@@ -200,6 +200,7 @@ impl RowMaker {
             uti: None,
             listeners: SILENT,
             hosted: None,
+            hosted_owner: None,
             pairing: Pairing::NotShown,
             disclose_at: now,
         };
@@ -218,6 +219,8 @@ impl RowMaker {
             device_index: self.sealer.blind_index(BlindIndexDomain::Device, &parts),
             device_id,
             device_dead: false,
+            owner: None,
+            consent: None,
         };
         let facts = RowFacts {
             listeners: SILENT,
@@ -293,5 +296,6 @@ pub(super) fn principal(sp: &SpId, now: Timestamp) -> Principal {
         sp: sp.clone(),
         proof: Proof::Certificate(Arc::new(certificate)),
         scopes: Scopes::of_roles([Role::ThirdPartySp, Role::IotSp]),
+        consent: None,
     }
 }

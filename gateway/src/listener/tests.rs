@@ -65,6 +65,7 @@ fn shop(status: PartyStatus) -> DirectoryRecord {
         callback_origins: Vec::new(),
         token_endpoint: None,
         onem2m: None,
+        presence: None,
         limits: Limits {
             requests_per_second: NonZeroU32::MIN,
             failed_mappings_per_day: NonZeroU32::MIN,

@@ -27,6 +27,17 @@ pub struct OpenAssignment {
     pub serial: Option<DeviceSerialNumber>,
     /// The end-to-end value, byte-exact.
     pub e2e: Option<Vec<u8>>,
+    /// What the acceptance still has to bring, while pending.
+    pub owed: Owed,
+}
+
+/// What the user's consent asks of the IoT SP's acceptance (Y21).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Owed {
+    /// The consent of its user, which it is to ask for before it accepts (IOT_SP_CONFIRM).
+    pub consent: bool,
+    /// The user who owns the device, to be the one who consented at the gateway (AUTH_CODE).
+    pub owner: bool,
 }
 
 /// Step 7 as the IoT SP said it, parsed.
@@ -396,10 +407,18 @@ impl IcsService {
     pub(super) fn open_assignment(&self, mapping: Mapping) -> Result<OpenAssignment, Failure> {
         let serial = self.open_serial(&mapping)?;
         let e2e = self.open_e2e(&mapping)?;
+        let is_pending = matches!(mapping.state, State::Pending { .. });
+        let owed = Owed {
+            consent: is_pending
+                && mapping.consent_record.is_none()
+                && self.is_for_confirmation(&mapping),
+            owner: is_pending && mapping.owner.is_some(),
+        };
         Ok(OpenAssignment {
             mapping,
             serial,
             e2e,
+            owed,
         })
     }
 }

@@ -81,6 +81,7 @@ impl Facts {
                     not_after: day(7),
                 })),
                 scopes: Scopes::of_roles([Role::ThirdPartySp, Role::IotSp]),
+                consent: None,
             },
             party: Party {
                 third_party_sp: id.as_str() == "shop",
@@ -97,6 +98,7 @@ impl Facts {
                 callback_origins: Vec::new(),
                 token_endpoint: None,
                 onem2m: None,
+                presence: None,
                 limits: Limits {
                     requests_per_second: NonZeroU32::MIN,
                     failed_mappings_per_day: NonZeroU32::MIN,

@@ -18,6 +18,7 @@ fn party(id: &str, per_second: u32, failed_per_day: u32) -> Party {
         callback_origins: Vec::new(),
         token_endpoint: None,
         onem2m: None,
+        presence: None,
         limits: Limits {
             requests_per_second: NonZeroU32::new(per_second).unwrap(),
             failed_mappings_per_day: NonZeroU32::new(failed_per_day).unwrap(),

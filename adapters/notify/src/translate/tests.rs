@@ -47,6 +47,7 @@ fn push(consent: Option<Consent>, e2e: Option<Vec<u8>>) -> Consignment {
         },
         serial: Some(DeviceSerialNumber::parse("FR-2291-00031").unwrap()),
         e2e,
+        owed: ics_core::service::Owed::default(),
     }));
     consignment
 }

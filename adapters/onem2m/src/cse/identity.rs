@@ -62,6 +62,7 @@ impl Cse {
                 sp: party.id.clone(),
                 proof: Proof::Claim(party.id.clone()),
                 scopes: party.scopes(),
+                consent: None,
             })
         })
     }
@@ -93,6 +94,7 @@ impl Cse {
                 sp: party.id.clone(),
                 proof: Proof::Claim(party.id.clone()),
                 scopes: party.scopes(),
+                consent: None,
             }),
         })
     }
@@ -115,6 +117,7 @@ impl Cse {
             sp: certificate.sp.clone(),
             proof: Proof::Certificate(Arc::clone(certificate)),
             scopes: party.scopes(),
+            consent: None,
         }))
     }
 

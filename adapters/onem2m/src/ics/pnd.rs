@@ -1,9 +1,9 @@
 //! `pnd`: what waits for its IoT SP (Y.4462 10.1 step 3, pull mode), and its answer (step 7). To
 //! everybody else there is nothing here.
 
-use ics_core::id::MappingId;
+use ics_core::id::{DeviceOwner, MappingId};
 use ics_core::mapping::{CauseCode, MappingStatus};
-use ics_core::service::{AnswerError, AnswerInput, OpenAssignment};
+use ics_core::service::{AnswerError, AnswerInput, OpenAssignment, Owed};
 
 use super::content::{Attributes, missing};
 use super::discovery::Conditions;
@@ -12,7 +12,7 @@ use super::{Call, Ics, Place, ROW, Shown, refusal, wrong_result_content};
 use crate::primitive::{Answer, Outcome, Refusal};
 use crate::rsc::Rsc;
 
-const COMPLETION: [&str; 3] = ["did", "msta", "mcau"];
+const COMPLETION: [&str; 4] = ["did", "msta", "mcau", "owsu"];
 
 /// `msta` of an answer.
 const MAPPED: u64 = 2;
@@ -66,7 +66,7 @@ impl Ics {
         show_row(self.views.to_iot_sp(&open, Place::Pending(id)), call)
     }
 
-    /// Step 7: `did` completes the row; `msta` 4 with a cause rejects it.
+    /// Step 7: `did` completes the row, with `owsu` where its owner is asked for; `msta` 4 with a cause rejects it.
     pub(super) async fn complete_pending(&self, id: MappingId, call: &Call<'_>) -> Outcome {
         let attributes = Attributes::of(call.request, ROW)?.allow(&COMPLETION)?;
         if !matches!(call.request.result_content, None | Some(0 | 1 | 9)) {
@@ -92,6 +92,7 @@ impl Ics {
             mapping,
             serial: None,
             e2e: None,
+            owed: Owed::default(),
         };
         let shown = self.views.to_iot_sp(&open, Place::Pending(id));
         Ok(Answer::with(Rsc::Updated, ROW, shown.into()))
@@ -104,9 +105,14 @@ impl Ics {
             None | Some(MAPPED) => {
                 let schemes = self.ports.service.schemes();
                 let device_id = attributes.need("did", |text| schemes.parse_device_id(text))?;
-                Ok(AnswerInput::Accepted(device_id))
+                Ok(AnswerInput::Accepted {
+                    device_id,
+                    owner: attributes.read("owsu", DeviceOwner::parse)?,
+                    consent: None,
+                })
             }
             Some(FAILED) if attributes.has("did") => refuse("did", "does not go with `msta` 4"),
+            Some(FAILED) if attributes.has("owsu") => refuse("owsu", "does not go with `msta` 4"),
             Some(FAILED) => {
                 let cause = attributes.read("mcau", CauseCode::parse)?;
                 Ok(AnswerInput::Rejected(cause.ok_or_else(|| missing("mcau"))?))

@@ -150,6 +150,7 @@ fn principal_of(party: &Party, proof: Proof) -> Principal {
         sp: party.id.clone(),
         proof,
         scopes: party.scopes(),
+        consent: None,
     }
 }
 

@@ -156,7 +156,7 @@ impl From<AnswerError> for Refusal {
             AnswerError::ConsentRequired => Denied::ConsentRequired.into(),
             AnswerError::UtiInUse => uti_in_use(),
             AnswerError::DeviceRevoked => device_revoked(),
-            AnswerError::NotAllowed => Denied::Device.into(),
+            AnswerError::NotAllowed | AnswerError::NotOwner => Denied::Device.into(),
             AnswerError::DeviceFull => {
                 Self::new(Rsc::Conflict, "the device holds as many mappings as it can")
             }
@@ -224,7 +224,7 @@ pub(super) fn refuse_completion(row: &Mapping) -> Refusal {
         FailureCause::ConsentRequired => Denied::ConsentRequired.into(),
         FailureCause::UtiInUse => uti_in_use(),
         FailureCause::DeviceRevoked => device_revoked(),
-        FailureCause::NotAllowed => Denied::Device.into(),
+        FailureCause::NotAllowed | FailureCause::NotOwner => Denied::Device.into(),
     }
 }
 
@@ -240,7 +240,8 @@ pub(super) fn refuse_waiting(row: &Mapping) -> Refusal {
             | ResultCause::Rejected
             | ResultCause::Unreachable
             | ResultCause::TimedOut
-            | ResultCause::NotAllowed,
+            | ResultCause::NotAllowed
+            | ResultCause::NotOwner,
         ) => device_not_available(),
         Some(ResultCause::Cancelled) | None => not_found(),
     }

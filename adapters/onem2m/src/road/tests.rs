@@ -92,6 +92,8 @@ impl Way {
             mapping,
             serial,
             e2e: None,
+            owed: ics_core::service::Owed::default(),
+            owed: ics_core::service::Owed::default(),
         }));
         consignment
     }

@@ -63,6 +63,7 @@ fn each_refusal_of_the_core_has_its_code_of_a_7() {
         (A::DeviceRevoked.into(), 409, "DEVICE_REVOKED"),
         (A::NoAgreement.into(), 409, "NO_AGREEMENT"),
         (A::ConsentRequired.into(), 409, "CONSENT_REQUIRED"),
+        (A::NotOwner.into(), 409, "NOT_OWNER"),
         (A::UtiInUse.into(), 409, "UTI_IN_USE"),
         (
             A::DeviceId(InvalidId::Permanent(PermanentIdentifier::SerialNumber)).into(),

@@ -2,17 +2,19 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ics_core::id::{DeviceId, IdentifierSchemes};
+use ics_core::id::{DeviceId, DeviceOwner, IdentifierSchemes};
 use ics_core::mapping::{Attribute, CauseCode, Consent, Mapping, State};
 use ics_core::reference_point::Role;
 use ics_core::service::{AnswerInput, OpenAssignment};
 
-use super::{Need, read_member, show_end};
+use super::mapping::read_consent;
+use super::{Need, read_member, read_optional, show_end};
 use crate::link::Link;
 use crate::problem::{Cause, Problem};
 use crate::wire::{Answer, AssignmentView, ConsentView, Shown};
 
-/// Step 7 as the core takes it: a device ID with ACCEPTED, a cause with REJECTED, never both.
+/// Step 7 as the core takes it: a device ID with ACCEPTED, its owner and the user's consent where
+/// told; a cause with REJECTED, never both.
 pub(crate) fn read_answer(
     body: &Answer<'_>,
     schemes: &IdentifierSchemes,
@@ -33,12 +35,26 @@ pub(crate) fn read_answer(
                 return Err(wrong("/cause", "does not go with ACCEPTED"));
             }
             let parse = |text: &str| schemes.parse_device_id(text);
-            read_member(device_id, parse, "/deviceId", Mandatory).map(AnswerInput::Accepted)
+            let consent = body.user_consent.as_ref();
+            Ok(AnswerInput::Accepted {
+                device_id: read_member(device_id, parse, "/deviceId", Mandatory)?,
+                owner: read_optional(
+                    body.owner_subject.as_ref(),
+                    DeviceOwner::parse,
+                    "/ownerSubject",
+                )?,
+                consent: consent.map(|c| read_consent(&c.0)).transpose()?,
+            })
         }
         "REJECTED" => {
             let cause = body.cause.as_ref().ok_or_else(|| missing("/cause"))?;
-            if body.device_id.is_some() {
-                return Err(wrong("/deviceId", "does not go with REJECTED"));
+            let with_accepted = [
+                (body.device_id.is_some(), "/deviceId"),
+                (body.owner_subject.is_some(), "/ownerSubject"),
+                (body.user_consent.is_some(), "/userConsent"),
+            ];
+            if let Some((_, pointer)) = with_accepted.iter().find(|(is_there, _)| *is_there) {
+                return Err(wrong(pointer, "does not go with REJECTED"));
             }
             read_member(cause, CauseCode::parse, "/cause", Mandatory).map(AnswerInput::Rejected)
         }
@@ -71,6 +87,8 @@ pub(crate) fn show_assignment<'a>(
         device_model: mapping.device_model.as_ref().map(Attribute::as_str),
         device_id: mapping.device_id().map(DeviceId::as_str),
         consent: mapping.consent.as_ref().map(show_consent),
+        consent_owed: open.is_some_and(|open| open.owed.consent),
+        owner_owed: open.is_some_and(|open| open.owed.owner),
         end_to_end: open
             .and_then(|open| open.e2e.as_ref())
             .map(|bytes| URL_SAFE_NO_PAD.encode(bytes)),

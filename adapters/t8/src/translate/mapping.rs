@@ -106,7 +106,7 @@ fn read_time(text: &str) -> Result<Timestamp, InvalidId> {
     Timestamp::parse(text).map_err(|_| InvalidId::Form)
 }
 
-fn read_consent(consent: &UserConsent<'_>) -> Result<Consent, Problem> {
+pub(super) fn read_consent(consent: &UserConsent<'_>) -> Result<Consent, Problem> {
     use Need::Optional;
     let attribute = |text, pointer| read_member(text, Attribute::parse, pointer, Optional);
     Ok(Consent {

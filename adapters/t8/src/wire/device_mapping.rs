@@ -5,7 +5,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::mapping::{WebsockNotifConfig, WebsocketView};
+use super::mapping::{UserConsent, WebsockNotifConfig, WebsocketView};
 use super::read::{Body, Object, first_present, present, removable};
 use super::schema;
 use super::text::{Shown, Text};
@@ -83,6 +83,10 @@ pub struct Answer<'a> {
     pub(crate) device_id: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
     pub(crate) cause: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(crate) owner_subject: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(crate) user_consent: Option<Object<UserConsent<'a>>>,
 }
 
 /// A subscription as its IoT SP sees it.
@@ -149,6 +153,14 @@ pub(crate) struct AssignmentView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::inline::<ConsentView<'static>>)]
     pub(crate) consent: Option<ConsentView<'a>>,
+    /// The IoT SP is to ask its user before it accepts; only when so.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(schema_with = schema::flag)]
+    pub(crate) consent_owed: bool,
+    /// The acceptance is to name the owner of the device; only when so.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(schema_with = schema::flag)]
+    pub(crate) owner_owed: bool,
     #[serde(skip_serializing_if = "Option::is_none", rename = "e2e")]
     #[schema(schema_with = schema::end_to_end)]
     pub(crate) end_to_end: Option<String>,
@@ -184,4 +196,8 @@ impl<'a> Body<'a> for SubscriptionPatch<'a> {
 
 impl<'a> Body<'a> for Answer<'a> {
     const MANDATORY: &'static [&'static str] = &["result", "deviceId", "cause"];
+}
+
+const fn is_false(value: &bool) -> bool {
+    !*value
 }

@@ -15,7 +15,7 @@ use utoipa::openapi::schema::{
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{AgreementView, ApiView, CredentialView, PairView, UnprovenServiceView};
+use super::{AgreementView, ApiView, CredentialView, PairView, UnprovenServiceView, UserConsent};
 use crate::problem::Cause;
 use crate::query::MOST;
 
@@ -496,6 +496,8 @@ pub(crate) fn answer() -> RefOr<Schema> {
     let accepted = closed()
         .property("result", one_of(["ACCEPTED"]))
         .property("deviceId", device_id())
+        .property("ownerSubject", owner_subject())
+        .property("userConsent", inline::<UserConsent<'static>>())
         .required("result")
         .required("deviceId");
     let rejected = closed()
@@ -504,6 +506,16 @@ pub(crate) fn answer() -> RefOr<Schema> {
         .required("result")
         .required("cause");
     OneOfBuilder::new().item(accepted).item(rejected).into()
+}
+
+fn owner_subject() -> RefOr<Schema> {
+    text()
+        .min_length(Some(1))
+        .max_length(Some(255))
+        .description(Some(
+            "`sub` of the user who owns the device, at the IoT SP's OpenID provider.",
+        ))
+        .into()
 }
 
 /// A cause and exactly one selector, each role its own.

@@ -321,6 +321,7 @@ mod tests {
             sp: sp.clone(),
             proof: Proof::Signature(sp),
             scopes: Scopes::NONE,
+            consent: None,
         };
         let signed = (Some("shop".to_owned()), Some("signature"), true);
         assert_eq!(told(Some(&principal)), signed);

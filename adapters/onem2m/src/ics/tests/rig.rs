@@ -296,6 +296,7 @@ pub(crate) fn direct(id: &str) -> Originator {
             sp: sp(id),
             proof: Proof::Claim(sp(id)),
             scopes: ics_core::reference_point::Scopes::of_roles(scopes),
+            consent: None,
         }),
     }
 }

@@ -374,6 +374,7 @@ impl Authenticator for Tokens {
             sp: peer.sp.clone(),
             proof: Proof::Certificate(peer.clone()),
             scopes: scopes.ok_or(AuthenticationFailure::InvalidToken)?,
+            consent: None,
         })
     }
 }
@@ -483,6 +484,7 @@ fn party(id: &str, third_party_sp: bool, iot_sp: bool) -> DirectoryRecord {
         callback_origins: vec![Origin::parse(&format!("https://{id}.example")).unwrap()],
         token_endpoint: None,
         onem2m: None,
+        presence: None,
         limits: Limits {
             requests_per_second: NonZeroU32::MIN,
             failed_mappings_per_day: NonZeroU32::MIN,
