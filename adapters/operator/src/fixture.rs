@@ -167,6 +167,8 @@ pub(crate) fn established(n: u8, agreement: &str) -> Mapping {
         iot_sp: sp("vendor"),
         agreement: AgreementId::parse(agreement).unwrap(),
         consent: None,
+        consent_record: None,
+        owner: None,
         serial_index: BlindIndex::from_bytes([n; 32]),
         device_vendor: None,
         device_model: None,

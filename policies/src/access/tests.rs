@@ -305,8 +305,16 @@ const CONSENT: &[Alteration] = &[
         Ok(()),
     ),
     (
-        "consent page, though asserted",
+        "consent page, consented",
         |f| set_agreement(f, |a| a.consent_mode = ConsentMode::AuthCode),
+        Ok(()),
+    ),
+    (
+        "consent page, none",
+        |f| {
+            f.consent = None;
+            set_agreement(f, |a| a.consent_mode = ConsentMode::AuthCode);
+        },
         Err(Denied::ConsentRequired),
     ),
     (

@@ -17,6 +17,8 @@ fn pending_row() -> Mapping {
         iot_sp: SpId::parse("acme-iot").unwrap(),
         agreement: AgreementId::mint(NOW, [3; 10]),
         consent: None,
+        consent_record: None,
+        owner: None,
         serial_index: BlindIndex::from_bytes([0; 32]),
         device_vendor: Some(Attribute::parse("acme").unwrap()),
         device_model: Some(Attribute::parse("Fridge9").unwrap()),

@@ -132,9 +132,9 @@ fn check_consent(
     now: Timestamp,
 ) -> Result<(), Denied> {
     let stands = match mode {
-        ConsentMode::Asserted => consent.is_some_and(|consent| consent.stands_at(now)),
-        // The consent page is not served yet, so nobody can have agreed on it.
-        ConsentMode::AuthCode => false,
+        ConsentMode::Asserted | ConsentMode::AuthCode => {
+            consent.is_some_and(|consent| consent.stands_at(now))
+        }
         // The IoT SP asks its user between steps 3 and 7; that it takes step 7 says yes.
         ConsentMode::IotSpConfirm => true,
     };

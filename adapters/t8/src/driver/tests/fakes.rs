@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ics_core::change::Change;
+use ics_core::consent::ConsentRecord;
 use ics_core::correlation::Correlation;
 use ics_core::device::HostedDevice;
 use ics_core::directory::{Directory, DirectoryRecord};
@@ -63,6 +64,7 @@ impl FakeStore {
             Selection::Serial { iot_sp, serial } => {
                 row.iot_sp == *iot_sp && row.serial_index == *serial && row.is_live()
             }
+            Selection::Owner(owner) => row.owner == Some(*owner) && row.is_live(),
             Selection::Service(uri) => row.key.service_uri == *uri && row.is_live(),
             Selection::Due(_) | Selection::All => true,
         }
@@ -152,6 +154,21 @@ impl Store for FakeStore {
 
     fn is_device_dead(&self, _: BlindIndex) -> PortFuture<'_, Result<bool, StoreError>> {
         Box::pin(async { Ok(false) })
+    }
+
+    fn load_consent(
+        &self,
+        _: ConsentId,
+    ) -> PortFuture<'_, Result<Option<ConsentRecord>, StoreError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn due_consents(
+        &self,
+        _: Timestamp,
+        _: usize,
+    ) -> PortFuture<'_, Result<Vec<ConsentRecord>, StoreError>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     fn load_clock_mark(&self) -> PortFuture<'_, Result<Option<ClockMark>, StoreError>> {
