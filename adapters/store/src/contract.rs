@@ -15,6 +15,7 @@
 )]
 
 mod concurrency;
+mod consents;
 mod damage;
 mod devices;
 mod keepsakes;
@@ -34,6 +35,7 @@ use crate::EmbeddedStore;
 use crate::engine::Engine;
 
 pub use concurrency::*;
+pub use consents::*;
 pub use damage::*;
 pub use devices::*;
 pub use keepsakes::*;
@@ -118,6 +120,11 @@ macro_rules! store_contract {
             devices_that_are_unregistering_fall_due
             keepsakes_are_put_replaced_and_taken_out_unseen
             keepsakes_are_walked_in_the_order_of_their_keys
+            a_consent_comes_back_as_it_was_and_goes
+            consents_are_compared_by_version
+            consents_fall_due_most_overdue_first
+            a_consent_and_the_row_that_uses_it_are_one_change
+            the_rows_of_an_owner_are_found_while_they_live
             a_change_may_assume_the_device_of_a_serial_number
             an_agreement_changed_meanwhile_breaks_the_assumption
             a_fence_breaks_the_assumption_of_who_does_not_know_it

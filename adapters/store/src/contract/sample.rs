@@ -1,5 +1,7 @@
 //! Rows, entries and records to put into a store under test.
 
+mod consent;
+
 use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -37,6 +39,8 @@ use ics_core::timekeeping::ClockMark;
 
 use crate::engine::{Engine, EngineError, Verdict, WriteKeys as _};
 use crate::{EmbeddedStore, Table, Upkeep as _, index};
+
+pub use consent::*;
 
 /// An instant some milliseconds into the suite.
 #[must_use]
@@ -542,6 +546,9 @@ pub fn everything() -> Change {
         .with_device(None, Some(unregistering(&hosted(2))))
         .with_device(None, Some(keyed(3)))
         .with_keeping(keeping(b"ae-1", &[0, 1, 0xff]))
+        .with_mapping(None, Some(owned(&established(&pending(6), "d-6"))))
+        .with_consent(None, Some(given(1)))
+        .with_consent(None, Some(used(&asserted(6))))
         .with_clock_mark(ClockMark {
             seen: at(8),
             trusted: true,

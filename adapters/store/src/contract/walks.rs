@@ -22,6 +22,7 @@ fn fill(store: &dyn Contender) -> Vec<Mapping> {
         }
         // Some rows of one UTI and one serial number.
         row.serial_index = hash(n % 8);
+        row.owner = (n % 4 != 1).then(|| hash(n % 4));
         if n % 5 == 0 && n % 2 == 0 {
             row.key.uti = uti(5000);
             row.key.service_uri = service(&format!("https://shop.example/eggs/{n}"));
@@ -46,6 +47,8 @@ fn selections() -> Vec<Selection> {
             third_party_sp: sp("shop1"),
             uti: uti(5000),
         },
+        Selection::Owner(hash(0)),
+        Selection::Owner(hash(2)),
         Selection::Service(service("https://shop.example/eggs")),
         Selection::Service(service("https://shop.example/eggs/white")),
     ];
@@ -85,6 +88,7 @@ fn belongs(row: &Mapping, selection: &Selection) -> bool {
         Selection::Serial { iot_sp, serial } => {
             row.is_live() && row.iot_sp == *iot_sp && row.serial_index == *serial
         }
+        Selection::Owner(owner) => row.is_live() && row.owner == Some(*owner),
         Selection::Service(uri) => row.is_live() && row.key.service_uri == *uri,
         Selection::Due(now) => row.due().is_some_and(|due| due <= *now),
         Selection::All => true,
@@ -200,6 +204,9 @@ pub fn cursors_tell_no_identifier(store: &dyn Contender) {
             row.key.service_uri.as_str().as_bytes(),
             device.as_bytes(),
             row.serial_index.as_bytes(),
+            row.owner
+                .map_or(*hash(99).as_bytes(), |owner| *owner.as_bytes())
+                .as_slice(),
         ] {
             let told = cursor.windows(secret.len()).any(|part| part == secret);
             assert!(!told, "{selection:?}");

@@ -11,7 +11,7 @@ use crate::{BatchLimits, EmbeddedStore, IntegrityReport, MemoryEngine};
 /// A store with one of everything.
 fn filled() -> EmbeddedStore<MemoryEngine> {
     let store = EmbeddedStore::open(MemoryEngine::default(), BatchLimits::default()).unwrap();
-    let mut row = established(&pending(1), "d-1");
+    let mut row = sample::owned(&established(&pending(1), "d-1"));
     row.uti_expiry = Some(sample::at(7));
     let record = party("shop1", 1);
     let change = Change::default()
@@ -22,7 +22,8 @@ fn filled() -> EmbeddedStore<MemoryEngine> {
         .with_device(None, Some(sample::unregistering(&sample::hosted(2))))
         .with_entry(None, Some(entry(&third_party("shop1"), 1, 1)))
         .with_record(record.key(), sample::new(record))
-        .with_keeping(sample::keeping(b"ae-1", b"{}"));
+        .with_keeping(sample::keeping(b"ae-1", b"{}"))
+        .with_consent(None, Some(sample::given(1)));
     block_on(ics_core::port::Store::commit(&store, change)).unwrap();
     store
 }
@@ -84,7 +85,7 @@ fn each_key_that_is_lost_is_found() {
         );
         let is_index = (Table::Live as u8..=Table::Due as u8).contains(&(table as u8))
             || (Table::HostedSp as u8..=Table::HostedDue as u8).contains(&(table as u8))
-            || table == Table::OutboxDue;
+            || matches!(table, Table::OutboxDue | Table::ConsentDue | Table::Owner);
         let missing = kinds(&report, table).contains(&FindingKind::EntryMissing);
         assert_eq!(missing, is_index, "{table}: {report:?}");
     }
@@ -115,7 +116,7 @@ fn each_key_that_is_too_many_is_found() {
 fn a_row_that_was_exchanged_is_found() {
     let report = after(|view| {
         let key = keys_of(view, Table::Mapping).remove(0);
-        let mut other = established(&pending(1), "d-1");
+        let mut other = sample::owned(&established(&pending(1), "d-1"));
         other.uti_expiry = Some(sample::at(7));
         other.version = 9;
         view.put(&key, &encode(&key, &other)).unwrap();

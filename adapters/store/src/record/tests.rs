@@ -1,15 +1,16 @@
 use std::sync::Arc;
 
+use ics_core::consent::{ConsentBasis, ConsentRecord, ConsentState};
 use ics_core::device::{CredentialKind, HostedDevice};
 use ics_core::directory::DirectoryRecord;
-use ics_core::id::{AeId, CallbackUri, SubscriptionId};
+use ics_core::id::{AeId, CallbackUri, ConsentId, SubscriptionId};
 use ics_core::keepsake::{Keepsake, Shelf};
 use ics_core::mapping::{
     CauseCode, DemappingCause, Dispatch, EndedBy, FailureCause, Features, Mapping, MappingStatus,
     ResultCause, State, UtiRecord,
 };
 use ics_core::outbox::{Addressee, DeadReason, Message, OutboxEntry, Subject};
-use ics_core::party::{OneM2mAe, Party, SignatureAlgorithm, Subscription, VerifyingKey};
+use ics_core::party::{OneM2mAe, Party, Presence, SignatureAlgorithm, Subscription, VerifyingKey};
 use ics_core::reference_point::Role;
 use ics_core::sealed::Sealed;
 use ics_core::time::Timestamp;
@@ -41,6 +42,7 @@ fn failure_causes() -> impl Strategy<Value = FailureCause> {
         Just(FailureCause::UtiInUse),
         Just(FailureCause::DeviceRevoked),
         Just(FailureCause::NotAllowed),
+        Just(FailureCause::NotOwner),
     ]
 }
 
@@ -63,6 +65,7 @@ fn states() -> impl Strategy<Value = State> {
         Just(EndedBy::Party(Role::ThirdPartySp)),
         Just(EndedBy::Party(Role::IotSp)),
         Just(EndedBy::Device),
+        Just(EndedBy::User),
         Just(EndedBy::Ics),
     ];
     prop_oneof![
@@ -139,11 +142,42 @@ fn mappings() -> impl Strategy<Value = Mapping> {
                 row.e2e = row.e2e.filter(|_| e2e);
                 row.hosted = subscription.then(|| sample::hosted_id(number));
                 row.subscription = subscription.then_some(SubscriptionId::from_bytes([3; 16]));
+                row.consent_record = consent.then_some(ConsentId::from_bytes([5; 16]));
+                row.owner = e2e.then(|| sample::hash(numbers.1));
                 (row.features, row.sequence, row.version) =
                     (Features(numbers.0), numbers.1, numbers.2);
                 row
             },
         )
+}
+
+fn consents() -> impl Strategy<Value = ConsentRecord> {
+    let flags = (any::<bool>(), any::<bool>());
+    let numbers = (0..1_000_000_u64, any::<u64>(), 0..3_u8, 0..3_u8);
+    let times = (instants(), instants(), instants());
+    (flags, numbers, times, prop::option::of(instants())).prop_map(
+        |((told, named), (number, version, basis, state), (granted, due, at), expires)| {
+            let mut record = sample::given(number);
+            let evidence = record.purpose.clone();
+            let subject = named.then(|| record.purpose.clone());
+            let mapping = sample::mapping_id(number);
+            record.basis = match basis {
+                0 => record.basis,
+                1 => ConsentBasis::Asserted { evidence, subject },
+                _ => ConsentBasis::Confirmed {
+                    evidence: told.then_some(evidence),
+                },
+            };
+            record.state = match state {
+                0 => ConsentState::Given { until: at },
+                1 => ConsentState::Used { mapping },
+                _ => ConsentState::Ended { mapping, at },
+            };
+            (record.granted_at, record.due, record.expires) = (granted, due, expires);
+            record.version = version;
+            record
+        },
+    )
 }
 
 fn messages() -> impl Strategy<Value = Message> {
@@ -155,6 +189,7 @@ fn messages() -> impl Strategy<Value = Message> {
         Just(ResultCause::UtiInUse),
         Just(ResultCause::DeviceRevoked),
         Just(ResultCause::NotAllowed),
+        Just(ResultCause::NotOwner),
         Just(ResultCause::Rejected),
         Just(ResultCause::Unreachable),
         Just(ResultCause::TimedOut),
@@ -237,6 +272,11 @@ proptest! {
     }
 
     #[test]
+    fn consents_survive_a_round_trip(record in consents()) {
+        round_trip(index::consent(record.id).as_bytes(), &record);
+    }
+
+    #[test]
     fn entries_survive_a_round_trip(entry in entries()) {
         round_trip(index::outbox(&entry.key).as_bytes(), &entry);
     }
@@ -254,7 +294,7 @@ proptest! {
     #[test]
     fn any_bytes_give_a_record_or_an_error(body in prop::collection::vec(any::<u8>(), 0..400)) {
         // With a checksum that holds, so that the fields are read.
-        for version in [1, 2, 3] {
+        for version in 1..=6 {
             let mut bytes = vec![version];
             bytes.extend_from_slice(&body);
             let sum = checksum(b"key", &bytes);
@@ -264,6 +304,7 @@ proptest! {
             let _ = decode::<UtiRecord>(b"key", &bytes);
             let _ = decode::<DirectoryRecord>(b"key", &bytes);
             let _ = decode::<HostedDevice>(b"key", &bytes);
+            let _ = decode::<ConsentRecord>(b"a key of seventeen", &bytes);
             let _ = decode::<Tally>(b"key", &bytes);
             let _ = decode::<LiveEntry>(b"key", &bytes);
             let _ = decode::<DeviceEntry>(b"key", &bytes);
@@ -335,7 +376,7 @@ fn counters_from_before_a_table_was_added_are_read() {
     let mut bytes = vec![1, 2, 0, 1, 5, 0, 0, 0, 0, 0, 0, 0];
     bytes.extend_from_slice(&checksum(b"key", &bytes).to_le_bytes());
     assert_eq!(decode::<Tally>(b"key", &bytes), Ok(tally));
-    // All but the last, keepsakes: a store of before they were kept counts them from none.
+    // All but the last four, keepsakes and consents: a store of before they were kept counts them from none.
     let mut bytes = vec![2, 17];
     bytes.extend_from_slice(&[0; 17]);
     bytes.extend_from_slice(&5_u64.to_le_bytes());
@@ -344,7 +385,9 @@ fn counters_from_before_a_table_was_added_are_read() {
     let mut tally = decode::<Tally>(b"key", &bytes).unwrap();
     assert_eq!((tally.digest, tally.commits), (5, 9));
     assert!(tally.count_in(Table::Keepsake));
+    assert!(tally.count_in(Table::Owner));
     assert_eq!(tally.count(Table::Keepsake), 1);
+    assert_eq!(tally.count(Table::Owner), 1);
 }
 
 /// The format on disk: it must not change under stores that are out there. A deliberate change is
@@ -380,12 +423,17 @@ fn records_of_older_versions_are_read() {
             Ok(&row),
             "{name}"
         );
-        let second = older(&format!("{name}-2"));
-        assert_eq!(decode(key.as_bytes(), &second), Ok(row), "{name}");
+        for version in [2, 3] {
+            let bytes = older(&format!("{name}-{version}"));
+            assert_eq!(decode(key.as_bytes(), &bytes).as_ref(), Ok(&row), "{name}");
+        }
     }
     let told = sample::entry(&sample::third_party("shop1"), 1, 300);
     let key = index::outbox(&told.key);
-    assert_eq!(decode(key.as_bytes(), &older("outbox-1")), Ok(told));
+    for name in ["outbox-1", "outbox-2"] {
+        let read = decode(key.as_bytes(), &older(name));
+        assert_eq!(read.as_ref(), Ok(&told), "{name}");
+    }
     for (name, device) in hosted_devices() {
         // Of the first version, the highest of its credentials' names is how many it was given.
         let key = index::hosted_device(&device.id);
@@ -396,11 +444,36 @@ fn records_of_older_versions_are_read() {
     let names = ["party", "agreement", "subscription", "certificate"];
     for (name, record) in names.into_iter().zip(directory()) {
         let key = index::directory(&record.key());
-        for version in [2, 3, 4] {
+        for version in [2, 3, 4, 5] {
             let bytes = older(&format!("{name}-{version}"));
             assert_eq!(decode(key.as_bytes(), &bytes).as_ref(), Ok(&record));
         }
         assert_eq!(decode(key.as_bytes(), &older(name)), Ok(record), "{name}");
+    }
+    let speaking = sample::speaking("shop1", 5, "Cshop");
+    let key = index::directory(&speaking.key());
+    for version in [4, 5] {
+        let bytes = older(&format!("party-onem2m-{version}"));
+        assert_eq!(decode(key.as_bytes(), &bytes).as_ref(), Ok(&speaking));
+    }
+}
+
+#[test]
+fn where_the_users_of_a_party_log_in_comes_back_with_a_secret_and_without() {
+    let DirectoryRecord::Party(party) = sample::party("maker1", 1) else {
+        panic!("a party");
+    };
+    for client_secret in [None, Some(Sealed::from_bytes(vec![3; 40]))] {
+        let presence = Presence {
+            issuer: CallbackUri::parse("https://login.maker.example/op").unwrap(),
+            client_id: "ics".into(),
+            client_secret,
+        };
+        let record = DirectoryRecord::Party(Arc::new(Party {
+            presence: Some(presence),
+            ..Party::clone(&party)
+        }));
+        round_trip(index::directory(&record.key()).as_bytes(), &record);
     }
 }
 
@@ -458,6 +531,18 @@ fn keepsake(key: &[u8], value: &[u8]) -> Keepsake {
         key: key.to_vec(),
         value: value.to_vec(),
     }
+}
+
+/// In every state, known in every way.
+fn kept_consents() -> [(&'static str, ConsentRecord); 4] {
+    let given = sample::given(1);
+    let asserted = sample::asserted(2);
+    [
+        ("consent-used", sample::used(&given)),
+        ("consent-given", given),
+        ("consent-ended", sample::ended(&sample::used(&asserted))),
+        ("consent-asserted", asserted),
+    ]
 }
 
 fn hosted_devices() -> [(&'static str, HostedDevice); 2] {
@@ -572,6 +657,12 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
         "keepsake",
         encode(index::keepsake(kept.shelf, &kept.key).as_bytes(), &kept),
     ));
+    for (name, record) in kept_consents() {
+        let key = index::consent(record.id);
+        all.push((name, encode(key.as_bytes(), &record)));
+    }
+    let owned = sample::owned(&established);
+    all.push(("mapping-owned", of_row(&owned)));
     let names = ["party", "agreement", "subscription", "certificate"];
     all.extend(names.into_iter().zip(directory()).map(|(name, record)| {
         (
@@ -586,6 +677,19 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
     ));
     for (entry, _) in index::entries_of(&established) {
         all.push(("index-key", entry.into_bytes()));
+    }
+    all.extend(
+        index::entries_of(&owned)
+            .into_iter()
+            .filter_map(|(key, _)| {
+                let of_owner = Table::of_key(key.as_bytes()) == Some(Table::Owner);
+                of_owner.then(|| ("owner-key", key.into_bytes()))
+            }),
+    );
+    let given = sample::given(1);
+    all.push(("consent-key", index::consent(given.id).into_bytes()));
+    for (entry, _) in index::entries_of_consent(&given) {
+        all.push(("consent-due-key", entry.into_bytes()));
     }
     for (_, device) in hosted_devices() {
         for (entry, _) in index::entries_of_device(&device) {

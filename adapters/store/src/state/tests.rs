@@ -119,6 +119,9 @@ fn a_store_made_of_the_export_is_like_the_one_it_was_written_from() {
         own.counts.get("outbox-due")
     );
     assert_eq!(imported.counts.get("keepsake"), Some(&1));
+    assert_eq!(imported.counts.get("consent"), Some(&2));
+    assert_eq!(imported.counts.get("consent-due"), Some(&2));
+    assert_eq!(imported.counts.get("owner"), Some(&1));
 }
 
 #[test]
@@ -201,7 +204,7 @@ fn a_device_that_acknowledged_a_later_version_takes_the_document_of_a_restored_s
 
 #[test]
 fn two_records_of_one_key_are_no_store() {
-    for kind in ["mapping", "keepsake"] {
+    for kind in ["mapping", "keepsake", "consent"] {
         two_of_one_key(kind);
     }
 }
@@ -348,13 +351,13 @@ fn a_state_of_a_later_version_is_refused_by_its_header() {
     let (file, _) = export(&everything());
     for (from, to, wanted) in [
         (
-            "\"format\":3",
             "\"format\":4",
+            "\"format\":5",
             "field `format` is that of a later version",
         ),
         (
-            "\"mapping\":3",
             "\"mapping\":4",
+            "\"mapping\":5",
             "field `versions.mapping` is none that this version reads",
         ),
         (
@@ -368,20 +371,24 @@ fn a_state_of_a_later_version_is_refused_by_its_header() {
     }
 }
 
-/// Written before keepsakes, and before hosted devices too: without those kinds, and read as it was.
+/// Written before consents, before keepsakes, and before hosted devices too: without those kinds, and read as it was.
 #[test]
 fn a_state_of_an_older_format_is_read() {
     let store = MemoryStore::in_memory().unwrap();
     let (file, written) = export(&store);
-    let second = file.replacen("\"format\":3", "\"format\":2", 1);
+    let third = file.replacen("\"format\":4", "\"format\":3", 1);
+    let third = third.replace(",\"consent\":1", "");
+    let third = third.replace(",\"consent\":0", "");
+    let second = third.replacen("\"format\":3", "\"format\":2", 1);
     let second = second.replace(",\"keepsake\":1", "");
     let second = second.replace(",\"keepsake\":0", "");
     let first = second.replacen("\"format\":2", "\"format\":1", 1);
     let first = first.replace(",\"hosted device\":3", "");
     let first = first.replace(",\"hosted device\":0", "");
+    assert!(third.contains("keepsake") && !third.contains("consent"));
     assert!(second.contains("hosted") && !second.contains("keepsake"));
     assert!(!first.contains("hosted"), "{first}");
-    for older in [first, second] {
+    for older in [first, second, third] {
         let header = older.lines().next().unwrap();
         let read = Line::parse(header.as_bytes(), &super::line::own_versions());
         assert!(matches!(read, Ok(Line::Header(_))), "{read:?}");
@@ -410,6 +417,7 @@ fn a_state_of_fewer_records_than_the_store_counted_is_not_written() {
         Table::OutboxDue,
         Table::Directory,
         Table::Keepsake,
+        Table::Consent,
     ] {
         let store = everything();
         sample::lose(&store, table);
@@ -459,6 +467,7 @@ fn an_identifier_that_no_request_could_bring_is_told_by_its_line_and_field() {
             "userConsent.consentId",
         ),
         ("outbox entry", "\"uti\":\"", "310150123456789", "uti"),
+        ("consent", "\"purpose\":\"", "jane@example.com", "purpose"),
     ] {
         let (found, line) = objections_to(&file, (kind, from, to));
         assert_eq!(found.identifiers, 1, "{kind} {field}");
@@ -475,6 +484,7 @@ fn a_row_of_a_service_provider_without_record_is_told_by_its_line() {
     for (kind, from) in [
         ("mapping", "\"thirdPartySpId\":\""),
         ("mapping", "\"iotSpId\":\""),
+        ("consent", "\"thirdPartySpId\":\""),
     ] {
         let (found, line) = objections_to(&file, (kind, from, "nobody"));
         assert_eq!(found.orphan, Some(line), "{kind} {from}");
