@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use ics_core::change::{Assumption, Change, Write};
+use ics_core::consent::ConsentRecord;
 use ics_core::device::HostedDevice;
 use ics_core::directory::{DirectoryKey, DirectoryRecord};
 use ics_core::id::{AeId, JobId, MappingId, SpId};
@@ -59,6 +60,7 @@ pub(crate) fn apply<R: ReadKeys>(
     writer.write_devices(change.devices())?;
     writer.write_outbox(change.outbox())?;
     writer.write_directory(change.directory())?;
+    writer.write_consents(change.consents())?;
     for keeping in change.keepsakes() {
         writer.write_keepsake(keeping)?;
     }
@@ -252,19 +254,55 @@ impl<R: ReadKeys> Writer<'_, '_, R> {
             if after.is_some_and(|after| after.id != named.id) {
                 return Err(Fault::Change.into());
             }
+            self.replace(Table::HostedDevice, key, stored.is_some(), after)?;
             let old = stored.as_ref().map(index::entries_of_device);
             let new = after.map(index::entries_of_device);
-            let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
-            self.replace(Table::HostedDevice, key, stored.is_some(), after)?;
-            for (key, _) in old.iter().filter(|entry| !new.contains(entry)) {
-                self.remove(table_of(key)?, key.clone())?;
+            self.replace_entries(&old.unwrap_or_default(), new.unwrap_or_default())?;
+        }
+        Ok(())
+    }
+
+    /// Compared by version.
+    pub(crate) fn write_consents(
+        &mut self,
+        writes: &[Write<ConsentRecord>],
+    ) -> Result<(), Refusal> {
+        for write in writes {
+            let Some(named) = write.before.as_ref().or(write.after.as_ref()) else {
+                continue;
+            };
+            let key = index::consent(named.id);
+            let stored = load::<ConsentRecord, _>(self.view, Table::Consent, &key)?;
+            let version = |record: &ConsentRecord| record.version;
+            if stored.as_ref().map(version) != write.before.as_ref().map(version) {
+                return Err(Refusal::Conflict);
             }
-            for (key, value) in new.into_iter().filter(|entry| !old.contains(entry)) {
-                if self.view.holds(key.as_bytes())? {
-                    return Err(Refusal::Conflict);
-                }
-                self.insert(table_of(&key)?, key, |_| value)?;
+            let after = write.after.as_ref();
+            if after.is_some_and(|after| after.id != named.id) {
+                return Err(Fault::Change.into());
             }
+            self.replace(Table::Consent, key, stored.is_some(), after)?;
+            let old = stored.as_ref().map(index::entries_of_consent);
+            let new = after.map(index::entries_of_consent);
+            self.replace_entries(&old.unwrap_or_default(), new.unwrap_or_default())?;
+        }
+        Ok(())
+    }
+
+    /// Takes out the index entries that go, and puts those that come, which nobody may have.
+    fn replace_entries(
+        &mut self,
+        old: &[(Key, Vec<u8>)],
+        new: Vec<(Key, Vec<u8>)>,
+    ) -> Result<(), Refusal> {
+        for (key, _) in old.iter().filter(|entry| !new.contains(entry)) {
+            self.remove(table_of(key)?, key.clone())?;
+        }
+        for (key, value) in new.into_iter().filter(|entry| !old.contains(entry)) {
+            if self.view.holds(key.as_bytes())? {
+                return Err(Refusal::Conflict);
+            }
+            self.insert(table_of(&key)?, key, |_| value)?;
         }
         Ok(())
     }

@@ -6,10 +6,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ics_core::change::Change;
+use ics_core::consent::ConsentRecord;
 use ics_core::correlation::Correlation;
 use ics_core::device::HostedDevice;
 use ics_core::directory::DirectoryRecord;
-use ics_core::id::{DeviceId, MappingId, SpId};
+use ics_core::id::{ConsentId, DeviceId, MappingId, SpId};
 use ics_core::keepsake::{Keepsake, Shelf, decide_forgotten};
 use ics_core::mapping::{Mapping, MappingKey, UtiRecord};
 use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey};
@@ -411,6 +412,21 @@ impl<E: Engine> Store for EmbeddedStore<E> {
         limit: usize,
     ) -> PortFuture<'a, Result<Vec<Keepsake>, StoreError>> {
         self.answer(move |view| walk::walk_keepsakes(view, shelf, after, limit))
+    }
+
+    fn load_consent(
+        &self,
+        id: ConsentId,
+    ) -> PortFuture<'_, Result<Option<ConsentRecord>, StoreError>> {
+        self.answer(move |view| walk::load(view, Table::Consent, &index::consent(id)))
+    }
+
+    fn due_consents(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<ConsentRecord>, StoreError>> {
+        self.answer(move |view| walk::due_consents(view, now, limit))
     }
 
     fn load_clock_mark(&self) -> PortFuture<'_, Result<Option<ClockMark>, StoreError>> {

@@ -2,6 +2,8 @@
 
 use std::ops::ControlFlow;
 
+use ics_core::consent::ConsentRecord;
+use ics_core::device::HostedDevice;
 use ics_core::directory::DirectoryRecord;
 use ics_core::id::{DeviceId, MappingId, ServiceUri, SpId, Uti};
 use ics_core::keepsake::Keepsake;
@@ -15,7 +17,7 @@ use crate::record::{
 };
 
 /// How many kinds of records there are.
-pub const KINDS: usize = 12;
+pub const KINDS: usize = 14;
 
 /// Version byte and fields with the checksum they need under `key`.
 #[must_use]
@@ -47,7 +49,9 @@ pub fn rewrite(kind: usize, key: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
         8 => again::<Versions>(key, bytes),
         9 => again::<Canary>(key, bytes),
         10 => again::<Format>(key, bytes),
-        _ => again::<Keepsake>(key, bytes),
+        11 => again::<Keepsake>(key, bytes),
+        12 => again::<HostedDevice>(key, bytes),
+        _ => again::<ConsentRecord>(key, bytes),
     }
 }
 

@@ -6,10 +6,11 @@
 
 use std::fmt;
 
+use ics_core::consent::ConsentRecord;
 use ics_core::correlation::Correlation;
 use ics_core::device::HostedDevice;
 use ics_core::directory::DirectoryKey;
-use ics_core::id::{DeviceId, MappingId, ServiceUri, SpId, Uti};
+use ics_core::id::{ConsentId, DeviceId, MappingId, ServiceUri, SpId, Uti};
 use ics_core::keepsake::Shelf;
 use ics_core::mapping::{Mapping, MappingKey};
 use ics_core::outbox::{Addressee, OutboxEntry, OutboxKey, Subject};
@@ -59,11 +60,18 @@ pub enum Table {
     HostedDue = 0x53,
     /// What adapters keep for themselves, by (shelf, key).
     Keepsake = 0x60,
+    /// Users' consents by consent id.
+    Consent = 0x70,
+    /// Consents that fall due, by (instant, consent id).
+    ConsentDue = 0x71,
+    /// Live rows by (owner of the device, mapping id), of those that have one.
+    Owner = 0x72,
 }
 
 impl Table {
-    /// All of them. New ones are added at the end: the counters are kept in this order.
-    pub const ALL: [Self; 18] = [
+    /// All of them, by their numbers. New ones are added at the end: the counters are kept in this
+    /// order, and backups written.
+    pub const ALL: [Self; 21] = [
         Self::Meta,
         Self::Mapping,
         Self::Live,
@@ -82,6 +90,9 @@ impl Table {
         Self::HostedSerial,
         Self::HostedDue,
         Self::Keepsake,
+        Self::Consent,
+        Self::ConsentDue,
+        Self::Owner,
     ];
     /// How many there are.
     pub const COUNT: usize = Self::ALL.len();
@@ -108,6 +119,9 @@ impl Table {
             Self::HostedSerial => "hosted-serial",
             Self::HostedDue => "hosted-due",
             Self::Keepsake => "keepsake",
+            Self::Consent => "consent",
+            Self::ConsentDue => "consent-due",
+            Self::Owner => "owner",
         }
     }
 
@@ -124,6 +138,8 @@ impl Table {
                 | Self::HostedSp
                 | Self::HostedSerial
                 | Self::HostedDue
+                | Self::ConsentDue
+                | Self::Owner
         )
     }
 
@@ -382,6 +398,31 @@ pub(crate) fn keepsake(of: Shelf, key: &[u8]) -> Key {
     shelf(of).framed(key)
 }
 
+pub(crate) fn consent(id: ConsentId) -> Key {
+    Key::of(Table::Consent).fixed(id.as_bytes())
+}
+
+/// The prefix of the consents due at `instant`; the consent id is the tail.
+pub(crate) fn consent_due(instant: Timestamp) -> Key {
+    Key::of(Table::ConsentDue).instant(instant)
+}
+
+/// The prefix of the live rows of a user's devices.
+pub(crate) fn owner(owner: BlindIndex) -> Key {
+    Key::of(Table::Owner).fixed(owner.as_bytes())
+}
+
+/// All index entries a consent must have, and no others: key and value.
+pub(crate) fn entries_of_consent(record: &ConsentRecord) -> Vec<(Key, Vec<u8>)> {
+    let key = consent_due(record.due).fixed(record.id.as_bytes());
+    vec![(key, Vec::new())]
+}
+
+/// The consent id an entry of [`Table::ConsentDue`] stands for: its key's tail.
+pub(crate) fn consent_of_entry(key: &[u8]) -> Option<ConsentId> {
+    key.last_chunk().copied().map(ConsentId::from_bytes)
+}
+
 /// All index entries a hosted device must have, and no others: key and value.
 pub(crate) fn entries_of_device(device: &HostedDevice) -> Vec<(Key, Vec<u8>)> {
     let id = device.id.as_str().as_bytes();
@@ -423,6 +464,9 @@ pub(crate) fn entries_of(row: &Mapping) -> Vec<(Key, Vec<u8>)> {
             Vec::new(),
         ));
         entries.push((iot_sp_row(row), Vec::new()));
+        if let Some(of) = row.owner {
+            entries.push((owner(of).id(row.id), Vec::new()));
+        }
     }
     if let Some(correlation) = Correlation::of(row) {
         let key = device(&row.iot_sp, &correlation.device_id).id(row.id);

@@ -9,6 +9,7 @@ mod reading;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
+use ics_core::consent::ConsentRecord;
 use ics_core::device::HostedDevice;
 use ics_core::directory::DirectoryRecord;
 use ics_core::id::MappingId;
@@ -285,7 +286,8 @@ fn check_key<R: ReadKeys>(
         | Table::Uti
         | Table::ThirdPartySp
         | Table::IotSp
-        | Table::Due => check_entry(view, table, (key, value), report),
+        | Table::Due
+        | Table::Owner => check_entry(view, table, (key, value), report),
         Table::UtiRecord => {
             readable::<UtiRecord>(table, (key, value), report);
             Ok(())
@@ -314,6 +316,8 @@ fn check_key<R: ReadKeys>(
         Table::HostedSp | Table::HostedSerial | Table::HostedDue => {
             check_device_entry(view, table, (key, value), report)
         }
+        Table::Consent => check_consent(view, (key, value), report),
+        Table::ConsentDue => check_consent_entry(view, (key, value), report),
         Table::Outbox => check_outbox(view, (key, value), report),
         Table::OutboxDue => check_outbox_due(view, (key, value), report),
     }
@@ -340,14 +344,30 @@ fn check_row<R: ReadKeys>(
     let Some(row) = readable::<Mapping>(Table::Mapping, (key, value), report) else {
         return Ok(());
     };
-    for (entry, wanted) in index::entries_of(&row) {
+    expect_entries(view, index::entries_of(&row), (report, Some(row.id)))
+}
+
+/// Sees that the index entries of a record are there.
+fn expect_entries<R: ReadKeys>(
+    view: &R,
+    entries: Vec<(Key, Vec<u8>)>,
+    (report, mapping): (&mut IntegrityReport, Option<MappingId>),
+) -> Result<(), Fault> {
+    for (entry, wanted) in entries {
         let table = Table::of_key(entry.as_bytes()).unwrap_or(Table::Meta);
         let read = view.read(entry.as_bytes(), |found| found == wanted);
-        if let Some(found) = report.reached(read, (table, Some(row.id)))? {
-            report.expect_entry(found.unwrap_or(false), table, Some(row.id));
+        if let Some(found) = report.reached(read, (table, mapping))? {
+            report.expect_entry(found.unwrap_or(false), table, mapping);
         }
     }
     Ok(())
+}
+
+/// Whether an index entry is among those its record must have.
+fn is_among(entries: &[(Key, Vec<u8>)], (key, value): (&[u8], &[u8])) -> bool {
+    entries
+        .iter()
+        .any(|(k, v)| k.as_bytes() == key && v == value)
 }
 
 fn check_entry<R: ReadKeys>(
@@ -363,11 +383,7 @@ fn check_entry<R: ReadKeys>(
         Some(Err(Fault::Engine(EngineError::Damaged(_)))) => return Ok(()),
         Some(row) => row?,
     };
-    let is_wanted = row.is_some_and(|row| {
-        index::entries_of(&row)
-            .iter()
-            .any(|(k, v)| k.as_bytes() == key && v == value)
-    });
+    let is_wanted = row.is_some_and(|row| is_among(&index::entries_of(&row), (key, value)));
     if !is_wanted {
         report.find(FindingKind::EntryDangling, table, id);
     }
@@ -387,14 +403,7 @@ fn check_device<R: ReadKeys>(
         report.find(FindingKind::Misplaced, Table::HostedDevice, None);
         return Ok(());
     }
-    for (entry, wanted) in index::entries_of_device(&device) {
-        let is_there = view
-            .read(entry.as_bytes(), |found| found == wanted)?
-            .unwrap_or(false);
-        let table = Table::of_key(entry.as_bytes()).unwrap_or(Table::Meta);
-        report.expect_entry(is_there, table, None);
-    }
-    Ok(())
+    expect_entries(view, index::entries_of_device(&device), (report, None))
 }
 
 fn check_device_entry<R: ReadKeys>(
@@ -411,15 +420,45 @@ fn check_device_entry<R: ReadKeys>(
     let device = match stored {
         // Unreadable devices are reported where they lie.
         None | Some(Err(Fault::Record { .. })) => None,
+        Some(Err(Fault::Engine(EngineError::Damaged(_)))) => return Ok(()),
         Some(device) => device?,
     };
-    let is_wanted = device.is_some_and(|device| {
-        index::entries_of_device(&device)
-            .iter()
-            .any(|(k, v)| k.as_bytes() == key && v == value)
-    });
+    let is_wanted =
+        device.is_some_and(|device| is_among(&index::entries_of_device(&device), (key, value)));
     if !is_wanted {
         report.find(FindingKind::EntryDangling, table, None);
+    }
+    Ok(())
+}
+
+fn check_consent<R: ReadKeys>(
+    view: &R,
+    (key, value): (&[u8], &[u8]),
+    report: &mut IntegrityReport,
+) -> Result<(), Fault> {
+    match readable::<ConsentRecord>(Table::Consent, (key, value), report) {
+        Some(record) => expect_entries(view, index::entries_of_consent(&record), (report, None)),
+        None => Ok(()),
+    }
+}
+
+fn check_consent_entry<R: ReadKeys>(
+    view: &R,
+    (key, value): (&[u8], &[u8]),
+    report: &mut IntegrityReport,
+) -> Result<(), Fault> {
+    let stored = index::consent_of_entry(key)
+        .map(|id| load::<ConsentRecord, _>(view, Table::Consent, &index::consent(id)));
+    let record = match stored {
+        // Unreadable consents are reported where they lie.
+        None | Some(Err(Fault::Record { .. })) => None,
+        Some(Err(Fault::Engine(EngineError::Damaged(_)))) => return Ok(()),
+        Some(record) => record?,
+    };
+    let is_wanted =
+        record.is_some_and(|record| is_among(&index::entries_of_consent(&record), (key, value)));
+    if !is_wanted {
+        report.find(FindingKind::EntryDangling, Table::ConsentDue, None);
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! versions: an older one stays readable, a newer one is refused by name.
 
 mod bytes;
+mod consent;
 mod correlation;
 mod device;
 mod directory;
@@ -18,6 +19,7 @@ mod sweep;
 mod uti;
 mod value;
 
+use ics_core::consent::ConsentRecord;
 use ics_core::device::HostedDevice;
 use ics_core::directory::DirectoryRecord;
 use ics_core::id::InvalidId;
@@ -95,6 +97,7 @@ pub(crate) const KINDS: &[(&str, u8)] = &[
     ("directory record", DirectoryRecord::VERSION),
     ("hosted device", HostedDevice::VERSION),
     ("keepsake", Keepsake::VERSION),
+    ("consent", ConsentRecord::VERSION),
 ];
 
 /// The bytes of `record` under `key`.

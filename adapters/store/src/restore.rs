@@ -161,6 +161,7 @@ fn put_record<R: ReadKeys>(
         StateRecord::Outbox(entry) => writer.write_outbox(&[new(*entry)]),
         StateRecord::Device(device) => writer.write_devices(&[new(*device)]),
         StateRecord::Keepsake(keepsake) => writer.put_keepsake(&keepsake),
+        StateRecord::Consent(consent) => writer.write_consents(&[new(*consent)]),
         StateRecord::Directory(record) => writer.write_directory(&[(record.key(), new(record))]),
     }
 }

@@ -23,11 +23,11 @@ pub(crate) use read::walk_state;
 pub use write::write_state;
 
 /// The version of the form of the lines; the kinds of records have their own. 2: hosted devices.
-/// 3: keepsakes.
-const STATE_FORMAT: u64 = 3;
+/// 3: keepsakes. 4: consents.
+const STATE_FORMAT: u64 = 4;
 
 /// The kinds of records that are in it, in their order.
-pub(crate) const EXPORTED: [&str; 9] = [
+pub(crate) const EXPORTED: [&str; 10] = [
     "canary",
     "clock mark",
     "mapping",
@@ -37,6 +37,7 @@ pub(crate) const EXPORTED: [&str; 9] = [
     "directory record",
     "hosted device",
     "keepsake",
+    "consent",
 ];
 
 /// How many of them there were in a form of the lines.
@@ -44,6 +45,7 @@ pub(crate) const fn exported_in(format: u64) -> usize {
     match format {
         0 | 1 => 7,
         2 => 8,
+        3 => 9,
         _ => EXPORTED.len(),
     }
 }

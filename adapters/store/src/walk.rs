@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use ics_core::consent::ConsentRecord;
 use ics_core::correlation::Correlation;
 use ics_core::device::HostedDevice;
 use ics_core::directory::DirectoryRecord;
@@ -138,6 +139,7 @@ impl Range {
             Selection::Serial { iot_sp, serial } => {
                 (Table::IotSp, index::iot_sp_serial(iot_sp, *serial))
             }
+            Selection::Owner(owner) => (Table::Owner, index::owner(*owner)),
             Selection::Service(service_uri) => (Table::Live, index::service(service_uri)),
             Selection::Due(_) => (Table::Due, Key::of(Table::Due)),
             Selection::All => (Table::Mapping, Key::of(Table::Mapping)),
@@ -347,6 +349,29 @@ pub(crate) fn load_parties<R: ReadKeys>(view: &R) -> Result<Vec<DirectoryRecord>
     let whole = index::parties();
     let end = whole.prefix_end();
     collect_range(view, Table::Directory, (&whole, &end), usize::MAX)
+}
+
+/// At most `limit` consents that are due at `now`.
+pub(crate) fn due_consents<R: ReadKeys>(
+    view: &R,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<ConsentRecord>, Fault> {
+    let end = index::consent_due(now).prefix_end();
+    let from = Key::of(Table::ConsentDue);
+    let mut ids = Vec::new();
+    view.scan(from.as_bytes(), &end, |key, _| {
+        if ids.len() >= limit {
+            return ControlFlow::Break(());
+        }
+        ids.push(index::consent_of_entry(key));
+        ControlFlow::Continue(())
+    })?;
+    let consents = ids.into_iter().map(|id| {
+        let id = id.ok_or(Fault::Layout(Table::ConsentDue))?;
+        load(view, Table::Consent, &index::consent(id))?.ok_or(Fault::Layout(Table::Consent))
+    });
+    consents.collect()
 }
 
 /// At most `limit` keepsakes of a shelf behind `after`.

@@ -9,12 +9,15 @@ use ics_operator::{Archive, ArchiveError, Extract};
 use ics_store::{CommitWatch, Table, Upkeep, WriteFault, write_backup, write_state, write_table};
 
 /// What an exported state has lines of, what the store says of itself apart.
-const STATE: [Table; 5] = [
+const STATE: [Table; 8] = [
     Table::Mapping,
     Table::UtiRecord,
     Table::DeadDevice,
     Table::Outbox,
     Table::Directory,
+    Table::HostedDevice,
+    Table::Keepsake,
+    Table::Consent,
 ];
 
 /// A store that can be written out.

@@ -109,6 +109,8 @@ pub fn pending(number: u64) -> Mapping {
             granted_at: at(0),
             expires: None,
         }),
+        consent_record: None,
+        owner: None,
         serial_index: hash(number),
         device_vendor: Some(attribute("Frost & Söhne")),
         device_model: None,
@@ -251,6 +253,7 @@ pub fn party(id: &str, version: u64) -> DirectoryRecord {
         callback_origins: vec![Origin::parse("https://shop.example:8443").unwrap()],
         token_endpoint: Some(callback()),
         onem2m: None,
+        presence: None,
         limits: Limits {
             requests_per_second: NonZeroU32::MIN,
             failed_mappings_per_day: NonZeroU32::MAX,

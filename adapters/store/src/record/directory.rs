@@ -8,7 +8,7 @@ use ics_core::id::{AeId, AgreementId, Origin, SubscriptionId};
 use ics_core::mapping::Features;
 use ics_core::party::{
     Agreement, CertificateRecord, ConsentMode, Exposure, Limits, OneM2mAe, OwnershipChallenge,
-    Party, PartyStatus, SerialMatcher, SerialNamespace, ServiceClaim, SignatureAlgorithm,
+    Party, PartyStatus, Presence, SerialMatcher, SerialNamespace, ServiceClaim, SignatureAlgorithm,
     Subscription, VerifyingKey,
 };
 use ics_core::principal::{CertificateSerial, CertificateThumbprint};
@@ -16,7 +16,9 @@ use ics_core::principal::{CertificateSerial, CertificateThumbprint};
 use super::bytes::Decoder;
 use super::fields::{Sink, Source, named};
 use super::sweep::{read_fence, read_job, write_fence, write_job};
-use super::value::{attribute, callback, put_attribute, put_callback, service_prefix, sp};
+use super::value::{
+    attribute, callback, put_attribute, put_callback, put_sealed, sealed, service_prefix, sp,
+};
 use super::{Record, RecordError, open};
 
 const KINDS: [&str; 6] = [
@@ -31,7 +33,8 @@ const KINDS: [&str; 6] = [
 impl Record for DirectoryRecord {
     /// 2: a subscription may do without a destination, and go by websocket. 3: an agreement may take
     /// a pairing code. 4: a service provider may speak as an AE of oneM2M. 5: it may have services to show.
-    const VERSION: u8 = 5;
+    /// 6: its users may log in at an OpenID provider.
+    const VERSION: u8 = 6;
 
     fn write(&self, out: &mut impl Sink) {
         // The version first, so that it can be compared without reading the rest.
@@ -141,6 +144,26 @@ fn write_party(out: &mut impl Sink, party: &Party) {
             out.text("challenge", claim.challenge.as_str());
         });
     });
+    out.option("presence", party.presence.as_ref(), put_presence);
+}
+
+fn put_presence(out: &mut impl Sink, name: &'static str, presence: &Presence) {
+    out.group(name, |out| {
+        put_callback(out, "issuer", &presence.issuer);
+        out.text("clientId", &presence.client_id);
+        let secret = presence.client_secret.as_ref();
+        out.option("clientSecretSealed", secret, put_sealed);
+    });
+}
+
+fn presence<S: Source>(input: &mut S, name: &'static str) -> Result<Presence, RecordError> {
+    input.group(name, |input| {
+        Ok(Presence {
+            issuer: callback(input, "issuer")?,
+            client_id: input.text("clientId")?.into_owned(),
+            client_secret: input.option("clientSecretSealed", sealed)?,
+        })
+    })
 }
 
 fn claim<S: Source>(input: &mut S, name: &'static str) -> Result<ServiceClaim, RecordError> {
@@ -205,6 +228,11 @@ fn read_party(input: &mut impl Source, format: u8, version: u64) -> Result<Party
             Vec::new()
         } else {
             input.list("claims", claim)?
+        },
+        presence: if format < 6 {
+            None
+        } else {
+            input.option("presence", presence)?
         },
         version,
     })

@@ -1,6 +1,6 @@
 //! A row of the mapping table. Its id is the tail of its key.
 
-use ics_core::id::{AgreementId, MappingId, SubscriptionId};
+use ics_core::id::{AgreementId, ConsentId, MappingId, SubscriptionId};
 use ics_core::mapping::{Consent, Dispatch, FailureCause, Features, Mapping, State};
 
 use super::fields::{Sink, Source, named};
@@ -11,8 +11,9 @@ use super::value::{
 use super::{Record, RecordError};
 
 impl Record for Mapping {
-    /// 2: whether notifications go by websocket; 3: the hosted device it is for, if any.
-    const VERSION: u8 = 3;
+    /// 2: whether notifications go by websocket; 3: the hosted device it is for, if any; 4: what is
+    /// kept of the consent, and whose device it is.
+    const VERSION: u8 = 4;
 
     fn write(&self, out: &mut impl Sink) {
         out.key_id("mappingId", self.id.as_bytes());
@@ -46,6 +47,10 @@ impl Record for Mapping {
         out.option("hostedDeviceId", self.hosted.as_ref(), |out, name, v| {
             out.text(name, v.as_str());
         });
+        out.option("consentRecordId", self.consent_record, |out, name, v| {
+            out.id(name, v.as_bytes());
+        });
+        out.option("ownerIndex", self.owner, put_index);
     }
 
     fn read(format: u8, input: &mut impl Source) -> Result<Self, RecordError> {
@@ -76,6 +81,18 @@ impl Record for Mapping {
                 None
             } else {
                 input.option("hostedDeviceId", device_id)?
+            },
+            consent_record: if format < 4 {
+                None
+            } else {
+                input.option("consentRecordId", |input, name| {
+                    input.id(name).map(ConsentId::from_bytes)
+                })?
+            },
+            owner: if format < 4 {
+                None
+            } else {
+                input.option("ownerIndex", index)?
             },
         })
     }
@@ -198,7 +215,7 @@ fn read_state<S: Source>(input: &mut S) -> Result<State, RecordError> {
     })
 }
 
-const FAILURE_CAUSES: [&str; 8] = [
+const FAILURE_CAUSES: [&str; 9] = [
     "REJECTED",
     "UNREACHABLE",
     "TIMED_OUT",
@@ -207,6 +224,7 @@ const FAILURE_CAUSES: [&str; 8] = [
     "UTI_IN_USE",
     "DEVICE_REVOKED",
     "NOT_ALLOWED",
+    "NOT_OWNER",
 ];
 
 fn write_failure_cause(out: &mut impl Sink, cause: &FailureCause) {
@@ -219,6 +237,7 @@ fn write_failure_cause(out: &mut impl Sink, cause: &FailureCause) {
         FailureCause::UtiInUse => 5,
         FailureCause::DeviceRevoked => 6,
         FailureCause::NotAllowed => 7,
+        FailureCause::NotOwner => 8,
     };
     out.tag("cause", number, &FAILURE_CAUSES);
     if let FailureCause::Rejected(code) = cause {
@@ -236,6 +255,7 @@ fn read_failure_cause(input: &mut impl Source) -> Result<FailureCause, RecordErr
         5 => FailureCause::UtiInUse,
         6 => FailureCause::DeviceRevoked,
         7 => FailureCause::NotAllowed,
+        8 => FailureCause::NotOwner,
         _ => return Err(RecordError::Value),
     })
 }

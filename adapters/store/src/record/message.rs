@@ -10,8 +10,8 @@ use super::value::{
 use super::{Record, RecordError};
 
 impl Record for OutboxEntry {
-    /// 2: events of hosted devices.
-    const VERSION: u8 = 2;
+    /// 2: events of hosted devices. 3: an IoT SP is told that a device is not the user's who consented.
+    const VERSION: u8 = 3;
 
     fn write(&self, out: &mut impl Sink) {
         out.group("name", |out| write_key(out, &self.key));

@@ -28,6 +28,7 @@ named!(EndedBy {
     "IOT_SP": [EndedBy::Party(Role::IotSp)],
     "ICS": [EndedBy::Ics],
     "DEVICE": [EndedBy::Device],
+    "USER": [EndedBy::User],
 });
 
 named!(DemappingCause {
@@ -55,6 +56,7 @@ named!(ResultCause {
     "UNREACHABLE": [ResultCause::Unreachable],
     "TIMED_OUT": [ResultCause::TimedOut],
     "NOT_ALLOWED": [ResultCause::NotAllowed],
+    "NOT_OWNER": [ResultCause::NotOwner],
 });
 
 pub(super) fn put_mapping_key(out: &mut impl Sink, key: &MappingKey) {

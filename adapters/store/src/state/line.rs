@@ -1,5 +1,6 @@
 //! One line: header, record, or trailer.
 
+use ics_core::consent::ConsentRecord;
 use ics_core::device::HostedDevice;
 use ics_core::directory::DirectoryRecord;
 use ics_core::keepsake::Keepsake;
@@ -27,6 +28,7 @@ pub(crate) enum StateRecord {
     Directory(DirectoryRecord),
     Device(Box<HostedDevice>),
     Keepsake(Keepsake),
+    Consent(Box<ConsentRecord>),
 }
 
 /// What the first line says.
@@ -56,7 +58,7 @@ pub(crate) enum Line {
 }
 
 /// The words of the member `record`, by number.
-const RECORDS: [&str; 11] = [
+const RECORDS: [&str; 12] = [
     "canary",
     "clock mark",
     "mapping",
@@ -66,6 +68,7 @@ const RECORDS: [&str; 11] = [
     "directory record",
     "hosted device",
     "keepsake",
+    "consent",
     "header",
     "trailer",
 ];
@@ -91,6 +94,7 @@ impl StateRecord {
             Self::Directory(_) => 6,
             Self::Device(_) => 7,
             Self::Keepsake(_) => 8,
+            Self::Consent(_) => 9,
         }
     }
 
@@ -108,6 +112,7 @@ impl StateRecord {
             Self::Directory(record) => record.write(out),
             Self::Device(device) => device.write(out),
             Self::Keepsake(keepsake) => keepsake.write(out),
+            Self::Consent(consent) => consent.write(out),
         }
     }
 
@@ -125,6 +130,7 @@ impl StateRecord {
             6 => Self::Directory(DirectoryRecord::read(version, input)?),
             7 => Self::Device(Box::new(HostedDevice::read(version, input)?)),
             8 => Self::Keepsake(Keepsake::read(version, input)?),
+            9 => Self::Consent(Box::new(ConsentRecord::read(version, input)?)),
             _ => return Err(RecordError::Value),
         })
     }
@@ -167,8 +173,8 @@ impl Line {
     ) -> Result<(Self, Option<String>), Misfit> {
         JsonSource::parse(line)?.read_judged(|input| {
             Ok(match input.tag("record", &RECORDS)? {
-                9 => Self::Header(Header::read(input)?),
-                10 => Self::Trailer(Trailer::read(input)?),
+                10 => Self::Header(Header::read(input)?),
+                11 => Self::Trailer(Trailer::read(input)?),
                 place => {
                     let version = versions.get(usize::from(place)).copied();
                     let version = version.ok_or(RecordError::Value)?;

@@ -43,6 +43,7 @@ impl Judge {
     pub(super) fn note_parties(&mut self, line: u64, record: &StateRecord) {
         let named: [Option<&SpId>; 2] = match record {
             StateRecord::Mapping(row) => [Some(&row.third_party_sp), Some(&row.iot_sp)],
+            StateRecord::Consent(consent) => [Some(&consent.third_party_sp), Some(&consent.iot_sp)],
             StateRecord::Directory(DirectoryRecord::Party(party)) => {
                 self.known.insert(party.id.clone());
                 return;

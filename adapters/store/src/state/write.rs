@@ -14,7 +14,7 @@ use crate::record::{Record, Tally, checksum, decode, encode};
 use crate::{Table, Upkeep, index};
 
 /// What is read, in this order: those of the store itself first, for the header.
-const TABLES: [Table; 9] = [
+const TABLES: [Table; 10] = [
     Table::Meta,
     Table::Mapping,
     Table::UtiRecord,
@@ -24,6 +24,7 @@ const TABLES: [Table; 9] = [
     Table::Directory,
     Table::HostedDevice,
     Table::Keepsake,
+    Table::Consent,
 ];
 
 /// Writes the state of `store` as of one instant, which `taken` names. Commits go on meanwhile.
@@ -140,6 +141,7 @@ impl StateWriter<'_> {
             tally.count(Table::Directory),
             tally.count(Table::HostedDevice),
             tally.count(Table::Keepsake),
+            tally.count(Table::Consent),
         ];
         let header = Line::Header(Header {
             taken: self.taken,
@@ -191,6 +193,7 @@ fn read_record(table: Table, key: &[u8], value: &[u8]) -> Option<StateRecord> {
         Table::Directory => StateRecord::Directory(decode(key, value).ok()?),
         Table::HostedDevice => StateRecord::Device(Box::new(decode(key, value).ok()?)),
         Table::Keepsake => StateRecord::Keepsake(decode(key, value).ok()?),
+        Table::Consent => StateRecord::Consent(Box::new(decode(key, value).ok()?)),
         _ => return None,
     })
 }
@@ -212,6 +215,10 @@ fn digest_of(key: &[u8], record: &StateRecord) -> u64 {
         StateRecord::Outbox(entry) => of(key, entry.as_ref()),
         StateRecord::Directory(record) => of(key, record),
         StateRecord::Keepsake(keepsake) => of(key, keepsake),
+        StateRecord::Consent(consent) => digest_with(
+            &index::entries_of_consent(consent),
+            of(key, consent.as_ref()),
+        ),
     }
 }
 
