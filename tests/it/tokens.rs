@@ -589,22 +589,23 @@ fn token_in_the_query_is_never_taken() {
 
 #[test]
 fn revoked_token_opens_nothing_and_is_inactive() {
-    let sandbox = Sandbox::start();
-    let (shop, music) = (sandbox.shop(), sandbox.music());
+    let domain = checked_domain("");
+    let [shop, music, checker] = ["shop", "music", "checker"].map(|id| onboard_service(&domain, id));
     let token = token_of(&shop.ask_token("").expect(200));
     let list = shop.path("ics-mapping", "mappings");
     let form = format!("token={token}");
     let introspect = |party: &Party| party.curl("POST", "/oauth2/introspect").form(&form).send();
-    let active = introspect(&shop).expect(200).json();
+    let active = introspect(&checker).expect(200).json();
     assert_eq!(
         (&active["active"], &active["client_id"]),
         (&json!(true), &json!("shop"))
     );
     assert!(active["cnf"]["x5t#S256"].is_string(), "{active}");
-    assert_eq!(
-        introspect(&music).expect(200).json(),
-        json!({ "active": false })
-    );
+    // Not even its own: only whom the operator named.
+    for party in [&shop, &music] {
+        let refused = introspect(party).expect(403).json();
+        assert_eq!(refused["error"], "unauthorized_client");
+    }
 
     // Another's revocation is answered alike and does nothing.
     music
@@ -620,7 +621,7 @@ fn revoked_token_opens_nothing_and_is_inactive() {
         .expect(200);
     assert_invalid_token(&shop.curl("GET", &list).bearer(&token).send());
     assert_eq!(
-        introspect(&shop).expect(200).json(),
+        introspect(&checker).expect(200).json(),
         json!({ "active": false })
     );
     shop.curl("POST", "/oauth2/revoke")
@@ -633,9 +634,8 @@ fn revoked_token_opens_nothing_and_is_inactive() {
 
 #[test]
 fn expired_token_opens_nothing() {
-    let domain = Domain::start(|text| text.replace("#lifetime = \"600s\"", "lifetime = \"30s\""));
-    let shop = domain.onboard(&json!({ "id": "shop", "roles": ["THIRD_PARTY_SP"],
-        "services": ["https://shop.example/services"] }));
+    let domain = checked_domain("lifetime = \"30s\"");
+    let [shop, checker] = ["shop", "checker"].map(|id| onboard_service(&domain, id));
     let asked = Instant::now();
     let answer = shop.ask_token("").expect(200);
     assert_eq!(answer.json()["expires_in"], 30);
@@ -649,12 +649,23 @@ fn expired_token_opens_nothing() {
     assert_invalid_token(&refused);
     assert!(asked.elapsed().as_secs() >= 29, "{:?}", asked.elapsed());
     let form = format!("token={token}");
-    let answer = shop
+    let answer = checker
         .curl("POST", "/oauth2/introspect")
         .form(&form)
         .send()
         .expect(200);
     assert_eq!(answer.json(), json!({ "active": false }));
+}
+
+/// A domain in which `checker` is a resource server.
+fn checked_domain(tokens: &str) -> Domain {
+    let own = format!("[tokens]\nresource_servers = [\"checker\"]\n{tokens}\n");
+    Domain::start(|text| text.replace("[tokens]\n", &own))
+}
+
+fn onboard_service(domain: &Domain, id: &str) -> Party {
+    domain.onboard(&json!({ "id": id, "roles": ["THIRD_PARTY_SP"],
+        "services": [format!("https://{id}.example/services")] }))
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The four endpoints on actix-web: sockets and headers, the only file that names it.
+//! The endpoints on actix-web: sockets and headers, the only file that names it.
 
 use std::sync::Arc;
 
@@ -13,11 +13,13 @@ use ics_core::principal::PeerCertificate;
 use ics_http::{Terms, read_body, whole_seconds};
 
 use crate::error::Refusal;
-use crate::metadata::{INTROSPECTION_PATH, METADATA_PATH, REVOCATION_PATH, TOKEN_PATH};
+use crate::metadata::{
+    INTROSPECTION_PATH, METADATA_PATH, PUSHED_PATH, REVOCATION_PATH, TOKEN_PATH,
+};
 use crate::server::{Admitted, AuthorizationServer};
 use crate::wire::{
-    ErrorBody, Form, IntrospectionRequest, IntrospectionResponse, RevocationRequest, TokenRequest,
-    TokenResponse,
+    ErrorBody, Form, IntrospectionRequest, IntrospectionResponse, PushedForm, PushedResponse,
+    RevocationRequest, TokenRequest, TokenResponse,
 };
 
 /// The largest body read: a form with a token and a scope fits many times over.
@@ -39,6 +41,7 @@ pub fn configure(cfg: &mut ServiceConfig, server: Arc<AuthorizationServer>) {
         (TOKEN_PATH, web::post().to(token)),
         (REVOCATION_PATH, web::post().to(revoke)),
         (INTROSPECTION_PATH, web::post().to(introspect)),
+        (PUSHED_PATH, web::post().to(push)),
     ];
     for (path, route) in posts {
         let resource = web::resource(path).app_data(server.clone()).route(route);
@@ -54,7 +57,8 @@ pub fn configure(cfg: &mut ServiceConfig, server: Arc<AuthorizationServer>) {
 
 /// Issue an access token bound to the client certificate of this connection
 ///
-/// RFC 6749 4.4 with client authentication and binding after RFC 8705.
+/// RFC 6749 4.4, and 4.1.3 for a code, with client authentication and binding after RFC 8705. The
+/// token of a code makes one mapping, on the consent it was given for, within 300 s.
 #[utoipa::path(
     post, path = TOKEN_PATH, tag = "OAuth", operation_id = "issueToken",
     security(("mutualTLS" = [])),
@@ -79,6 +83,38 @@ pub(crate) async fn token(
 ) -> HttpResponse {
     serve(&request, payload, &server, |client, form| {
         Ok(HttpResponse::Ok().json(server.issue(client, form)?))
+    })
+    .await
+}
+
+/// Push an authorization request
+///
+/// RFC 9126 with RFC 7636 (S256) and RFC 9396: which device, which service, what for. The user is
+/// sent to the authorization endpoint with `client_id` and the `request_uri` answered here, once.
+#[utoipa::path(
+    post, path = PUSHED_PATH, tag = "OAuth", operation_id = "pushAuthorizationRequest",
+    security(("mutualTLS" = [])),
+    request_body(content = PushedForm, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 201, description = "It waits for its user", body = PushedResponse, content_type = "application/json",
+         headers(("Cache-Control" = String), ("Pragma" = String))),
+        (status = 400, description = "Request not valid, or not the client's to make", body = ErrorBody),
+        (status = 401, description = "Client not accepted", body = ErrorBody, headers(("WWW-Authenticate" = String))),
+        (status = 405, description = "Not POST", body = ErrorBody, headers(("Allow" = String))),
+        (status = 408, description = "Body not whole within 10 s; the connection is closed", body = ErrorBody),
+        (status = 413, description = "Body too large", body = ErrorBody),
+        (status = 415, description = "Not a form", body = ErrorBody),
+        (status = 429, description = "Too many requests", body = ErrorBody, headers(("Retry-After" = u64))),
+        (status = 500, description = "Request not taken", body = ErrorBody),
+    )
+)]
+pub(crate) async fn push(
+    request: HttpRequest,
+    payload: Payload,
+    server: Data<AuthorizationServer>,
+) -> HttpResponse {
+    serve(&request, payload, &server, |client, form| {
+        Ok(HttpResponse::Created().json(server.push(client, form)?))
     })
     .await
 }
@@ -113,9 +149,9 @@ pub(crate) async fn revoke(
     .await
 }
 
-/// Ask whether a token of the caller works on this connection, and for what
+/// Ask whether a token works, for whom and for what
 ///
-/// RFC 7662. Tokens of others, or bound to another certificate, are inactive.
+/// RFC 7662, for resource servers alone: the operator names them.
 #[utoipa::path(
     post, path = INTROSPECTION_PATH, tag = "OAuth", operation_id = "introspectToken",
     security(("mutualTLS" = [])),
@@ -125,6 +161,7 @@ pub(crate) async fn revoke(
          headers(("Cache-Control" = String), ("Pragma" = String))),
         (status = 400, description = "Request not valid", body = ErrorBody),
         (status = 401, description = "Client not accepted", body = ErrorBody, headers(("WWW-Authenticate" = String))),
+        (status = 403, description = "Not a resource server", body = ErrorBody),
         (status = 405, description = "Not POST", body = ErrorBody, headers(("Allow" = String))),
         (status = 408, description = "Body not whole within 10 s; the connection is closed", body = ErrorBody),
         (status = 413, description = "Body too large", body = ErrorBody),
@@ -160,7 +197,7 @@ pub(crate) async fn metadata(server: Data<AuthorizationServer>) -> HttpResponse 
         .json(server.metadata())
 }
 
-/// Who is asking, what, and the answer; one way for all three POST endpoints.
+/// Who is asking, what, and the answer; one way for all POST endpoints.
 async fn serve(
     request: &HttpRequest,
     payload: Payload,
@@ -175,6 +212,7 @@ async fn serve(
         },
         Err(refusal) => Err(refusal),
     };
+    server.settle().await;
     let mut response = answer.unwrap_or_else(|refusal| {
         tracing::debug!(sp = peer.map(|p| p.sp.as_str()), ?refusal, "refused");
         answer_refusal(&refusal).json(refusal.body())

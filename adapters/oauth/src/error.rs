@@ -6,6 +6,7 @@ use ics_core::port::RateLimited;
 use ics_core::principal::AuthenticationFailure;
 use ics_http::BodyRefusal;
 
+use crate::desk::NotOffered;
 use crate::wire::{ErrorBody, ErrorCode, InvalidForm};
 
 /// Why a request was refused. The text is what the client reads: fixed, never an echo.
@@ -41,8 +42,39 @@ pub(crate) enum Refusal {
     GrantTypeMissing,
     #[error("the parameter token is missing")]
     TokenMissing,
-    #[error("the only grant type is client_credentials")]
+    #[error(
+        "the grant types are client_credentials and, where consents are asked for, authorization_code"
+    )]
     GrantType,
+    /// A parameter of a pushed request or of a code's redemption.
+    #[error("the parameter {0} is missing")]
+    ParameterMissing(&'static str),
+    #[error("consents are not asked for here: there is no authorization endpoint")]
+    NoConsentPage,
+    #[error("the request must be in the form itself, neither request nor request_uri")]
+    ByReference,
+    #[error("the only response type is code")]
+    ResponseType,
+    #[error("the only response mode is query")]
+    ResponseMode,
+    #[error("a code is for ics-mapping:request alone")]
+    CodeScope,
+    #[error("redirect_uri must be an https URI at an origin registered for this client")]
+    RedirectUri,
+    #[error("state must be at most 512 visible ASCII characters")]
+    State,
+    #[error("code_challenge_method must be S256")]
+    ChallengeMethod,
+    #[error("code_challenge must be the SHA-256 of the verifier as 43 characters of base64url")]
+    Challenge,
+    #[error("authorization_details: {0}")]
+    Details(&'static str),
+    #[error("{0}")]
+    NotOffered(NotOffered),
+    #[error("the code, the redirect_uri or the code_verifier is not valid")]
+    Grant,
+    #[error("only resource servers may ask what tokens are")]
+    NotResourceServer,
     #[error("the scope is malformed, unknown, or not open to this client's roles")]
     Scope,
     #[error("this method is not supported here")]
@@ -79,7 +111,8 @@ impl Refusal {
             Self::BodyTooLarge => 413,
             Self::BodyTooSlow => 408,
             Self::Method => 405,
-            Self::Engine => 500,
+            Self::NotResourceServer => 403,
+            Self::Engine | Self::NotOffered(NotOffered::Failed) => 500,
             Self::SecondAuthentication
             | Self::BodyBroken
             | Self::Query
@@ -87,7 +120,20 @@ impl Refusal {
             | Self::GrantTypeMissing
             | Self::TokenMissing
             | Self::GrantType
-            | Self::Scope => 400,
+            | Self::Scope
+            | Self::ParameterMissing(_)
+            | Self::NoConsentPage
+            | Self::ByReference
+            | Self::ResponseType
+            | Self::ResponseMode
+            | Self::CodeScope
+            | Self::RedirectUri
+            | Self::State
+            | Self::ChallengeMethod
+            | Self::Challenge
+            | Self::Details(_)
+            | Self::NotOffered(_)
+            | Self::Grant => 400,
         }
     }
 
@@ -116,12 +162,17 @@ impl Refusal {
     /// The code for the decision log.
     pub(crate) const fn cause(&self) -> &'static str {
         match self.code() {
+            ErrorCode::AccessDenied => "ACCESS_DENIED",
+            ErrorCode::InvalidAuthorizationDetails => "INVALID_AUTHORIZATION_DETAILS",
             ErrorCode::InvalidClient => "INVALID_CLIENT",
+            ErrorCode::InvalidGrant => "INVALID_GRANT",
             ErrorCode::InvalidRequest => "INVALID_REQUEST",
             ErrorCode::InvalidScope => "INVALID_SCOPE",
             ErrorCode::ServerError => "SERVER_ERROR",
             ErrorCode::TemporarilyUnavailable => "TEMPORARILY_UNAVAILABLE",
+            ErrorCode::UnauthorizedClient => "UNAUTHORIZED_CLIENT",
             ErrorCode::UnsupportedGrantType => "UNSUPPORTED_GRANT_TYPE",
+            ErrorCode::UnsupportedResponseType => "UNSUPPORTED_RESPONSE_TYPE",
         }
     }
 
@@ -132,8 +183,17 @@ impl Refusal {
             }
             Self::RateLimited(_) => ErrorCode::TemporarilyUnavailable,
             Self::GrantType => ErrorCode::UnsupportedGrantType,
-            Self::Scope => ErrorCode::InvalidScope,
-            Self::Engine => ErrorCode::ServerError,
+            Self::Scope | Self::CodeScope => ErrorCode::InvalidScope,
+            Self::Engine | Self::NotOffered(NotOffered::Failed) => ErrorCode::ServerError,
+            Self::NotResourceServer => ErrorCode::UnauthorizedClient,
+            Self::Grant => ErrorCode::InvalidGrant,
+            Self::NoConsentPage | Self::ResponseType => ErrorCode::UnsupportedResponseType,
+            Self::Details(_) | Self::NotOffered(NotOffered::Routing | NotOffered::Over) => {
+                ErrorCode::InvalidAuthorizationDetails
+            }
+            Self::NotOffered(NotOffered::Denied(_) | NotOffered::NoLogin) => {
+                ErrorCode::AccessDenied
+            }
             Self::SecondAuthentication
             | Self::MediaType
             | Self::BodyTooLarge
@@ -143,6 +203,13 @@ impl Refusal {
             | Self::Form(_)
             | Self::GrantTypeMissing
             | Self::TokenMissing
+            | Self::ParameterMissing(_)
+            | Self::ByReference
+            | Self::ResponseMode
+            | Self::RedirectUri
+            | Self::State
+            | Self::ChallengeMethod
+            | Self::Challenge
             | Self::Method => ErrorCode::InvalidRequest,
         }
     }

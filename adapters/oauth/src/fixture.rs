@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use ics_core::change::Change;
 use ics_core::directory::{Directory, DirectoryRecord};
-use ics_core::id::{Origin, SpId};
+use ics_core::id::{AgreementId, ConsentId, Origin, SpId};
 use ics_core::party::{CertificateRecord, Limits, Party, PartyStatus};
-use ics_core::port::{Clock, DirectorySource, Entropy, RateLimited, RateLimiter};
-use ics_core::principal::{CertificateSerial, CertificateThumbprint, PeerCertificate};
+use ics_core::port::{Clock, DirectorySource, Entropy, PortFuture, RateLimited, RateLimiter};
+use ics_core::principal::{CertificateSerial, CertificateThumbprint, PeerCertificate, Principal};
+use ics_core::service::{ConsentAsk, ConsentOffer};
 use ics_core::time::Timestamp;
 
-use crate::{AuthorizationServer, Ports, Settings};
+use crate::{AuthorizationServer, ConsentDesk, NotOffered, Ports, Settings};
 
 pub(crate) const ISSUER: &str = "https://ics.example:8443";
+pub(crate) const AUTHORIZE: &str = "https://consent.example/authorize";
 pub(crate) const SHOP: &str = "shop";
 pub(crate) const VENDOR: &str = "vendor";
 pub(crate) const BOTH: &str = "both";
@@ -34,6 +36,7 @@ struct Surroundings {
     minted: AtomicU64,
     over_limit: AtomicBool,
     directory: Mutex<Arc<Directory>>,
+    taken_back: Mutex<Vec<ConsentId>>,
 }
 
 impl World {
@@ -56,15 +59,19 @@ impl World {
             minted: AtomicU64::new(0),
             over_limit: AtomicBool::new(false),
             directory: Mutex::new(Arc::new(Directory::from_records(records))),
+            taken_back: Mutex::default(),
         });
         let ports = Ports {
             directory: surroundings.clone(),
             clock: surroundings.clone(),
             entropy: surroundings.clone(),
             rate_limiter: surroundings.clone(),
+            desk: surroundings.clone(),
         };
         let mut settings = Settings::new(Origin::parse(ISSUER).unwrap());
         settings.tokens_per_client = cap.try_into().unwrap();
+        settings.resource_servers = vec![sp(BOTH)];
+        settings.authorization_endpoint = Some(AUTHORIZE.to_owned());
         let server = Arc::new(AuthorizationServer::new(settings, ports).unwrap());
         Self {
             server,
@@ -79,6 +86,14 @@ impl World {
     pub(crate) fn advance(&self, span: Duration) {
         let millis = i64::try_from(span.as_millis()).unwrap();
         self.surroundings.now.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    pub(crate) fn party(&self, id: &str) -> Arc<Party> {
+        self.surroundings.snapshot().party(&sp(id)).unwrap().clone()
+    }
+
+    pub(crate) fn taken_back(&self) -> Vec<ConsentId> {
+        self.surroundings.taken_back.lock().unwrap().clone()
     }
 
     pub(crate) fn exceed_limit(&self) {
@@ -145,7 +160,7 @@ fn party(id: &str, third_party_sp: bool, iot_sp: bool) -> Party {
         services: Vec::new(),
         claims: Vec::new(),
         serial_namespaces: Vec::new(),
-        callback_origins: Vec::new(),
+        callback_origins: vec![Origin::parse("https://shop.example").unwrap()],
         token_endpoint: None,
         onem2m: None,
         presence: None,
@@ -155,6 +170,35 @@ fn party(id: &str, third_party_sp: bool, iot_sp: bool) -> Party {
         },
         created: Timestamp::from_millis(START),
         version: 1,
+    }
+}
+
+/// Whoever asks for a device of `vendor` may ask; nobody else's can be chosen.
+impl ConsentDesk for Surroundings {
+    fn offer(
+        &self,
+        client: &Principal,
+        ask: &ConsentAsk,
+        _: Timestamp,
+    ) -> Result<ConsentOffer, NotOffered> {
+        let iot_sp = ask.iot_sp.clone().unwrap_or_else(|| sp(VENDOR));
+        if iot_sp != sp(VENDOR) {
+            return Err(NotOffered::Routing);
+        }
+        if client.sp != sp(SHOP) && client.sp != sp(BOTH) {
+            return Err(NotOffered::Denied("it offers no services"));
+        }
+        Ok(ConsentOffer {
+            third_party_sp: client.sp.clone(),
+            iot_sp,
+            agreement: AgreementId::from_bytes([7; 16]),
+            pairing_required: false,
+        })
+    }
+
+    fn take_back(&self, id: ConsentId) -> PortFuture<'_, ()> {
+        self.taken_back.lock().unwrap().push(id);
+        Box::pin(async {})
     }
 }
 

@@ -1,4 +1,4 @@
-//! The OpenAPI description of the four endpoints, for the gateway to merge into the T8 document.
+//! The OpenAPI description of the endpoints, for the gateway to merge into the T8 document.
 
 use utoipa::openapi::security::SecurityScheme;
 use utoipa::{Modify, OpenApi};
@@ -8,6 +8,7 @@ use utoipa::{Modify, OpenApi};
     info(title = "OAuth 2.0 of the identity correlation service"),
     paths(
         crate::driver::token,
+        crate::driver::push,
         crate::driver::revoke,
         crate::driver::introspect,
         crate::driver::metadata

@@ -5,7 +5,7 @@ mod memory;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ics_core::id::SpId;
+use ics_core::id::{ConsentId, SpId};
 use ics_core::principal::CertificateThumbprint;
 use ics_core::reference_point::Scopes;
 use ics_core::time::Timestamp;
@@ -26,6 +26,8 @@ pub struct TokenGrant {
     pub thumbprint: CertificateThumbprint,
     /// What it opens.
     pub scopes: Scopes,
+    /// The consent it was issued for, if it was issued for one.
+    pub consent: Option<ConsentId>,
     /// When it was issued.
     pub issued: Timestamp,
     /// First instant it no longer works.
@@ -53,6 +55,9 @@ pub trait TokenTable: Send + Sync {
     /// What `sp` was granted under that hash; it may be over.
     fn find(&self, sp: &SpId, hash: &TokenHash) -> Option<Arc<TokenGrant>>;
 
+    /// What anybody was granted under that hash; it may be over.
+    fn find_of_any(&self, hash: &TokenHash) -> Option<Arc<TokenGrant>>;
+
     /// Drops a token of `sp`. Returns whether there was one.
     fn remove(&self, sp: &SpId, hash: &TokenHash) -> bool;
 
@@ -61,6 +66,9 @@ pub trait TokenTable: Send + Sync {
 
     /// Drops all tokens bound to a certificate. Returns how many.
     fn remove_of_certificate(&self, thumbprint: &CertificateThumbprint) -> usize;
+
+    /// Drops all tokens issued for a consent. Returns how many.
+    fn remove_of_consent(&self, consent: ConsentId) -> usize;
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub(crate) use schema::{IntrospectionRequest, RevocationRequest, TokenRequest};
+pub(crate) use schema::{IntrospectionRequest, PushedForm, RevocationRequest, TokenRequest};
 
 /// The parameters of a form body, each at most once.
 #[derive(Debug)]
@@ -94,8 +94,14 @@ pub(crate) struct ErrorBody {
 pub(crate) enum ErrorCode {
     InvalidRequest,
     InvalidClient,
+    InvalidGrant,
     InvalidScope,
+    /// RFC 9396 5.
+    InvalidAuthorizationDetails,
+    UnauthorizedClient,
+    AccessDenied,
     UnsupportedGrantType,
+    UnsupportedResponseType,
     TemporarilyUnavailable,
     ServerError,
 }
@@ -115,6 +121,19 @@ pub(crate) struct TokenResponse {
     pub(crate) expires_in: u64,
     /// What it opens, separated by spaces.
     pub(crate) scope: String,
+}
+
+/// Where a pushed request waits for its user (RFC 9126 2.2).
+#[derive(Serialize, ToSchema)]
+#[schema(as = PushedAuthorizationResponse)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PushedResponse {
+    /// For the authorization endpoint, with `client_id`; good once.
+    #[schema(pattern = "^urn:ietf:params:oauth:request_uri:[A-Za-z0-9_-]{43}$")]
+    pub(crate) request_uri: String,
+    /// Seconds from now.
+    #[schema(minimum = 1)]
+    pub(crate) expires_in: u64,
 }
 
 /// What introspection tells (RFC 7662 2.2): all of it, or that there is nothing.

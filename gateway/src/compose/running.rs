@@ -381,11 +381,15 @@ fn open_t8(
     let setting = |part, reason: String| StartError::Setting { part, reason };
     let mut settings = ics_oauth::Settings::new(config.t8.public_url.clone());
     settings.token_lifetime = config.tokens.lifetime;
+    settings
+        .resource_servers
+        .clone_from(&config.tokens.resource_servers);
     let ports = ics_oauth::Ports {
         directory: Arc::clone(&parts.directory),
         clock: Arc::clone(&parts.clock),
         entropy: Arc::clone(&parts.entropy),
         rate_limiter: Arc::clone(&parts.limiter),
+        desk: Arc::clone(&parts.service) as _,
     };
     let tokens = AuthorizationServer::new(settings, ports)
         .map_err(|error| setting("tokens", error.to_string()))?;

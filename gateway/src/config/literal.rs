@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use ics_core::id::Origin;
+use ics_core::id::{Origin, SpId};
 use serde::de::{Deserialize, Deserializer, Error as _};
 
 use super::fault::Fault;
@@ -108,6 +108,16 @@ pub(super) fn origin<'de, D: Deserializer<'de>>(from: D) -> Result<Origin, D::Er
             "{fault}: write scheme, host and port, for example `https://ics.example:8443`"
         ))
     })
+}
+
+/// Reads a list of ids of service providers.
+pub(super) fn sp_ids<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<SpId>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    let read = |text: &String| {
+        SpId::parse(text)
+            .map_err(|fault| D::Error::custom(format!("`{text}` is no service provider: {fault}")))
+    };
+    texts.iter().map(read).collect()
 }
 
 /// Reads a list of networks in CIDR notation: `10.0.0.0/8`, `fd00::/8`, or one address.

@@ -3,11 +3,12 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use ics_core::id::SpId;
 use ics_core::procedure::Knobs;
 use serde::Deserialize;
 
 use super::fault::{Fault, Faults};
-use super::literal::{duration, within};
+use super::literal::{duration, sp_ids, within};
 use super::notify::NotifySection;
 
 const HOUR: u64 = 3600;
@@ -20,12 +21,16 @@ pub(crate) struct TokensSection {
     /// How long an access token opens anything.
     #[serde(deserialize_with = "duration")]
     pub(crate) lifetime: Duration,
+    /// Who may ask what the tokens of others are (RFC 7662).
+    #[serde(deserialize_with = "sp_ids")]
+    pub(crate) resource_servers: Vec<SpId>,
 }
 
 impl Default for TokensSection {
     fn default() -> Self {
         Self {
             lifetime: Duration::from_secs(600),
+            resource_servers: Vec::new(),
         }
     }
 }

@@ -302,6 +302,8 @@ allowed_networks = [@NETWORKS@]
 
 [tokens]
 #lifetime = "600s"
+# Service providers that may ask what the tokens of others are (RFC 7662).
+#resource_servers = ["billing"]
 
 # For service providers onboarded without limits of their own.
 [limits]

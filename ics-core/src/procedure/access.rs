@@ -164,6 +164,10 @@ pub fn authorize_own(
     reference_point: ReferencePoint,
     now: Timestamp,
 ) -> Result<Authorized<UseOwn>, Denied> {
+    // A token for one consent opens nothing but the mapping on it.
+    if principal.consent.is_some() {
+        return Err(Denied::Scope(reference_point));
+    }
     let question = Question {
         decision_point,
         directory,

@@ -14,7 +14,8 @@ use ics_http::BodyRefusal;
 use serde_json::{Value, json};
 
 use crate::error::Refusal;
-use crate::fixture::{ISSUER, SHOP, VENDOR, World, certificate};
+use crate::fixture::{AUTHORIZE, BOTH, ISSUER, SHOP, VENDOR, World, certificate};
+use crate::metadata::Metadata;
 
 type Peer = Option<Arc<PeerCertificate>>;
 
@@ -145,25 +146,27 @@ fn a_token_is_issued_introspected_and_revoked() {
         answer["access_token"].as_str().unwrap()
     );
 
+    listener.connect_as(Some(certificate(BOTH, 1)));
     let told = listener.post("/oauth2/introspect", &body);
     assert_eq!(told.json()["active"], true);
     assert_eq!(told.json()["cnf"]["x5t#S256"].as_str().unwrap().len(), 43);
     assert!(told.has("cache-control: no-store"));
 
     listener.connect_as(Some(certificate(VENDOR, 1)));
-    assert_eq!(
-        listener.post("/oauth2/introspect", &body).json(),
-        json!({ "active": false })
-    );
+    let refused = listener.post("/oauth2/introspect", &body);
+    assert_eq!(refused.status, 403);
+    assert_eq!(refused.json()["error"], "unauthorized_client");
     assert_eq!(listener.post("/oauth2/revoke", &body).status, 200);
 
-    listener.connect_as(Some(certificate(SHOP, 1)));
+    listener.connect_as(Some(certificate(BOTH, 1)));
     assert_eq!(
         listener.post("/oauth2/introspect", &body).json()["active"],
         true
     );
+    listener.connect_as(Some(certificate(SHOP, 1)));
     let revoked = listener.post("/oauth2/revoke", &body);
     assert_eq!((revoked.status, revoked.body.as_str()), (200, ""));
+    listener.connect_as(Some(certificate(BOTH, 1)));
     assert_eq!(
         listener.post("/oauth2/introspect", &body).json(),
         json!({ "active": false })
@@ -292,7 +295,21 @@ fn each_client_mistake_has_its_error() {
             401,
             "invalid_client",
         ),
-        ("/oauth2/introspect", FORM, "token=", 400, "invalid_request"),
+        (
+            "/oauth2/introspect",
+            FORM,
+            "token=",
+            403,
+            "unauthorized_client",
+        ),
+        ("/oauth2/par", FORM, "", 400, "invalid_request"),
+        (
+            "/oauth2/par",
+            FORM,
+            "response_type=token",
+            400,
+            "unsupported_response_type",
+        ),
         (
             "/oauth2/introspect",
             json_type,
@@ -404,18 +421,35 @@ fn the_metadata_claims_what_is_there() {
         told["token_endpoint_auth_methods_supported"],
         json!(["tls_client_auth"])
     );
-    assert_eq!(told["grant_types_supported"], json!(["client_credentials"]));
+    assert_eq!(
+        told["grant_types_supported"],
+        json!(["client_credentials", "authorization_code"])
+    );
     assert_eq!(told["tls_client_certificate_bound_access_tokens"], true);
     assert_eq!(told["scopes_supported"].as_array().unwrap().len(), 8);
-    assert_eq!(told["response_types_supported"], json!([]));
-    assert!(told.get("authorization_endpoint").is_none());
+    assert_eq!(told["response_types_supported"], json!(["code"]));
+    assert_eq!(told["authorization_endpoint"], AUTHORIZE);
+    assert_eq!(
+        told["pushed_authorization_request_endpoint"],
+        format!("{ISSUER}/oauth2/par")
+    );
+    assert_eq!(told["require_pushed_authorization_requests"], true);
+    assert_eq!(told["code_challenge_methods_supported"], json!(["S256"]));
+    assert_eq!(told["authorization_response_iss_parameter_supported"], true);
+    let without = serde_json::to_value(Metadata::of(ISSUER, None)).unwrap();
+    assert_eq!(without["response_types_supported"], json!([]));
+    assert_eq!(
+        without["grant_types_supported"],
+        json!(["client_credentials"])
+    );
+    assert!(without.get("authorization_endpoint").is_none());
 }
 
 #[test]
 fn the_document_describes_every_answer_given() {
     let document = serde_json::to_value(crate::openapi()).unwrap();
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 4);
+    assert_eq!(paths.len(), 5);
     for path in POSTS {
         let operation = &paths[path]["post"];
         let form = &operation["requestBody"]["content"]["application/x-www-form-urlencoded"];
@@ -435,13 +469,15 @@ fn the_document_describes_every_answer_given() {
         "AuthorizationServerMetadata",
         "OAuthError",
         "OAuthErrorCode",
+        "PushedAuthorizationRequest",
+        "PushedAuthorizationResponse",
         "TokenIntrospectionRequest",
         "TokenIntrospectionResponse",
         "TokenRevocationRequest",
     ] {
         assert!(schemas.contains_key(name), "{name}");
     }
-    assert_eq!(schemas.len(), 8);
+    assert_eq!(schemas.len(), 10);
     let asked = &schemas["AccessTokenRequest"]["properties"];
     for optional in ["scope", "client_id"] {
         let pattern = asked[optional]["pattern"].as_str().unwrap();

@@ -31,8 +31,10 @@ impl World {
         self.server.authenticate(peer, token, self.now())
     }
 
-    fn introspect(&self, peer: &PeerCertificate, token: &str) -> IntrospectionResponse {
-        let admitted = self.server.admit(Some(peer)).unwrap();
+    /// What the resource server is told.
+    fn introspect(&self, token: &str) -> IntrospectionResponse {
+        let resource_server = certificate(BOTH, 9);
+        let admitted = self.server.admit(Some(&resource_server)).unwrap();
         self.server
             .introspect(&admitted, &form(&format!("token={token}")))
             .unwrap()
@@ -109,10 +111,7 @@ fn a_token_ends_with_its_lifetime() {
         world.check(&shop, &token),
         Err(AuthenticationFailure::InvalidToken)
     );
-    assert_eq!(
-        world.introspect(&shop, &token),
-        IntrospectionResponse::INACTIVE
-    );
+    assert_eq!(world.introspect(&token), IntrospectionResponse::INACTIVE);
 }
 
 #[test]
@@ -203,7 +202,10 @@ fn requests_that_are_no_client_credentials_grant_are_refused() {
             "grant_type=password&username=a&password=b",
             Refusal::GrantType,
         ),
-        ("grant_type=authorization_code&code=x", Refusal::GrantType),
+        (
+            "grant_type=authorization_code&code=x",
+            Refusal::ParameterMissing("redirect_uri"),
+        ),
         (
             "grant_type=refresh_token&refresh_token=x",
             Refusal::GrantType,
@@ -357,7 +359,7 @@ fn introspection_tells_what_works_here_and_now() {
     let world = World::new();
     let shop = certificate(SHOP, 1);
     let token = world.issued(&shop);
-    let IntrospectionResponse::Active(told) = world.introspect(&shop, &token) else {
+    let IntrospectionResponse::Active(told) = world.introspect(&token) else {
         panic!("own token is active");
     };
     assert_eq!(told.client_id, SHOP);
@@ -375,21 +377,21 @@ fn introspection_tells_what_works_here_and_now() {
 }
 
 #[test]
-fn introspection_of_a_strangers_token_tells_nothing() {
+fn introspection_tells_resource_servers_alone() {
     let world = World::new();
     let token = world.issued(&certificate(SHOP, 1));
-    for caller in [
-        certificate(VENDOR, 1),
-        certificate(BOTH, 1),
-        certificate(SHOP, 2),
-    ] {
-        assert_eq!(
-            world.introspect(&caller, &token),
-            IntrospectionResponse::INACTIVE
-        );
+    for caller in [certificate(VENDOR, 1), certificate(SHOP, 1)] {
+        let admitted = world.server.admit(Some(&caller)).unwrap();
+        for asked in [&token, "nonsense"] {
+            let body = form(&format!("token={asked}"));
+            let refused = world.server.introspect(&admitted, &body);
+            assert_eq!(refused, Err(Refusal::NotResourceServer));
+        }
     }
+    world.set_status(SHOP, PartyStatus::Suspended);
+    assert_eq!(world.introspect(&token), IntrospectionResponse::INACTIVE);
     assert_eq!(
-        world.introspect(&certificate(SHOP, 1), "nonsense"),
+        world.introspect("nonsense"),
         IntrospectionResponse::INACTIVE
     );
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use ics_core::id::SpId;
+use ics_core::id::{ConsentId, SpId};
 use ics_core::principal::CertificateThumbprint;
 use ics_core::time::Timestamp;
 
@@ -124,6 +124,13 @@ impl TokenTable for MemoryTokenTable {
         tokens.grants.get(hash).map(|(_, grant)| Arc::clone(grant))
     }
 
+    fn find_of_any(&self, hash: &TokenHash) -> Option<Arc<TokenGrant>> {
+        self.all().iter().find_map(|client| {
+            let tokens = client.read().unwrap_or_else(PoisonError::into_inner);
+            tokens.grants.get(hash).map(|(_, grant)| Arc::clone(grant))
+        })
+    }
+
     fn remove(&self, sp: &SpId, hash: &TokenHash) -> bool {
         self.client(sp)
             .is_some_and(|client| write(&client, |tokens| tokens.remove(hash)))
@@ -137,6 +144,14 @@ impl TokenTable for MemoryTokenTable {
 
     fn remove_of_certificate(&self, thumbprint: &CertificateThumbprint) -> usize {
         let stays = |grant: &TokenGrant| grant.thumbprint != *thumbprint;
+        self.all()
+            .iter()
+            .map(|client| write(client, |tokens| tokens.retain(stays)))
+            .sum()
+    }
+
+    fn remove_of_consent(&self, consent: ConsentId) -> usize {
+        let stays = |grant: &TokenGrant| grant.consent != Some(consent);
         self.all()
             .iter()
             .map(|client| write(client, |tokens| tokens.retain(stays)))
@@ -164,7 +179,8 @@ impl ClientTokens {
             .is_some_and(|(_, hash)| self.grants.remove(&hash).is_some())
     }
 
-    /// Of one lifetime, the first issued is the first over: stops at the first that is live.
+    /// Of one lifetime, the first issued is the first over: stops at the first that is live. One of
+    /// a shorter lifetime waits for those before it, or for the cap.
     fn drop_expired(&mut self, now: Timestamp) {
         while let Some(first) = self.oldest_first.first_entry() {
             if self

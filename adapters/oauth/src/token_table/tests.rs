@@ -17,6 +17,7 @@ fn grant(id: &str, certificate_number: u8, second: u64) -> TokenGrant {
         sp: sp(id),
         thumbprint: certificate(id, certificate_number).thumbprint,
         scopes: Scopes::NONE,
+        consent: None,
         issued,
         expires: issued.plus(LIFETIME),
     }

@@ -13,6 +13,57 @@ use super::IntrospectionResponse;
 /// The form of the token endpoint.
 pub(crate) enum TokenRequest {}
 
+/// The form of the endpoint for pushed authorization requests.
+pub(crate) enum PushedForm {}
+
+impl PartialSchema for PushedForm {
+    fn schema() -> RefOr<Schema> {
+        let members = form()
+            .property("client_id", client_id_or_empty())
+            .property("scope", one_text("ics-mapping:request"))
+            .property("response_type", one_text("code"))
+            .property(
+                "redirect_uri",
+                text().description(Some("https, at an origin registered for the client.")),
+            )
+            .property("state", text().min_length(Some(1)).max_length(Some(512)))
+            .property(
+                "code_challenge",
+                text().pattern(Some("^[A-Za-z0-9_-]{43}$")),
+            )
+            .property("code_challenge_method", one_text("S256"))
+            .property(
+                "authorization_details",
+                text().max_length(Some(4096)).description(Some(
+                    "JSON (RFC 9396): an array of one object of type `ics_mapping` with \
+                     `serviceUri`, `deviceSerialNumber`, `purpose`, and where told `deviceVendor`, \
+                     `deviceModel`, `iotSpId`, `expires`.",
+                )),
+            );
+        [
+            "response_type",
+            "redirect_uri",
+            "state",
+            "code_challenge",
+            "code_challenge_method",
+            "authorization_details",
+        ]
+        .into_iter()
+        .fold(members, ObjectBuilder::required)
+        .into()
+    }
+}
+
+impl ToSchema for PushedForm {
+    fn name() -> Cow<'static, str> {
+        "PushedAuthorizationRequest".into()
+    }
+}
+
+fn of_code(means: &str) -> ObjectBuilder {
+    text().description(Some(format!("With authorization_code alone. {means}")))
+}
+
 /// The form of the revocation endpoint.
 pub(crate) enum RevocationRequest {}
 
@@ -22,10 +73,16 @@ pub(crate) enum IntrospectionRequest {}
 impl PartialSchema for TokenRequest {
     fn schema() -> RefOr<Schema> {
         form()
-            .property("grant_type", one_text("client_credentials"))
+            .property(
+                "grant_type",
+                text().enum_values(Some(["client_credentials", "authorization_code"])),
+            )
             .required("grant_type")
             .property("scope", scope_or_empty())
             .property("client_id", client_id_or_empty())
+            .property("code", of_code("The code, once (RFC 6749 4.1.3)."))
+            .property("redirect_uri", of_code("As it was pushed, byte by byte."))
+            .property("code_verifier", of_code("RFC 7636 4.5."))
             .into()
     }
 }
