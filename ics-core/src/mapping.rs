@@ -4,8 +4,12 @@
 //! No row is ever established with a column missing: [`State::Established`] carries the device ID,
 //! [`State::Pending`] alone the sealed serial number. Nothing comes back from Deleted or Failed.
 
+mod uti_record;
+
 use alloc::string::String;
 use core::fmt;
+
+pub use uti_record::UtiRecord;
 
 pub use crate::consent::Consent;
 use crate::id::{
@@ -589,19 +593,4 @@ impl Mapping {
         next.version = self.version.saturating_add(1);
         next
     }
-}
-
-/// The permanent record of a UTI of one third party SP, apart from the rows.
-///
-/// One UTI = one device, for ever; a UTI killed by UTI_INVALID never comes back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct UtiRecord {
-    /// Keyed hash of the device it was once established with.
-    pub device: Option<BlindIndex>,
-    /// Keyed hash of the serial number of its live rows.
-    pub serial: Option<BlindIndex>,
-    /// How many rows are live under it.
-    pub live: u32,
-    /// Whether it was killed.
-    pub dead: bool,
 }

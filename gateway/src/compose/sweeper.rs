@@ -99,6 +99,8 @@ pub(super) async fn sweep(keeper: Arc<ClockKeeper>, metrics: Arc<Metrics>, mut s
             report("due rows", service.sweep_due(look.now()).await);
             let forgotten = service.sweep_devices(look.now()).await;
             report("unregistered devices", forgotten);
+            let let_go = service.sweep_consents(look.now()).await;
+            report("consents let go", let_go);
             report("old jobs", service.purge_jobs(look.now()).await);
         }
         round = round.wrapping_add(1);

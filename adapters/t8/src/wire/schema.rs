@@ -509,13 +509,9 @@ pub(crate) fn answer() -> RefOr<Schema> {
 }
 
 fn owner_subject() -> RefOr<Schema> {
-    text()
-        .min_length(Some(1))
-        .max_length(Some(255))
-        .description(Some(
-            "`sub` of the user who owns the device, at the IoT SP's OpenID provider.",
-        ))
-        .into()
+    let of_user = "`sub` of the device's owner at the IoT SP's OpenID provider.";
+    let text = text().min_length(Some(1)).max_length(Some(255));
+    text.description(Some(of_user)).into()
 }
 
 /// A cause and exactly one selector, each role its own.
