@@ -590,7 +590,8 @@ fn token_in_the_query_is_never_taken() {
 #[test]
 fn revoked_token_opens_nothing_and_is_inactive() {
     let domain = checked_domain("");
-    let [shop, music, checker] = ["shop", "music", "checker"].map(|id| onboard_service(&domain, id));
+    let [shop, music, checker] =
+        ["shop", "music", "checker"].map(|id| onboard_service(&domain, id));
     let token = token_of(&shop.ask_token("").expect(200));
     let list = shop.path("ics-mapping", "mappings");
     let form = format!("token={token}");

@@ -8,6 +8,8 @@
     reason = "tests: a broken promise ends the test"
 )]
 
+#[path = "hosting/consent.rs"]
+mod consent;
 #[path = "hosting/keepsakes.rs"]
 mod keepsakes;
 #[path = "hosting/keys.rs"]
@@ -36,12 +38,12 @@ use ics_core::port::Store as _;
 use ics_core::principal::DeviceIdentity;
 use ics_core::reference_point::Role;
 use ics_core::service::{
-    AnswerError, AnswerInput, ChannelError, DeviceAmendment, DeviceError, DeviceRefusal, Given,
-    Manager, Unauthenticated,
+    AnswerError, ChannelError, DeviceAmendment, DeviceError, DeviceRefusal, Given, Manager,
+    Unauthenticated,
 };
 use ics_core::time::Timestamp;
 use std::sync::Arc;
-use world::{NOW, REGISTERED, World, principal, run};
+use world::{NOW, REGISTERED, World, accepted, principal, run};
 
 /// Says that `version` is stored, counted from that of the registration.
 fn acknowledge(
@@ -299,7 +301,7 @@ fn an_iot_sp_that_confirms_first_is_asked_before_its_device() {
     assert_eq!(document(&world, &lock), (0, Vec::new()));
     let asker = principal("asker");
     let answer = |id: &DeviceId| {
-        let input = AnswerInput::Accepted(id.clone());
+        let input = accepted(id.clone());
         run(world
             .service
             .answer_assignment(&asker, (row.id, &input), NOW))
@@ -324,7 +326,7 @@ fn a_device_hosted_after_the_request_is_asked_all_the_same_once_its_iot_sp_confi
     let world = World::new();
     let row = world.request("asker", "LOCK-1", 1);
     let lock = world.register("asker", "LOCK-1");
-    let input = AnswerInput::Accepted(lock.device_id.clone());
+    let input = accepted(lock.device_id.clone());
     let asker = principal("asker");
     let answered = world
         .service

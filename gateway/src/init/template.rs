@@ -302,8 +302,8 @@ allowed_networks = [@NETWORKS@]
 
 [tokens]
 #lifetime = "600s"
-# Service providers that may ask what the tokens of others are (RFC 7662).
-#resource_servers = ["billing"]
+# Service providers that may ask what the tokens of others are (RFC 7662), for example ["billing"].
+#resource_servers = []
 
 # For service providers onboarded without limits of their own.
 [limits]

@@ -93,7 +93,6 @@ impl Way {
             serial,
             e2e: None,
             owed: ics_core::service::Owed::default(),
-            owed: ics_core::service::Owed::default(),
         }));
         consignment
     }

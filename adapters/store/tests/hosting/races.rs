@@ -10,9 +10,9 @@ use ics_core::id::DeviceId;
 use ics_core::mapping::{Dispatch, Mapping, MappingStatus, State};
 use ics_core::party::PartyStatus;
 use ics_core::port::{Denied, Store as _};
-use ics_core::service::{AnswerError, AnswerInput, AssignmentError, Given, Manager, RequestError};
+use ics_core::service::{AnswerError, AssignmentError, Given, Manager, RequestError};
 
-use super::world::{NOW, REGISTERED, World, principal, run, sp};
+use super::world::{NOW, REGISTERED, World, accepted, principal, run, sp};
 use super::{acknowledge, document};
 
 #[test]
@@ -68,7 +68,7 @@ fn an_iot_sp_is_told_whether_its_device_is_full_or_gone() {
     let lock = world.register("asker", "LOCK-1");
     let asker = principal("asker");
     let confirm = |row: &Mapping| {
-        let input = AnswerInput::Accepted(lock.device_id.clone());
+        let input = accepted(lock.device_id.clone());
         run(world
             .service
             .answer_assignment(&asker, (row.id, &input), NOW))
@@ -158,7 +158,7 @@ fn an_iot_sp_that_is_suspended_while_it_answers_changes_no_row() {
     let row = world.request("acme", "LOCK-1", 1);
     let beside = Arc::clone(&world);
     world.meanwhile(move || set(&beside, "acme", PartyStatus::Suspended));
-    let input = AnswerInput::Accepted(DeviceId::parse("d-1").unwrap());
+    let input = accepted(DeviceId::parse("d-1").unwrap());
     let acme = principal("acme");
     let answer = || {
         run(world

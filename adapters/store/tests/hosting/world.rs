@@ -102,8 +102,17 @@ impl DecisionPoint for Surroundings {
             return Err(Denied::Scope(point));
         }
         match request.operation {
-            Operation::RequestMapping { agreement, .. }
-            | Operation::EstablishMapping { agreement, .. }
+            Operation::RequestMapping {
+                agreement, consent, ..
+            } => {
+                let agreement = agreement.ok_or(Denied::NoAgreement)?;
+                let is_due = agreement.consent_mode == ConsentMode::AuthCode;
+                if is_due && consent.is_none() {
+                    return Err(Denied::ConsentRequired);
+                }
+                Ok(())
+            }
+            Operation::EstablishMapping { agreement, .. }
             | Operation::Inquire { agreement, .. } => {
                 agreement.map(|_| ()).ok_or(Denied::NoAgreement)
             }
@@ -200,6 +209,7 @@ fn party(id: &str, iot_sp: bool) -> DirectoryRecord {
         callback_origins: vec![Origin::parse("https://shop.example").unwrap()],
         token_endpoint: None,
         onem2m: None,
+        presence: None,
         limits: Limits {
             requests_per_second: NonZeroU32::MIN,
             failed_mappings_per_day: NonZeroU32::MIN,
@@ -225,6 +235,15 @@ fn agreement(iot_sp: &str, consent_mode: ConsentMode, n: u8) -> DirectoryRecord 
     }))
 }
 
+/// An acceptance that says no more than it must.
+pub(crate) const fn accepted(device_id: DeviceId) -> AnswerInput {
+    AnswerInput::Accepted {
+        device_id,
+        owner: None,
+        consent: None,
+    }
+}
+
 pub(crate) fn principal(id: &str) -> Principal {
     Principal {
         sp: sp(id),
@@ -236,6 +255,7 @@ pub(crate) fn principal(id: &str) -> Principal {
             not_after: NOW.plus(DAY),
         })),
         scopes: Scopes::of_roles([Role::ThirdPartySp, Role::IotSp]),
+        consent: None,
     }
 }
 
@@ -246,15 +266,17 @@ pub(crate) fn run<F: Future>(future: F) -> F::Output {
         .block_on(future)
 }
 
-fn records() -> [DirectoryRecord; 7] {
+fn records() -> [DirectoryRecord; 9] {
     [
         party("shop", false),
         party("acme", true),
         party("asker", true),
         party("pairer", true),
+        party("homes", true),
         agreement("acme", ConsentMode::Asserted, 1),
         agreement("asker", ConsentMode::IotSpConfirm, 2),
         agreement("pairer", ConsentMode::Asserted, 3),
+        agreement("homes", ConsentMode::AuthCode, 4),
     ]
 }
 
@@ -282,8 +304,8 @@ impl World {
         self.surroundings.stretched.load(Ordering::SeqCst)
     }
 
-    /// `acme` agreed with `shop`; so did `asker`, which confirms each mapping first, and `pairer`,
-    /// whose agreement takes a pairing code.
+    /// `acme` agreed with `shop`; so did `asker`, which confirms each mapping first, `pairer`, whose
+    /// agreement takes a pairing code, and `homes`, whose users are asked by the gateway.
     pub(crate) fn new() -> Self {
         let store = Arc::new(MemoryStore::in_memory().unwrap());
         let change = records().iter().fold(Change::default(), |change, record| {
@@ -338,11 +360,21 @@ impl World {
 
     /// Registers a lock of `iot_sp`; answers its identity, as a channel would make it.
     pub(crate) fn register(&self, iot_sp: &str, serial: &str) -> Arc<DeviceIdentity> {
+        self.register_for(iot_sp, serial, None)
+    }
+
+    /// The same, for that user.
+    pub(crate) fn register_for(
+        &self,
+        iot_sp: &str,
+        serial: &str,
+        owner: Option<&str>,
+    ) -> Arc<DeviceIdentity> {
         let terms = DeviceTerms {
             serial: DeviceSerialNumber::parse(serial).unwrap(),
             vendor: None,
             model: None,
-            owner: None,
+            owner: owner.map(|owner| Attribute::parse(owner).unwrap()),
             channels: Channels::from_iter([Channel::Mqtt]),
             credentials: vec![NewCredential::Password {
                 chosen: None,
