@@ -1,7 +1,7 @@
 //! Y.4462 7.4: without agreement, consent and a service of one's own nothing is stored and nothing
 //! is pushed.
 
-use ics_tests::{Answer, Mapping, Party, Sandbox, fresh_device, fresh_uuid};
+use ics_tests::{Answer, Domain, Mapping, Party, Sandbox, fresh_device, fresh_uuid};
 use serde_json::{Value, json};
 
 /// What the four parties have and have received.
@@ -256,4 +256,71 @@ fn a_party_that_is_removed_takes_its_rows_with_it() {
     let back = format!("/operator/v1/sps/{}/resume", music.id);
     sandbox.operator("POST", &back, None).expect(409);
     shop.inquire(&egg.service, &egg.uti).expect(200);
+}
+
+/// A shop, an IoT SP, and an agreement of the two with that mode of consent.
+fn agreed(domain: &Domain, mode: &str) -> (Party, Party) {
+    let mut acme = domain.onboard(&json!({ "id": "acme", "roles": ["IOT_SP"],
+        "serialNamespaces": [{ "prefix": "ACME-" }], "callbackOrigins": ["https://acme.example"] }));
+    acme.grant = "ACME-".into();
+    let mut shop = domain.onboard(&json!({ "id": "shop", "roles": ["THIRD_PARTY_SP"],
+        "services": ["https://shop.example/services"],
+        "callbackOrigins": ["https://shop.example"] }));
+    shop.grant = "https://shop.example/services".into();
+    shop.callback = "https://shop.example/callback".into();
+    let terms = json!({ "iotSpId": "acme", "thirdPartySpId": "shop", "consentMode": mode });
+    let agreements = "/operator/v1/agreements";
+    domain
+        .operator("POST", agreements, Some(&terms))
+        .expect(201);
+    (acme, shop)
+}
+
+#[test]
+fn an_iot_sp_that_confirms_is_told_what_it_owes_and_its_acceptance_brings_it() {
+    let domain = Domain::start(|text| text);
+    let (acme, shop) = agreed(&domain, "IOT_SP_CONFIRM");
+    let mut request = shop.request(&shop.service("eggs"), &fresh_uuid(), &acme.fresh_serial());
+    request
+        .as_object_mut()
+        .expect("an object")
+        .remove("userConsent");
+    shop.post_mapping(&request).expect(201);
+    let list = acme.path("ics-device-mapping", "assignments");
+    let waiting = acme.get(&list).expect(200).json();
+    assert_eq!(waiting[0]["consentOwed"], true, "{waiting}");
+    assert!(waiting[0].get("ownerOwed").is_none(), "{waiting}");
+    let link = waiting[0]["self"].as_str().expect("a link");
+    let (_, id) = link.rsplit_once('/').expect("an id");
+    let own = format!("{list}/{id}");
+    let rejected = json!({ "result": "REJECTED", "cause": "USER_REFUSED",
+        "userConsent": request["userConsent"] });
+    acme.put(&own, &rejected).expect(400);
+    let accepted = json!({ "result": "ACCEPTED", "deviceId": fresh_device(),
+        "ownerSubject": "ada", "userConsent": { "consentId": "acme-77",
+        "grantedAt": "2026-01-01T00:00:00Z", "purpose": "dpv:RequestedServiceProvision" } });
+    let answered = acme.put(&own, &accepted).expect(200).json();
+    assert_eq!(answered["mappingStatus"], "ESTABLISHED");
+    let kept = acme.get(&own).expect(200).json();
+    assert_eq!(kept["consent"]["id"], "acme-77", "{kept}");
+    assert!(kept.get("consentOwed").is_none(), "{kept}");
+}
+
+#[test]
+fn where_the_gateway_is_to_ask_users_nobody_can_be_asked_yet() {
+    let domain = Domain::start(|text| text);
+    let (acme, shop) = agreed(&domain, "AUTH_CODE");
+    let request = shop.request(&shop.service("eggs"), &fresh_uuid(), &acme.fresh_serial());
+    let refused = shop.post_mapping(&request).expect(403);
+    assert_eq!(refused.cause(), "CONSENT_REQUIRED");
+    let pushed = shop
+        .curl("POST", "/oauth2/par")
+        .form("response_type=code")
+        .send()
+        .expect(400);
+    assert_eq!(pushed.json()["error"], "unsupported_response_type");
+    let metadata = "/.well-known/oauth-authorization-server";
+    let told = shop.curl("GET", metadata).send().expect(200).json();
+    assert!(told.get("authorization_endpoint").is_none(), "{told}");
+    assert_eq!(told["grant_types_supported"], json!(["client_credentials"]));
 }
