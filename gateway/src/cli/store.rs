@@ -159,7 +159,7 @@ impl CheckArguments {
     fn run(self) -> Outcome {
         let (config, _log) = load(&self.config)?;
         let section = &config.store;
-        // Read as it is, so that of a damaged one it can be told what is left; verified at the end.
+        // Read as it is, so that of a damaged one it can be told what is left.
         let as_it_is = StoreSection {
             verify: false,
             ..section.clone()
@@ -171,6 +171,8 @@ impl CheckArguments {
         } else {
             OnLoss::Refuse
         };
+        // Verified before: an engine that closes a store writes, and what was damaged may be gone then.
+        let verified = verify(section, on_loss);
         let store = open_store(&as_it_is, on_loss).map_err(|error| refusal(&error))?;
         let report = inspect(section, store.as_ref())?;
         tell(section, &report)?;
@@ -183,15 +185,9 @@ impl CheckArguments {
         judge(section, &report)?;
         keyring?;
         drop(store);
-        verify(
-            section,
-            if refused {
-                OnLoss::Accept
-            } else {
-                OnLoss::Refuse
-            },
-        )?;
+        verified?;
         if refused {
+            verify(section, OnLoss::Accept)?;
             say("accepted: `serve` takes the store as it is")?;
         }
         Ok(say("sound")?)
